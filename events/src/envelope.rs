@@ -1,0 +1,154 @@
+//! The CloudEvents 1.0 envelope, JSON, structured mode:
+//! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::{
+    Clock, EncodeError, Event, EventId, EventType, Outgoing, Rng, TenantId, Timestamp, TraceParent, at_millis,
+};
+
+/// An event and its context. `T` is the event's struct, or raw JSON in an [`AnyEnvelope`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope<T> {
+    /// The context attributes.
+    pub header: Header,
+    /// The event itself.
+    pub data: T,
+}
+
+/// An envelope whose event hasn't been decoded: the data is a slice of the message body, not a copy.
+pub type AnyEnvelope<'a> = Envelope<&'a RawValue>;
+
+/// The CloudEvents context attributes, and our extensions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// The event's identity; with `source` it is unique.
+    pub id: EventId,
+    /// What published it, a URI reference: `/sendoff/api`.
+    pub source: String,
+    /// Its type and version.
+    pub event_type: EventType,
+    /// What it is about.
+    pub subject: String,
+    /// When it happened.
+    pub time: Timestamp,
+    /// Extension `tenantid`: whose event it is.
+    pub tenant: TenantId,
+    /// Extension `correlationid`: the event at the root of the chain, or the request; the same for all that follows from it.
+    pub correlation: String,
+    /// Extension `causationid`: the event that directly caused this one.
+    pub causation: Option<EventId>,
+    /// Extension `traceparent`: W3C Trace Context.
+    pub traceparent: Option<TraceParent>,
+    /// Extension `firstpublished`: when the event was first published. Never changes, also not on replay.
+    pub first_published: Timestamp,
+    /// Extension `sequence`: the event's number within its subject, from 1; zero-padded on the wire so that it sorts as text.
+    pub sequence: Option<u64>,
+}
+
+/// Where a new event comes from: what [`Envelope::new`] can't know by itself.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// What publishes it, a URI reference.
+    pub source: String,
+    /// Whose event it is.
+    pub tenant: TenantId,
+    /// The correlation id; without one the event's own id starts a chain.
+    pub correlation: Option<String>,
+    /// The event that caused it.
+    pub causation: Option<EventId>,
+    /// The trace it belongs to.
+    pub traceparent: Option<TraceParent>,
+}
+
+impl<E: Event> Envelope<E> {
+    /// A new event, timed by `clock`, with a fresh id.
+    #[must_use]
+    pub fn new(data: E, origin: Origin, sequence: Option<u64>, clock: &dyn Clock, rng: &dyn Rng) -> Self {
+        let id = EventId::generate(clock, rng);
+        let now = at_millis(clock.now());
+        let header = Header {
+            id,
+            source: origin.source,
+            event_type: EventType::of::<E>(),
+            subject: data.subject(),
+            time: now,
+            tenant: origin.tenant,
+            correlation: origin.correlation.unwrap_or_else(|| id.to_string()),
+            causation: origin.causation,
+            traceparent: origin.traceparent,
+            first_published: now,
+            sequence,
+        };
+        Self { header, data }
+    }
+
+    /// The event encoded once: the body that topics, queues and consumers will see, byte for byte.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`] when the event doesn't serialise (a map with keys that aren't text, say).
+    pub fn encode(&self) -> Result<Outgoing, EncodeError> {
+        let failed = |source| EncodeError { event_type: self.header.event_type.clone(), source };
+        let body = serde_json::to_vec(&Wire::of(self)).map_err(failed)?;
+        Ok(Outgoing {
+            id: self.header.id,
+            event_type: self.header.event_type.clone(),
+            tenant: self.header.tenant.clone(),
+            subject: self.header.subject.clone(),
+            body: Bytes::from(body),
+        })
+    }
+}
+
+/// The schema's address as it stands in `dataschema`.
+pub(crate) fn data_schema(event_type: &EventType) -> String {
+    format!("urn:sendoff:schema:{event_type}")
+}
+
+#[derive(Serialize)]
+struct Wire<'a, T> {
+    specversion: &'static str,
+    id: EventId,
+    source: &'a str,
+    r#type: &'a EventType,
+    subject: &'a str,
+    time: Timestamp,
+    datacontenttype: &'static str,
+    dataschema: String,
+    tenantid: &'a TenantId,
+    correlationid: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    causationid: Option<EventId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<TraceParent>,
+    firstpublished: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence: Option<String>,
+    data: &'a T,
+}
+
+impl<'a, T> Wire<'a, T> {
+    fn of(envelope: &'a Envelope<T>) -> Self {
+        let header = &envelope.header;
+        Self {
+            specversion: "1.0",
+            id: header.id,
+            source: &header.source,
+            r#type: &header.event_type,
+            subject: &header.subject,
+            time: header.time,
+            datacontenttype: "application/json",
+            dataschema: data_schema(&header.event_type),
+            tenantid: &header.tenant,
+            correlationid: &header.correlation,
+            causationid: header.causation,
+            traceparent: header.traceparent,
+            firstpublished: header.first_published,
+            sequence: header.sequence.map(|n| format!("{n:020}")),
+            data: &envelope.data,
+        }
+    }
+}
