@@ -1,1 +1,36 @@
-//! placeholder
+//! How it is handled: from a delivered message to an effect that happens as often as it should.
+//!
+//! - A [`Handler`] is one short `async fn` per job. What it returns on failure, a [`HandlerError`], says what is to happen.
+//! - A [`Router`] gathers handlers into [`Consumer`]s, one per queue, and runs each delivery through decoding, the inbox
+//!   (idempotency), a panic guard and a deadline. It answers with a [`Verdict`].
+//! - A [`Worker`] moves messages: receives, lets the router judge, acks, releases or dead-letters.
+//! - A [`Reactor`] does the same for [`Changes`] of records.
+//!
+//! All of it names no async runtime: time comes from [`Clock`](sendoff_events::Clock), concurrency from `futures`.
+
+mod backoff;
+mod changes;
+mod effect;
+mod error;
+mod failure;
+mod filter;
+mod inbox;
+mod policy;
+mod queue;
+mod schedules;
+mod workflows;
+
+pub use backoff::Backoff;
+pub use changes::{Change, Changes, ChangesError, Position, Reaction, ReactionContext};
+pub use effect::{NotSent, Once, SendOutcome};
+pub use error::{BoxError, Classify, HandlerError};
+pub use failure::{Class, FAILURE_ATTRIBUTE, Failure, fingerprint, scrub};
+pub use filter::{Filter, Match};
+pub use inbox::{
+    Attempt, Claim, Claimed, Fence, IdempotencyKey, Inbox, InboxError, InboxRecord, KeyError, Status, Step, StepState,
+    Steps, transition,
+};
+pub use policy::{Effect, OnDoubt, Policy};
+pub use queue::{Attributes, Delivery, Depth, NewMessage, Queue, QueueError, REPLAY_ATTRIBUTE, Receipt};
+pub use schedules::{Schedule, Schedules, SchedulesError};
+pub use workflows::{NewRun, Run, RunStatus, RunStep, Started, WorkflowError, Workflows};

@@ -1,1 +1,17 @@
-//! placeholder
+//! How it is sent: state and events in one commit, the publisher, and the HTTP API in front of both.
+//!
+//! - [`Records`]: the port for state. [`Records::commit`] takes a [`UnitOfWork`]: writes, events and the request's key,
+//!   all or nothing.
+//! - [`Outbox`] and [`Publisher`], brought together by the [`relay`]: what was committed gets published, whatever crashes.
+
+mod outbox;
+mod publisher;
+mod records;
+pub mod relay;
+
+pub use outbox::{Outbox, OutboxError};
+pub use publisher::{PublishError, Publisher};
+pub use records::{
+    Answer, CommitError, Committed, Expected, Page, ReadError, Record, RecordKey, Records, RequestKey, UnitOfWork,
+    Write,
+};

@@ -1,0 +1,77 @@
+//! The rules of a claim, as a pure function: what every backend must do, and what the conformance suite checks.
+
+use crate::{Claim, Claimed, InboxRecord, Status, StepState, Steps};
+
+/// Decides a claim against the stored record. Gives the answer, and the record to store if it changes.
+///
+/// | stored | answer |
+/// |---|---|
+/// | nothing, or expired | won, first attempt |
+/// | the same fence | won: our own claim, whose answer was lost |
+/// | another payload | mismatch |
+/// | claimed, lease running | busy |
+/// | claimed, lease lapsed | won, one attempt more; what was *sending* is in doubt |
+/// | done, in doubt | settled |
+/// | failed | settled, unless the message was replayed since: then won, attempts from 1, failed steps forgotten |
+#[must_use]
+pub fn claim(stored: Option<InboxRecord>, claim: &Claim) -> (Claimed, Option<InboxRecord>) {
+    let stored = match stored {
+        Some(record) if record.expires_at.is_none_or(|at| at > claim.now) => record,
+        _ => return won(fresh(claim)),
+    };
+    if stored.payload_hash != claim.payload_hash {
+        return (Claimed::Mismatch, None);
+    }
+    match stored.status {
+        Status::Claimed if stored.fence == claim.fence => (Claimed::Won(stored), None),
+        Status::Claimed if stored.lease_until > claim.now => (Claimed::Busy { until: stored.lease_until }, None),
+        Status::Claimed => {
+            let attempts = stored.attempts + 1;
+            won(taken_over(stored, claim, attempts))
+        }
+        Status::Failed if claim.replay > stored.replay => {
+            let mut record = taken_over(stored, claim, 1);
+            record.steps.retain(|_, step| step.state != StepState::Failed);
+            won(record)
+        }
+        Status::Done | Status::InDoubt | Status::Failed => (Claimed::Settled(stored), None),
+    }
+}
+
+fn won(record: InboxRecord) -> (Claimed, Option<InboxRecord>) {
+    (Claimed::Won(record.clone()), Some(record))
+}
+
+fn fresh(claim: &Claim) -> InboxRecord {
+    InboxRecord {
+        key: claim.key.clone(),
+        status: Status::Claimed,
+        fence: claim.fence,
+        lease_until: claim.lease_until,
+        attempts: 1,
+        replay: claim.replay,
+        payload_hash: claim.payload_hash,
+        steps: Steps::new(),
+        history: Vec::new(),
+        first_at: claim.now,
+        updated_at: claim.now,
+        expires_at: None,
+    }
+}
+
+fn taken_over(mut record: InboxRecord, claim: &Claim, attempts: u32) -> InboxRecord {
+    for step in record.steps.values_mut().filter(|s| s.state == StepState::Sending) {
+        step.state = StepState::InDoubt;
+        step.doubted = true;
+        step.at = claim.now;
+        step.reason = Some("the process that was sending it vanished".into());
+    }
+    record.status = Status::Claimed;
+    record.fence = claim.fence;
+    record.lease_until = claim.lease_until;
+    record.attempts = attempts;
+    record.replay = record.replay.max(claim.replay);
+    record.updated_at = claim.now;
+    record.expires_at = None;
+    record
+}

@@ -1,0 +1,237 @@
+//! The port for state: records with versions, committed together with the events that tell of them.
+
+use std::{borrow::Cow, fmt};
+
+use sendoff_events::{BoxFuture, Outgoing, TenantId, Timestamp};
+use serde_json::Value;
+
+/// Where a record stands: tenant, collection, and an id of path segments (`{app}/{user}`), by whose prefix it is listed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordKey {
+    /// Whose record it is. No query crosses tenants.
+    pub tenant: TenantId,
+    /// What kind of record: `users`, `apps`, `assignments`, `submissions`, …
+    pub collection: Cow<'static, str>,
+    /// Its id in the collection.
+    pub id: String,
+}
+
+impl RecordKey {
+    /// The key of `collection/id` of `tenant`.
+    pub fn new(tenant: &TenantId, collection: impl Into<Cow<'static, str>>, id: impl Into<String>) -> Self {
+        Self { tenant: tenant.clone(), collection: collection.into(), id: id.into() }
+    }
+}
+
+impl fmt::Display for RecordKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.collection, self.id)
+    }
+}
+
+/// A row of state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Where it stands.
+    pub key: RecordKey,
+    /// 1 when created, one more at each write. A record that was deleted and created anew goes on counting.
+    pub version: u64,
+    /// What it holds.
+    pub data: Value,
+    /// When it was last written.
+    pub updated_at: Timestamp,
+}
+
+/// What a write demands of the record as it stands; otherwise the whole unit of work is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// There is no such record.
+    Absent,
+    /// It stands at this version.
+    Version(u64),
+    /// Whatever stands there.
+    Any,
+}
+
+/// One change of one record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Write {
+    /// Which record.
+    pub key: RecordKey,
+    /// What it must look like before.
+    pub expected: Expected,
+    /// What it holds afterwards; `None` deletes it.
+    pub data: Option<Value>,
+}
+
+/// A request's key: sent by the caller (`Idempotency-Key`), so that a repeated request gets the first one's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestKey {
+    /// The caller's key. Unique within the tenant.
+    pub key: String,
+    /// A hash of what was asked: method, path and body. The same key with another fingerprint is a mistake of the caller.
+    pub fingerprint: [u8; 32],
+    /// What to answer, now and at each repetition.
+    pub answer: Answer,
+}
+
+/// An HTTP answer as it is stored under a request key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The `Location` header, if any.
+    pub location: Option<String>,
+    /// The `ETag` header, if any.
+    pub etag: Option<String>,
+    /// The JSON body.
+    pub body: String,
+}
+
+/// What is committed in one atomic step.
+#[derive(Debug, Clone)]
+pub struct UnitOfWork {
+    /// Whose work it is. Every write and event must belong to this tenant.
+    pub tenant: TenantId,
+    /// Who does it, for the change stream: a user id or a service's name.
+    pub actor: String,
+    /// When, in milliseconds.
+    pub at: Timestamp,
+    /// The changes of state; no record twice.
+    pub writes: Vec<Write>,
+    /// The events that tell of them.
+    pub events: Vec<Outgoing>,
+    /// The caller's request key.
+    pub request: Option<RequestKey>,
+}
+
+/// What became of a unit of work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Committed {
+    /// It was committed just now. Gives the new version of each write, in order.
+    Applied {
+        /// The versions after the commit.
+        versions: Vec<u64>,
+    },
+    /// The request key was committed before, with the same fingerprint. Nothing was written; this was the first answer.
+    Repeated {
+        /// The first answer.
+        answer: Answer,
+    },
+}
+
+/// Nothing of the unit of work was written.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// A record isn't at the version that was expected: somebody else wrote it first.
+    #[error("{key} is at version {found:?}, expected {expected:?}: read it again and repeat")]
+    Conflict {
+        /// Which record.
+        key: RecordKey,
+        /// What the write demanded.
+        expected: Expected,
+        /// The version that stands there; `None` when there is no such record.
+        found: Option<u64>,
+    },
+    /// The request key was used before for another request.
+    #[error("request key `{key}` was used before for a different request")]
+    RequestMismatch {
+        /// The key.
+        key: String,
+    },
+    /// The unit of work itself is wrong: another tenant's record, a record twice, too many writes.
+    #[error("the unit of work is not valid: {0}")]
+    Invalid(String),
+    /// The store can't be reached, or didn't answer: whether it was committed is unknown. Repeat it with the same
+    /// request key and the same events.
+    #[error("the records can't be reached: {0}")]
+    Unavailable(String),
+}
+
+/// Records couldn't be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The store can't be reached; trying again later may help.
+    #[error("the records can't be reached: {0}")]
+    Unavailable(String),
+    /// What is stored can't be understood.
+    #[error("record {key} is damaged: {why}")]
+    Damaged {
+        /// Which record.
+        key: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// A part of a listing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page {
+    /// The records, ordered by id.
+    pub records: Vec<Record>,
+    /// Pass it as `after` to get what follows; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// State. Reads see every commit that was answered before them.
+pub trait Records: Send + Sync {
+    /// The record under `key`, or `None`.
+    fn get<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Record>, ReadError>>;
+
+    /// The records of a collection whose id starts with `prefix`, in the order of ids, after `after`, at most `limit` (1–1000).
+    fn list<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        collection: &'a str,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Page, ReadError>>;
+
+    /// The stored answer to a request key, if it was committed: a cheap look before the work is done.
+    ///
+    /// Gives [`CommitError::RequestMismatch`] when the key was used with another fingerprint.
+    fn answered<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        key: &'a str,
+        fingerprint: &'a [u8; 32],
+    ) -> BoxFuture<'a, Result<Option<Answer>, CommitError>>;
+
+    /// Writes, events and request key in one atomic step: after `Ok` all of it is durable, after an error other than
+    /// [`CommitError::Unavailable`] nothing is.
+    ///
+    /// A repeated request key with the same fingerprint gives [`Committed::Repeated`] before any version is looked at.
+    fn commit<'a>(&'a self, work: UnitOfWork) -> BoxFuture<'a, Result<Committed, CommitError>>;
+}
+
+impl UnitOfWork {
+    /// Checks what every backend must refuse: another tenant's records or events, the same record twice, more than 100 writes
+    /// and events together (the limit of a DynamoDB transaction, less the request key).
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError::Invalid`] with the first thing that is wrong.
+    pub fn validate(&self) -> Result<(), CommitError> {
+        let invalid = |why: String| Err(CommitError::Invalid(why));
+        let items = self.writes.len() + self.events.len();
+        if items > Self::MAX_ITEMS {
+            return invalid(format!("{items} writes and events, more than the limit of {}", Self::MAX_ITEMS));
+        }
+        if let Some(write) = self.writes.iter().find(|w| w.key.tenant != self.tenant) {
+            return invalid(format!("{} belongs to another tenant", write.key));
+        }
+        if let Some(event) = self.events.iter().find(|e| e.tenant != self.tenant) {
+            return invalid(format!("event {} belongs to another tenant", event.id));
+        }
+        let mut keys: Vec<_> = self.writes.iter().map(|w| &w.key).collect();
+        keys.sort();
+        match keys.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => invalid(format!("{} is written twice", pair[0])),
+            None => Ok(()),
+        }
+    }
+
+    /// The most writes and events together: 100 items of a DynamoDB transaction, less one for the request key.
+    pub const MAX_ITEMS: usize = 99;
+}
