@@ -1,86 +1,20 @@
 //! Reading what comes from outside: every byte is hostile, no input panics, and each refusal has a stable reason.
+//!
+//! Unknown attributes and fields are ignored. An attribute (or a field of the present version) that stands twice is
+//! refused, because two readers could each believe another one; unknown ones may stand twice, nobody reads them.
 
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{
+    Deserialize,
+    de::{Error as _, IgnoredAny},
+};
 use serde_json::value::RawValue;
 
-use crate::{AnyEnvelope, Envelope, Event, EventId, EventType, Header, TenantId, Timestamp, TraceParent, UpcastError};
+use crate::{AnyEnvelope, DecodeError, Envelope, Event, EventId, EventType, Header, TenantId, Timestamp, TraceParent};
 
 /// The largest body that is read: 1 MiB, the limit of an SQS message. Larger events travel as a claim check.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
-
-/// Why a body couldn't be read as the event that was asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum DecodeError {
-    /// It is larger than [`MAX_BODY_BYTES`].
-    #[error("the body has {bytes} bytes, more than the limit of {MAX_BODY_BYTES}")]
-    TooLarge {
-        /// Its size.
-        bytes: usize,
-    },
-    /// It isn't UTF-8.
-    #[error("the body is not UTF-8: byte {at} starts no valid character")]
-    NotUtf8 {
-        /// The offset of the first wrong byte.
-        at: usize,
-    },
-    /// It isn't JSON.
-    #[error("the body is not JSON: {0}")]
-    NotJson(#[source] serde_json::Error),
-    /// It is JSON, but not a CloudEvents 1.0 envelope as we use it.
-    #[error("the body is not a CloudEvents 1.0 envelope: {why}")]
-    NotAnEnvelope {
-        /// Which attribute is missing or wrong.
-        why: String,
-    },
-    /// Nobody here knows the event type.
-    #[error("event type `{found}` is not known here")]
-    UnknownType {
-        /// The type in the envelope.
-        found: EventType,
-    },
-    /// The event type is known, but this version is newer than this code.
-    #[error("version {} of `{}` is newer than version {newest}, the newest known here: deploy the newer consumer first", found.version(), found.name())]
-    UnknownVersion {
-        /// The type in the envelope.
-        found: EventType,
-        /// The newest version known here.
-        newest: u32,
-    },
-    /// The data doesn't fit the event's struct.
-    #[error("the data of `{event_type}` doesn't fit: {source}")]
-    BadData {
-        /// The type in the envelope.
-        event_type: EventType,
-        /// What serde found.
-        source: serde_json::Error,
-    },
-    /// The data of an old version couldn't be upcast.
-    #[error("the data of `{event_type}` doesn't fit")]
-    Upcast {
-        /// The type in the envelope.
-        event_type: EventType,
-        /// What the upcaster found.
-        source: UpcastError,
-    },
-}
-
-impl DecodeError {
-    /// The reason as a stable word, the same for every message that fails this way: it names dead letters.
-    #[must_use]
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            Self::TooLarge { .. } => "body-too-large",
-            Self::NotUtf8 { .. } => "not-utf8",
-            Self::NotJson(_) => "not-json",
-            Self::NotAnEnvelope { .. } => "not-an-envelope",
-            Self::UnknownType { .. } => "unknown-type",
-            Self::UnknownVersion { .. } => "unknown-version",
-            Self::BadData { .. } | Self::Upcast { .. } => "bad-data",
-        }
-    }
-}
 
 #[derive(Deserialize)]
 struct Wire<'a> {
@@ -102,8 +36,10 @@ struct Wire<'a> {
     firstpublished: Timestamp,
     #[serde(borrow, default)]
     sequence: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    data: &'a RawValue,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+    #[serde(default)]
+    data_base64: Option<IgnoredAny>,
 }
 
 impl<'a> AnyEnvelope<'a> {
@@ -117,24 +53,33 @@ impl<'a> AnyEnvelope<'a> {
             return Err(DecodeError::TooLarge { bytes: body.len() });
         }
         let text = std::str::from_utf8(body).map_err(|e| DecodeError::NotUtf8 { at: e.valid_up_to() })?;
-        let wire: Wire<'a> = serde_json::from_str(text).map_err(|e| {
-            if e.is_data() { DecodeError::NotAnEnvelope { why: e.to_string() } } else { DecodeError::NotJson(e) }
-        })?;
-        let wrong = |why: String| Err(DecodeError::NotAnEnvelope { why });
+        let wrong = |why: String| DecodeError::NotAnEnvelope { why };
+        if !is_object(text) {
+            let json = serde_json::from_str::<IgnoredAny>(text).map_err(DecodeError::NotJson);
+            return json.and_then(|_| Err(wrong("it is not a JSON object".into())));
+        }
+        let wire: Wire<'a> = match serde_json::from_str(text) {
+            Ok(wire) => wire,
+            Err(e) if e.is_data() => return Err(wrong(concise(e).to_string())),
+            Err(e) => return Err(DecodeError::NotJson(e)),
+        };
         if wire.specversion != "1.0" {
-            return wrong(format!("specversion is `{}`, not `1.0`", short(&wire.specversion)));
+            return Err(wrong(format!("specversion is `{}`, not `1.0`", short(&wire.specversion))));
         }
-        if wire.source.is_empty() || wire.subject.is_empty() {
-            return wrong("source and subject must not be empty".into());
-        }
+        let data = match (wire.data, wire.data_base64) {
+            (Some(data), None) => data,
+            (_, Some(_)) => return Err(wrong("data_base64 is not supported: events carry JSON in `data`".into())),
+            (None, None) => return Err(wrong("missing field `data`".into())),
+        };
         match wire.datacontenttype.as_deref() {
             None | Some("application/json") => {}
-            Some(other) => return wrong(format!("datacontenttype is `{}`, not `application/json`", short(other))),
+            Some(other) => return Err(wrong(format!("datacontenttype is `{}`, not `application/json`", short(other)))),
         }
-        let sequence = match wire.sequence.as_deref().map(str::parse) {
+        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        let sequence = match wire.sequence.as_deref().map(digits) {
             None => None,
-            Some(Ok(number)) => Some(number),
-            Some(Err(_)) => return wrong("sequence is not a decimal number".into()),
+            Some(Some(number)) => Some(number),
+            Some(None) => return Err(wrong("sequence is not a decimal number of at most 64 bits".into())),
         };
         let header = Header {
             id: wire.id,
@@ -149,7 +94,8 @@ impl<'a> AnyEnvelope<'a> {
             first_published: wire.firstpublished,
             sequence,
         };
-        Ok(Envelope { header, data: wire.data })
+        header.check().map_err(wrong)?;
+        Ok(Envelope { header, data })
     }
 
     /// Decodes the data as the event `E`, upcasting from older versions.
@@ -165,7 +111,10 @@ impl<'a> AnyEnvelope<'a> {
         if event_type.version() > E::VERSION {
             return Err(DecodeError::UnknownVersion { found: event_type.clone(), newest: E::VERSION });
         }
-        let bad = |source| DecodeError::BadData { event_type: event_type.clone(), source };
+        let bad = |source| DecodeError::BadData { event_type: event_type.clone(), source: concise(source) };
+        if !is_object(self.data.get()) {
+            return Err(bad(serde_json::Error::custom("it is not a JSON object")));
+        }
         let data = if event_type.version() == E::VERSION {
             serde_json::from_str(self.data.get()).map_err(bad)?
         } else {
@@ -177,6 +126,20 @@ impl<'a> AnyEnvelope<'a> {
             serde_json::from_value(old).map_err(bad)?
         };
         Ok(Envelope { header: self.header, data })
+    }
+}
+
+/// Whether the JSON in `text` can only be an object. Asked before serde is, which would take an array for a struct too.
+fn is_object(text: &str) -> bool {
+    text.trim_ascii_start().starts_with('{')
+}
+
+/// serde quotes the value it met, in full; a megabyte of it helps nobody.
+fn concise(error: serde_json::Error) -> serde_json::Error {
+    let text = error.to_string();
+    match text.char_indices().nth(200) {
+        Some((end, _)) => serde_json::Error::custom(format_args!("{}… (cut)", &text[..end])),
+        None => error,
     }
 }
 

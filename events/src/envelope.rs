@@ -2,11 +2,12 @@
 //! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>.
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Serialize, ser::Error as _};
 use serde_json::value::RawValue;
 
 use crate::{
-    Clock, EncodeError, Event, EventId, EventType, Outgoing, Rng, TenantId, Timestamp, TraceParent, at_millis,
+    Clock, EncodeError, Event, EventId, EventType, MAX_BODY_BYTES, Outgoing, Rng, TenantId, Timestamp, TraceParent,
+    at_millis,
 };
 
 /// An event and its context. `T` is the event's struct, or raw JSON in an [`AnyEnvelope`].
@@ -89,10 +90,16 @@ impl<E: Event> Envelope<E> {
     ///
     /// # Errors
     ///
-    /// [`EncodeError`] when the event doesn't serialise (a map with keys that aren't text, say).
+    /// [`EncodeError`] when the event doesn't serialise (a map with keys that aren't text, say), or when no reader
+    /// would accept it: a header text that is empty or has control characters, or more than [`MAX_BODY_BYTES`].
     pub fn encode(&self) -> Result<Outgoing, EncodeError> {
         let failed = |source| EncodeError { event_type: self.header.event_type.clone(), source };
+        let refused = |why: String| failed(serde_json::Error::custom(why));
+        self.header.check().map_err(refused)?;
         let body = serde_json::to_vec(&Wire::of(self)).map_err(failed)?;
+        if body.len() > MAX_BODY_BYTES {
+            return Err(refused(format!("it has {} bytes, more than the limit of {MAX_BODY_BYTES}", body.len())));
+        }
         Ok(Outgoing {
             id: self.header.id,
             event_type: self.header.event_type.clone(),
@@ -100,6 +107,23 @@ impl<E: Event> Envelope<E> {
             subject: self.header.subject.clone(),
             body: Bytes::from(body),
         })
+    }
+}
+
+impl Header {
+    /// The rule for texts that both the writer and the reader hold: CloudEvents attributes have no control characters
+    /// (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system>), and ours aren't empty.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let texts = [("source", &self.source), ("subject", &self.subject), ("correlationid", &self.correlation)];
+        for (name, text) in texts {
+            if text.is_empty() {
+                return Err(format!("{name} is empty"));
+            }
+            if text.chars().any(char::is_control) {
+                return Err(format!("{name} has a control character"));
+            }
+        }
+        Ok(())
     }
 }
 

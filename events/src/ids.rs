@@ -36,8 +36,8 @@ fn is_name(text: &str) -> bool {
 }
 
 macro_rules! name_id {
-    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])+ $name:ident, $kind:literal) => {
+        $(#[doc = $doc])+
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
@@ -93,7 +93,7 @@ macro_rules! name_id {
                     "minLength": 1,
                     "maxLength": 64,
                     "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-                    "description": concat!("The ", $kind, "."),
+                    "description": concat!($($doc),+).trim(),
                 })
             }
         }

@@ -19,12 +19,12 @@ pub struct Outgoing {
     pub body: Bytes,
 }
 
-/// An event that doesn't serialise.
+/// An event that can't be written, because it doesn't serialise or because no reader would accept it.
 #[derive(Debug, thiserror::Error)]
-#[error("event `{event_type}` can't be written as JSON")]
+#[error("event `{event_type}` can't be written: {source}")]
 pub struct EncodeError {
     /// The event's type.
     pub event_type: EventType,
-    /// What serde found.
+    /// What is wrong with it.
     pub source: serde_json::Error,
 }
