@@ -80,9 +80,5 @@ pub trait Reaction: Send + Sync {
     }
 
     /// Deals with one change.
-    fn react<'a>(
-        &'a self,
-        change: &'a Change,
-        cx: &'a ReactionContext,
-    ) -> BoxFuture<'a, Result<(), HandlerError>>;
+    fn react<'a>(&'a self, change: &'a Change, cx: &'a ReactionContext) -> BoxFuture<'a, Result<(), HandlerError>>;
 }

@@ -44,9 +44,9 @@ impl Filter {
     /// Whether a message with these attributes gets through.
     #[must_use]
     pub fn accepts(&self, attributes: &Attributes) -> bool {
-        self.0.iter().all(|(name, matches)| {
-            attributes.get(name).is_some_and(|value| matches.iter().any(|m| m.fits(value)))
-        })
+        self.0
+            .iter()
+            .all(|(name, matches)| attributes.get(name).is_some_and(|value| matches.iter().any(|m| m.fits(value))))
     }
 }
 

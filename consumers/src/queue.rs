@@ -104,12 +104,7 @@ pub trait Queue: Send + Sync {
 
     /// Up to `max` messages, each leased for `lease`; waits up to `wait` for the first one. Dropping the future leaves no
     /// message leased for longer than `lease`.
-    fn receive(
-        &self,
-        max: usize,
-        wait: Duration,
-        lease: Duration,
-    ) -> BoxFuture<'_, Result<Vec<Delivery>, QueueError>>;
+    fn receive(&self, max: usize, wait: Duration, lease: Duration) -> BoxFuture<'_, Result<Vec<Delivery>, QueueError>>;
 
     /// Removes handled messages.
     fn ack<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, Vec<Result<(), QueueError>>>;
@@ -122,10 +117,7 @@ pub trait Queue: Send + Sync {
 
     /// Moves messages to the dead-letter queue: body and attributes as they were, and the failure as attribute
     /// [`FAILURE_ATTRIBUTE`](crate::FAILURE_ATTRIBUTE).
-    fn dead_letter<'a>(
-        &'a self,
-        entries: &'a [(Delivery, Failure)],
-    ) -> BoxFuture<'a, Vec<Result<(), QueueError>>>;
+    fn dead_letter<'a>(&'a self, entries: &'a [(Delivery, Failure)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>>;
 
     /// How many messages there are, roughly.
     fn depth(&self) -> BoxFuture<'_, Result<Depth, QueueError>>;

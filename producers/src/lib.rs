@@ -4,6 +4,7 @@
 //!   all or nothing.
 //! - [`Outbox`] and [`Publisher`], brought together by the [`relay`]: what was committed gets published, whatever crashes.
 
+pub mod model;
 mod outbox;
 mod publisher;
 mod records;

@@ -1,0 +1,209 @@
+//! The records that the API keeps: users, apps, assignments, submissions. Consumers look them up.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use sendoff_events::{AppId, Personal, SubmissionId, TenantId, UserId};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use crate::{ReadError, Record, RecordKey, Records};
+
+/// A kind of record that the API keeps.
+pub trait Stored: Serialize + DeserializeOwned {
+    /// The collection its records stand in.
+    const COLLECTION: &'static str;
+}
+
+/// A person who uses apps, and how to reach them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// What to call them.
+    #[schemars(with = "String", length(min = 1, max = 200))]
+    pub name: Personal<String>,
+    /// Their email address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", length(max = 254))]
+    pub email: Option<Personal<String>>,
+    /// Their phone number in E.164 form: `+4930123456`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", regex(pattern = r"^\+[1-9][0-9]{6,14}$"))]
+    pub phone: Option<Personal<String>>,
+    /// Their language, a BCP 47 tag: `en`, `de-CH`.
+    #[serde(default = "default_locale")]
+    #[schemars(regex(pattern = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"))]
+    pub locale: String,
+    /// Their time zone, an IANA name: `Europe/Berlin`.
+    #[serde(default = "default_time_zone")]
+    pub time_zone: String,
+    /// On which channels they want to hear from us. A channel that isn't named is on.
+    #[serde(default)]
+    pub channels: BTreeMap<Channel, bool>,
+}
+
+fn default_locale() -> String {
+    "en".into()
+}
+
+fn default_time_zone() -> String {
+    "UTC".into()
+}
+
+impl User {
+    /// Whether they want to hear from us on this channel.
+    #[must_use]
+    pub fn wants(&self, channel: Channel) -> bool {
+        self.channels.get(&channel).copied().unwrap_or(true)
+    }
+}
+
+/// A way to reach a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    /// Email.
+    Email,
+    /// Text message.
+    Sms,
+    /// WhatsApp message.
+    Whatsapp,
+    /// Notification on a phone.
+    Push,
+}
+
+/// An app built on the platform.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct App {
+    /// Its name.
+    #[schemars(length(min = 1, max = 200))]
+    pub name: String,
+    /// Who is told about new submissions.
+    #[serde(default)]
+    #[schemars(length(max = 20))]
+    pub owners: Vec<UserId>,
+    /// The app's own text for the mail about a new submission, in place of the standard one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub submission_mail: Option<MailTemplate>,
+    /// The workflow that each new submission starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow: Option<AppWorkflow>,
+}
+
+/// A mail template that an app's author wrote: Jinja syntax over `app`, `user`, `author` and `submission`. A variable that
+/// doesn't exist fails the mail rather than leaving a hole in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MailTemplate {
+    /// The subject line.
+    #[schemars(length(min = 1, max = 500))]
+    pub subject: String,
+    /// The text; shown as paragraphs in the HTML part.
+    #[schemars(length(min = 1, max = 20000))]
+    pub text: String,
+}
+
+/// The workflow of an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AppWorkflow {
+    /// Its name.
+    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,60}$"))]
+    pub name: String,
+    /// Its published version. A run keeps the version it was started with.
+    #[schemars(range(min = 1))]
+    pub version: u32,
+    /// The ids of its steps, in order.
+    #[schemars(length(min = 1, max = 100))]
+    pub steps: Vec<String>,
+}
+
+/// A user has an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Assignment {
+    /// The app.
+    pub app_id: AppId,
+    /// The user.
+    pub user_id: UserId,
+    /// Who assigned it.
+    pub assigned_by: UserId,
+}
+
+/// A filled-in form.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Submission {
+    /// The app whose form it is.
+    pub app_id: AppId,
+    /// Its id.
+    pub submission_id: SubmissionId,
+    /// Who made it.
+    pub author_id: UserId,
+    /// 1 when created, one more at each change.
+    pub revision: u64,
+    /// What was filled in.
+    pub fields: Map<String, Value>,
+}
+
+impl Stored for User {
+    const COLLECTION: &'static str = "users";
+}
+
+impl Stored for App {
+    const COLLECTION: &'static str = "apps";
+}
+
+impl Stored for Assignment {
+    const COLLECTION: &'static str = "assignments";
+}
+
+impl Stored for Submission {
+    const COLLECTION: &'static str = "submissions";
+}
+
+/// The key of a user's record.
+#[must_use]
+pub fn user_key(tenant: &TenantId, user: &UserId) -> RecordKey {
+    RecordKey::new(tenant, User::COLLECTION, user.as_str())
+}
+
+/// The key of an app's record.
+#[must_use]
+pub fn app_key(tenant: &TenantId, app: &AppId) -> RecordKey {
+    RecordKey::new(tenant, App::COLLECTION, app.as_str())
+}
+
+/// The key of an assignment's record: `{app}/{user}`, so that an app's assignments are listed by its prefix.
+#[must_use]
+pub fn assignment_key(tenant: &TenantId, app: &AppId, user: &UserId) -> RecordKey {
+    RecordKey::new(tenant, Assignment::COLLECTION, format!("{app}/{user}"))
+}
+
+/// The key of a submission's record: `{app}/{submission}`.
+#[must_use]
+pub fn submission_key(tenant: &TenantId, app: &AppId, submission: &SubmissionId) -> RecordKey {
+    RecordKey::new(tenant, Submission::COLLECTION, format!("{app}/{submission}"))
+}
+
+/// The record under `key`, decoded, with its version; `None` when there is none.
+///
+/// # Errors
+///
+/// [`ReadError`], [`ReadError::Damaged`] when what is stored isn't a `T`.
+pub async fn load<T: Stored>(records: &dyn Records, key: &RecordKey) -> Result<Option<(T, u64)>, ReadError> {
+    match records.get(key).await? {
+        None => Ok(None),
+        Some(record) => decode(record).map(Some),
+    }
+}
+
+/// The record's data as a `T`, with its version.
+///
+/// # Errors
+///
+/// [`ReadError::Damaged`] when it isn't a `T`.
+pub fn decode<T: Stored>(record: Record) -> Result<(T, u64), ReadError> {
+    serde_json::from_value(record.data)
+        .map(|data| (data, record.version))
+        .map_err(|e| ReadError::Damaged { key: record.key.to_string(), why: e.to_string() })
+}
