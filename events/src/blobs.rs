@@ -74,3 +74,43 @@ pub trait Blobs: Send + Sync {
     /// The bytes under `key`, if there are at most `limit`.
     fn get<'a>(&'a self, key: &'a BlobKey, limit: u64) -> BoxFuture<'a, Result<Bytes, BlobError>>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::BlobKey;
+
+    #[test]
+    fn a_path_of_plain_names_is_a_key() {
+        for text in ["a", "2026/11/24/019ab4c2-5f7d-7a31-9c04-3f6b1d2e8a50", "a_b-c.json", "a..b", &"x".repeat(512)] {
+            assert_eq!(text.parse::<BlobKey>().unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn a_key_is_no_way_out_of_the_store() {
+        for text in [
+            "",
+            "/",
+            "/etc/passwd",
+            "../x",
+            "a/../x",
+            "a/..",
+            ".",
+            "..",
+            "a/.hidden",
+            "a//b",
+            "a/",
+            "a\\b",
+            "C:x",
+            "a b",
+            "a%2e%2e",
+            "a\0b",
+            "a\n",
+            "é",
+            "~/x",
+            &"x".repeat(513),
+        ] {
+            assert!(text.parse::<BlobKey>().is_err(), "{text:?}");
+        }
+    }
+}

@@ -69,3 +69,62 @@ impl Pointer {
         Ok(Some(Self { bucket: location.s3_bucket_name, key }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALLOWED: &[&str] = &["blobs", "old-blobs"];
+
+    fn body(bucket: &str, key: &str) -> String {
+        serde_json::json!([POINTER_CLASS, { "s3BucketName": bucket, "s3Key": key }]).to_string()
+    }
+
+    #[test]
+    fn a_pointer_is_written_as_the_extended_clients_write_it_and_read_back() {
+        let pointer = Pointer { bucket: "blobs".into(), key: "2026/11/24/event".parse().unwrap() };
+        let body = pointer.to_body();
+        let expected = r#"["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3BucketName":"blobs","s3Key":"2026/11/24/event"}]"#;
+        assert_eq!(body, expected);
+        assert_eq!(Pointer::parse(body.as_bytes(), ALLOWED), Ok(Some(pointer)));
+    }
+
+    #[test]
+    fn a_bucket_that_is_not_on_the_allow_list_is_refused_by_name() {
+        let error = Pointer::parse(body("someone-elses", "key").as_bytes(), ALLOWED).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the claim-check pointer is not valid: bucket `someone-elses` is not on the allow-list"
+        );
+        for bucket in ["", "Blobs", "blobs ", "blobs/../other"] {
+            assert!(Pointer::parse(body(bucket, "key").as_bytes(), ALLOWED).is_err(), "{bucket:?}");
+        }
+        assert!(Pointer::parse(body("blobs", "key").as_bytes(), &[]).is_err(), "an empty list allows nothing");
+    }
+
+    #[test]
+    fn a_hostile_key_is_refused() {
+        for key in ["../x", "/etc/passwd", "a/../../x", "", ".env", "a\0", "a//b"] {
+            assert!(Pointer::parse(body("blobs", key).as_bytes(), ALLOWED).is_err(), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_pointer_is_an_error_and_never_taken_for_an_event() {
+        for location in
+            ["null", "{}", "[]", "\"blobs\"", r#"{"s3BucketName":"blobs"}"#, r#"{"s3BucketName":1,"s3Key":"k"}"#]
+        {
+            let body = format!("[\"{POINTER_CLASS}\",{location}]");
+            assert!(Pointer::parse(body.as_bytes(), ALLOWED).is_err(), "{location}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_pointer_is_left_to_the_decoder() {
+        let long = format!("[\"{POINTER_CLASS}\",{}]", " ".repeat(5000));
+        for body in ["", "{}", "[]", "[1,2]", "[\"other\",{}]", "[\"other\"]", "Hello!", "[", &long] {
+            assert_eq!(Pointer::parse(body.as_bytes(), ALLOWED), Ok(None), "{body}");
+        }
+        assert_eq!(Pointer::parse(b"[\xff]", ALLOWED), Ok(None));
+    }
+}

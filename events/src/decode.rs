@@ -3,7 +3,7 @@
 //! Unknown attributes and fields are ignored. An attribute (or a field of the present version) that stands twice is
 //! refused, because two readers could each believe another one; unknown ones may stand twice, nobody reads them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Display, str::FromStr};
 
 use serde::{
     Deserialize,
@@ -11,35 +11,54 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::{AnyEnvelope, DecodeError, Envelope, Event, EventId, EventType, Header, TenantId, Timestamp, TraceParent};
+use crate::{AnyEnvelope, DecodeError, Envelope, Event, Header};
 
 /// The largest body that is read: 1 MiB, the limit of an SQS message. Larger events travel as a claim check.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 
+/// Text that is borrowed from the body unless it has escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// All attributes are text at first, so that a refusal can name the one that is wrong.
 #[derive(Deserialize)]
 struct Wire<'a> {
     #[serde(borrow)]
-    specversion: Cow<'a, str>,
-    id: EventId,
+    specversion: Text<'a>,
+    #[serde(borrow)]
+    id: Text<'a>,
     source: String,
-    r#type: EventType,
+    #[serde(borrow)]
+    r#type: Text<'a>,
     subject: String,
-    time: Timestamp,
-    #[serde(borrow, default)]
-    datacontenttype: Option<Cow<'a, str>>,
-    tenantid: TenantId,
+    #[serde(borrow)]
+    time: Text<'a>,
+    #[serde(borrow)]
+    datacontenttype: Option<Text<'a>>,
+    #[serde(borrow)]
+    tenantid: Text<'a>,
     correlationid: String,
-    #[serde(default)]
-    causationid: Option<EventId>,
-    #[serde(default)]
-    traceparent: Option<TraceParent>,
-    firstpublished: Timestamp,
-    #[serde(borrow, default)]
-    sequence: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
+    #[serde(borrow)]
+    causationid: Option<Text<'a>>,
+    #[serde(borrow)]
+    traceparent: Option<Text<'a>>,
+    #[serde(borrow)]
+    firstpublished: Text<'a>,
+    #[serde(borrow)]
+    sequence: Option<Text<'a>>,
+    #[serde(borrow)]
     data: Option<&'a RawValue>,
-    #[serde(default)]
     data_base64: Option<IgnoredAny>,
+}
+
+impl Text<'_> {
+    fn parse<T: FromStr<Err: Display>>(&self, name: &str) -> Result<T, DecodeError> {
+        self.0.parse().map_err(|e: T::Err| wrong(format!("{name}: {}", cut(&e.to_string(), 200))))
+    }
+
+    fn must_be(&self, name: &str, value: &str) -> Result<(), DecodeError> {
+        if self.0 == value { Ok(()) } else { Err(wrong(format!("{name} is `{}`, not `{value}`", cut(&self.0, 40)))) }
+    }
 }
 
 impl<'a> AnyEnvelope<'a> {
@@ -53,7 +72,6 @@ impl<'a> AnyEnvelope<'a> {
             return Err(DecodeError::TooLarge { bytes: body.len() });
         }
         let text = std::str::from_utf8(body).map_err(|e| DecodeError::NotUtf8 { at: e.valid_up_to() })?;
-        let wrong = |why: String| DecodeError::NotAnEnvelope { why };
         if !is_object(text) {
             let json = serde_json::from_str::<IgnoredAny>(text).map_err(DecodeError::NotJson);
             return json.and_then(|_| Err(wrong("it is not a JSON object".into())));
@@ -63,36 +81,25 @@ impl<'a> AnyEnvelope<'a> {
             Err(e) if e.is_data() => return Err(wrong(concise(e).to_string())),
             Err(e) => return Err(DecodeError::NotJson(e)),
         };
-        if wire.specversion != "1.0" {
-            return Err(wrong(format!("specversion is `{}`, not `1.0`", short(&wire.specversion))));
-        }
+        wire.specversion.must_be("specversion", "1.0")?;
+        wire.datacontenttype.map_or(Ok(()), |text| text.must_be("datacontenttype", "application/json"))?;
         let data = match (wire.data, wire.data_base64) {
             (Some(data), None) => data,
             (_, Some(_)) => return Err(wrong("data_base64 is not supported: events carry JSON in `data`".into())),
             (None, None) => return Err(wrong("missing field `data`".into())),
         };
-        match wire.datacontenttype.as_deref() {
-            None | Some("application/json") => {}
-            Some(other) => return Err(wrong(format!("datacontenttype is `{}`, not `application/json`", short(other)))),
-        }
-        let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-        let sequence = match wire.sequence.as_deref().map(digits) {
-            None => None,
-            Some(Some(number)) => Some(number),
-            Some(None) => return Err(wrong("sequence is not a decimal number of at most 64 bits".into())),
-        };
         let header = Header {
-            id: wire.id,
+            id: wire.id.parse("id")?,
             source: wire.source,
-            event_type: wire.r#type,
+            event_type: wire.r#type.parse("type")?,
             subject: wire.subject,
-            time: wire.time,
-            tenant: wire.tenantid,
+            time: wire.time.parse("time")?,
+            tenant: wire.tenantid.parse("tenantid")?,
             correlation: wire.correlationid,
-            causation: wire.causationid,
-            traceparent: wire.traceparent,
-            first_published: wire.firstpublished,
-            sequence,
+            causation: wire.causationid.map(|text| text.parse("causationid")).transpose()?,
+            traceparent: wire.traceparent.map(|text| text.parse("traceparent")).transpose()?,
+            first_published: wire.firstpublished.parse("firstpublished")?,
+            sequence: wire.sequence.map(|text| number(&text.0)).transpose()?,
         };
         header.check().map_err(wrong)?;
         Ok(Envelope { header, data })
@@ -134,16 +141,23 @@ fn is_object(text: &str) -> bool {
     text.trim_ascii_start().starts_with('{')
 }
 
+fn number(text: &str) -> Result<u64, DecodeError> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    digits.ok_or_else(|| wrong("sequence is not a decimal number of at most 64 bits".into()))
+}
+
+const fn wrong(why: String) -> DecodeError {
+    DecodeError::NotAnEnvelope { why }
+}
+
 /// serde quotes the value it met, in full; a megabyte of it helps nobody.
 fn concise(error: serde_json::Error) -> serde_json::Error {
     let text = error.to_string();
-    match text.char_indices().nth(200) {
-        Some((end, _)) => serde_json::Error::custom(format_args!("{}… (cut)", &text[..end])),
-        None => error,
-    }
+    let short = cut(&text, 200);
+    if short.len() == text.len() { error } else { serde_json::Error::custom(format_args!("{short}… (cut)")) }
 }
 
-/// Hostile text cut for a message.
-fn short(text: &str) -> String {
-    text.chars().take(40).collect()
+/// The first `limit` characters of a text that may be hostile.
+fn cut(text: &str, limit: usize) -> &str {
+    text.char_indices().nth(limit).map_or(text, |(end, _)| &text[..end])
 }
