@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::HandlerError;
+
 /// What a provider did with one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SendOutcome {
@@ -53,4 +55,25 @@ pub enum Once {
     Ran,
     /// An earlier attempt did it; nothing was run.
     AlreadyDone,
+}
+
+/// Combines what became of several steps: if one is to be retried or snoozed, all are (those that are done will be skipped);
+/// else a doubt is told before a rejection. `Ok` when every step is done.
+///
+/// # Errors
+///
+/// The most urgent of the errors.
+pub fn join_outcomes(outcomes: impl IntoIterator<Item = Result<Once, HandlerError>>) -> Result<(), HandlerError> {
+    const fn urgency(error: &HandlerError) -> u8 {
+        match error {
+            HandlerError::Retry { .. } => 3,
+            HandlerError::Snooze { .. } => 2,
+            HandlerError::InDoubt { .. } => 1,
+            HandlerError::Reject { .. } => 0,
+        }
+    }
+    match outcomes.into_iter().filter_map(Result::err).max_by_key(urgency) {
+        None => Ok(()),
+        Some(error) => Err(error),
+    }
 }

@@ -10,27 +10,44 @@
 
 mod backoff;
 mod changes;
+mod consumer;
+mod context;
 mod effect;
 mod error;
 mod failure;
 mod filter;
+mod handler;
 mod inbox;
+mod middleware;
 mod policy;
 mod queue;
+mod reactor;
+mod router;
 mod schedules;
+mod stop;
+mod verdict;
+mod worker;
 mod workflows;
 
 pub use backoff::Backoff;
 pub use changes::{Change, Changes, ChangesError, Position, Reaction, ReactionContext};
-pub use effect::{NotSent, Once, SendOutcome};
+pub use consumer::Consumer;
+pub use context::Context;
+pub use effect::{NotSent, Once, SendOutcome, join_outcomes};
 pub use error::{BoxError, Classify, HandlerError};
 pub use failure::{Class, FAILURE_ATTRIBUTE, Failure, fingerprint, scrub};
 pub use filter::{Filter, Match};
+pub use handler::Handler;
 pub use inbox::{
     Attempt, Claim, Claimed, Fence, IdempotencyKey, Inbox, InboxError, InboxRecord, KeyError, Status, Step, StepState,
     Steps, transition,
 };
 pub use policy::{Effect, OnDoubt, Policy};
 pub use queue::{Attributes, Delivery, Depth, NewMessage, Queue, QueueError, REPLAY_ATTRIBUTE, Receipt};
+pub use reactor::Reactor;
+pub use router::{Router, RouterError, RouterPorts};
 pub use schedules::{Schedule, Schedules, SchedulesError};
+pub use stop::{Stop, Stopper};
+pub use verdict::{Limits, Verdict};
+pub use worker::{Worker, WorkerSettings};
 pub use workflows::{NewRun, Run, RunStatus, RunStep, Started, WorkflowError, Workflows};

@@ -75,6 +75,8 @@ pub struct Attempt {
     pub at: Timestamp,
     /// What kind of end it came to.
     pub class: Class,
+    /// A stable word for why.
+    pub reason: String,
     /// The same for equal errors.
     pub fingerprint: String,
     /// The error in words, without personal data.
@@ -90,6 +92,8 @@ pub struct InboxRecord {
     pub status: Status,
     /// The fence of the latest claim.
     pub fence: Fence,
+    /// One more at each write. A write that arrives late, after newer ones of the same claim, changes nothing.
+    pub revision: u64,
     /// Until when the latest claim lasts. Decides liveness only: safety comes from the fence.
     pub lease_until: Timestamp,
     /// Attempts that count against the policy, the running one included.
@@ -120,8 +124,14 @@ impl InboxRecord {
         self.steps.values().any(|s| matches!(s.state, StepState::InDoubt | StepState::Sending))
     }
 
-    /// Adds a failed attempt, forgetting the oldest when there are too many.
+    /// Adds a failed attempt, forgetting the oldest when there are too many. Being put off again for the same reason is
+    /// remembered once.
     pub fn remember(&mut self, attempt: Attempt) {
+        if attempt.class == Class::Deferred
+            && self.history.last().is_some_and(|last| last.fingerprint == attempt.fingerprint)
+        {
+            self.history.pop();
+        }
         if self.history.len() >= Self::MAX_HISTORY {
             self.history.remove(0);
         }
@@ -178,7 +188,8 @@ pub trait Inbox: Send + Sync {
     /// Claims a key, by the rules of [`transition::claim`], atomically.
     fn claim<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<Claimed, InboxError>>;
 
-    /// Replaces the record if the stored one carries the same fence. Writing the same record twice is the same as once.
+    /// Replaces the record if the stored one carries the same fence, by the rules of [`transition::write`], atomically.
+    /// Writing the same record twice is the same as once.
     fn write<'a>(&'a self, record: &'a InboxRecord) -> BoxFuture<'a, Result<(), InboxError>>;
 
     /// The record under `key`, expired ones included while they are still there.

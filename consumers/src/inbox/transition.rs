@@ -1,6 +1,6 @@
-//! The rules of a claim, as a pure function: what every backend must do, and what the conformance suite checks.
+//! The rules of the inbox as pure functions: what every backend must do, and what the conformance suite checks.
 
-use crate::{Claim, Claimed, InboxRecord, Status, StepState, Steps};
+use crate::{Claim, Claimed, InboxError, InboxRecord, Status, StepState, Steps};
 
 /// Decides a claim against the stored record. Gives the answer, and the record to store if it changes.
 ///
@@ -38,6 +38,18 @@ pub fn claim(stored: Option<InboxRecord>, claim: &Claim) -> (Claimed, Option<Inb
     }
 }
 
+/// Decides a write: whether to store it.
+///
+/// # Errors
+///
+/// [`InboxError::Lost`] when the stored record is gone or carries another fence.
+pub fn write(stored: Option<&InboxRecord>, record: &InboxRecord) -> Result<bool, InboxError> {
+    match stored {
+        Some(stored) if stored.fence == record.fence => Ok(stored.revision < record.revision),
+        _ => Err(InboxError::Lost),
+    }
+}
+
 fn won(record: InboxRecord) -> (Claimed, Option<InboxRecord>) {
     (Claimed::Won(record.clone()), Some(record))
 }
@@ -47,6 +59,7 @@ fn fresh(claim: &Claim) -> InboxRecord {
         key: claim.key.clone(),
         status: Status::Claimed,
         fence: claim.fence,
+        revision: 1,
         lease_until: claim.lease_until,
         attempts: 1,
         replay: claim.replay,
@@ -68,6 +81,7 @@ fn taken_over(mut record: InboxRecord, claim: &Claim, attempts: u32) -> InboxRec
     }
     record.status = Status::Claimed;
     record.fence = claim.fence;
+    record.revision += 1;
     record.lease_until = claim.lease_until;
     record.attempts = attempts;
     record.replay = record.replay.max(claim.replay);

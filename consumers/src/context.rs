@@ -1,0 +1,252 @@
+//! What a handler may use: time, randomness, and the guarded effect.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sendoff_events::{Clock, Rng, Timestamp, at_millis};
+
+use crate::{
+    Backoff, Effect, HandlerError, IdempotencyKey, Inbox, InboxError, InboxRecord, NotSent, OnDoubt, Once, Policy,
+    SendOutcome, Step, StepState,
+};
+
+/// How often a write to the inbox is tried before it is given up: outages longer than this are the queue's to wait out.
+const WRITE_TRIES: u32 = 3;
+const WRITE_BACKOFF: Backoff =
+    Backoff { base: std::time::Duration::from_millis(50), cap: std::time::Duration::from_secs(1) };
+
+/// One attempt at one message: what its handler may use.
+pub struct Context {
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    inbox: Arc<dyn Inbox>,
+    policy: Policy,
+    key: IdempotencyKey,
+    attempt: u32,
+    ledger: Mutex<Ledger>,
+    /// Held while a record is on its way to the inbox, so that writes arrive in order.
+    writing: futures::lock::Mutex<()>,
+}
+
+/// The claimed record as this attempt knows it.
+struct Ledger {
+    record: InboxRecord,
+    /// The revision that the inbox is known to hold.
+    stored: u64,
+    lost: bool,
+}
+
+impl Context {
+    pub(crate) fn new(
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+        inbox: Arc<dyn Inbox>,
+        policy: Policy,
+        record: InboxRecord,
+    ) -> Self {
+        Self {
+            clock,
+            rng,
+            inbox,
+            policy,
+            key: record.key.clone(),
+            attempt: record.attempts,
+            ledger: Mutex::new(Ledger { stored: record.revision, record, lost: false }),
+            writing: futures::lock::Mutex::new(()),
+        }
+    }
+
+    /// The present moment.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        at_millis(self.clock.now())
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// Randomness.
+    #[must_use]
+    pub fn rng(&self) -> &Arc<dyn Rng> {
+        &self.rng
+    }
+
+    /// The idempotency key of this job: `consumer/event-id`.
+    #[must_use]
+    pub const fn key(&self) -> &IdempotencyKey {
+        &self.key
+    }
+
+    /// Which attempt this is, from 1.
+    #[must_use]
+    pub const fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Runs an effect at most once per `step` as far as that can be known, and keeps a record of what became of it.
+    ///
+    /// `effect` gets the idempotency key `consumer/event-id/step` to pass on to the provider. Under
+    /// [`Effect::Once`] the inbox is told that it begins before it begins. What an earlier attempt has done isn't run again;
+    /// what is in doubt is run again or not as [`Policy::on_doubt`] says. Steps may run concurrently, each under its own name.
+    ///
+    /// # Errors
+    ///
+    /// The [`HandlerError`] that the effect's outcome stands for; pass it on with `?`, or combine those of several steps with
+    /// [`join_outcomes`](crate::join_outcomes).
+    pub async fn once<F, Fut>(&self, step: &str, effect: F) -> Result<Once, HandlerError>
+    where
+        F: FnOnce(String) -> Fut + Send,
+        Fut: Future<Output = SendOutcome> + Send,
+    {
+        if let Some(done) = self.look_up(step)? {
+            return Ok(done);
+        }
+        if self.policy.effect == Effect::Once {
+            self.announce(step).await?;
+        }
+        let outcome = effect(self.key.step(step)).await;
+        self.conclude(step, outcome)
+    }
+
+    /// What earlier attempts mean for this one: `None` when the step is to be run.
+    fn look_up(&self, step: &str) -> Result<Option<Once>, HandlerError> {
+        let ledger = self.ledger();
+        let Some(known) = ledger.record.steps.get(step) else { return Ok(None) };
+        let why = || known.reason.clone().unwrap_or_default();
+        match known.state {
+            StepState::Done | StepState::Skipped => Ok(Some(Once::AlreadyDone)),
+            StepState::Failed => Err(refused(why())),
+            StepState::Pending => Ok(None),
+            StepState::InDoubt | StepState::Sending => match (self.policy.effect, self.policy.on_doubt) {
+                (Effect::Repeatable, _) | (_, OnDoubt::Resend) => Ok(None),
+                (Effect::Once, OnDoubt::Hold { .. }) => Err(HandlerError::InDoubt { source: why().into() }),
+            },
+        }
+    }
+
+    /// Tells the inbox that the step begins. Nothing is sent unless the inbox has confirmed it.
+    async fn announce(&self, step: &str) -> Result<(), HandlerError> {
+        let before = self.set(step, StepState::Sending, None, None);
+        match self.store().await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                // Nothing was sent, so the record must not say so when it is written next.
+                let mut ledger = self.ledger();
+                ledger.record.revision += 1;
+                match before {
+                    Some(before) => ledger.record.steps.insert(step.to_owned(), before),
+                    None => ledger.record.steps.remove(step),
+                };
+                Err(HandlerError::Snooze { until: None, source: error.into() })
+            }
+        }
+    }
+
+    fn conclude(&self, step: &str, outcome: SendOutcome) -> Result<Once, HandlerError> {
+        let doubted = self.ledger().record.steps.get(step).is_some_and(|s| s.doubted);
+        // A definite failure of this attempt says nothing about an earlier one that is in doubt.
+        let unless_doubted = |state| if doubted { StepState::InDoubt } else { state };
+        match outcome {
+            SendOutcome::Sent { provider_id } => {
+                self.set(step, StepState::Done, provider_id, None);
+                Ok(Once::Ran)
+            }
+            SendOutcome::Skipped { reason } => {
+                self.set(step, unless_doubted(StepState::Skipped), None, Some(reason));
+                Ok(Once::Ran)
+            }
+            SendOutcome::NotSent(NotSent::Permanent { reason }) => {
+                self.set(step, unless_doubted(StepState::Failed), None, Some(reason.clone()));
+                if doubted { Err(HandlerError::InDoubt { source: reason.into() }) } else { Err(refused(reason)) }
+            }
+            SendOutcome::NotSent(NotSent::Transient { reason }) => {
+                self.set(step, unless_doubted(StepState::Pending), None, Some(reason.clone()));
+                Err(HandlerError::Retry { after: None, source: reason.into() })
+            }
+            SendOutcome::NotSent(NotSent::Throttled { after, reason }) => {
+                self.set(step, unless_doubted(StepState::Pending), None, Some(reason.clone()));
+                let until = after.map(|after| self.now() + after);
+                Err(HandlerError::Snooze { until, source: reason.into() })
+            }
+            SendOutcome::Unknown { reason } if self.policy.effect == Effect::Repeatable => {
+                self.set(step, StepState::Pending, None, Some(reason.clone()));
+                Err(HandlerError::Retry { after: None, source: reason.into() })
+            }
+            SendOutcome::Unknown { reason } => {
+                self.set(step, StepState::InDoubt, None, Some(reason.clone()));
+                Err(HandlerError::InDoubt { source: reason.into() })
+            }
+        }
+    }
+
+    /// Changes a step in the ledger and gives what it was before.
+    fn set(&self, step: &str, state: StepState, provider_id: Option<String>, reason: Option<String>) -> Option<Step> {
+        let at = self.now();
+        let mut ledger = self.ledger();
+        ledger.record.revision += 1;
+        let before = ledger.record.steps.get(step).cloned();
+        let doubted = state == StepState::InDoubt || before.as_ref().is_some_and(|b| b.doubted);
+        let reason = reason.map(|r| crate::scrub(&r));
+        ledger.record.steps.insert(step.to_owned(), Step { state, doubted, at, provider_id, reason });
+        before
+    }
+
+    /// Writes the ledger to the inbox. One write carries the steps of all who wait for it.
+    async fn store(&self) -> Result<(), InboxError> {
+        let wanted = self.ledger().record.revision;
+        let _turn = self.writing.lock().await;
+        let record = {
+            let ledger = self.ledger();
+            if ledger.lost {
+                return Err(InboxError::Lost);
+            }
+            if ledger.stored >= wanted {
+                return Ok(());
+            }
+            ledger.record.clone()
+        };
+        let result = self.write(&record).await;
+        let mut ledger = self.ledger();
+        match &result {
+            Ok(()) => ledger.stored = record.revision,
+            Err(InboxError::Lost) => ledger.lost = true,
+            Err(InboxError::Unavailable(_)) => {}
+        }
+        result
+    }
+
+    async fn write(&self, record: &InboxRecord) -> Result<(), InboxError> {
+        let mut tries = 1;
+        loop {
+            match self.inbox.write(record).await {
+                Err(InboxError::Unavailable(_)) if tries < WRITE_TRIES => {
+                    self.clock.sleep(WRITE_BACKOFF.delay(tries, &*self.rng)).await;
+                    tries += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Lets `judge` end the attempt in the ledger and writes it to the inbox.
+    pub(crate) async fn settle<T>(&self, judge: impl FnOnce(&mut InboxRecord) -> T) -> Result<T, InboxError> {
+        let judgement = {
+            let mut ledger = self.ledger();
+            ledger.record.revision += 1;
+            judge(&mut ledger.record)
+        };
+        self.store().await.map(|()| judgement)
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        // Nothing that holds the lock can leave the ledger half changed.
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The provider said no for good.
+fn refused(reason: String) -> HandlerError {
+    HandlerError::Reject { reason: "refused-by-provider".into(), source: reason.into() }
+}

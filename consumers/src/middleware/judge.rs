@@ -1,0 +1,172 @@
+//! The retry policy: what the end of an attempt means for its record and its message. A pure function.
+
+use std::time::Duration;
+
+use sendoff_events::{Rng, Timestamp};
+
+use super::Ended;
+use crate::{
+    Attempt, Class, Failure, HandlerError, InboxRecord, OnDoubt, Policy, Status, StepState, Verdict, fingerprint, scrub,
+};
+
+/// A dead letter that a person has to decide on: the effect may or may not have happened.
+pub(super) const OUTCOME_UNKNOWN: &str = "outcome-unknown";
+
+/// What is judged by.
+pub(super) struct Court<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) rng: &'a dyn Rng,
+    pub(super) now: Timestamp,
+    /// How often the message was delivered; the backoff of snoozes without a date.
+    pub(super) deliveries: u32,
+    /// How long a record outlives its end.
+    pub(super) keep: Duration,
+}
+
+impl Court<'_> {
+    /// Ends the attempt in the record and says what is to happen to the message.
+    pub(super) fn judge(&self, record: &mut InboxRecord, ended: Ended) -> Verdict {
+        record.updated_at = self.now;
+        record.lease_until = self.now;
+        let begun = self.doubt_what_had_begun(record);
+        match ended {
+            Ended::Returned(Ok(())) if !record.is_doubted() => self.done(record),
+            Ended::Returned(Ok(())) => self.doubt(record, "a step's outcome is unknown".into()),
+            Ended::Returned(Err(error)) => self.failed(record, error),
+            Ended::Panicked(text) if begun => self.doubt(record, format!("panicked while sending: {text}")),
+            Ended::Panicked(text) => self.retry(record, Class::Panicked, "panicked", text, None),
+            Ended::TimedOut if begun => self.doubt(record, "timed out while sending".into()),
+            Ended::TimedOut => {
+                let text = format!("took longer than {:?}", self.policy.timeout);
+                self.retry(record, Class::TimedOut, "timed-out", text, None)
+            }
+            Ended::Interrupted if begun => self.doubt(record, "interrupted while sending".into()),
+            Ended::Interrupted => self.snooze(record, Some(self.now), "interrupted: the host is stopping".into()),
+        }
+    }
+
+    /// An attempt that may not begin because too many began before: a crash loop.
+    pub(super) fn exhausted_by_crashes(&self, record: &mut InboxRecord) -> Verdict {
+        record.updated_at = self.now;
+        record.lease_until = self.now;
+        record.attempts -= 1;
+        let text = format!("{} attempts began and the process that ran the last one vanished", record.attempts);
+        self.dead_letter(record, Class::Crashed, "attempts-exhausted", text)
+    }
+
+    fn failed(&self, record: &mut InboxRecord, error: HandlerError) -> Verdict {
+        let text = error.to_string();
+        match error {
+            HandlerError::Retry { after, .. } => self.retry(record, Class::Retryable, "failed", text, after),
+            HandlerError::Snooze { until, .. } => self.snooze(record, until, text),
+            HandlerError::InDoubt { .. } => self.doubt(record, text),
+            HandlerError::Reject { reason, .. } => self.dead_letter(record, Class::Rejected, &reason, text),
+        }
+    }
+
+    fn done(&self, record: &mut InboxRecord) -> Verdict {
+        record.status = Status::Done;
+        record.expires_at = Some(self.now + self.keep);
+        Verdict::Ack { duplicate: false }
+    }
+
+    fn retry(
+        &self,
+        record: &mut InboxRecord,
+        class: Class,
+        reason: &str,
+        error: String,
+        after: Option<Duration>,
+    ) -> Verdict {
+        if record.attempts >= self.policy.max_attempts {
+            return self.dead_letter(record, class, "attempts-exhausted", error);
+        }
+        record.remember(self.attempt(class, reason, &error));
+        let after = after.unwrap_or_else(|| self.policy.backoff.delay(record.attempts, self.rng));
+        Verdict::Retry { after }
+    }
+
+    fn snooze(&self, record: &mut InboxRecord, until: Option<Timestamp>, error: String) -> Verdict {
+        record.attempts = record.attempts.saturating_sub(1);
+        record.remember(self.attempt(Class::Deferred, "deferred", &error));
+        let after = match until {
+            Some(until) => Duration::try_from(until.duration_since(self.now)).unwrap_or_default(),
+            None => self.policy.backoff.delay(self.deliveries, self.rng),
+        };
+        Verdict::Snooze { after, pause: false }
+    }
+
+    fn doubt(&self, record: &mut InboxRecord, error: String) -> Verdict {
+        match self.policy.on_doubt {
+            OnDoubt::Resend => self.retry(record, Class::InDoubt, OUTCOME_UNKNOWN, error, None),
+            OnDoubt::Hold { window } => {
+                record.status = Status::InDoubt;
+                record.remember(self.attempt(Class::InDoubt, OUTCOME_UNKNOWN, &error));
+                self.held(record, window)
+            }
+        }
+    }
+
+    /// A record in doubt: its message waits for the end of the window, then it is dead-lettered for a person to decide.
+    pub(super) fn held(&self, record: &InboxRecord, window: Duration) -> Verdict {
+        let since = record.steps.values().filter(|s| s.state == StepState::InDoubt).map(|s| s.at).min();
+        let until = since.unwrap_or(record.updated_at) + window;
+        if until > self.now {
+            let after = Duration::try_from(until.duration_since(self.now)).unwrap_or_default();
+            return Verdict::Snooze { after, pause: false };
+        }
+        Verdict::DeadLetter(Box::new(self.failure_of(record)))
+    }
+
+    fn dead_letter(&self, record: &mut InboxRecord, class: Class, reason: &str, error: String) -> Verdict {
+        let (class, reason) = if record.is_doubted() {
+            record.status = Status::InDoubt;
+            (Class::InDoubt, OUTCOME_UNKNOWN)
+        } else {
+            record.status = Status::Failed;
+            record.expires_at = Some(self.now + self.keep);
+            (class, reason)
+        };
+        record.remember(self.attempt(class, reason, &error));
+        Verdict::DeadLetter(Box::new(self.failure_of(record)))
+    }
+
+    /// The failure that a settled record tells of.
+    pub(super) fn failure_of(&self, record: &InboxRecord) -> Failure {
+        let unknown = || self.attempt(Class::InDoubt, OUTCOME_UNKNOWN, "no attempt was recorded");
+        let last = record.history.last().cloned().unwrap_or_else(unknown);
+        Failure {
+            reason: last.reason,
+            class: last.class,
+            fingerprint: last.fingerprint,
+            consumer: record.key.consumer().to_owned(),
+            attempts: record.attempts,
+            first_at: record.first_at,
+            last_at: last.at,
+            error: last.error,
+        }
+    }
+
+    fn attempt(&self, class: Class, reason: &str, error: &str) -> Attempt {
+        Attempt {
+            at: self.now,
+            class,
+            reason: reason.to_owned(),
+            fingerprint: fingerprint(reason, error),
+            error: scrub(error),
+        }
+    }
+
+    /// A step that had begun and whose end nobody saw may have had its effect. Gives whether there was one.
+    fn doubt_what_had_begun(&self, record: &mut InboxRecord) -> bool {
+        let mut begun = false;
+        for step in record.steps.values_mut().filter(|s| s.state == StepState::Sending) {
+            begun = true;
+            step.state = StepState::InDoubt;
+            step.doubted = true;
+            step.at = self.now;
+            step.reason = Some("the attempt ended while it was being sent".into());
+        }
+        begun
+    }
+}

@@ -1,0 +1,174 @@
+//! The worker: moves messages between a queue and its consumer, in any process that lives long enough.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{
+    FutureExt, StreamExt,
+    future::{Either, Fuse, FusedFuture, select},
+    select_biased,
+    stream::FuturesUnordered,
+};
+use sendoff_events::{Clock, Rng};
+
+use crate::{Backoff, Consumer, Delivery, Limits, Queue, QueueError, Receipt, Stop, Verdict};
+
+/// How a worker works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerSettings {
+    /// How many messages it handles at a time. Default 64.
+    pub concurrency: usize,
+    /// How many messages it asks for at once: 10 is what SQS allows. Default 10.
+    pub batch: usize,
+    /// How long one receive waits for a message. Default 20 s, the most that SQS allows.
+    pub wait: Duration,
+    /// How long a message is leased at first; a running handler's lease is extended at half time. Default 60 s.
+    pub lease: Duration,
+    /// How long running handlers may go on after a stop was requested. Default 25 s.
+    pub grace: Duration,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        Self {
+            concurrency: 64,
+            batch: 10,
+            wait: Duration::from_secs(20),
+            lease: Duration::from_secs(60),
+            grace: Duration::from_secs(25),
+        }
+    }
+}
+
+/// How long it waits before it asks an unreachable queue, or anything while the inbox is unreachable, again.
+const OUTAGE: Backoff = Backoff { base: Duration::from_millis(200), cap: Duration::from_secs(30) };
+
+/// Receives, lets the consumer judge, and carries the verdicts out.
+pub struct Worker {
+    consumer: Arc<Consumer>,
+    queue: Arc<dyn Queue>,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    settings: WorkerSettings,
+}
+
+impl Worker {
+    /// A worker for `consumer` on its `queue`.
+    #[must_use]
+    pub fn new(
+        consumer: Arc<Consumer>,
+        queue: Arc<dyn Queue>,
+        clock: Arc<dyn Clock>,
+        rng: Arc<dyn Rng>,
+        settings: WorkerSettings,
+    ) -> Self {
+        Self { consumer, queue, clock, rng, settings }
+    }
+
+    /// Works until `stop` is requested, then finishes what is running, at most for the grace period. What isn't finished by
+    /// then is given back to the queue without using up an attempt.
+    pub async fn run(&self, stop: Stop) {
+        let limits = Limits { stop: stop.after(self.clock.clone(), self.settings.grace), until: None };
+        let mut running = FuturesUnordered::new();
+        let mut closing = FuturesUnordered::new();
+        let mut receiving = Fuse::terminated();
+        let mut pausing = Fuse::terminated();
+        let mut stopping = stop.requested().fuse();
+        let mut outages = 0;
+        loop {
+            let stopped = stopping.is_terminated();
+            let free = self.settings.concurrency.saturating_sub(running.len());
+            // Asking for a few at a time costs a round trip each; wait until a good part of the slots is free.
+            let worth_it = free >= self.settings.batch.min(self.settings.concurrency.div_ceil(2));
+            if !stopped && worth_it && receiving.is_terminated() && pausing.is_terminated() {
+                let settings = &self.settings;
+                receiving = self.queue.receive(free.min(settings.batch), settings.wait, settings.lease).fuse();
+            }
+            if stopped && running.is_empty() && closing.is_empty() {
+                return;
+            }
+            select_biased! {
+                first = running.select_next_some() => {
+                    let mut judged = vec![first];
+                    // Whatever else is ready goes in the same batch.
+                    while let Some(Some(next)) = running.next().now_or_never() {
+                        judged.push(next);
+                    }
+                    if judged.iter().any(|(_, verdict)| matches!(verdict, Verdict::Snooze { pause: true, .. })) {
+                        outages += 1;
+                        receiving = Fuse::terminated();
+                        pausing = self.clock.sleep(OUTAGE.delay(outages, &*self.rng)).fuse();
+                    }
+                    closing.push(self.carry_out(judged));
+                }
+                () = closing.select_next_some() => {}
+                received = receiving => match received {
+                    Ok(deliveries) => {
+                        outages = 0;
+                        running.extend(deliveries.into_iter().map(|delivery| self.handle(delivery, &limits)));
+                    }
+                    Err(error) => {
+                        outages += 1;
+                        tracing::warn!(%error, queue = self.queue.name(), "no messages can be received");
+                        pausing = self.clock.sleep(OUTAGE.delay(outages, &*self.rng)).fuse();
+                    }
+                },
+                () = pausing => {}
+                () = stopping => receiving = Fuse::terminated(),
+            }
+        }
+    }
+
+    /// Handles one delivery and extends its lease as long as that takes.
+    async fn handle(&self, delivery: Delivery, limits: &Limits) -> (Delivery, Verdict) {
+        let verdict = {
+            let mut work = self.consumer.process(&delivery, limits).boxed();
+            loop {
+                match select(work, self.clock.sleep(self.settings.lease / 2)).await {
+                    Either::Left((verdict, _)) => break verdict,
+                    Either::Right(((), unfinished)) => {
+                        work = unfinished;
+                        let receipts = [delivery.receipt.clone()];
+                        self.warn(
+                            &self.queue.extend(&receipts, self.settings.lease).await,
+                            "its lease can't be extended",
+                        );
+                    }
+                }
+            }
+        };
+        (delivery, verdict)
+    }
+
+    /// Tells the queue. What fails here is harmless: the message is delivered again, and the inbox knows what was done.
+    async fn carry_out(&self, judged: Vec<(Delivery, Verdict)>) {
+        let mut acks: Vec<Receipt> = Vec::new();
+        let mut releases = Vec::new();
+        let mut dead = Vec::new();
+        for (delivery, verdict) in judged {
+            match verdict {
+                Verdict::Ack { .. } => acks.push(delivery.receipt),
+                Verdict::Retry { after } | Verdict::Snooze { after, .. } => releases.push((delivery.receipt, after)),
+                Verdict::DeadLetter(failure) => dead.push((delivery, *failure)),
+                Verdict::Superseded => {}
+            }
+        }
+        if !acks.is_empty() {
+            self.warn(&self.queue.ack(&acks).await, "a handled message can't be acked; it will be delivered again");
+        }
+        if !releases.is_empty() {
+            self.warn(&self.queue.release(&releases).await, "a message can't be released; its lease has to lapse");
+        }
+        if !dead.is_empty() {
+            self.warn(
+                &self.queue.dead_letter(&dead).await,
+                "a message can't be dead-lettered; it will be delivered again",
+            );
+        }
+    }
+
+    fn warn(&self, results: &[Result<(), QueueError>], what: &'static str) {
+        for error in results.iter().filter_map(|r| r.as_ref().err()) {
+            tracing::warn!(%error, queue = self.queue.name(), "{what}");
+        }
+    }
+}
