@@ -2,7 +2,8 @@
 
 use std::{borrow::Cow, fmt};
 
-use sendoff_events::{BoxFuture, Outgoing, TenantId, Timestamp};
+use sendoff_events::{BoxFuture, EventId, Outgoing, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Where a record stands: tenant, collection, and an id of path segments (`{app}/{user}`), by whose prefix it is listed.
@@ -75,8 +76,8 @@ pub struct RequestKey {
     pub answer: Answer,
 }
 
-/// An HTTP answer as it is stored under a request key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An HTTP answer as it is stored under a request key; a backend may keep it as one JSON text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// The status code.
     pub status: u16,
@@ -84,6 +85,9 @@ pub struct Answer {
     pub location: Option<String>,
     /// The `ETag` header, if any.
     pub etag: Option<String>,
+    /// The `Sendoff-Event-Id` header: the events that the request caused.
+    #[serde(default)]
+    pub events: Vec<EventId>,
     /// The JSON body.
     pub body: String,
 }
