@@ -1,6 +1,6 @@
 //! Bodies made to break a reader: too large, too deep, not text, ambiguous. Each is refused, shortly and without a panic.
 
-use sendoff_events::{AnyEnvelope, MAX_BODY_BYTES, SubmissionCreated};
+use sendoff_events::{AnyEnvelope, MAX_BODY_BYTES, SubmissionCreated, catalogue};
 use serde_json::json;
 
 use crate::{
@@ -97,4 +97,17 @@ fn a_message_about_a_huge_value_stays_short() {
     refused(with("type", huge.clone()), "not-an-envelope", "event type `éé");
     refused(with("data", json!({ "app_id": huge, "user_id": "u", "assigned_by": "g" })), "bad-data", "app id `éé");
     refused(with("data", json!({ "app_id": { "deep": huge }, "user_id": "u", "assigned_by": "g" })), "bad-data", "map");
+
+    // A number is what serde quotes the wrong value for, in full.
+    for event_type in ["submission.created.v2", "submission.updated.v1"] {
+        let mut body = good();
+        body["type"] = event_type.into();
+        body["data"] = json!({ "revision": huge });
+        let body = body.to_string();
+        let normalise =
+            catalogue::all().into_iter().find(|e| e.event_type.to_string() == event_type).unwrap().normalise;
+        let refusal = AnyEnvelope::decode(body.as_bytes()).and_then(normalise).unwrap_err();
+        assert!(refusal.to_string().ends_with("é… (cut)"), "{}", refusal.to_string().len());
+        assert!(refusal.to_string().len() < 1000);
+    }
 }
