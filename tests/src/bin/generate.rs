@@ -9,8 +9,10 @@ use std::{fs, io, path::Path, process::ExitCode};
 use sendoff_events::catalogue;
 use serde_json::Value;
 
-/// Files that are made anew each time, by path from the root of the repository.
-const DOCUMENTS: &[(&str, fn() -> String)] =
+/// Where a document stands, from the root of the repository, and what makes its text.
+type Document = (&'static str, fn() -> String);
+
+const DOCUMENTS: &[Document] =
     &[("docs/EVENTS.md", sendoff_events::reference), ("docs/asyncapi.json", || pretty(&sendoff_events::asyncapi()))];
 
 const COMMAND: &str = "cargo run -p sendoff-tests --bin generate";
@@ -45,28 +47,30 @@ struct Report {
     refused: Vec<String>,
 }
 
+/// Brings the files up to date, or only tells which aren't. Where one must not change, nothing at all is written: the
+/// documents would speak of a schema that isn't there.
 fn generate(root: &Path, files: Vec<Generated>, check: bool) -> io::Result<Report> {
     let mut report = Report::default();
-    for Generated { path, content, frozen } in files {
+    let mut stale = Vec::new();
+    for file in files {
+        match fs::read_to_string(root.join(&file.path)) {
+            Ok(text) if text == file.content => {}
+            Ok(_) if file.frozen => report.refused.push(file.path),
+            Ok(_) => stale.push(file),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => stale.push(file),
+            Err(e) => return Err(io::Error::new(e.kind(), format!("{} can't be read: {e}", file.path))),
+        }
+    }
+    if check || !report.refused.is_empty() {
+        report.stale = stale.into_iter().map(|file| file.path).collect();
+        return Ok(report);
+    }
+    for Generated { path, content, .. } in stale {
         let target = root.join(&path);
-        let present = match fs::read_to_string(&target) {
-            Ok(text) => Some(text),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-            Err(e) => return Err(io::Error::new(e.kind(), format!("{path} can't be read: {e}"))),
-        };
-        if present.as_deref() == Some(&*content) {
-            continue;
-        }
-        if frozen && present.is_some() {
-            report.refused.push(path);
-        } else if check {
-            report.stale.push(path);
-        } else {
-            fs::create_dir_all(target.parent().unwrap_or(root))
-                .and_then(|()| fs::write(&target, content))
-                .map_err(|e| io::Error::new(e.kind(), format!("{path} can't be written: {e}")))?;
-            report.written.push(path);
-        }
+        fs::create_dir_all(target.parent().unwrap_or(root))
+            .and_then(|()| fs::write(&target, content))
+            .map_err(|e| io::Error::new(e.kind(), format!("{path} can't be written: {e}")))?;
+        report.written.push(path);
     }
     Ok(report)
 }
@@ -98,7 +102,7 @@ fn main() -> ExitCode {
     for path in &report.refused {
         println!("refused {path}");
     }
-    if !report.stale.is_empty() {
+    if !report.stale.is_empty() && report.refused.is_empty() {
         eprintln!("Run `{COMMAND}` and commit what it writes.");
     }
     if !report.refused.is_empty() {
@@ -157,5 +161,17 @@ mod tests {
             assert_eq!(other.refused, ["folder/file"]);
             assert_eq!(fs::read_to_string(root.path().join("folder/file")).unwrap(), "first");
         }
+    }
+
+    #[test]
+    fn where_one_file_is_refused_nothing_is_written() {
+        let root = tempfile::tempdir().unwrap();
+        generate(root.path(), file("first", true), false).unwrap();
+        let document = Generated { path: "document".into(), content: "speaks of second".into(), frozen: false };
+        let mut files = file("second", true);
+        files.insert(0, document);
+        let report = generate(root.path(), files, false).unwrap();
+        assert_eq!((report.refused, report.stale), (vec!["folder/file".to_owned()], vec!["document".to_owned()]));
+        assert!(!root.path().join("document").exists());
     }
 }
