@@ -1,1 +1,4 @@
-//! placeholder
+//! What proves it: a backend in memory, the simulation of the whole protocol under faults, and the conformance suite.
+
+pub mod memory;
+pub mod simulation;

@@ -1,0 +1,189 @@
+use std::{sync::Arc, time::Duration};
+
+use sendoff_consumers::{Delivery, Depth, FAILURE_ATTRIBUTE, Failure, NewMessage, Queue, QueueError, Receipt};
+use sendoff_events::{BoxFuture, Timestamp};
+
+use super::{NoAnswer, Planted, Remote};
+
+/// How long a waiting receive pauses between two looks.
+const POLL: Duration = Duration::from_millis(700);
+
+/// A queue and its dead-letter queue.
+#[derive(Default)]
+pub struct QueueState {
+    next: u64,
+    messages: Vec<Message>,
+    /// The dead letters, with their failures.
+    pub dead: Vec<(Delivery, Failure)>,
+}
+
+struct Message {
+    id: u64,
+    message: NewMessage,
+    sent_at: Timestamp,
+    visible_at: Timestamp,
+    /// How often it was leased; part of the receipt.
+    leases: u32,
+    leased: bool,
+}
+
+impl QueueState {
+    /// Puts a message in.
+    pub fn push(&mut self, message: NewMessage, now: Timestamp) -> String {
+        self.next += 1;
+        let visible_at = now + message.delay;
+        self.messages.push(Message { id: self.next, message, sent_at: now, visible_at, leases: 0, leased: false });
+        self.next.to_string()
+    }
+
+    /// How many messages are in it, leased and delayed ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether nothing is left in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    fn lease(&mut self, max: usize, lease: Duration, now: Timestamp) -> Vec<Delivery> {
+        let due = self.messages.iter_mut().filter(|m| m.visible_at <= now).take(max);
+        due.map(|m| {
+            m.leases += 1;
+            m.leased = true;
+            m.visible_at = now + lease;
+            Delivery {
+                receipt: Receipt::new(format!("{}#{}", m.id, m.leases)),
+                message_id: m.id.to_string(),
+                body: m.message.body.clone(),
+                attributes: m.message.attributes.clone(),
+                receive_count: m.leases,
+                sent_at: m.sent_at,
+            }
+        })
+        .collect()
+    }
+
+    fn position(&self, receipt: &Receipt) -> Result<usize, QueueError> {
+        let current = |m: &Message| m.leased && format!("{}#{}", m.id, m.leases) == receipt.as_str();
+        self.messages.iter().position(current).ok_or(QueueError::Stale)
+    }
+
+    fn hide(&mut self, receipt: &Receipt, until: Timestamp, leased: bool) -> Result<(), QueueError> {
+        let at = self.position(receipt)?;
+        self.messages[at].visible_at = until;
+        self.messages[at].leased = leased;
+        Ok(())
+    }
+
+    fn depth(&self, now: Timestamp) -> Depth {
+        let count = |f: &dyn Fn(&&Message) -> bool| self.messages.iter().filter(f).count() as u64;
+        Depth {
+            visible: count(&|m| m.visible_at <= now),
+            in_flight: count(&|m| m.visible_at > now && m.leased),
+            delayed: count(&|m| m.visible_at > now && !m.leased),
+            dead: self.dead.len() as u64,
+        }
+    }
+}
+
+/// A queue in memory.
+#[derive(Clone)]
+pub struct MemoryQueue {
+    name: Arc<str>,
+    remote: Remote<QueueState>,
+}
+
+impl MemoryQueue {
+    /// The queue of this name over its state.
+    #[must_use]
+    pub fn new(name: &str, remote: Remote<QueueState>) -> Self {
+        Self { name: name.into(), remote }
+    }
+
+    /// Runs `each` for every entry; one result per entry, or the same outage for all of them.
+    fn batch<E: Send + 'static>(
+        &self,
+        entries: Vec<E>,
+        each: impl Fn(&mut QueueState, Timestamp, E) -> Result<(), QueueError> + Send + 'static,
+    ) -> BoxFuture<'static, Vec<Result<(), QueueError>>> {
+        let count = entries.len();
+        let answer = self
+            .remote
+            .call(move |queue, now| entries.into_iter().map(|entry| each(queue, now, entry)).collect::<Vec<_>>());
+        Box::pin(async move { answer.await.unwrap_or_else(|NoAnswer| vec![Err(unavailable()); count]) })
+    }
+}
+
+fn unavailable() -> QueueError {
+    QueueError::Unavailable("no answer".into())
+}
+
+impl Queue for MemoryQueue {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn send<'a>(&'a self, messages: &'a [NewMessage]) -> BoxFuture<'a, Vec<Result<String, QueueError>>> {
+        let messages = messages.to_vec();
+        let count = messages.len();
+        let answer = self.remote.call(move |queue, now| {
+            messages.into_iter().map(|message| Ok(queue.push(message, now))).collect::<Vec<_>>()
+        });
+        Box::pin(async move { answer.await.unwrap_or_else(|NoAnswer| vec![Err(unavailable()); count]) })
+    }
+
+    fn receive(&self, max: usize, wait: Duration, lease: Duration) -> BoxFuture<'_, Result<Vec<Delivery>, QueueError>> {
+        Box::pin(async move {
+            let give_up = self.remote.clock.now() + wait;
+            loop {
+                let planted = self.remote.planted;
+                let answer = self.remote.call(move |queue, now| {
+                    let deliveries = queue.lease(max, lease, now);
+                    if planted == Some(Planted::AcksBeforeHandling) {
+                        queue.messages.retain(|m| !m.leased);
+                    }
+                    deliveries
+                });
+                let deliveries = answer.await.map_err(|NoAnswer| unavailable())?;
+                if !deliveries.is_empty() || self.remote.clock.now() >= give_up {
+                    return Ok(deliveries);
+                }
+                self.remote.clock.sleep(POLL).await;
+            }
+        })
+    }
+
+    fn ack<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
+        self.batch(receipts.to_vec(), |queue, _, receipt| {
+            let at = queue.position(&receipt)?;
+            queue.messages.remove(at);
+            Ok(())
+        })
+    }
+
+    fn extend<'a>(&'a self, receipts: &'a [Receipt], lease: Duration) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
+        self.batch(receipts.to_vec(), move |queue, now, receipt| queue.hide(&receipt, now + lease, true))
+    }
+
+    fn release<'a>(&'a self, entries: &'a [(Receipt, Duration)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
+        self.batch(entries.to_vec(), |queue, now, (receipt, delay)| queue.hide(&receipt, now + delay, false))
+    }
+
+    fn dead_letter<'a>(&'a self, entries: &'a [(Delivery, Failure)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
+        self.batch(entries.to_vec(), |queue, _, (mut delivery, failure)| {
+            let at = queue.position(&delivery.receipt)?;
+            queue.messages.remove(at);
+            delivery.attributes.insert(FAILURE_ATTRIBUTE.into(), failure.to_attribute());
+            queue.dead.push((delivery, failure));
+            Ok(())
+        })
+    }
+
+    fn depth(&self) -> BoxFuture<'_, Result<Depth, QueueError>> {
+        let answer = self.remote.call(|queue, now| queue.depth(now));
+        Box::pin(async move { answer.await.map_err(|NoAnswer| unavailable()) })
+    }
+}

@@ -1,0 +1,3 @@
+//! One binary for all that is tested across crates: it links once.
+
+mod simulation;
