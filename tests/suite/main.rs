@@ -1,3 +1,4 @@
 //! One binary for all that is tested across crates: it links once.
 
+mod architecture;
 mod simulation;

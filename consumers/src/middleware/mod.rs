@@ -5,6 +5,8 @@
 mod deadline;
 mod idempotency;
 mod judge;
+#[cfg(test)]
+mod judge_tests;
 mod panic;
 
 pub(crate) use deadline::deadline;

@@ -1,0 +1,182 @@
+//! Every row of the retry policy.
+
+use std::time::Duration;
+
+use sendoff_events::{EventId, Rng, Timestamp};
+
+use super::{Ended, judge::Court};
+use crate::{
+    Backoff, Class, Effect, Fence, HandlerError, IdempotencyKey, InboxRecord, OnDoubt, Policy, Status, Step, StepState,
+    Steps, Verdict,
+};
+
+struct Half;
+
+impl Rng for Half {
+    fn next_u64(&self) -> u64 {
+        1 << 63
+    }
+}
+
+const NOW: i64 = 1_800_000_000;
+const HOLD: OnDoubt = OnDoubt::Hold { window: Duration::from_secs(60) };
+
+fn now() -> Timestamp {
+    Timestamp::from_second(NOW).unwrap()
+}
+
+fn policy(on_doubt: OnDoubt) -> Policy {
+    let backoff = Backoff { base: Duration::from_secs(2), cap: Duration::from_secs(100) };
+    Policy { max_attempts: 3, backoff, timeout: Duration::from_secs(5), effect: Effect::Once, on_doubt }
+}
+
+fn record(attempts: u32, step: Option<StepState>) -> InboxRecord {
+    let step = step.map(|state| {
+        let doubted = state == StepState::InDoubt;
+        ("ada".to_owned(), Step { state, doubted, at: now(), provider_id: None, reason: None })
+    });
+    InboxRecord {
+        key: IdempotencyKey::new("sms", EventId::from_bytes([7; 16])),
+        status: Status::Claimed,
+        fence: Fence::default(),
+        revision: 1,
+        lease_until: now() + Duration::from_secs(15),
+        attempts,
+        replay: 0,
+        payload_hash: [0; 32],
+        steps: step.into_iter().collect::<Steps>(),
+        history: Vec::new(),
+        first_at: now(),
+        updated_at: now(),
+        expires_at: None,
+    }
+}
+
+fn judge(on_doubt: OnDoubt, record: &mut InboxRecord, ended: Ended) -> Verdict {
+    let policy = policy(on_doubt);
+    let keep = Duration::from_secs(1000);
+    Court { policy: &policy, rng: &Half, now: now(), deliveries: 2, keep }.judge(record, ended)
+}
+
+fn dead_letter_reason(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::DeadLetter(failure) => failure.reason,
+        other => panic!("not dead-lettered: {other:?}"),
+    }
+}
+
+fn retry() -> Ended {
+    Ended::Returned(Err(HandlerError::Retry { after: None, source: "down".into() }))
+}
+
+#[test]
+fn success_is_acked_and_remembered_for_as_long_as_a_replay_can_come() {
+    let mut record = record(1, Some(StepState::Done));
+    assert_eq!(judge(HOLD, &mut record, Ended::Returned(Ok(()))), Verdict::Ack { duplicate: false });
+    assert_eq!(record.status, Status::Done);
+    assert_eq!(record.expires_at, Some(now() + Duration::from_secs(1000)));
+}
+
+#[test]
+fn a_retry_waits_by_the_backoff_and_keeps_its_attempt() {
+    let mut record = record(2, None);
+    assert_eq!(judge(HOLD, &mut record, retry()), Verdict::Retry { after: Duration::from_secs(2) });
+    assert_eq!((record.status, record.attempts, record.lease_until), (Status::Claimed, 2, now()));
+    assert_eq!(record.history[0].class, Class::Retryable);
+}
+
+#[test]
+fn the_last_attempt_ends_in_the_dead_letter_queue() {
+    let mut record = record(3, None);
+    assert_eq!(dead_letter_reason(judge(HOLD, &mut record, retry())), "attempts-exhausted");
+    assert_eq!(record.status, Status::Failed);
+}
+
+#[test]
+fn a_rejection_is_final_at_the_first_attempt() {
+    let mut record = record(1, None);
+    let error = HandlerError::Reject { reason: "bad-template".into(), source: "line 3".into() };
+    assert_eq!(dead_letter_reason(judge(HOLD, &mut record, Ended::Returned(Err(error)))), "bad-template");
+    assert_eq!(record.status, Status::Failed);
+}
+
+#[test]
+fn a_snooze_gives_its_attempt_back() {
+    let mut record = record(3, None);
+    let until = now() + Duration::from_secs(90);
+    let error = HandlerError::Snooze { until: Some(until), source: "quiet hours".into() };
+    let verdict = judge(HOLD, &mut record, Ended::Returned(Err(error)));
+    assert_eq!(verdict, Verdict::Snooze { after: Duration::from_secs(90), pause: false });
+    assert_eq!(record.attempts, 2);
+}
+
+#[test]
+fn being_put_off_again_and_again_for_one_reason_is_one_line_of_history() {
+    let mut record = record(1, None);
+    for _ in 0..20 {
+        let error = HandlerError::Snooze { until: None, source: "429".into() };
+        let _ = judge(HOLD, &mut record, Ended::Returned(Err(error)));
+    }
+    assert_eq!(record.history.len(), 1);
+}
+
+#[test]
+fn a_shutdown_before_the_effect_gives_the_attempt_back_and_the_message_at_once() {
+    let mut record = record(1, None);
+    assert_eq!(judge(HOLD, &mut record, Ended::Interrupted), Verdict::Snooze { after: Duration::ZERO, pause: false });
+    assert_eq!(record.attempts, 0);
+}
+
+#[test]
+fn panic_and_timeout_before_the_effect_are_retries() {
+    for ended in [Ended::Panicked("oh".into()), Ended::TimedOut] {
+        let mut record = record(1, None);
+        assert!(matches!(judge(HOLD, &mut record, ended), Verdict::Retry { .. }));
+    }
+}
+
+#[test]
+fn panic_timeout_and_shutdown_after_the_effect_began_are_doubts() {
+    for ended in [Ended::Panicked("oh".into()), Ended::TimedOut, Ended::Interrupted] {
+        let mut held = record(1, Some(StepState::Sending));
+        let verdict = judge(HOLD, &mut held, ended);
+        assert_eq!(verdict, Verdict::Snooze { after: Duration::from_secs(60), pause: false });
+        assert_eq!((held.status, held.steps["ada"].state), (Status::InDoubt, StepState::InDoubt));
+        assert!(held.steps["ada"].doubted && held.expires_at.is_none());
+    }
+    let mut resent = record(1, Some(StepState::Sending));
+    assert!(matches!(judge(OnDoubt::Resend, &mut resent, Ended::TimedOut), Verdict::Retry { .. }));
+    assert_eq!((resent.status, resent.steps["ada"].state), (Status::Claimed, StepState::InDoubt));
+}
+
+#[test]
+fn a_held_doubt_is_dead_lettered_once_its_window_is_over() {
+    let mut record = record(1, Some(StepState::InDoubt));
+    record.steps.get_mut("ada").unwrap().at = now() - Duration::from_secs(61);
+    let error = HandlerError::InDoubt { source: "timeout".into() };
+    assert_eq!(dead_letter_reason(judge(HOLD, &mut record, Ended::Returned(Err(error)))), "outcome-unknown");
+    assert_eq!(record.status, Status::InDoubt);
+}
+
+#[test]
+fn a_doubt_survives_a_later_definite_failure() {
+    let mut record = record(3, Some(StepState::InDoubt));
+    assert_eq!(dead_letter_reason(judge(OnDoubt::Resend, &mut record, retry())), "outcome-unknown");
+    assert_eq!((record.status, record.expires_at), (Status::InDoubt, None));
+}
+
+#[test]
+fn a_handler_that_swallows_a_doubt_is_not_done() {
+    let mut record = record(1, Some(StepState::InDoubt));
+    assert!(!matches!(judge(HOLD, &mut record, Ended::Returned(Ok(()))), Verdict::Ack { .. }));
+    assert_eq!(record.status, Status::InDoubt);
+}
+
+#[test]
+fn a_crash_loop_ends() {
+    let mut record = record(4, None);
+    let policy = policy(HOLD);
+    let court = Court { policy: &policy, rng: &Half, now: now(), deliveries: 9, keep: Duration::ZERO };
+    assert_eq!(dead_letter_reason(court.exhausted_by_crashes(&mut record)), "attempts-exhausted");
+    assert_eq!((record.attempts, record.history[0].class), (3, Class::Crashed));
+}

@@ -1,0 +1,224 @@
+//! Who may depend on whom, and what may stand in the dependency tree at all. Read from `cargo metadata` and the sources.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The dependency graph of this workspace for this platform.
+struct Graph {
+    /// Package id to name.
+    names: BTreeMap<String, String>,
+    licenses: BTreeMap<String, Option<String>>,
+    /// Normal and build dependencies: what is linked into or runs for a released binary.
+    released: BTreeMap<String, BTreeSet<String>>,
+    members: BTreeSet<String>,
+}
+
+impl Graph {
+    fn read() -> Self {
+        let rustc = Command::new("rustc").arg("-vV").output().expect("rustc runs");
+        let version = String::from_utf8(rustc.stdout).expect("rustc prints text");
+        let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc tells its host");
+        let output = Command::new(env!("CARGO"))
+            .args(["metadata", "--format-version", "1", "--locked", "--filter-platform", host])
+            .current_dir(root())
+            .output()
+            .expect("cargo runs");
+        assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+        let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let list = |value: &Value| value.as_array().cloned().expect("a list");
+        let packages = list(&metadata["packages"]);
+        let released = list(&metadata["resolve"]["nodes"]).into_iter().map(|node| {
+            let linked = |dep: &Value| list(&dep["dep_kinds"]).iter().any(|kind| kind["kind"] != "dev");
+            let deps = list(&node["deps"]).into_iter().filter(linked).map(|dep| text(&dep["pkg"]));
+            (text(&node["id"]), deps.collect())
+        });
+        Self {
+            names: packages.iter().map(|p| (text(&p["id"]), text(&p["name"]))).collect(),
+            licenses: packages.iter().map(|p| (text(&p["name"]), p["license"].as_str().map(str::to_owned))).collect(),
+            released: released.collect(),
+            members: list(&metadata["workspace_members"]).iter().map(text).collect(),
+        }
+    }
+
+    fn id(&self, name: &str) -> &String {
+        let found = self.members.iter().find(|id| self.names[*id] == name);
+        found.unwrap_or_else(|| panic!("`{name}` is no member of the workspace"))
+    }
+
+    /// Everything that `name` links, directly or not, by name.
+    fn closure(&self, name: &str) -> BTreeSet<&str> {
+        let mut open = vec![self.id(name)];
+        let mut seen = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            for dep in &self.released[id] {
+                if seen.insert(dep) {
+                    open.push(dep);
+                }
+            }
+        }
+        seen.into_iter().map(|id| self.names[id].as_str()).collect()
+    }
+
+    /// Everything that any member links.
+    fn whole(&self) -> BTreeSet<&str> {
+        self.members.iter().flat_map(|id| self.closure(&self.names[id])).collect()
+    }
+}
+
+#[test]
+fn layers_depend_one_way_only() {
+    let graph = Graph::read();
+    let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        ("sendoff-events", &[] as &[&str]),
+        ("sendoff-producers", &["sendoff-events"]),
+        ("sendoff-consumers", &["sendoff-events", "sendoff-producers"]),
+        ("sendoff-embedded", &["sendoff-events", "sendoff-producers", "sendoff-consumers"]),
+    ]);
+    for (layer, below) in allowed {
+        let found: BTreeSet<_> = graph.closure(layer).into_iter().filter(|name| name.starts_with("sendoff-")).collect();
+        assert_eq!(found, below.iter().copied().collect(), "`{layer}` may depend on nothing else of ours");
+    }
+}
+
+#[test]
+fn no_backend_shows_in_the_layers_above_which_it_stands() {
+    let graph = Graph::read();
+    for layer in ["sendoff-events", "sendoff-producers", "sendoff-consumers"] {
+        let forbidden: Vec<_> = graph.closure(layer).into_iter().filter(|name| is_backend(name)).collect();
+        assert!(forbidden.is_empty(), "`{layer}` links {forbidden:?}");
+    }
+}
+
+fn is_backend(name: &str) -> bool {
+    is_aws(name) || name.contains("rusqlite") || name.contains("libsqlite3")
+}
+
+fn is_aws(name: &str) -> bool {
+    name.starts_with("aws-") || name.starts_with("aws_") || name.starts_with("lambda_")
+}
+
+#[test]
+fn the_embedded_system_links_no_aws_crate() {
+    let graph = Graph::read();
+    let aws: Vec<_> = graph.closure("sendoff-embedded").into_iter().filter(|name| is_aws(name)).collect();
+    assert!(aws.is_empty(), "{aws:?}");
+}
+
+#[test]
+fn there_is_one_tls_stack_one_runtime_and_one_date_crate() {
+    let graph = Graph::read();
+    let whole = graph.whole();
+    let banned = [
+        // Other TLS stacks and crypto backends than rustls with ring.
+        "native-tls",
+        "openssl",
+        "openssl-sys",
+        "aws-lc-rs",
+        "aws-lc-sys",
+        "boring",
+        "mbedtls",
+        // RUSTSEC-2025-0012: unmaintained; `backon` stands in its place.
+        "backoff",
+        "instant",
+        // Other runtimes and date crates than tokio and jiff.
+        "async-std",
+        "smol",
+        "chrono",
+    ];
+    let found: Vec<_> = banned.into_iter().filter(|name| whole.contains(name)).collect();
+    assert!(found.is_empty(), "{found:?} must not be linked");
+    assert!(whole.contains("rustls") && whole.contains("ring") && whole.contains("jiff") && whole.contains("backon"));
+    let rustls = graph.names.values().filter(|name| *name == "rustls").count();
+    assert_eq!(rustls, 1, "more than one version of rustls is linked");
+}
+
+#[test]
+fn every_dependency_has_a_permissive_licence() {
+    let graph = Graph::read();
+    let allowed = [
+        "MIT",
+        "Apache-2.0",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "ISC",
+        "Zlib",
+        "0BSD",
+        "Unicode-3.0",
+        "Unlicense",
+        "CC0-1.0",
+        "BSL-1.0",
+        "CDLA-Permissive-2.0",
+        "MIT-0",
+        "Apache-2.0 WITH LLVM-exception",
+    ];
+    for name in graph.whole() {
+        let license = graph.licenses[name].as_deref().unwrap_or_else(|| panic!("`{name}` names no licence"));
+        // Each alternative of an OR is a set of licences that all apply.
+        let fits = license.replace('/', " OR ").split(" OR ").any(|alternative| {
+            let all = alternative.replace(['(', ')'], "");
+            all.split(" AND ").all(|one| allowed.contains(&one.trim()))
+        });
+        // Parentheses around an OR inside an AND, as in `MIT AND (A OR B)`: each part has an allowed alternative.
+        let fits = fits
+            || license
+                .split(" AND ")
+                .all(|part| part.replace(['(', ')'], "").split(" OR ").any(|one| allowed.contains(&one.trim())));
+        assert!(fits, "`{name}` is licensed `{license}`");
+    }
+}
+
+/// All Rust sources below a folder, with their path from the workspace's root.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let mut open = vec![root().join(folder)];
+    let mut found = Vec::new();
+    while let Some(folder) = open.pop() {
+        let entries = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
+        for path in entries.map(|entry| entry.expect("an entry").path()) {
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let name = path.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
+                found.push((name, fs::read_to_string(&path).expect("readable")));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources below {folder}");
+    found
+}
+
+#[test]
+fn protocol_code_names_no_runtime_clock_environment_or_thread() {
+    // Where a runtime may be named: the HTTP API stands on axum, providers on lettre.
+    let adapters = ["producers/src/api/", "consumers/src/channels/"];
+    let names = ["tokio", "async_std", "std::thread", "SystemTime", "Instant::now", "std::env", "getrandom", "rand::"];
+    for (path, source) in sources("producers/src").into_iter().chain(sources("consumers/src")) {
+        if adapters.iter().any(|adapter| path.starts_with(adapter)) {
+            continue;
+        }
+        let code = source.lines().map(|line| line.split("//").next().unwrap_or_default());
+        for (number, line) in code.enumerate() {
+            let named = names.iter().find(|name| line.contains(**name));
+            assert!(named.is_none(), "{path}:{} names {}: {line}", number + 1, named.unwrap_or(&""));
+        }
+    }
+}
+
+#[test]
+fn events_know_no_async_and_no_io() {
+    for (path, source) in sources("events/src") {
+        for name in ["async fn", ".await", "std::fs", "std::net", "std::io"] {
+            assert!(!source.contains(name), "{path} uses {name}");
+        }
+    }
+}
