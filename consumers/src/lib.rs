@@ -10,6 +10,7 @@
 
 mod backoff;
 mod changes;
+pub mod channels;
 mod consumer;
 mod context;
 mod effect;
