@@ -1,4 +1,5 @@
 //! One binary for all that is tested across crates: it links once.
 
 mod architecture;
+mod protocol;
 mod simulation;

@@ -1,0 +1,411 @@
+//! Router, inbox and worker over ports in memory, in virtual time: what each promise looks like when one thing goes wrong.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use sendoff_consumers::{
+    Claim, Claimed, Context, Effect, Handler, HandlerError, IdempotencyKey, Inbox, InboxError, InboxRecord, NewMessage,
+    NotSent, OnDoubt, Policy, REPLAY_ATTRIBUTE, Router, RouterError, RouterPorts, SendOutcome, Status, StepState, Stop,
+    Worker, WorkerSettings, join_outcomes,
+};
+use sendoff_events::{AppAssigned, BoxFuture, Clock, Envelope, EventId, Origin, Timestamp};
+use sendoff_tests::{
+    memory::{Link, MemoryQueue, QueueState, Remote, lock},
+    simulation::{Process, World, WorldClock},
+};
+
+const WORKER: Process = Process(1);
+const LEASE: Duration = Duration::from_secs(10);
+
+/// What the one handler of these tests does with a step, told by the test.
+type Script = Arc<dyn Fn(&str, u32) -> Act + Send + Sync>;
+
+enum Act {
+    Answer(SendOutcome),
+    Hang(Duration),
+}
+
+fn sent() -> Act {
+    Act::Answer(SendOutcome::Sent { provider_id: Some("p-1".into()) })
+}
+
+/// A handler with two steps, side by side.
+struct Scripted {
+    script: Script,
+    sends: Arc<Mutex<Vec<String>>>,
+}
+
+impl Handler for Scripted {
+    type Event = AppAssigned;
+    const NAME: &'static str = "scripted";
+    const POLICY: Policy = Policy {
+        max_attempts: 3,
+        timeout: Duration::from_secs(60),
+        effect: Effect::Once,
+        on_doubt: OnDoubt::Hold { window: Duration::from_secs(30) },
+        ..Policy::DEFAULT
+    };
+
+    async fn handle(&self, _: &Envelope<AppAssigned>, cx: &Context) -> Result<(), HandlerError> {
+        let send = async |step: &'static str| {
+            cx.once(step, |key| async move {
+                lock(&self.sends).push(key);
+                match (self.script)(step, cx.attempt()) {
+                    Act::Answer(outcome) => outcome,
+                    Act::Hang(time) => {
+                        cx.clock().sleep(time).await;
+                        SendOutcome::Sent { provider_id: None }
+                    }
+                }
+            })
+            .await
+        };
+        let ada = send("ada").await;
+        let bob = send("bob").await;
+        join_outcomes([ada, bob])
+    }
+}
+
+/// An inbox that counts its calls and is unreachable for a while.
+struct Counting {
+    inner: Remote<BTreeMap<IdempotencyKey, InboxRecord>>,
+    clock: WorldClock,
+    down_until: Timestamp,
+    calls: Arc<AtomicU32>,
+}
+
+impl Counting {
+    fn count(&self) -> Result<(), InboxError> {
+        if self.clock.now() < self.down_until {
+            return Err(InboxError::Unavailable("switched off".into()));
+        }
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Inbox for Counting {
+    fn claim<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<Claimed, InboxError>> {
+        Box::pin(async move {
+            self.count()?;
+            self.inner.claim(claim).await
+        })
+    }
+
+    fn write<'a>(&'a self, record: &'a InboxRecord) -> BoxFuture<'a, Result<(), InboxError>> {
+        Box::pin(async move {
+            self.count()?;
+            self.inner.write(record).await
+        })
+    }
+
+    fn get<'a>(&'a self, key: &'a IdempotencyKey) -> BoxFuture<'a, Result<Option<InboxRecord>, InboxError>> {
+        self.inner.get(key)
+    }
+}
+
+/// A queue, an inbox, a handler and as many workers as a test wants.
+struct Rig {
+    world: World,
+    queue: Arc<Mutex<QueueState>>,
+    records: Arc<Mutex<BTreeMap<IdempotencyKey, InboxRecord>>>,
+    inbox_calls: Arc<AtomicU32>,
+    inbox_down: Duration,
+    sends: Arc<Mutex<Vec<String>>>,
+    script: Script,
+}
+
+impl Rig {
+    fn new(script: impl Fn(&str, u32) -> Act + Send + Sync + 'static) -> Self {
+        Self {
+            world: World::new(1),
+            queue: Arc::default(),
+            records: Arc::default(),
+            inbox_calls: Arc::default(),
+            inbox_down: Duration::ZERO,
+            sends: Arc::default(),
+            script: Arc::new(script),
+        }
+    }
+
+    fn clock(&self) -> Arc<WorldClock> {
+        Arc::new(self.world.clock())
+    }
+
+    fn remote<S: Send + 'static>(&self, state: &Arc<Mutex<S>>) -> Remote<S> {
+        Remote::new(state.clone(), Link::Direct, self.clock())
+    }
+
+    fn ports(&self) -> RouterPorts {
+        let inbox = Counting {
+            inner: self.remote(&self.records),
+            clock: self.world.clock(),
+            down_until: self.world.clock().now() + self.inbox_down,
+            calls: self.inbox_calls.clone(),
+        };
+        RouterPorts {
+            inbox: Arc::new(inbox),
+            clock: self.clock(),
+            rng: Arc::new(self.world.rng()),
+            blobs: None,
+            keep: RouterPorts::KEEP,
+        }
+    }
+
+    fn handler(&self) -> Scripted {
+        Scripted { script: self.script.clone(), sends: self.sends.clone() }
+    }
+
+    fn start(&mut self, stop: Stop, grace: Duration) {
+        let router = Router::new(self.ports()).with(self.handler()).unwrap();
+        let queue = MemoryQueue::new("scripted", self.remote(&self.queue));
+        let settings = WorkerSettings { concurrency: 4, batch: 4, wait: Duration::from_secs(5), lease: LEASE, grace };
+        let consumer = router.consumer("scripted").unwrap().clone();
+        let worker = Worker::new(consumer, Arc::new(queue), self.clock(), Arc::new(self.world.rng()), settings);
+        self.world.spawn(WORKER, async move { worker.run(stop).await });
+    }
+
+    fn envelope(&self, age: Duration) -> (EventId, Bytes) {
+        let id = |text: &str| text.parse().unwrap();
+        let event = AppAssigned { app_id: "crm".parse().unwrap(), user_id: id("ada"), assigned_by: id("root") };
+        let origin = Origin {
+            source: "/test".into(),
+            tenant: "acme".parse().unwrap(),
+            correlation: None,
+            causation: None,
+            traceparent: None,
+        };
+        let mut envelope = Envelope::new(event, origin, None, &self.world.clock(), &self.world.rng());
+        envelope.header.first_published -= age;
+        (envelope.header.id, envelope.encode().unwrap().body)
+    }
+
+    fn push(&self, body: Bytes, replay: Option<u32>) {
+        let attributes = replay.map(|n| (REPLAY_ATTRIBUTE.to_owned(), n.to_string())).into_iter().collect();
+        let message = NewMessage { body, attributes, delay: Duration::ZERO };
+        lock(&self.queue).push(message, self.world.clock().now());
+    }
+
+    /// Runs until the queue is empty, at most a virtual day.
+    fn run_dry(&mut self) {
+        let end = self.world.clock().now() + Duration::from_secs(86_400);
+        while !lock(&self.queue).is_empty() {
+            assert!(self.world.clock().now() < end && self.world.step(), "the queue never runs dry");
+        }
+    }
+
+    fn run_for(&mut self, time: Duration) {
+        let end = self.world.clock().now() + time;
+        self.world.clock().later(time, || ());
+        while self.world.clock().now() < end && self.world.step() {}
+    }
+
+    fn record(&self, event: EventId) -> InboxRecord {
+        lock(&self.records)[&IdempotencyKey::new("scripted", event)].clone()
+    }
+
+    fn dead_reasons(&self) -> Vec<String> {
+        lock(&self.queue).dead.iter().map(|(_, failure)| failure.reason.clone()).collect()
+    }
+
+    fn sends(&self) -> Vec<String> {
+        lock(&self.sends).clone()
+    }
+}
+
+#[test]
+fn a_message_with_two_effects_costs_four_inbox_calls() {
+    let mut rig = Rig::new(|_, _| sent());
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.run_dry();
+    // Claim, sending ada, ada done + sending bob, bob done + settled.
+    assert_eq!(rig.inbox_calls.load(Ordering::Relaxed), 4);
+    let record = rig.record(event);
+    assert_eq!((record.status, record.attempts), (Status::Done, 1));
+    assert_eq!(record.steps["ada"].provider_id.as_deref(), Some("p-1"));
+    assert_eq!(rig.sends(), [format!("scripted/{event}/ada"), format!("scripted/{event}/bob")]);
+}
+
+#[test]
+fn a_duplicate_runs_nothing() {
+    let mut rig = Rig::new(|_, _| sent());
+    let (_, body) = rig.envelope(Duration::ZERO);
+    rig.push(body.clone(), None);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.run_dry();
+    assert_eq!(rig.sends().len(), 2);
+    assert!(rig.dead_reasons().is_empty());
+}
+
+#[test]
+fn only_the_step_that_failed_is_tried_again() {
+    let mut rig = Rig::new(|step, attempt| match (step, attempt) {
+        ("bob", 1) => Act::Answer(SendOutcome::NotSent(NotSent::Transient { reason: "451".into() })),
+        _ => sent(),
+    });
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.run_dry();
+    let key = |step: &str| format!("scripted/{event}/{step}");
+    assert_eq!(rig.sends(), [key("ada"), key("bob"), key("bob")]);
+    assert_eq!(rig.record(event).attempts, 2);
+}
+
+#[test]
+fn throttling_uses_up_no_attempt() {
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = calls.clone();
+    let mut rig = Rig::new(move |_, _| match counted.fetch_add(1, Ordering::Relaxed) {
+        0..20 => {
+            let after = Some(Duration::from_secs(7));
+            Act::Answer(SendOutcome::NotSent(NotSent::Throttled { after, reason: "429".into() }))
+        }
+        _ => sent(),
+    });
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.run_dry();
+    assert_eq!((rig.record(event).status, rig.record(event).attempts), (Status::Done, 1));
+}
+
+#[test]
+fn a_held_doubt_is_never_sent_again_and_ends_as_outcome_unknown() {
+    let mut rig = Rig::new(|step, _| match step {
+        "ada" => Act::Answer(SendOutcome::Unknown { reason: "timeout".into() }),
+        _ => sent(),
+    });
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.run_dry();
+    assert_eq!(rig.sends().len(), 2, "one for each step");
+    assert_eq!(rig.dead_reasons(), ["outcome-unknown"]);
+    let record = rig.record(event);
+    assert_eq!((record.status, record.expires_at), (Status::InDoubt, None));
+    assert_eq!(record.steps["bob"].state, StepState::Done);
+}
+
+#[test]
+fn a_running_handlers_lease_is_extended_so_that_nobody_else_gets_its_message() {
+    let mut rig = Rig::new(|step, _| if step == "ada" { Act::Hang(LEASE * 4) } else { sent() });
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.start(Stop::never(), LEASE);
+    rig.run_dry();
+    assert_eq!(rig.sends().len(), 2);
+    assert_eq!(rig.record(event).attempts, 1);
+}
+
+#[test]
+fn a_stop_lets_a_running_handler_finish() {
+    let mut rig = Rig::new(|_, _| Act::Hang(Duration::from_secs(5)));
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    let (stopper, stop) = Stop::pair();
+    rig.start(stop, Duration::from_secs(60));
+    rig.run_for(Duration::from_secs(1));
+    stopper.stop();
+    rig.run_dry();
+    rig.run_for(Duration::from_secs(1));
+    assert_eq!(rig.world.alive(WORKER), 0, "the worker has ended");
+    assert_eq!(rig.record(event).status, Status::Done);
+}
+
+#[test]
+fn what_is_not_finished_after_the_grace_period_is_in_doubt_and_held() {
+    let mut rig = Rig::new(|_, _| Act::Hang(Duration::from_secs(50)));
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    let (stopper, stop) = Stop::pair();
+    rig.start(stop, Duration::from_secs(2));
+    rig.run_for(Duration::from_secs(1));
+    stopper.stop();
+    rig.run_for(Duration::from_secs(4));
+    assert_eq!(rig.world.alive(WORKER), 0, "the worker has ended");
+    assert_eq!(rig.record(event).status, Status::InDoubt);
+    assert_eq!(lock(&rig.queue).len(), 1, "its message waits for the end of the window");
+}
+
+#[test]
+fn nothing_runs_while_the_inbox_cannot_be_reached_and_nothing_is_lost() {
+    let mut rig = Rig::new(|_, _| sent());
+    rig.inbox_down = Duration::from_secs(300);
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.run_for(Duration::from_secs(299));
+    assert!(rig.sends().is_empty());
+    rig.run_dry();
+    assert_eq!((rig.record(event).status, rig.record(event).attempts), (Status::Done, 1));
+}
+
+#[test]
+fn a_replay_runs_what_failed_and_skips_what_was_done() {
+    let replayed = Arc::new(AtomicU32::new(0));
+    let flag = replayed.clone();
+    let mut rig = Rig::new(move |step, _| match (step, flag.load(Ordering::Relaxed)) {
+        ("bob", 0) => Act::Answer(SendOutcome::NotSent(NotSent::Permanent { reason: "550 no such user".into() })),
+        _ => sent(),
+    });
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body.clone(), None);
+    rig.start(Stop::never(), LEASE);
+    rig.run_dry();
+    assert_eq!(rig.dead_reasons(), ["refused-by-provider"]);
+    // Delivered again without a replay count: still a dead letter, and nothing runs.
+    rig.push(body.clone(), None);
+    rig.run_dry();
+    assert_eq!(rig.sends().len(), 2);
+    replayed.store(1, Ordering::Relaxed);
+    rig.push(body, Some(1));
+    rig.run_dry();
+    let key = |step: &str| format!("scripted/{event}/{step}");
+    assert_eq!(rig.sends(), [key("ada"), key("bob"), key("bob")]);
+    assert_eq!(rig.record(event).status, Status::Done);
+}
+
+#[test]
+fn the_same_id_with_another_body_is_refused() {
+    let mut rig = Rig::new(|_, _| sent());
+    let (_, body) = rig.envelope(Duration::ZERO);
+    let other = String::from_utf8(body.to_vec()).unwrap().replace("\"crm\"", "\"erp\"");
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.run_dry();
+    rig.push(other.into(), None);
+    rig.run_dry();
+    assert_eq!(rig.dead_reasons(), ["idempotency-mismatch"]);
+    assert_eq!(rig.sends().len(), 2);
+}
+
+#[test]
+fn a_message_older_than_the_inbox_remembers_is_parked_and_not_run() {
+    let mut rig = Rig::new(|_, _| sent());
+    let (_, body) = rig.envelope(RouterPorts::KEEP);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.run_dry();
+    assert_eq!(rig.dead_reasons(), ["too-old"]);
+    assert!(rig.sends().is_empty());
+}
+
+#[test]
+fn two_handlers_for_one_event_under_one_name_are_refused_at_start() {
+    let rig = Rig::new(|_, _| sent());
+    let router = Router::new(rig.ports()).with(rig.handler()).unwrap();
+    let error = router.with(rig.handler()).err();
+    assert_eq!(error, Some(RouterError::Duplicate { consumer: "scripted", event: "app.assigned" }));
+}
