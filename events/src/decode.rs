@@ -97,7 +97,8 @@ impl<'a> AnyEnvelope<'a> {
             tenant: wire.tenantid.parse("tenantid")?,
             correlation: wire.correlationid,
             causation: wire.causationid.map(|text| text.parse("causationid")).transpose()?,
-            traceparent: wire.traceparent.map(|text| text.parse("traceparent")).transpose()?,
+            // W3C Trace Context: a malformed parent is ignored. It must not cost the event.
+            traceparent: wire.traceparent.and_then(|text| text.0.parse().ok()),
             first_published: wire.firstpublished.parse("firstpublished")?,
             sequence: wire.sequence.map(|text| number(&text.0)).transpose()?,
         };
