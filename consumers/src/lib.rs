@@ -26,6 +26,7 @@ mod reactor;
 mod router;
 mod schedules;
 mod stop;
+pub mod templates;
 mod verdict;
 mod worker;
 mod workflows;

@@ -1,0 +1,56 @@
+//! How every template is run.
+
+use std::io;
+
+use minijinja::{AutoEscape, Environment, Template, UndefinedBehavior, Value};
+
+use super::TemplateError;
+
+/// What one rendering may cost. One step costs 1, and so do 64 bytes that it makes: three megabytes at most.
+pub(super) const FUEL: u64 = 50_000;
+/// The longest result: larger mails are clipped by mailboxes anyway (Gmail: 102 KB).
+pub(super) const MAX_OUTPUT: usize = 512 * 1024;
+
+pub(super) fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|name| match name.rsplit('.').next() {
+        Some("html") => AutoEscape::Html,
+        _ => AutoEscape::None,
+    });
+    environment.set_fuel(Some(FUEL));
+    // So that an error can name the expression it came from.
+    environment.set_debug(true);
+    environment
+}
+
+pub(super) fn render(template: &Template<'_, '_>, data: Value) -> Result<String, TemplateError> {
+    let mut output = Bounded { bytes: Vec::new(), full: false };
+    let rendered = template.render_captured_to(data, &mut output).map(drop);
+    if output.full {
+        return Err(TemplateError::too_long(template.name(), MAX_OUTPUT));
+    }
+    rendered.map_err(|e| TemplateError::new(template.name(), &e))?;
+    String::from_utf8(output.bytes).map_err(|_| TemplateError::not_utf8(template.name()))
+}
+
+/// A buffer that takes only so much.
+struct Bounded {
+    bytes: Vec<u8>,
+    full: bool,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + bytes.len() > MAX_OUTPUT {
+            self.full = true;
+            return Err(io::Error::other("too long"));
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

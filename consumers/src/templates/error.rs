@@ -1,0 +1,60 @@
+//! Why a template could not be rendered, in words that help its author.
+
+use minijinja::{Error, ErrorKind};
+
+/// A template that gives no mail. Says which one, where, and at which expression; never the data it was given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("template `{template}`{}{}: {problem}", self.at_line(), self.at_expression())]
+pub struct TemplateError {
+    /// Which template.
+    pub template: String,
+    /// The line in it, from 1, if it is known.
+    pub line: Option<usize>,
+    /// The expression, if it is known: `user.nickname`.
+    pub expression: Option<String>,
+    /// What is wrong.
+    pub problem: String,
+}
+
+impl TemplateError {
+    pub(super) fn new(template: &str, error: &Error) -> Self {
+        // The engine's own detail of a syntax error is about the source; others may quote data.
+        let problem = match error.kind() {
+            ErrorKind::SyntaxError => match error.detail() {
+                Some(detail) => format!("syntax error: {detail}"),
+                None => "syntax error".into(),
+            },
+            ErrorKind::UndefinedError => "there is no such variable".into(),
+            ErrorKind::OutOfFuel => "it is too costly: a loop is too long or a text too large".into(),
+            kind => kind.to_string(),
+        };
+        let place = error.range().filter(|_| error.kind() != ErrorKind::SyntaxError);
+        let expression = place.zip(error.template_source()).and_then(|(range, source)| source.get(range));
+        let expression = expression.map(|text| text.chars().take(80).collect());
+        Self { template: template.into(), line: error.line(), expression, problem }
+    }
+
+    pub(super) fn empty_subject(template: &str) -> Self {
+        Self::plain(template, "it gives an empty subject".into())
+    }
+
+    pub(super) fn too_long(template: &str, limit: usize) -> Self {
+        Self::plain(template, format!("it gives more than {} KiB", limit / 1024))
+    }
+
+    pub(super) fn not_utf8(template: &str) -> Self {
+        Self::plain(template, "it gives text that is not UTF-8".into())
+    }
+
+    fn plain(template: &str, problem: String) -> Self {
+        Self { template: template.into(), line: None, expression: None, problem }
+    }
+
+    fn at_line(&self) -> String {
+        self.line.map(|line| format!(", line {line}")).unwrap_or_default()
+    }
+
+    fn at_expression(&self) -> String {
+        self.expression.as_ref().map(|expression| format!(", at `{expression}`")).unwrap_or_default()
+    }
+}
