@@ -1,9 +1,11 @@
 //! How it is sent: state and events in one commit, the publisher, and the HTTP API in front of both.
 //!
+//! - [`api`]: the HTTP API, an axum router over these ports.
 //! - [`Records`]: the port for state. [`Records::commit`] takes a [`UnitOfWork`]: writes, events and the request's key,
 //!   all or nothing.
 //! - [`Outbox`] and [`Publisher`], brought together by the [`relay`]: what was committed gets published, whatever crashes.
 
+pub mod api;
 pub mod model;
 mod outbox;
 mod publisher;

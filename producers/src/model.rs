@@ -72,6 +72,19 @@ pub enum Channel {
     Push,
 }
 
+impl Channel {
+    /// Its name, as it stands in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Sms => "sms",
+            Self::Whatsapp => "whatsapp",
+            Self::Push => "push",
+        }
+    }
+}
+
 /// An app built on the platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

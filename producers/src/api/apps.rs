@@ -1,0 +1,129 @@
+//! Apps: their name, owners, mail text and workflow.
+
+use axum::{Json, extract::State, response::Response};
+use schemars::JsonSchema;
+use sendoff_events::AppId;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    ApiState,
+    auth::Caller,
+    document,
+    fields::{self, Fields},
+    listing::{self, Listed, Paging},
+    mutation::Mutation,
+    operation::Operation,
+    path::Ids,
+    problem::Problem,
+};
+use crate::{
+    Record,
+    model::{App, AppWorkflow, MailTemplate, Stored, app_key, decode, load},
+};
+
+/// An app with its id.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "AppWithId")]
+struct View {
+    /// The app's id.
+    app_id: AppId,
+    #[serde(flatten)]
+    app: App,
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    const APP: &str = "/v1/apps/{app_id}";
+    vec![
+        Operation::put(APP, "putApp", "Create an app, or replace one", put)
+            .upserts()
+            .conditional()
+            .tagged()
+            .takes::<App>(sample())
+            .creates::<View>("The app, which is new", sample_view())
+            .answers::<View>("The app as it is now", sample_view()),
+        Operation::get(APP, "getApp", "One app", get).tagged().answers::<View>("The app", sample_view()),
+        Operation::get("/v1/apps", "listApps", "All apps, by id", list)
+            .paged()
+            .answers::<Listed<View>>("A page of apps", json!({ "items": [sample_view()] })),
+    ]
+}
+
+async fn put(State(api): State<ApiState>, Ids(app_id): Ids<AppId>, mut request: Mutation) -> Result<Response, Problem> {
+    let app = read(request.take_body()?, &app_id)?;
+    let key = app_key(&request.caller.tenant, &app_id);
+    document::put(&api, &request, key, &app, &View { app_id, app: app.clone() }).await
+}
+
+async fn get(State(api): State<ApiState>, caller: Caller, Ids(app_id): Ids<AppId>) -> Result<Response, Problem> {
+    let (app, version) = find(&api, &caller, &app_id).await?;
+    Ok(document::show(version, &View { app_id, app }))
+}
+
+async fn list(State(api): State<ApiState>, caller: Caller, paging: Paging) -> Result<Json<Listed<View>>, Problem> {
+    listing::page(&api, &caller, App::COLLECTION, "", &paging, view).await
+}
+
+/// The caller's app with its version, or the problem that there is none.
+pub(super) async fn find(api: &ApiState, caller: &Caller, app_id: &AppId) -> Result<(App, u64), Problem> {
+    let app = load(api.records(), &app_key(&caller.tenant, app_id)).await?;
+    app.ok_or_else(|| Problem::not_found(format_args!("app `{app_id}`")))
+}
+
+fn view(record: Record) -> Result<View, Problem> {
+    let app_id = record.key.id.parse().map_err(|e| Problem::internal(&e))?;
+    let (app, _) = decode(record)?;
+    Ok(View { app_id, app })
+}
+
+fn read(body: Value, app_id: &AppId) -> Result<App, Problem> {
+    let mut fields = Fields::of(body)?;
+    fields.same_id("app_id", app_id.as_str());
+    let name = fields.required("name", fields::line::<1, 200>);
+    let owners = fields.list("owners", 20, fields::id);
+    let submission_mail = fields.nested("submission_mail", |fields| {
+        let subject = fields.required("subject", fields::line::<1, 500>);
+        let text = fields.required("text", fields::text::<1, 20_000>);
+        Some(MailTemplate { subject: subject?, text: text? })
+    });
+    let workflow = fields.nested("workflow", |fields| {
+        let name = fields.required("name", word);
+        let version = fields.required("version", version);
+        let steps = fields.list("steps", 100, word);
+        if steps.is_empty() {
+            fields.blame(&["steps"], "needs at least one step".into());
+        }
+        Some(AppWorkflow { name: name?, version: version?, steps })
+    });
+    fields.finish(|| Some(App { name: name?, owners, submission_mail, workflow }))
+}
+
+fn word(value: Value) -> Result<String, String> {
+    let text = fields::string(value)?;
+    let valid =
+        (1..=60).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if valid { Ok(text) } else { Err("is not 1 to 60 characters of a-z, A-Z, 0-9, '-' or '_'".into()) }
+}
+
+fn version(value: Value) -> Result<u32, String> {
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    number.filter(|number| *number > 0).ok_or_else(|| "is not a whole number from 1 to 4294967295".into())
+}
+
+fn sample() -> Value {
+    json!({
+        "name": "Expenses",
+        "owners": ["ada"],
+        "submission_mail": {
+            "subject": "New expense from {{ author.name }}",
+            "text": "{{ author.name }} spent {{ submission.amount }}.",
+        },
+        "workflow": { "name": "approve", "version": 1, "steps": ["check", "pay"] },
+    })
+}
+
+fn sample_view() -> Value {
+    let mut view = sample();
+    view["app_id"] = json!("expenses");
+    view
+}

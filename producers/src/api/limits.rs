@@ -1,0 +1,118 @@
+//! How much of a request is read, and how deep: checked before anything is deserialised.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, header},
+};
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use serde_json::Value;
+
+use super::problem::{Kind, Problem};
+
+/// Limits of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest body in bytes. Default 1 MiB.
+    pub body_bytes: usize,
+    /// How deep arrays and objects may be nested. Default 32; over 120 has no effect.
+    pub json_depth: usize,
+    /// How many fields a submission may have. Default 500.
+    pub submission_fields: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body_bytes: 1024 * 1024, json_depth: 32, submission_fields: 500 }
+    }
+}
+
+impl Limits {
+    /// The whole body. A declared length over the limit is refused before a byte is read, an undeclared one as soon as
+    /// it passes the limit.
+    pub(super) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+        let limit = self.body_bytes;
+        let too_large = || Problem::new(Kind::BodyTooLarge, format!("the limit is {limit} bytes"));
+        let declared = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+        if declared.is_some_and(|length| length > limit as u64) {
+            return Err(too_large());
+        }
+        let mut read = BytesMut::new();
+        let mut chunks = body.into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| Problem::new(Kind::InvalidRequest, "the body broke off"))?;
+            if read.len() + chunk.len() > limit {
+                return Err(too_large());
+            }
+            read.extend_from_slice(&chunk);
+        }
+        Ok(read.freeze())
+    }
+
+    /// The body as JSON, if its media type says so and it isn't nested too deeply.
+    pub(super) fn json(&self, headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
+        require_json_type(headers)?;
+        if let Some(at) = too_deep(body, self.json_depth.min(MAX_DEPTH)) {
+            let detail = format!("the limit is {} levels, passed at byte {at}", self.json_depth.min(MAX_DEPTH));
+            return Err(Problem::new(Kind::JsonTooDeep, detail));
+        }
+        serde_json::from_slice(body).map_err(|e| Problem::new(Kind::BadJson, e.to_string()).at(e.line(), e.column()))
+    }
+}
+
+/// serde_json's own limit is 127 levels; ours has to bite first.
+const MAX_DEPTH: usize = 120;
+
+fn require_json_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let refused = |detail| Err(Problem::new(Kind::UnsupportedMediaType, detail));
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return refused("there is no Content-Type header".to_owned());
+    };
+    let text = value.to_str().unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let json = essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"));
+    if json { Ok(()) } else { refused(format!("Content-Type is `{}`", essence.chars().take(80).collect::<String>())) }
+}
+
+/// The byte at which nesting passes `limit`, without parsing: brackets outside of strings are counted.
+fn too_deep(body: &[u8], limit: usize) -> Option<usize> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for (at, byte) in body.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                if depth > limit {
+                    return Some(at);
+                }
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::too_deep;
+
+    #[test]
+    fn brackets_in_strings_are_no_nesting() {
+        assert_eq!(too_deep(br#"{"a":"[[[[\"[[[["}"#, 1), None);
+    }
+
+    #[test]
+    fn the_level_over_the_limit_is_found() {
+        assert_eq!(too_deep(b"[[[]]]", 3), None);
+        assert_eq!(too_deep(b"[[[[]]]]", 3), Some(3));
+        assert_eq!(too_deep(br#"[{"a":[{"#, 3), Some(7));
+    }
+
+    #[test]
+    fn siblings_do_not_add_up() {
+        assert_eq!(too_deep(b"[[],[],[],[]]", 2), None);
+    }
+}

@@ -1,0 +1,92 @@
+//! What the API needs from outside.
+
+use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+
+use futures::{
+    FutureExt,
+    future::{Either, select},
+};
+use sendoff_events::{Clock, Outgoing, Rng};
+
+use super::{KeySet, Limits};
+use crate::{Outbox, Publisher, Records, relay};
+
+/// How long an answer waits for the topic. What takes longer is left to the relay.
+const FAST_PATH: Duration = Duration::from_secs(1);
+
+/// The records, keys, clock and limits that the API works with. Cloning it is cheap.
+#[derive(Clone)]
+pub struct ApiState(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    records: Arc<dyn Records>,
+    fast_path: Option<(Arc<dyn Outbox>, Arc<dyn Publisher>)>,
+    keys: KeySet,
+    clock: Arc<dyn Clock>,
+    rng: Arc<dyn Rng>,
+    limits: Limits,
+}
+
+impl ApiState {
+    /// An API over `records` that accepts tokens signed with `keys`, for a backend that publishes as it commits.
+    #[must_use]
+    pub fn new(records: Arc<dyn Records>, keys: KeySet, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
+        Self(Arc::new(Inner { records, fast_path: None, keys, clock, rng, limits: Limits::default() }))
+    }
+
+    /// The same API, publishing right after each commit instead of leaving it to the relay. It never makes a request
+    /// fail, and never holds an answer up for more than a second.
+    #[must_use]
+    pub fn with_fast_path(mut self, outbox: Arc<dyn Outbox>, publisher: Arc<dyn Publisher>) -> Self {
+        Arc::make_mut(&mut self.0).fast_path = Some((outbox, publisher));
+        self
+    }
+
+    /// The same API with other limits.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        Arc::make_mut(&mut self.0).limits = limits;
+        self
+    }
+
+    pub(super) fn records(&self) -> &dyn Records {
+        &*self.0.records
+    }
+
+    pub(super) fn keys(&self) -> &KeySet {
+        &self.0.keys
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    pub(super) fn rng(&self) -> &dyn Rng {
+        &*self.0.rng
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Publishes committed events on the fast path, if there is one. Whatever goes wrong, they are in the outbox.
+    pub(super) async fn publish(&self, events: &[Outgoing]) {
+        let Some((outbox, publisher)) = self.0.fast_path.as_ref().filter(|_| !events.is_empty()) else { return };
+        let publish = AssertUnwindSafe(relay::publish_committed(&**outbox, &**publisher, events)).catch_unwind();
+        match select(pin!(publish), self.0.clock.sleep(FAST_PATH)).await {
+            Either::Left((Ok(relayed), _)) if relayed.left.is_empty() => {}
+            Either::Left((Ok(relayed), _)) => {
+                for (event_id, error) in relayed.left {
+                    tracing::warn!(%event_id, %error, "an event was not published right away; the relay will do it");
+                }
+            }
+            Either::Left((Err(_), _)) => {
+                tracing::error!(events = events.len(), "the publisher panicked; the relay will publish");
+            }
+            Either::Right(_) => {
+                tracing::warn!(events = events.len(), "publishing takes too long; the relay will do it");
+            }
+        }
+    }
+}

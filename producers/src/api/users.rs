@@ -1,0 +1,127 @@
+//! Users: who they are and how to reach them.
+
+use std::collections::BTreeMap;
+
+use axum::{Json, extract::State, response::Response};
+use schemars::JsonSchema;
+use sendoff_events::{Personal, UserId};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{
+    ApiState,
+    auth::Caller,
+    contact, document,
+    fields::{self, Fields},
+    listing::{self, Listed, Paging},
+    mutation::Mutation,
+    operation::Operation,
+    path::Ids,
+    problem::Problem,
+};
+use crate::{
+    Record,
+    model::{Channel, Stored, User, decode, load, user_key},
+};
+
+/// A user with their id.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "UserWithId")]
+struct View {
+    /// The user's id.
+    user_id: UserId,
+    #[serde(flatten)]
+    user: User,
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    const USER: &str = "/v1/users/{user_id}";
+    vec![
+        Operation::put(USER, "putUser", "Create a user, or replace one", put)
+            .upserts()
+            .conditional()
+            .tagged()
+            .takes::<User>(sample())
+            .creates::<View>("The user, who is new", sample_view())
+            .answers::<View>("The user as they are now", sample_view()),
+        Operation::get(USER, "getUser", "One user", get).tagged().answers::<View>("The user", sample_view()),
+        Operation::get("/v1/users", "listUsers", "All users, by id", list)
+            .paged()
+            .answers::<Listed<View>>("A page of users", json!({ "items": [sample_view()], "next": "616461" })),
+    ]
+}
+
+async fn put(
+    State(api): State<ApiState>,
+    Ids(user_id): Ids<UserId>,
+    mut request: Mutation,
+) -> Result<Response, Problem> {
+    let user = read(request.take_body()?, &user_id)?;
+    let key = user_key(&request.caller.tenant, &user_id);
+    document::put(&api, &request, key, &user, &View { user_id, user: user.clone() }).await
+}
+
+async fn get(State(api): State<ApiState>, caller: Caller, Ids(user_id): Ids<UserId>) -> Result<Response, Problem> {
+    let (user, version) = load(api.records(), &user_key(&caller.tenant, &user_id))
+        .await?
+        .ok_or_else(|| Problem::not_found(format_args!("user `{user_id}`")))?;
+    Ok(document::show(version, &View { user_id, user }))
+}
+
+async fn list(State(api): State<ApiState>, caller: Caller, paging: Paging) -> Result<Json<Listed<View>>, Problem> {
+    listing::page(&api, &caller, User::COLLECTION, "", &paging, view).await
+}
+
+fn view(record: Record) -> Result<View, Problem> {
+    let user_id = record.key.id.parse().map_err(|e| Problem::internal(&e))?;
+    let (user, _) = decode(record)?;
+    Ok(View { user_id, user })
+}
+
+fn read(body: Value, user_id: &UserId) -> Result<User, Problem> {
+    let mut fields = Fields::of(body)?;
+    fields.same_id("user_id", user_id.as_str());
+    let name = fields.required("name", fields::line::<1, 200>);
+    let email = fields.optional("email", contact::email);
+    let phone = fields.optional("phone", contact::phone);
+    let locale = fields.optional("locale", contact::locale);
+    let time_zone = fields.optional("time_zone", contact::time_zone);
+    let channels = fields.nested("channels", |fields| Some(channels(fields)));
+    fields.finish(|| {
+        Some(User {
+            name: Personal::new(name?),
+            email: email.map(Personal::new),
+            phone: phone.map(Personal::new),
+            locale: locale.unwrap_or_else(|| "en".into()),
+            time_zone: time_zone.unwrap_or_else(|| "UTC".into()),
+            channels: channels.unwrap_or_default(),
+        })
+    })
+}
+
+fn channels(fields: &mut Fields) -> BTreeMap<Channel, bool> {
+    let mut wanted = BTreeMap::new();
+    for channel in [Channel::Email, Channel::Sms, Channel::Whatsapp, Channel::Push] {
+        if let Some(wants) = fields.optional(channel.name(), fields::boolean) {
+            wanted.insert(channel, wants);
+        }
+    }
+    wanted
+}
+
+fn sample() -> Value {
+    json!({
+        "name": "Ada Lovelace",
+        "email": "ada@example.org",
+        "phone": "+4930123456",
+        "locale": "en-GB",
+        "time_zone": "Europe/London",
+        "channels": { "email": true, "sms": false },
+    })
+}
+
+fn sample_view() -> Value {
+    let mut view = sample();
+    view["user_id"] = json!("ada");
+    view
+}
