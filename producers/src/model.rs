@@ -24,7 +24,7 @@ pub struct User {
     pub name: Personal<String>,
     /// Their email address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>", length(max = 254))]
+    #[schemars(with = "Option<String>", length(max = 254), extend("format" = "email"))]
     pub email: Option<Personal<String>>,
     /// Their phone number in E.164 form: `+4930123456`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,13 +32,14 @@ pub struct User {
     pub phone: Option<Personal<String>>,
     /// Their language, a BCP 47 tag: `en`, `de-CH`.
     #[serde(default = "default_locale")]
-    #[schemars(regex(pattern = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"))]
+    #[schemars(length(max = 35), regex(pattern = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"))]
     pub locale: String,
     /// Their time zone, an IANA name: `Europe/Berlin`.
     #[serde(default = "default_time_zone")]
     pub time_zone: String,
     /// On which channels they want to hear from us. A channel that isn't named is on.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = { "enum": ["email", "sms", "whatsapp", "push"] }))]
     pub channels: BTreeMap<Channel, bool>,
 }
 
@@ -128,7 +129,7 @@ pub struct AppWorkflow {
     #[schemars(range(min = 1))]
     pub version: u32,
     /// The ids of its steps, in order.
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), inner(regex(pattern = "^[A-Za-z0-9_-]{1,60}$")))]
     pub steps: Vec<String>,
 }
 
@@ -218,5 +219,31 @@ pub async fn load<T: Stored>(records: &dyn Records, key: &RecordKey) -> Result<O
 pub fn decode<T: Stored>(record: Record) -> Result<(T, u64), ReadError> {
     serde_json::from_value(record.data)
         .map(|data| (data, record.version))
-        .map_err(|e| ReadError::Damaged { key: record.key.to_string(), why: e.to_string() })
+        .map_err(|e| ReadError::Damaged { key: record.key.to_string(), why: without_values(&e.to_string()) })
+}
+
+/// serde quotes the text it met, which may be personal data, and this ends up in a log.
+fn without_values(message: &str) -> String {
+    match (message.find('"'), message.rfind('"')) {
+        (Some(first), Some(last)) if first < last => format!("{}\"…\"{}", &message[..first], &message[last + 1..]),
+        _ => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{User, decode, user_key};
+    use crate::{ReadError, Record};
+
+    #[test]
+    fn what_is_said_of_a_damaged_record_quotes_nothing_of_it() {
+        let key = user_key(&"acme".parse().unwrap(), &"ada".parse().unwrap());
+        let data = json!({ "name": "Ada", "channels": "ada@example.org, \"home\"" });
+        let record = Record { key, version: 1, data, updated_at: jiff::Timestamp::UNIX_EPOCH };
+        let error = decode::<User>(record).unwrap_err();
+        assert!(matches!(error, ReadError::Damaged { .. }));
+        assert!(error.to_string().contains("invalid type") && !error.to_string().contains("example"), "{error}");
+    }
 }

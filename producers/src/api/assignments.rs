@@ -1,11 +1,6 @@
 //! Assignments: which users have which app.
 
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use sendoff_events::{AppAssigned, AppId, AppUnassigned, UserId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -13,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     ApiState, apps,
     auth::Caller,
+    document,
     listing::{self, Listed, Paging},
     mutation::{Mutation, Plan, Planning, answer},
     operation::Operation,
@@ -40,13 +36,17 @@ pub(super) fn operations() -> Vec<Operation> {
     const ONE: &str = "/v1/apps/{app_id}/assignments/{user_id}";
     vec![
         Operation::put(ONE, "assignApp", "Assign an app to a user", put)
-            .describe("Publishes `app.assigned.v1`. The user is told on the channels they want to hear from us on.")
+            .publishes::<AppAssigned>()
+            .describe("The user is told on the channels on which they want to hear from us.")
+            .conditional()
             .creates::<Assignment>("The user has the app now", sample())
             .answers::<Assignment>("The user had the app already; nothing was changed or published", sample()),
         Operation::delete(ONE, "unassignApp", "Take an app away from a user", delete)
-            .describe("Publishes `app.unassigned.v1`.")
+            .publishes::<AppUnassigned>()
+            .conditional()
             .empties("The user doesn't have the app any more"),
         Operation::get(ONE, "getAssignment", "Whether a user has an app, and who assigned it", get)
+            .tagged()
             .answers::<Assignment>("The assignment", sample()),
         Operation::get(ALL, "listAssignments", "Who has an app, by user id", list)
             .paged()
@@ -67,7 +67,9 @@ async fn put(
             apps::find(&api, caller, &app_id).await?;
             let user = load::<User>(api.records(), &user_key(&caller.tenant, &user_id)).await?;
             user.ok_or_else(|| Problem::not_found(format_args!("user `{user_id}`")))?;
-            if let Some((standing, _)) = load::<Assignment>(api.records(), &key).await? {
+            let standing = load::<Assignment>(api.records(), &key).await?;
+            request.check_version(standing.as_ref().map(|(_, version)| *version))?;
+            if let Some((standing, _)) = standing {
                 return Ok(Plan { writes: Vec::new(), events: Vec::new(), answer: answer(StatusCode::OK, &standing)? });
             }
             let made =
@@ -98,6 +100,7 @@ async fn delete(
     let plan = || -> Planning<'_> {
         Box::pin(async {
             let (_, version) = find(&api, &key, &app_id, &user_id).await?;
+            request.check_version(Some(version))?;
             let (turn, number) = turn(&api, &key, false).await?;
             let (app_id, user_id) = (app_id.clone(), user_id.clone());
             let event = AppUnassigned { app_id, user_id, unassigned_by: caller.subject.clone() };
@@ -119,8 +122,8 @@ async fn get(
     Ids((app_id, user_id)): Ids<(AppId, UserId)>,
 ) -> Result<Response, Problem> {
     let key = assignment_key(&caller.tenant, &app_id, &user_id);
-    let (assignment, _) = find(&api, &key, &app_id, &user_id).await?;
-    Ok(Json(assignment).into_response())
+    let (assignment, version) = find(&api, &key, &app_id, &user_id).await?;
+    Ok(document::show(version, &assignment))
 }
 
 async fn list(

@@ -107,8 +107,10 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         "responses": responses,
         "security": if doc.public { json!([]) } else { json!([{ "token": [] }]) },
     });
-    if let Some(description) = doc.description {
-        described["description"] = json!(description);
+    let published = doc.publishes.as_ref().map(|event| format!("Publishes `{event}`."));
+    let sentences: Vec<&str> = published.as_deref().into_iter().chain(doc.description).collect();
+    if !sentences.is_empty() {
+        described["description"] = json!(sentences.join(" "));
     }
     if let Some((define, example)) = &doc.body {
         let content = json!({ "application/json": { "schema": define(generator), "example": example } });
@@ -133,7 +135,10 @@ fn define<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
 fn good_answer(operation: &Operation, answer: &DocAnswer, generator: &mut SchemaGenerator) -> Value {
     let mut names = Vec::new();
     if operation.mutates() {
-        names.extend(["Idempotency-Replayed", "Sendoff-Event-Id"]);
+        names.push("Idempotency-Replayed");
+    }
+    if operation.doc.publishes.is_some() {
+        names.push("Sendoff-Event-Id");
     }
     if answer.status == StatusCode::CREATED {
         names.push("Location");

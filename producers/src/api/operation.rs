@@ -6,6 +6,7 @@ use axum::{
     routing::{MethodFilter, MethodRouter, on},
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use sendoff_events::{Event, EventType};
 use serde_json::Value;
 
 use super::{ApiState, problem::Kind};
@@ -26,6 +27,8 @@ pub(super) struct Doc {
     pub(super) id: &'static str,
     pub(super) summary: &'static str,
     pub(super) description: Option<&'static str>,
+    /// The event that it publishes.
+    pub(super) publishes: Option<EventType>,
     /// Needs no token.
     pub(super) public: bool,
     /// Takes `limit` and `after`.
@@ -97,6 +100,7 @@ impl Operation {
             id,
             summary,
             description: None,
+            publishes: None,
             public: false,
             paged: false,
             tagged: false,
@@ -111,6 +115,12 @@ impl Operation {
 
     pub(super) fn describe(mut self, description: &'static str) -> Self {
         self.doc.description = Some(description);
+        self
+    }
+
+    /// It publishes an event when it changes something.
+    pub(super) fn publishes<E: Event>(mut self) -> Self {
+        self.doc.publishes = Some(EventType::of::<E>());
         self
     }
 

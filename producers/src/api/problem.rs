@@ -117,6 +117,7 @@ pub(super) struct ProblemDetails {
     column: Option<usize>,
     /// Everything that is wrong with the fields or parameters, all at once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(default)]
     errors: Vec<Flaw>,
 }
 

@@ -39,18 +39,21 @@ pub(super) fn operations() -> Vec<Operation> {
     const ONE: &str = "/v1/apps/{app_id}/submissions/{submission_id}";
     vec![
         Operation::post(ALL, "createSubmission", "Make a submission", post)
-            .describe("Publishes `submission.created.v2`. Send an `Idempotency-Key`, or a repeated request makes another one.")
+            .publishes::<SubmissionCreated>()
+            .describe("Send an `Idempotency-Key`, or a repeated request makes another one.")
             .tagged()
             .takes::<Input>(json!({ "fields": { "amount": 12.5, "reason": "Lunch" } }))
             .creates::<Submission>("The submission", sample()),
         Operation::put(ONE, "putSubmission", "Replace the fields of a submission", put)
-            .describe("Publishes `submission.updated.v1`, unless every field is as it was.")
+            .publishes::<SubmissionUpdated>()
+            .describe("Fields that are as they were change nothing, and nothing is published.")
             .conditional()
             .tagged()
             .takes::<Input>(json!({ "fields": { "amount": 12.5, "reason": "Lunch" } }))
             .answers::<Submission>("The submission as it is now", sample()),
         Operation::get(ONE, "getSubmission", "One submission", get)
-            .tagged().answers::<Submission>("The submission", sample()),
+            .tagged()
+            .answers::<Submission>("The submission", sample()),
         Operation::get(ALL, "listSubmissions", "The submissions of an app, oldest first", list)
             .paged()
             .answers::<Listed<Submission>>("A page of submissions", json!({ "items": [sample()] })),

@@ -1,7 +1,9 @@
 //! The timeline of an app: who did what when. A reaction writes it, the API shows it.
 
 use axum::{Json, extract::State};
+use schemars::JsonSchema;
 use sendoff_events::AppId;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -17,8 +19,11 @@ use crate::Record;
 /// The collection that holds timelines. A record's id is `{app_id}/` and what sorts in time; its data is one entry.
 pub const TIMELINE: &str = "timeline";
 
-/// An entry as the reaction wrote it.
-type Entry = Map<String, Value>;
+/// An entry of a timeline, as the reaction wrote it: when (`at`), who (`actor`), what (`action`), and more.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(rename = "TimelineEntry")]
+struct Entry(Map<String, Value>);
 
 pub(super) fn operations() -> Vec<Operation> {
     let sample = json!({
@@ -43,7 +48,7 @@ async fn list(
 
 fn entry(record: Record) -> Result<Entry, Problem> {
     match record.data {
-        Value::Object(entry) => Ok(entry),
+        Value::Object(entry) => Ok(Entry(entry)),
         _ => Err(Problem::internal(&format_args!("timeline entry {} is not an object", record.key))),
     }
 }

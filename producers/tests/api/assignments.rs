@@ -75,6 +75,17 @@ fn the_events_of_an_assignment_are_numbered_on_through_every_turn() {
 }
 
 #[test]
+fn a_condition_on_an_assignment_is_held() {
+    let world = World::furnished();
+    world.put(ONE).header("if-match", "*").send().problem(StatusCode::PRECONDITION_FAILED);
+    world.put(ONE).send().expect(StatusCode::CREATED);
+    let tag = world.get(ONE).send().header("etag").unwrap().to_owned();
+    let stale = world.delete(ONE).header("if-match", "\"7\"").send();
+    assert_eq!(stale.problem(StatusCode::PRECONDITION_FAILED), "version-mismatch");
+    world.delete(ONE).header("if-match", &tag).send().expect(StatusCode::NO_CONTENT);
+}
+
+#[test]
 fn what_is_missing_is_named() {
     let world = World::furnished();
     let no_app = world.put("/v1/apps/nope/assignments/ada").send();
