@@ -1,1 +1,61 @@
-//! placeholder
+//! The embedded backend: every port over one `SQLite` file, in one process.
+//!
+//! [`Store::open`] opens a data folder and hands out the ports. All writes go through one thread that commits in groups
+//! (one fsync for many callers), all reads through a few others, so no async worker ever waits for the disk. A commit of
+//! records writes their changes, the events and the messages of every subscribed queue in the same transaction.
+//!
+//! # Examples
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! use std::time::Duration;
+//!
+//! use sendoff_consumers::{Filter, NewMessage};
+//! use sendoff_embedded::{Store, StoreOptions};
+//!
+//! let store = Store::open(folder.path(), StoreOptions::default())?;
+//! store.subscribe("email", &Filter::event_types(["app.assigned"])).await?;
+//! let queue = store.queue("email").await?;
+//! queue.send(&[NewMessage { body: "Hello!".into(), ..NewMessage::default() }]).await;
+//!
+//! let lease = Duration::from_secs(30);
+//! let deliveries = queue.receive(10, Duration::from_secs(1), lease).await?;
+//! assert_eq!(deliveries[0].body, "Hello!");
+//! assert!(queue.ack(&[deliveries[0].receipt.clone()]).await[0].is_ok());
+//! store.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod blobs;
+mod changes;
+mod clock;
+mod db;
+mod dead_letters;
+mod inbox;
+mod inspect;
+mod outbox;
+mod publisher;
+mod purge;
+mod queue;
+mod records;
+mod schedules;
+mod store;
+mod topics;
+mod workflows;
+
+#[cfg(test)]
+mod tests;
+
+pub use clock::{SystemClock, SystemRng};
+pub use db::{
+    StoreError, WriteStats,
+    folder::Holder,
+    open::{Durability, OpenError},
+};
+pub use dead_letters::{DeadLetter, ReasonCount, Replayed};
+pub use inspect::{DeliveryState, EventDelivery, EventDetail, EventSummary, QueueInfo};
+pub use purge::{Purged, Retention};
+pub use store::{Store, StoreOptions};

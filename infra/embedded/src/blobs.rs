@@ -1,0 +1,180 @@
+//! Claim-check payloads as files.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use bytes::Bytes;
+use sendoff_events::{BlobError, BlobKey, Blobs, BoxFuture};
+
+use crate::db::folder::{BLOBS, create_private, private_file};
+
+/// Blobs as files under one folder, each written to a temporary file, flushed to the disk and then renamed: there is never
+/// half a blob.
+#[derive(Debug)]
+pub(crate) struct FolderBlobs {
+    root: PathBuf,
+}
+
+impl FolderBlobs {
+    /// The blobs of the data folder `folder`. The folder for them is created with the first blob.
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self { root: folder.join(BLOBS) }
+    }
+
+    /// Where the blob stands. File systems take names of up to 255 bytes, so a longer segment becomes a folder (marked by a
+    /// `~`, which no key has) and the rest.
+    pub(crate) fn path(&self, key: &BlobKey) -> PathBuf {
+        const LONGEST: usize = 200;
+        let mut path = self.root.clone();
+        for mut segment in key.as_str().split('/') {
+            while let Some((start, rest)) = segment.split_at_checked(LONGEST).filter(|(_, rest)| !rest.is_empty()) {
+                path.push(format!("{start}~"));
+                segment = rest;
+            }
+            path.push(segment);
+        }
+        path
+    }
+}
+
+impl Blobs for FolderBlobs {
+    fn bucket(&self) -> &str {
+        BLOBS
+    }
+
+    fn put<'a>(&'a self, key: &'a BlobKey, bytes: Bytes) -> BoxFuture<'a, Result<(), BlobError>> {
+        let (root, path) = (self.root.clone(), self.path(key));
+        Box::pin(async move {
+            let shown = path.display().to_string();
+            blocking(move || write(&root, &path, &bytes)).await.map_err(|e| unavailable(&shown, &e))
+        })
+    }
+
+    fn get<'a>(&'a self, key: &'a BlobKey, limit: u64) -> BoxFuture<'a, Result<Bytes, BlobError>> {
+        let path = self.path(key);
+        Box::pin(async move {
+            let shown = path.display().to_string();
+            let read = blocking(move || read(&path, limit)).await;
+            match read {
+                Ok(Found::Whole(bytes)) => Ok(bytes),
+                Ok(Found::TooLarge(bytes)) => Err(BlobError::TooLarge { key: key.clone(), bytes, limit }),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => Err(BlobError::Missing(key.clone())),
+                Err(e) => Err(unavailable(&shown, &e)),
+            }
+        })
+    }
+}
+
+enum Found {
+    Whole(Bytes),
+    TooLarge(u64),
+}
+
+fn read(path: &Path, limit: u64) -> io::Result<Found> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    if size > limit {
+        return Ok(Found::TooLarge(size));
+    }
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(Found::Whole(bytes.into()))
+}
+
+fn write(root: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let folder = path.parent().unwrap_or(root);
+    create_private(folder)?;
+    // No segment of a key starts with a dot, so this is nobody's name.
+    let number = WRITES.fetch_add(1, Ordering::Relaxed);
+    let temporary = folder.join(format!(".{}-{number}.tmp", std::process::id()));
+    let written = private_file().create(true).truncate(true).open(&temporary).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    });
+    if let Err(error) = written {
+        let _ = fs::remove_file(&temporary);
+        return Err(error);
+    }
+    // The file is an entry of its folder, which may be a new entry of the one above, and so on up to the data folder.
+    for folder in folder.ancestors() {
+        sync_folder(folder)?;
+        if Some(folder) == root.parent() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Makes the folder's entries durable. Windows does that by itself, and can't open a folder as a file.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+fn unavailable(path: &str, error: &io::Error) -> BlobError {
+    BlobError::Unavailable(format!("{path}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> BlobKey {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_blob_is_read_back_replaced_and_never_larger_than_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = FolderBlobs::new(folder.path());
+        let key = key("events/2026/a");
+        assert!(matches!(blobs.get(&key, 10).await, Err(BlobError::Missing(missing)) if missing == key));
+        blobs.put(&key, Bytes::from_static(b"first")).await.unwrap();
+        blobs.put(&key, Bytes::from_static(b"second")).await.unwrap();
+        assert_eq!(blobs.get(&key, 6).await.unwrap(), "second");
+        assert!(matches!(blobs.get(&key, 5).await, Err(BlobError::TooLarge { bytes: 6, limit: 5, .. })));
+    }
+
+    #[tokio::test]
+    async fn the_longest_key_has_a_place_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = FolderBlobs::new(folder.path());
+        let (long, other) = (key(&"x".repeat(512)), key(&format!("{}y", "x".repeat(511))));
+        blobs.put(&long, Bytes::from_static(b"long")).await.unwrap();
+        blobs.put(&other, Bytes::from_static(b"other")).await.unwrap();
+        assert_eq!(blobs.get(&long, 9).await.unwrap(), "long");
+        assert_eq!(blobs.get(&other, 9).await.unwrap(), "other");
+    }
+
+    #[tokio::test]
+    async fn a_failed_write_leaves_no_file_behind_and_says_where() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = FolderBlobs::new(folder.path());
+        blobs.put(&key("a/b"), Bytes::from_static(b"b")).await.unwrap();
+        let error = blobs.put(&key("a"), Bytes::from_static(b"a")).await.unwrap_err();
+        assert!(error.to_string().contains("blobs/a"), "{error}");
+        let names: Vec<_> =
+            fs::read_dir(folder.path().join("blobs")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(names, ["a"]);
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn only_the_owner_may_read_a_blob() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = FolderBlobs::new(folder.path());
+        blobs.put(&key("a/b"), Bytes::from_static(b"b")).await.unwrap();
+        let mode = |path: &str| folder.path().join(path).metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("blobs"), mode("blobs/a"), mode("blobs/a/b")), (0o700, 0o700, 0o600));
+    }
+}

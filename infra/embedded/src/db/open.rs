@@ -1,0 +1,212 @@
+//! Opening the data file.
+
+use std::{
+    cell::RefCell,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, mpsc},
+    thread,
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+use sendoff_events::Clock;
+
+use super::{
+    Db, Signals, StoreError, Threads,
+    folder::{self, Holder},
+    header, migrations, readers,
+    writer::{self, Counters},
+};
+
+/// What a commit waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Until it is on the disk: it survives a power cut. The default.
+    #[default]
+    Full,
+    /// Until the operating system has it: it survives a crash of the process, but a power cut may take the last commits.
+    Normal,
+}
+
+/// A data folder couldn't be opened. Nothing in it was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The folder, or a file in it, can't be created or read.
+    #[error("{}: {source}. Choose another data folder, or mend its permissions", path.display())]
+    Folder {
+        /// Which one.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process serves this folder.
+    #[error("{}: {holder} is using this data folder. Stop it first, or choose another folder", folder.display())]
+    Locked {
+        /// The folder.
+        folder: PathBuf,
+        /// Who has it.
+        holder: Holder,
+    },
+    /// There is nothing to read.
+    #[error("{}: there is no data here yet. Start `sendoff` with this data folder first", path.display())]
+    Missing {
+        /// The file that was expected.
+        path: PathBuf,
+    },
+    /// It isn't a `SQLite` file at all.
+    #[error("{}: this is not a SQLite file. Move it away, or choose another data folder", path.display())]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is the data of another program.
+    #[error(
+        "{}: this is the data of another program (application id {application:#x}). Choose another data folder",
+        path.display()
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Its application id.
+        application: i32,
+    },
+    /// It was written by a newer Sendoff.
+    #[error(
+        "{}: the data has version {found}, and this program knows versions up to {known}. Use the newer Sendoff that wrote \
+         it, or choose another data folder",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i32,
+        /// The newest version that this program knows.
+        known: i32,
+    },
+    /// It was written by an older Sendoff, and can't be brought up to date while it is only read.
+    #[error(
+        "{}: the data has version {found}, and this program reads version {known}. Start `sendoff` once with this data \
+         folder to bring it up to date",
+        path.display()
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i32,
+        /// The version that this program reads.
+        known: i32,
+    },
+    /// The end of the file is missing.
+    #[error(
+        "{}: the data file is cut off: it has {found} bytes of {expected}. Keep a copy of the folder, then restore a backup, \
+         or save what can be saved with `sqlite3 sendoff.db .recover`",
+        path.display()
+    )]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// The bytes that it should have.
+        expected: u64,
+        /// The bytes that it has.
+        found: u64,
+    },
+    /// Anything else about the data file.
+    #[error(transparent)]
+    Store(StoreError),
+    /// A thread couldn't be started.
+    #[error("the store's threads can't be started: {0}")]
+    Threads(io::Error),
+}
+
+impl OpenError {
+    pub(crate) fn sqlite(path: &Path, error: &rusqlite::Error) -> Self {
+        Self::Store(StoreError::of(path, error))
+    }
+}
+
+/// Opens the folder to serve it: creates what is missing, locks it, and brings the tables up to date.
+pub(crate) fn serve(folder: &Path, durability: Durability, clock: Arc<dyn Clock>) -> Result<Db, OpenError> {
+    let failed = |source| OpenError::Folder { path: folder.to_owned(), source };
+    folder::create_private(folder).map_err(failed)?;
+    let lock = folder::lock(folder)?;
+    let file = folder::data_file(folder)?;
+    header::check(&file)?;
+    let connection = connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let sqlite = |source: rusqlite::Error| OpenError::sqlite(&file, &source);
+    // Before anything is written: whose file is it?
+    migrations::version(&connection, &file)?;
+    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).map_err(sqlite)?;
+    let level = match durability {
+        Durability::Full => "FULL",
+        Durability::Normal => "NORMAL",
+    };
+    connection.pragma_update(None, "synchronous", level).map_err(sqlite)?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
+    // 32 MiB of log between write-backs: they cost two fsyncs each.
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 8192, |_| Ok(())).map_err(sqlite)?;
+    connection.pragma_update_and_check(None, "journal_size_limit", 67_108_864, |_| Ok(())).map_err(sqlite)?;
+    migrations::migrate(&connection, &file)?;
+    start(file, Some((connection, lock)), clock)
+}
+
+/// Opens the folder only to read it, beside the process that serves it or without one.
+pub(crate) fn read_only(folder: &Path, clock: Arc<dyn Clock>) -> Result<Db, OpenError> {
+    let file = folder.join(folder::DATA_FILE);
+    if !file.exists() {
+        return Err(OpenError::Missing { path: file });
+    }
+    header::check(&file)?;
+    let connection = connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    match migrations::version(&connection, &file)? {
+        migrations::VERSION => start(file, None, clock),
+        0 => Err(OpenError::Missing { path: file }),
+        found => Err(OpenError::Older { path: file, found, known: migrations::VERSION }),
+    }
+}
+
+fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
+    let sqlite = |source: rusqlite::Error| OpenError::sqlite(file, &source);
+    let connection = Connection::open_with_flags(file, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(sqlite)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(sqlite)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    // In KiB when negative.
+    connection.pragma_update(None, "cache_size", -32_768).map_err(sqlite)?;
+    connection.pragma_update(None, "temp_store", "memory").map_err(sqlite)?;
+    Ok(connection)
+}
+
+fn start(file: PathBuf, writing: Option<(Connection, File)>, clock: Arc<dyn Clock>) -> Result<Db, OpenError> {
+    let signals = Arc::new(Signals::default());
+    let counters = Arc::new(Counters::default());
+    let (reads, messages) = mpsc::channel();
+    let messages = Arc::new(Mutex::new(messages));
+    let mut threads = Threads::default();
+    for _ in 0..readers::READERS {
+        let connection = connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let reader = readers::Reader { connection, file: file.clone(), messages: Arc::clone(&messages) };
+        let thread = thread::Builder::new().name("sendoff-reader".into());
+        threads.readers.push(thread.spawn(|| reader.work()).map_err(OpenError::Threads)?);
+    }
+    let mut writer = None;
+    if let Some((connection, lock)) = writing {
+        let (sender, jobs) = mpsc::channel();
+        let work = writer::Writer {
+            connection,
+            file: file.clone(),
+            clock: Arc::clone(&clock),
+            signals: Arc::clone(&signals),
+            counters: Arc::clone(&counters),
+            subscriptions: RefCell::default(),
+            lock,
+        };
+        let thread = thread::Builder::new().name("sendoff-writer".into());
+        threads.writer = Some(thread.spawn(move || work.work(&jobs)).map_err(OpenError::Threads)?);
+        writer = Some(sender);
+    }
+    Ok(Db { file, writer, readers: reads, signals, counters, clock, threads: Mutex::new(threads) })
+}

@@ -1,0 +1,259 @@
+//! The writer: one thread that owns the only writing connection, and commits in groups.
+//!
+//! Work arrives over a channel. The thread takes all that waits, runs it in one transaction and commits once: one fsync for
+//! all of it. While the disk is busy with that, the next group gathers. Nobody is answered before the commit.
+
+use std::{
+    any::Any,
+    cell::{Cell, RefCell},
+    fs::File,
+    ops::Deref,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::Receiver,
+    },
+};
+
+use rusqlite::Connection;
+use sendoff_events::Clock;
+use tokio::sync::oneshot;
+
+use super::{Signals, StoreError, columns::millis, statements::Run as _};
+use crate::topics::Subscription;
+
+/// The most work that shares one transaction.
+const GROUP: usize = 512;
+
+/// What the writer is told.
+pub(crate) enum Message {
+    /// Do this.
+    Run(Box<dyn Job>),
+    /// Finish what came before this, then end.
+    Stop,
+}
+
+/// How the writer's work is going. Work shares transactions: with many callers there are far fewer of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WriteStats {
+    /// Operations that were run.
+    pub operations: u64,
+    /// Transactions that were committed with at least one change: each is one fsync.
+    pub commits: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    operations: AtomicU64,
+    commits: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn stats(&self) -> WriteStats {
+        WriteStats {
+            operations: self.operations.load(Ordering::Relaxed),
+            commits: self.commits.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// The transaction that work runs in.
+pub(crate) struct Tx<'a> {
+    writer: &'a Writer,
+    /// Now, in milliseconds: the same for all work of the transaction.
+    pub(crate) now: i64,
+    woken: RefCell<Vec<i64>>,
+    changed: Cell<bool>,
+}
+
+impl Deref for Tx<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.writer.connection
+    }
+}
+
+impl Tx<'_> {
+    /// Rings the queue's bell after the commit.
+    pub(crate) fn wake(&self, queue: i64) {
+        let mut woken = self.woken.borrow_mut();
+        if !woken.contains(&queue) {
+            woken.push(queue);
+        }
+    }
+
+    /// Rings the change stream's bell after the commit.
+    pub(crate) fn wake_changes(&self) {
+        self.changed.set(true);
+    }
+
+    /// The subscriptions as they were read last, to be filled when there are none.
+    pub(crate) fn subscriptions(&self) -> &RefCell<Option<Arc<[Subscription]>>> {
+        &self.writer.subscriptions
+    }
+}
+
+/// A piece of work, its result, and who waits for it.
+pub(crate) trait Job: Send {
+    /// Whether it needs a savepoint: it may fail after it has written something.
+    fn isolated(&self) -> bool;
+    /// Does the work; keeps the result. Gives whether it went well.
+    fn run(&mut self, tx: &Tx<'_>) -> Result<(), Broken>;
+    /// Replaces the result by an error.
+    fn fail(&mut self, why: StoreError);
+    /// Hands the result over.
+    fn answer(self: Box<Self>);
+}
+
+/// Work that came to no result.
+pub(crate) enum Broken {
+    Failed(rusqlite::Error),
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// A closure as a [`Job`].
+pub(crate) struct Call<F, T> {
+    pub(crate) isolated: bool,
+    pub(crate) work: Option<F>,
+    pub(crate) result: Option<Result<T, StoreError>>,
+    pub(crate) reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Job for Call<F, T>
+where
+    F: FnOnce(&Tx<'_>) -> rusqlite::Result<T> + Send,
+    T: Send,
+{
+    fn isolated(&self) -> bool {
+        self.isolated
+    }
+
+    fn run(&mut self, tx: &Tx<'_>) -> Result<(), Broken> {
+        let Some(work) = self.work.take() else { return Ok(()) };
+        let value = catch_unwind(AssertUnwindSafe(|| work(tx))).map_err(Broken::Panicked)?.map_err(Broken::Failed)?;
+        self.result = Some(Ok(value));
+        Ok(())
+    }
+
+    fn fail(&mut self, why: StoreError) {
+        self.result = Some(Err(why));
+    }
+
+    fn answer(self: Box<Self>) {
+        if let Some(result) = self.result {
+            // Whoever asked may have gone; what they would have got is dropped, and takes care of itself.
+            let _ = self.reply.send(result);
+        }
+    }
+}
+
+/// The writer thread's belongings.
+pub(crate) struct Writer {
+    pub(crate) connection: Connection,
+    pub(crate) file: PathBuf,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) signals: Arc<Signals>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) subscriptions: RefCell<Option<Arc<[Subscription]>>>,
+    /// Held as long as the connection is open, and released after it.
+    pub(crate) lock: File,
+}
+
+impl Writer {
+    /// Works until it is told to stop, then checkpoints and closes the file.
+    pub(crate) fn work(self, messages: &Receiver<Message>) {
+        let mut group: Vec<Box<dyn Job>> = Vec::new();
+        let mut stopping = false;
+        while !stopping {
+            match messages.recv() {
+                Ok(Message::Run(job)) => group.push(job),
+                Ok(Message::Stop) | Err(_) => break,
+            }
+            while group.len() < GROUP {
+                match messages.try_recv() {
+                    Ok(Message::Run(job)) => group.push(job),
+                    Ok(Message::Stop) => {
+                        stopping = true;
+                        break;
+                    }
+                    Err(_) => break,
+                }
+            }
+            if let Err(error) = self.transaction(&mut group) {
+                let why = StoreError::of(&self.file, &error);
+                tracing::error!(error = %why, operations = group.len(), "a transaction failed and was rolled back");
+                group.iter_mut().for_each(|job| job.fail(why.clone()));
+                self.subscriptions.take();
+                if !self.connection.is_autocommit() {
+                    let _ = self.connection.execute_batch("ROLLBACK");
+                }
+            }
+            group.drain(..).for_each(Job::answer);
+        }
+        self.close();
+    }
+
+    fn transaction(&self, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+        let before = self.connection.total_changes();
+        self.connection.run("BEGIN IMMEDIATE", [])?;
+        let tx =
+            Tx { writer: self, now: millis(self.clock.now()), woken: RefCell::default(), changed: Cell::new(false) };
+        for job in group.iter_mut() {
+            self.one(&tx, job.as_mut())?;
+        }
+        self.connection.run("COMMIT", [])?;
+        self.counters.operations.fetch_add(group.len() as u64, Ordering::Relaxed);
+        if self.connection.total_changes() > before {
+            self.counters.commits.fetch_add(1, Ordering::Relaxed);
+        }
+        self.signals.wake(&tx.woken.borrow());
+        if tx.changed.get() {
+            self.signals.changes.notify_waiters();
+        }
+        Ok(())
+    }
+
+    /// Runs one job. An error means that the whole transaction is lost; the job's own failure stays its own.
+    fn one(&self, tx: &Tx<'_>, job: &mut dyn Job) -> rusqlite::Result<()> {
+        if job.isolated() {
+            self.connection.run("SAVEPOINT job", [])?;
+        }
+        let broken = match job.run(tx) {
+            // SQLite has rolled everything back by itself, as it does on a full disk.
+            Err(Broken::Failed(error)) if self.connection.is_autocommit() => return Err(error),
+            other => other.err(),
+        };
+        if job.isolated() {
+            if broken.is_some() {
+                self.connection.run("ROLLBACK TO job", [])?;
+                self.subscriptions.take();
+            }
+            self.connection.run("RELEASE job", [])?;
+        }
+        match broken {
+            None => {}
+            Some(Broken::Failed(error)) => job.fail(StoreError::of(&self.file, &error)),
+            Some(Broken::Panicked(panic)) => {
+                let why = StoreError::panicked(&self.file, panic.as_ref());
+                tracing::error!(error = %why, "an operation on the store panicked");
+                job.fail(why);
+            }
+        }
+        Ok(())
+    }
+
+    fn close(self) {
+        let Self { connection, file, lock, .. } = self;
+        // A failure costs nothing but time at the next start: the log is replayed then.
+        if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+            tracing::warn!(%error, file = %file.display(), "the log could not be written back at shutdown");
+        }
+        if let Err((_, error)) = connection.close() {
+            tracing::warn!(%error, file = %file.display(), "the data file could not be closed cleanly");
+        }
+        drop(lock);
+    }
+}

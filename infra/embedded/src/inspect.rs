@@ -1,0 +1,186 @@
+//! What there is to see of the life of an event: for `trace`, `tail` and whoever is on call.
+
+use bytes::Bytes;
+use rusqlite::{Connection, Row, params};
+use sendoff_consumers::{Change, Depth, Failure};
+use sendoff_events::{EventId, EventType, TenantId, Timestamp};
+
+use crate::{
+    changes,
+    db::{
+        columns::{count, damaged, event_id, from_json, int, moment, small, tenant},
+        statements::{Run as _, statements},
+    },
+    queue::{self, names::Ids},
+};
+
+macro_rules! columns {
+    () => {
+        "seq, id, type, tenant, subject, correlation, causation, payload_bytes, committed_at, published_at"
+    };
+}
+
+statements! {
+    AFTER = concat!("SELECT ", columns!(), " FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+    BY_ID = concat!("SELECT ", columns!(), ", body, first_change, last_change FROM events WHERE id = ?1");
+    CAUSED_BY = concat!("SELECT ", columns!(), " FROM events WHERE causation = ?1 ORDER BY seq");
+    CORRELATED = concat!("SELECT ", columns!(), " FROM events WHERE correlation = ?1 ORDER BY seq");
+    LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM events";
+    DELIVERIES = "SELECT m.id, q.name, m.receives, m.visible_at > ?2, m.held, m.failure, q.source IS NOT NULL
+        FROM events e JOIN messages m ON m.event = e.seq JOIN queues q ON q.id = m.queue
+        WHERE e.id = ?1 ORDER BY m.id";
+    QUEUES = "SELECT q.id, q.name, d.id FROM queues q LEFT JOIN queues d ON d.source = q.id
+        WHERE q.source IS NULL ORDER BY q.name";
+}
+
+/// An event as it was stored, without its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventSummary {
+    /// Its place in the order of commits, from 1.
+    pub seq: u64,
+    /// Its id.
+    pub id: EventId,
+    /// Its type.
+    pub event_type: EventType,
+    /// Whose event it is.
+    pub tenant: TenantId,
+    /// What it is about.
+    pub subject: String,
+    /// What it belongs to: the id of the event or request at the root.
+    pub correlation: String,
+    /// The event that caused it.
+    pub causation: Option<EventId>,
+    /// Its size in bytes, if it stands in a blob.
+    pub payload_bytes: Option<u64>,
+    /// When it was committed.
+    pub committed_at: Timestamp,
+    /// When it was published.
+    pub published_at: Option<Timestamp>,
+}
+
+/// An event in full.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventDetail {
+    /// The event.
+    pub summary: EventSummary,
+    /// The envelope, or the pointer to it.
+    pub body: Bytes,
+    /// The changes of records that were committed with it.
+    pub changes: Vec<Change>,
+}
+
+/// A message that carries an event, in one queue. An event that a consumer is done with has none there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventDelivery {
+    /// The message's id.
+    pub message_id: String,
+    /// The queue it stands in.
+    pub queue: String,
+    /// How often it was received.
+    pub receives: u32,
+    /// Where it stands.
+    pub state: DeliveryState,
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// Ready to be received.
+    Queued,
+    /// Leased to a consumer.
+    InFlight,
+    /// Hidden by a delay.
+    Delayed,
+    /// In the dead-letter queue, with the reason if there is one.
+    Dead(Option<Failure>),
+}
+
+/// A queue and how many messages it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueInfo {
+    /// Its name; for the dead letters of a reaction, that of the dead-letter queue.
+    pub name: String,
+    /// How many messages it holds.
+    pub depth: Depth,
+}
+
+pub(crate) fn events(db: &Connection, after: u64, limit: usize) -> rusqlite::Result<Vec<EventSummary>> {
+    db.all(AFTER, params![int(after), int(limit as u64)], summary)
+}
+
+pub(crate) fn last_event(db: &Connection) -> rusqlite::Result<u64> {
+    Ok(count(db.one(LAST_SEQ, [], |row| row.get(0))?.unwrap_or(0)))
+}
+
+pub(crate) fn event(db: &Connection, id: EventId) -> rusqlite::Result<Option<EventDetail>> {
+    let found = db.one(BY_ID, [id.as_bytes()], |row| {
+        Ok((summary(row)?, row.get::<_, Vec<u8>>(10)?, row.get::<_, Option<i64>>(11)?, row.get::<_, Option<i64>>(12)?))
+    })?;
+    let Some((summary, body, first, last)) = found else { return Ok(None) };
+    let changes = match (first, last) {
+        (Some(first), Some(last)) => changes::between(db, first, last)?,
+        _ => Vec::new(),
+    };
+    Ok(Some(EventDetail { summary, body: body.into(), changes }))
+}
+
+pub(crate) fn caused_by(db: &Connection, id: EventId) -> rusqlite::Result<Vec<EventSummary>> {
+    db.all(CAUSED_BY, [id.as_bytes()], summary)
+}
+
+pub(crate) fn correlated(db: &Connection, correlation: &str) -> rusqlite::Result<Vec<EventSummary>> {
+    let mut events = db.all(CORRELATED, [correlation], summary)?;
+    // An event that starts a chain doesn't repeat its own id.
+    if let Ok(root) = correlation.parse::<EventId>()
+        && let Some(root) = event(db, root)?
+        && root.summary.correlation == correlation
+    {
+        events.insert(0, root.summary);
+    }
+    Ok(events)
+}
+
+pub(crate) fn deliveries(db: &Connection, id: EventId, now: i64) -> rusqlite::Result<Vec<EventDelivery>> {
+    db.all(DELIVERIES, params![id.as_bytes(), now], |row| {
+        let (hidden, held, dead): (bool, bool, bool) = (row.get(3)?, row.get(4)?, row.get(6)?);
+        let failure: Option<String> = row.get(5)?;
+        let state = match (dead || failure.is_some(), hidden, held) {
+            (true, ..) => DeliveryState::Dead(failure.map(|text| from_json(5, &text)).transpose()?.flatten()),
+            (false, false, _) => DeliveryState::Queued,
+            (false, true, true) => DeliveryState::InFlight,
+            (false, true, false) => DeliveryState::Delayed,
+        };
+        let message_id = row.get::<_, i64>(0)?.to_string();
+        Ok(EventDelivery { message_id, queue: row.get(1)?, receives: small(row.get(2)?), state })
+    })
+}
+
+pub(crate) fn queues(db: &Connection, now: i64) -> rusqlite::Result<Vec<QueueInfo>> {
+    let queues =
+        db.all(QUEUES, [], |row| Ok((row.get::<_, String>(1)?, Ids { queue: row.get(0)?, dead: row.get(2)? })))?;
+    let info = |(name, ids)| {
+        let mut depth = queue::depth(db, ids, now)?;
+        if ids.dead.is_none() {
+            // The dead letters of a reaction: nothing there waits to be received.
+            depth = Depth { dead: depth.visible + depth.in_flight + depth.delayed, ..Depth::default() };
+        }
+        Ok(QueueInfo { name, depth })
+    };
+    queues.into_iter().map(info).collect()
+}
+
+fn summary(row: &Row<'_>) -> rusqlite::Result<EventSummary> {
+    let id = event_id(row.get(1)?);
+    Ok(EventSummary {
+        seq: count(row.get(0)?),
+        id,
+        event_type: row.get_ref(2)?.as_str()?.parse().map_err(|e: sendoff_events::EventTypeError| damaged(2, e))?,
+        tenant: tenant(3, row.get(3)?)?,
+        subject: row.get(4)?,
+        correlation: row.get::<_, Option<String>>(5)?.unwrap_or_else(|| id.to_string()),
+        causation: row.get::<_, Option<[u8; 16]>>(6)?.map(event_id),
+        payload_bytes: row.get::<_, Option<i64>>(7)?.map(count),
+        committed_at: moment(row.get(8)?),
+        published_at: row.get::<_, Option<i64>>(9)?.map(moment),
+    })
+}

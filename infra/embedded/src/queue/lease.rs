@@ -1,0 +1,113 @@
+//! Leasing messages: what a receive does in the writer.
+
+use rusqlite::params;
+use sendoff_consumers::{Class, Delivery, Failure, fingerprint};
+
+use super::{
+    message::{Stored, columns, named},
+    names::Ids,
+};
+use crate::db::{
+    Errands, Tx,
+    columns::{later, moment, small},
+    statements::{Run as _, statements},
+};
+
+statements! {
+    LEASE = concat!(
+        "UPDATE messages SET visible_at = ?4, held = 1, lease = lease + 1, receives = receives + 1
+        WHERE id IN (SELECT id FROM messages WHERE queue = ?1 AND visible_at <= ?2 ORDER BY visible_at LIMIT ?3)
+        RETURNING ", columns!()
+    );
+    NEXT = "SELECT min(visible_at) FROM messages WHERE queue = ?1";
+    UNDO = "UPDATE messages SET visible_at = ?3, held = 0, lease = lease + 1, receives = receives - 1
+        WHERE id = ?1 AND lease = ?2";
+    BURY = "UPDATE messages SET queue = ?2, visible_at = ?3, held = 0, lease = lease + 1, failure = ?4 WHERE id = ?1";
+}
+
+/// What to lease.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) ids: Ids,
+    pub(crate) name: String,
+    pub(crate) max: i64,
+    pub(crate) lease: std::time::Duration,
+    /// More deliveries than this without a verdict, and the message is dead.
+    pub(crate) max_receives: u32,
+}
+
+/// Leased messages on their way to whoever asked. If nobody takes them, they go back at once, as if never leased.
+pub(crate) struct Leased {
+    messages: Vec<Delivery>,
+    /// When there are none: the time at which the next one becomes visible, as far as is known.
+    pub(crate) next: Option<i64>,
+    queue: i64,
+    errands: Errands,
+}
+
+impl Leased {
+    /// Takes the messages: from now on their leases are the taker's.
+    pub(crate) fn take(mut self) -> Vec<Delivery> {
+        std::mem::take(&mut self.messages)
+    }
+}
+
+impl Drop for Leased {
+    fn drop(&mut self) {
+        let untaken: Vec<_> = self.messages.iter().filter_map(|delivery| named(&delivery.receipt)).collect();
+        if untaken.is_empty() {
+            return;
+        }
+        let queue = self.queue;
+        self.errands.send(move |tx| {
+            for (id, lease) in untaken {
+                tx.run(UNDO, params![id, lease, tx.now])?;
+            }
+            tx.wake(queue);
+            Ok(())
+        });
+    }
+}
+
+/// Leases what is visible. Messages that were delivered too often go to the dead-letter queue instead.
+pub(crate) fn lease(tx: &Tx<'_>, wanted: &Wanted, errands: Errands) -> rusqlite::Result<Leased> {
+    let mut leased = Leased { messages: Vec::new(), next: None, queue: wanted.ids.queue, errands };
+    let until = later(tx.now, wanted.lease);
+    while leased.messages.is_empty() {
+        let range = params![wanted.ids.queue, tx.now, wanted.max, until];
+        let mut rows = tx.all(LEASE, range, Stored::of)?;
+        if rows.is_empty() {
+            leased.next = tx.one(NEXT, [wanted.ids.queue], |row| row.get(0))?.flatten();
+            break;
+        }
+        // An UPDATE gives its rows in no certain order.
+        rows.sort_by_key(|row| row.id);
+        for row in rows {
+            match wanted.ids.dead {
+                Some(dead) if row.receives > i64::from(wanted.max_receives) => bury(tx, &row, dead, &wanted.name)?,
+                _ => leased.messages.push(row.deliver(tx)?),
+            }
+        }
+    }
+    Ok(leased)
+}
+
+/// Moves a message that has never come to a verdict to the dead-letter queue: what SQS does by its redrive policy.
+fn bury(tx: &Tx<'_>, row: &Stored, dead: i64, consumer: &str) -> rusqlite::Result<()> {
+    const REASON: &str = "receive-count-exceeded";
+    let attempts = small(row.receives - 1);
+    let error = format!("it was delivered {attempts} times and its consumer never said what became of it");
+    let failure = Failure {
+        reason: REASON.into(),
+        class: Class::Crashed,
+        fingerprint: fingerprint(REASON, &error),
+        consumer: consumer.to_owned(),
+        attempts,
+        first_at: moment(row.sent_at),
+        last_at: moment(tx.now),
+        error,
+    };
+    tx.run(BURY, params![row.id, dead, tx.now, failure.to_attribute()])?;
+    tx.wake(dead);
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! Queues by name. A dead-letter queue is called `{queue}-dlq`.
+
+use rusqlite::{Connection, params};
+
+use crate::db::{
+    Tx,
+    statements::{Run as _, statements},
+};
+
+statements! {
+    CREATE = "INSERT INTO queues (name, source) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
+    FIND = "SELECT id, source FROM queues WHERE name = ?1";
+}
+
+const DLQ: &str = "-dlq";
+
+/// The name of the dead-letter queue of `queue`, which may already be one.
+pub(crate) fn dead_letter_name(queue: &str) -> String {
+    if queue.ends_with(DLQ) { queue.to_owned() } else { format!("{queue}{DLQ}") }
+}
+
+/// Checks a queue's name by the rule of SQS: 1 to 80 letters, digits, `-` and `_`, the ending of the dead-letter queue included
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>).
+pub(crate) fn check(name: &str) -> Result<(), String> {
+    let fits = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if fits && !name.is_empty() && dead_letter_name(name).len() <= 80 {
+        Ok(())
+    } else {
+        let shown: String = name.chars().take(80).collect();
+        Err(format!("queue name `{shown}` is not valid: use 1 to 76 letters, digits, '-' and '_'"))
+    }
+}
+
+/// A queue and where its messages go in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ids {
+    pub(crate) queue: i64,
+    /// Its dead-letter queue; `None` if it is one itself.
+    pub(crate) dead: Option<i64>,
+}
+
+/// The queue of this name, if there is one.
+pub(crate) fn find(db: &Connection, name: &str) -> rusqlite::Result<Option<Ids>> {
+    let Some(queue) = id(db, name)? else { return Ok(None) };
+    if name.ends_with(DLQ) {
+        return Ok(Some(Ids { queue, dead: None }));
+    }
+    Ok(id(db, &dead_letter_name(name))?.map(|dead| Ids { queue, dead: Some(dead) }))
+}
+
+/// The queue of this name, created with its dead-letter queue if need be. A dead-letter queue without a source isn't created
+/// here: `None`.
+pub(crate) fn find_or_create(tx: &Tx<'_>, name: &str) -> rusqlite::Result<Option<Ids>> {
+    if name.ends_with(DLQ) {
+        return find(tx, name);
+    }
+    tx.run(CREATE, params![name, None::<i64>])?;
+    let Some(queue) = id(tx, name)? else { return Ok(None) };
+    tx.run(CREATE, params![dead_letter_name(name), queue])?;
+    find(tx, name)
+}
+
+/// The dead-letter queue of a reaction, which has no source: created if need be.
+pub(crate) fn of_reaction(tx: &Tx<'_>, reaction: &str) -> rusqlite::Result<i64> {
+    let name = dead_letter_name(reaction);
+    tx.run(CREATE, params![name, None::<i64>])?;
+    id(tx, &name)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+}
+
+fn id(db: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
+    db.one(FIND, [name], |row| row.get(0))
+}
+
+/// The dead-letter queue for `queue` (its own name or that of its source), with its source.
+pub(crate) fn dead_letters(db: &Connection, queue: &str) -> rusqlite::Result<Option<(i64, Option<i64>)>> {
+    db.one(FIND, [dead_letter_name(queue)], |row| Ok((row.get(0)?, row.get(1)?)))
+}

@@ -1,0 +1,352 @@
+//! The store: one data folder, and every port on it.
+
+use std::{path::Path, sync::Arc};
+
+use sendoff_consumers::{Changes, Filter, Inbox, InboxRecord, Queue, Schedules, Workflows};
+use sendoff_events::{Blobs, Clock, EventId};
+use sendoff_producers::{Outbox, Publisher, Records};
+
+use crate::{
+    DeadLetter, Durability, EventDelivery, EventDetail, EventSummary, OpenError, Purged, QueueInfo, ReasonCount,
+    Replayed, Retention, StoreError, SystemClock, WriteStats,
+    blobs::FolderBlobs,
+    changes::SqliteChanges,
+    db::{Db, columns::millis, open},
+    dead_letters, inbox,
+    inbox::SqliteInbox,
+    inspect,
+    outbox::SqliteOutbox,
+    publisher::SqlitePublisher,
+    purge,
+    queue::{SqliteQueue, names, names::Ids},
+    records::SqliteRecords,
+    schedules::SqliteSchedules,
+    topics,
+    workflows::SqliteWorkflows,
+};
+
+/// How to open a store.
+#[derive(Clone)]
+pub struct StoreOptions {
+    /// What a commit waits for. Default: [`Durability::Full`].
+    pub durability: Durability,
+    /// The largest event body that travels in messages, in bytes; what is larger becomes a claim check. Default: 256 KiB,
+    /// the limit of SNS.
+    pub max_body: usize,
+    /// A message that was delivered more often than this without a verdict is dead-lettered as `receive-count-exceeded`.
+    /// Deliveries that never ran count, too, so this is a net far below the handlers' own limits. Default: 1000.
+    pub max_receives: u32,
+    /// The time. Default: [`SystemClock`].
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self { durability: Durability::Full, max_body: 256 * 1024, max_receives: 1000, clock: Arc::new(SystemClock) }
+    }
+}
+
+/// An open data folder: the `SQLite` file `sendoff.db`, large payloads in `blobs/`, and the lock `sendoff.lock`. Hands out
+/// every port.
+///
+/// Clones are cheap and mean the same store. When the last handle and the last port are dropped, what was begun is
+/// finished and the folder is released; [`shutdown`](Store::shutdown) does so at once.
+#[derive(Clone)]
+pub struct Store {
+    db: Arc<Db>,
+    blobs: Arc<FolderBlobs>,
+    max_body: usize,
+    max_receives: u32,
+}
+
+impl Store {
+    /// Opens the data folder to serve it: creates what is missing, and takes its lock, so that no other process can.
+    ///
+    /// Blocks for a moment: files are read, and after a crash the log is replayed.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]; nothing in the folder was changed then.
+    pub fn open(folder: impl AsRef<Path>, options: StoreOptions) -> Result<Self, OpenError> {
+        let db = open::serve(folder.as_ref(), options.durability, Arc::clone(&options.clock))?;
+        Ok(Self::over(db, folder.as_ref(), &options))
+    }
+
+    /// Opens the data folder only to look at it. Works beside the process that serves it; everything that writes answers
+    /// [`StoreError::ReadOnly`].
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], [`OpenError::Missing`] when there is no data yet.
+    pub fn open_read_only(folder: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let options = StoreOptions::default();
+        let db = open::read_only(folder.as_ref(), Arc::clone(&options.clock))?;
+        Ok(Self::over(db, folder.as_ref(), &options))
+    }
+
+    fn over(db: Db, folder: &Path, options: &StoreOptions) -> Self {
+        let (max_body, max_receives) = (options.max_body, options.max_receives);
+        Self { db: Arc::new(db), blobs: Arc::new(FolderBlobs::new(folder)), max_body, max_receives }
+    }
+
+    /// Finishes what was begun, writes the log back into the data file and releases the folder. Whatever comes after that
+    /// answers [`StoreError::Closed`].
+    pub async fn shutdown(&self) {
+        let db = Arc::clone(&self.db);
+        // It fails only if it panicked, and then the threads end when the last handle is dropped.
+        let _ = tokio::task::spawn_blocking(move || db.close()).await;
+    }
+
+    /// The data file.
+    #[must_use]
+    pub fn file(&self) -> &Path {
+        self.db.file()
+    }
+
+    /// The records.
+    #[must_use]
+    pub fn records(&self) -> Arc<dyn Records> {
+        let (db, blobs) = (Arc::clone(&self.db), Arc::clone(&self.blobs));
+        Arc::new(SqliteRecords { db, blobs, max_body: self.max_body })
+    }
+
+    /// The outbox. Normally empty: a commit publishes in its own transaction.
+    #[must_use]
+    pub fn outbox(&self) -> Arc<dyn Outbox> {
+        Arc::new(SqliteOutbox { db: Arc::clone(&self.db) })
+    }
+
+    /// The topic, for events that no commit publishes.
+    #[must_use]
+    pub fn publisher(&self) -> Arc<dyn Publisher> {
+        let (db, blobs) = (Arc::clone(&self.db), Arc::clone(&self.blobs));
+        Arc::new(SqlitePublisher { db, blobs, max_body: self.max_body })
+    }
+
+    /// The claim-check payloads.
+    #[must_use]
+    pub fn blobs(&self) -> Arc<dyn Blobs> {
+        Arc::clone(&self.blobs) as Arc<dyn Blobs>
+    }
+
+    /// The inbox.
+    #[must_use]
+    pub fn inbox(&self) -> Arc<dyn Inbox> {
+        Arc::new(SqliteInbox { db: Arc::clone(&self.db) })
+    }
+
+    /// The change stream.
+    #[must_use]
+    pub fn changes(&self) -> Arc<dyn Changes> {
+        Arc::new(SqliteChanges { db: Arc::clone(&self.db) })
+    }
+
+    /// The schedules.
+    #[must_use]
+    pub fn schedules(&self) -> Arc<dyn Schedules> {
+        Arc::new(SqliteSchedules { db: Arc::clone(&self.db) })
+    }
+
+    /// The workflow runs.
+    #[must_use]
+    pub fn workflows(&self) -> Arc<dyn Workflows> {
+        Arc::new(SqliteWorkflows { db: Arc::clone(&self.db) })
+    }
+
+    /// The queue of this name, created with its dead-letter queue if it isn't there yet. `{name}-dlq` opens the dead-letter
+    /// queue itself.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Refused`] for a name that no queue can have, [`StoreError::NoSuchQueue`] for a dead-letter queue that
+    /// doesn't exist; and when the file can't be read or written.
+    pub async fn queue(&self, name: &str) -> Result<Arc<dyn Queue>, StoreError> {
+        let ids = self.ids(name).await?;
+        let (db, name, max_receives) = (Arc::clone(&self.db), name.to_owned(), self.max_receives);
+        Ok(Arc::new(SqliteQueue { db, name, ids, max_receives }))
+    }
+
+    async fn ids(&self, name: &str) -> Result<Ids, StoreError> {
+        names::check(name).map_err(StoreError::Refused)?;
+        let asked = name.to_owned();
+        if let Some(ids) = self.db.read(move |db| names::find(db, &asked)).await? {
+            return Ok(ids);
+        }
+        let asked = name.to_owned();
+        let created = self.db.write_isolated(move |tx| names::find_or_create(tx, &asked)).await?;
+        created.ok_or_else(|| StoreError::NoSuchQueue(name.to_owned()))
+    }
+
+    /// Lets the queue have every event that `filter` lets through, from now on. Replaces its former subscription. Creates the
+    /// queue if it isn't there yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`queue`](Store::queue).
+    pub async fn subscribe(&self, queue: &str, filter: &Filter) -> Result<(), StoreError> {
+        let ids = self.ids(queue).await?;
+        let filter = serde_json::to_string(filter).map_err(|e| StoreError::Refused(e.to_string()))?;
+        self.db.write_isolated(move |tx| topics::subscribe(tx, ids.queue, &filter)).await
+    }
+
+    /// Ends the queue's subscription; its messages stay. Gives whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// As [`queue`](Store::queue).
+    pub async fn unsubscribe(&self, queue: &str) -> Result<bool, StoreError> {
+        let ids = self.ids(queue).await?;
+        self.db.write_isolated(move |tx| topics::unsubscribe(tx, ids.queue)).await
+    }
+
+    /// The dead letters of `queue`, ordered by message id, at most `limit`, without touching them. `after` is the message id
+    /// of the last one seen.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchQueue`]; [`StoreError::Refused`] when `after` isn't a message id; and when the file can't be read.
+    pub async fn dead_letters(
+        &self,
+        queue: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let (dead, _) = self.dead_letter_queue(queue).await?;
+        let after = match after {
+            None => 0,
+            Some(id) => id.parse().map_err(|_| StoreError::Refused(format!("`{id}` is not a message id")))?,
+        };
+        self.db.read(move |db| dead_letters::list(db, dead, after, limit)).await
+    }
+
+    /// How many dead letters of `queue` there are for each reason, the most frequent first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchQueue`]; and when the file can't be read.
+    pub async fn failures(&self, queue: &str) -> Result<Vec<ReasonCount>, StoreError> {
+        let (dead, _) = self.dead_letter_queue(queue).await?;
+        self.db.read(move |db| dead_letters::by_reason(db, dead)).await
+    }
+
+    /// Moves dead letters back to their queue, in one transaction. Each loses its failure, its replay count rises by one and
+    /// its receives count anew. Gives what became of each, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchQueue`]; [`StoreError::Refused`] for the dead letters of a reaction, which has no queue to move
+    /// them to; and when the file can't be written: nothing was moved then.
+    pub async fn replay(&self, queue: &str, message_ids: &[String]) -> Result<Vec<Replayed>, StoreError> {
+        let (dead, source) = self.dead_letter_queue(queue).await?;
+        let Some(source) = source else {
+            let name = names::dead_letter_name(queue);
+            return Err(StoreError::Refused(format!(
+                "`{name}` holds changes of a reaction, which has no queue to replay to"
+            )));
+        };
+        // An id that isn't one is in no queue.
+        let ids: Vec<Option<i64>> = message_ids.iter().map(|id| id.parse().ok()).collect();
+        let replay = self.db.write_isolated(move |tx| {
+            let one = |id: Option<i64>| id.map_or(Ok(Replayed::Gone), |id| dead_letters::replay(tx, dead, source, id));
+            ids.into_iter().map(one).collect()
+        });
+        replay.await
+    }
+
+    async fn dead_letter_queue(&self, queue: &str) -> Result<(i64, Option<i64>), StoreError> {
+        let asked = queue.to_owned();
+        let found = self.db.read(move |db| names::dead_letters(db, &asked)).await?;
+        found.ok_or_else(|| StoreError::NoSuchQueue(names::dead_letter_name(queue)))
+    }
+
+    /// Events in the order of commits, those after place `after_seq`, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read; so for all that follow.
+    pub async fn events(&self, after_seq: u64, limit: usize) -> Result<Vec<EventSummary>, StoreError> {
+        self.db.read(move |db| inspect::events(db, after_seq, limit)).await
+    }
+
+    /// The place of the latest event, 0 when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read.
+    pub async fn last_event(&self) -> Result<u64, StoreError> {
+        self.db.read(inspect::last_event).await
+    }
+
+    /// An event in full, with the changes that were committed with it.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read.
+    pub async fn event(&self, id: EventId) -> Result<Option<EventDetail>, StoreError> {
+        self.db.read(move |db| inspect::event(db, id)).await
+    }
+
+    /// The events that this one caused directly.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read.
+    pub async fn caused_by(&self, id: EventId) -> Result<Vec<EventSummary>, StoreError> {
+        self.db.read(move |db| inspect::caused_by(db, id)).await
+    }
+
+    /// All events of a chain: those with this correlation id.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read.
+    pub async fn correlated(&self, correlation: &str) -> Result<Vec<EventSummary>, StoreError> {
+        let correlation = correlation.to_owned();
+        self.db.read(move |db| inspect::correlated(db, &correlation)).await
+    }
+
+    /// Where messages with this event stand, in all queues.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read.
+    pub async fn deliveries(&self, id: EventId) -> Result<Vec<EventDelivery>, StoreError> {
+        let now = millis(self.db.clock.now());
+        self.db.read(move |db| inspect::deliveries(db, id, now)).await
+    }
+
+    /// What each consumer has made of the event, by the consumers' names.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read.
+    pub async fn inbox_for_event(&self, id: EventId) -> Result<Vec<InboxRecord>, StoreError> {
+        inbox::of_event(&self.db, id).await
+    }
+
+    /// All queues and how full they are, by name.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read.
+    pub async fn queues(&self) -> Result<Vec<QueueInfo>, StoreError> {
+        let now = millis(self.db.clock.now());
+        self.db.read(move |db| inspect::queues(db, now)).await
+    }
+
+    /// Forgets what nobody needs any more, in small steps beside the work at hand. Records that are claimed or in doubt, and
+    /// events that stand in any queue, are kept whatever their age.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be written; what was forgotten by then stays forgotten.
+    pub async fn purge(&self, retention: Retention) -> Result<Purged, StoreError> {
+        purge::purge(&self.db, &self.blobs, self.db.clock.now(), retention).await
+    }
+
+    /// How the writer's work is going: operations, and the commits that they shared.
+    #[must_use]
+    pub fn write_stats(&self) -> WriteStats {
+        self.db.stats()
+    }
+}

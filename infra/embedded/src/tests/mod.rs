@@ -1,0 +1,173 @@
+//! What is special about this backend. The promises that every backend keeps are proven by the conformance suite.
+
+mod claim_checks;
+mod files;
+mod inspection;
+mod plans;
+mod purging;
+mod queues;
+mod records;
+mod workflows;
+mod writer;
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use rusqlite::Connection;
+use sendoff_consumers::{Class, Delivery, Failure, Filter, NewMessage, Queue, fingerprint};
+use sendoff_events::{AppAssigned, BoxFuture, Clock, Envelope, EventId, Origin, Outgoing, TenantId, Timestamp};
+use sendoff_producers::{Expected, RecordKey, UnitOfWork, Write};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::Notify;
+
+use crate::{Store, StoreOptions, SystemRng};
+
+pub(crate) const LEASE: Duration = Duration::from_secs(30);
+
+/// A clock that stands still until it is told to move.
+pub(crate) struct ManualClock {
+    millis: Arc<AtomicI64>,
+    moved: Arc<Notify>,
+}
+
+impl ManualClock {
+    fn new() -> Self {
+        Self { millis: Arc::new(AtomicI64::new(1_795_000_000_000)), moved: Arc::default() }
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.millis.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+        self.moved.notify_waiters();
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.millis.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        let (millis, moved) = (Arc::clone(&self.millis), Arc::clone(&self.moved));
+        let until = millis.load(Ordering::SeqCst) + i64::try_from(duration.as_millis()).unwrap();
+        Box::pin(async move {
+            loop {
+                let mut notified = std::pin::pin!(moved.notified());
+                notified.as_mut().enable();
+                if millis.load(Ordering::SeqCst) >= until {
+                    return;
+                }
+                notified.await;
+            }
+        })
+    }
+}
+
+/// A store in a temporary folder, on a clock that stands still.
+pub(crate) struct Bench {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) folder: TempDir,
+    pub(crate) rng: SystemRng,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut StoreOptions)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new());
+        let mut options = StoreOptions { clock: clock.clone(), ..StoreOptions::default() };
+        change(&mut options);
+        let store = Store::open(folder.path(), options).unwrap();
+        Self { store, clock, folder, rng: SystemRng::new() }
+    }
+
+    /// Closes the store and opens the same folder again.
+    pub(crate) fn reopen(self) -> Self {
+        let Self { store, clock, folder, rng } = self;
+        drop(store);
+        let options = StoreOptions { clock: clock.clone(), ..StoreOptions::default() };
+        let store = Store::open(folder.path(), options).unwrap();
+        Self { store, clock, folder, rng }
+    }
+
+    pub(crate) async fn subscribed(&self, queue: &str) -> Arc<dyn Queue> {
+        self.store.subscribe(queue, &Filter::default()).await.unwrap();
+        self.store.queue(queue).await.unwrap()
+    }
+
+    pub(crate) fn event(&self, app: &str, causation: Option<EventId>) -> Outgoing {
+        let data = AppAssigned {
+            app_id: app.parse().unwrap(),
+            user_id: "ada".parse().unwrap(),
+            assigned_by: "root".parse().unwrap(),
+        };
+        let correlation = causation.map(|id| id.to_string());
+        let origin = Origin { source: "/test".into(), tenant: tenant(), correlation, causation, traceparent: None };
+        Envelope::new(data, origin, None, &*self.clock, &self.rng).encode().unwrap()
+    }
+
+    pub(crate) fn work(&self, writes: Vec<Write>, events: Vec<Outgoing>) -> UnitOfWork {
+        UnitOfWork { tenant: tenant(), actor: "ada".into(), at: self.clock.now(), writes, events, request: None }
+    }
+
+    /// A connection of its own to the data file.
+    pub(crate) fn connection(&self) -> Connection {
+        Connection::open(self.store.file()).unwrap()
+    }
+}
+
+pub(crate) fn tenant() -> TenantId {
+    "acme".parse().unwrap()
+}
+
+pub(crate) fn key(id: &str) -> RecordKey {
+    RecordKey::new(&tenant(), "apps", id)
+}
+
+pub(crate) fn write(id: &str, expected: Expected, data: Option<Value>) -> Write {
+    Write { key: key(id), expected, data }
+}
+
+pub(crate) fn message(body: &str) -> NewMessage {
+    NewMessage { body: Bytes::copy_from_slice(body.as_bytes()), attributes: BTreeMap::new(), delay: Duration::ZERO }
+}
+
+pub(crate) fn failure(reason: &str) -> Failure {
+    Failure {
+        reason: reason.into(),
+        class: Class::Rejected,
+        fingerprint: fingerprint(reason, "x"),
+        consumer: "email".into(),
+        attempts: 1,
+        first_at: Timestamp::UNIX_EPOCH,
+        last_at: Timestamp::UNIX_EPOCH,
+        error: "x".into(),
+    }
+}
+
+/// What is there right now.
+pub(crate) async fn receive(queue: &dyn Queue, max: usize) -> Vec<Delivery> {
+    queue.receive(max, Duration::ZERO, LEASE).await.unwrap()
+}
+
+/// Waits for `condition`, at most ten seconds.
+pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    let waited = tokio::time::timeout(Duration::from_secs(10), async {
+        while !condition().await {
+            tokio::task::yield_now().await;
+        }
+    });
+    assert!(waited.await.is_ok(), "waited in vain for {what}");
+}

@@ -1,0 +1,84 @@
+use rusqlite::Connection;
+
+use super::Bench;
+use crate::{changes, dead_letters, inbox, inspect, outbox, purge, queue, records, schedules, topics, workflows};
+
+/// These hold one row per queue or reaction, however many events there are.
+const SMALL: &[&str] = &["queues", "subscriptions", "cursors", "q", "d"];
+
+fn statements() -> Vec<&'static str> {
+    [
+        changes::STATEMENTS,
+        dead_letters::STATEMENTS,
+        inbox::STATEMENTS,
+        inspect::STATEMENTS,
+        outbox::STATEMENTS,
+        purge::STATEMENTS,
+        queue::STATEMENTS,
+        queue::lease::STATEMENTS,
+        queue::message::STATEMENTS,
+        queue::names::STATEMENTS,
+        records::STATEMENTS,
+        schedules::STATEMENTS,
+        topics::STATEMENTS,
+        workflows::STATEMENTS,
+    ]
+    .concat()
+}
+
+fn plan(db: &Connection, sql: &str) -> Vec<String> {
+    let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap_or_else(|e| panic!("{sql}: {e}"));
+    for parameter in 1..=statement.parameter_count() {
+        statement.raw_bind_parameter(parameter, 1).unwrap();
+    }
+    let mut rows = statement.raw_query();
+    let mut steps = Vec::new();
+    while let Some(row) = rows.next().unwrap() {
+        steps.push(row.get(3).unwrap());
+    }
+    steps
+}
+
+fn is_bad(step: &str) -> bool {
+    let scans_what_grows = step.strip_prefix("SCAN ").is_some_and(|rest| {
+        let table = rest.split(' ').next().unwrap_or_default();
+        !SMALL.contains(&table) && table != "CONSTANT"
+    });
+    scans_what_grows || step.contains("USE TEMP B-TREE") || step.contains("AUTOMATIC")
+}
+
+#[tokio::test]
+async fn no_statement_walks_through_a_table_that_grows() {
+    let bench = Bench::new();
+    let db = bench.connection();
+    let statements = statements();
+    assert!(statements.len() > 40, "{}", statements.len());
+    for sql in statements {
+        let steps = plan(&db, sql);
+        // The newest event is at the end of the index: that is no walk.
+        let steps: Vec<_> = steps.iter().filter(|step| !is_allowed(sql, step)).collect();
+        assert!(!steps.iter().any(|step| is_bad(step)), "{sql}\n{steps:#?}");
+    }
+}
+
+/// An unconditional `min` or `max` of a key looks at one row, but is shown as a search without bounds.
+fn is_allowed(sql: &str, step: &str) -> bool {
+    (sql.contains("min(") || sql.contains("max(")) && step == "SEARCH events"
+}
+
+#[test]
+fn the_check_sees_a_scan_a_sort_and_an_index_made_on_the_fly() {
+    let db = Connection::open_in_memory().unwrap();
+    db.execute_batch("CREATE TABLE messages (a, b); CREATE TABLE events (a, b)").unwrap();
+    for sql in [
+        "SELECT * FROM messages WHERE a = ?1",
+        "SELECT count(*) FROM messages",
+        "DELETE FROM messages WHERE b = ?1",
+        "SELECT * FROM messages m JOIN events e ON e.a = m.a",
+    ] {
+        assert!(plan(&db, sql).iter().any(|step| is_bad(step)), "{sql}");
+    }
+    db.execute_batch("CREATE INDEX i ON messages (a)").unwrap();
+    assert!(plan(&db, "SELECT * FROM messages WHERE a = ?1 ORDER BY b").iter().any(|step| is_bad(step)));
+    assert!(!plan(&db, "SELECT * FROM messages WHERE a = ?1").iter().any(|step| is_bad(step)));
+}
