@@ -32,6 +32,7 @@
 mod blobs;
 mod changes;
 mod clock;
+pub mod config;
 mod db;
 mod dead_letters;
 mod inbox;

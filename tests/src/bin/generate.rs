@@ -12,8 +12,11 @@ use serde_json::Value;
 /// Where a document stands, from the root of the repository, and what makes its text.
 type Document = (&'static str, fn() -> String);
 
-const DOCUMENTS: &[Document] =
-    &[("docs/EVENTS.md", sendoff_events::reference), ("docs/asyncapi.json", || pretty(&sendoff_events::asyncapi()))];
+const DOCUMENTS: &[Document] = &[
+    ("docs/CONFIG.md", sendoff_embedded::config::reference),
+    ("docs/EVENTS.md", sendoff_events::reference),
+    ("docs/asyncapi.json", || pretty(&sendoff_events::asyncapi())),
+];
 
 const COMMAND: &str = "cargo run -p sendoff-tests --bin generate";
 
