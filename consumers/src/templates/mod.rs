@@ -56,7 +56,12 @@ impl Templates {
     /// # Errors
     ///
     /// [`TemplateError`] when the data lacks what the template asks for, or the mail would grow too large.
-    pub fn render(&self, mail: StandardMail, locale: &str, data: &impl Serialize) -> Result<MailContent, TemplateError> {
+    pub fn render(
+        &self,
+        mail: StandardMail,
+        locale: &str,
+        data: &impl Serialize,
+    ) -> Result<MailContent, TemplateError> {
         let language = locale::best(locale);
         let data = Value::from(Serde(data));
         let part = |part: &str| -> Result<String, TemplateError> {
@@ -64,9 +69,8 @@ impl Templates {
             let template = self.environment.get_template(&name).map_err(|e| TemplateError::new(&name, &e))?;
             engine::render(&template, data.clone())
         };
-        let subject = subject::one_line(&part("subject.txt")?).ok_or_else(|| {
-            TemplateError::empty_subject(&format!("email/{}/{language}/subject.txt", mail.folder()))
-        })?;
+        let subject = subject::one_line(&part("subject.txt")?)
+            .ok_or_else(|| TemplateError::empty_subject(&format!("email/{}/{language}/subject.txt", mail.folder())))?;
         let html = self.document(language, &subject, &part("body.html")?)?;
         Ok(MailContent { html, text: part("body.txt")?, subject })
     }

@@ -99,11 +99,16 @@ fn a_subject_stays_one_line_whatever_is_put_into_it() {
 
 #[test]
 fn an_apps_own_text_becomes_text_and_paragraphs() {
-    let mail = custom("{{ author.name }}: {{ submission.fields.Amount }}", "Hi & hello\n\n{{ app.name }}\nBye", &data())
-        .ok()
-        .unwrap();
+    let mail =
+        custom("{{ author.name }}: {{ submission.fields.Amount }}", "Hi & hello\n\n{{ app.name }}\nBye", &data())
+            .ok()
+            .unwrap();
     assert_eq!((mail.subject.as_str(), mail.text.as_str()), ("Eve: 12.5", "Hi & hello\n\nExpenses\nBye"));
-    assert!(mail.html.contains(">Hi &amp; hello</p>\n") && mail.html.contains(">Expenses<br>\nBye</p>"), "{}", mail.html);
+    assert!(
+        mail.html.contains(">Hi &amp; hello</p>\n") && mail.html.contains(">Expenses<br>\nBye</p>"),
+        "{}",
+        mail.html
+    );
     assert!(mail.html.contains("<html lang=\"de\">"));
 }
 
@@ -151,7 +156,9 @@ fn a_template_can_not_run_or_grow_without_end() {
 fn an_error_does_not_quote_the_data() {
     let mut data = data();
     data["user"]["name"] = "Secret Name".into();
-    for text in ["{{ user.name + 1 }}", "{{ user.name() }}", "{{ user.name|int }}", "{% for x in user.name.y %}{% endfor %}"] {
+    for text in
+        ["{{ user.name + 1 }}", "{{ user.name() }}", "{{ user.name|int }}", "{% for x in user.name.y %}{% endfor %}"]
+    {
         let error = custom("Hi", text, &data).err().unwrap().to_string();
         assert!(!error.contains("Secret"), "{error}");
     }
