@@ -26,10 +26,11 @@ statements! {
     CAUSED_BY = concat!("SELECT ", columns!(), " FROM events WHERE causation = ?1 ORDER BY seq");
     CORRELATED = concat!("SELECT ", columns!(), " FROM events WHERE correlation = ?1 ORDER BY seq");
     LAST_SEQ = "SELECT coalesce(max(seq), 0) FROM events";
-    DELIVERIES = "SELECT m.id, q.name, m.receives, m.visible_at > ?2, m.held, m.failure, q.source IS NOT NULL
+    DELIVERIES = "SELECT m.id, q.name, m.receives, m.visible_at > ?2, m.held, m.failure, q.source IS NOT NULL,
+        m.visible_at
         FROM events e JOIN messages m ON m.event = e.seq JOIN queues q ON q.id = m.queue
         WHERE e.id = ?1 ORDER BY m.id";
-    QUEUES = "SELECT q.id, q.name, d.id FROM queues q LEFT JOIN queues d ON d.source = q.id
+    QUEUES = "SELECT q.id, q.name, d.id FROM queues q LEFT JOIN queues d ON d.name = q.name || '-dlq'
         WHERE q.source IS NULL ORDER BY q.name";
 }
 
@@ -80,6 +81,8 @@ pub struct EventDelivery {
     pub receives: u32,
     /// Where it stands.
     pub state: DeliveryState,
+    /// From when on it can be received, unless it is acked before.
+    pub visible_at: Timestamp,
 }
 
 /// Where a message stands.
@@ -151,7 +154,8 @@ pub(crate) fn deliveries(db: &Connection, id: EventId, now: i64) -> rusqlite::Re
             (false, true, false) => DeliveryState::Delayed,
         };
         let message_id = row.get::<_, i64>(0)?.to_string();
-        Ok(EventDelivery { message_id, queue: row.get(1)?, receives: small(row.get(2)?), state })
+        let (queue, receives, visible_at) = (row.get(1)?, small(row.get(2)?), moment(row.get(7)?));
+        Ok(EventDelivery { message_id, queue, receives, state, visible_at })
     })
 }
 

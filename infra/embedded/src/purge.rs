@@ -20,7 +20,7 @@ statements! {
     INBOX = "DELETE FROM inbox WHERE (event, consumer) IN (SELECT event, consumer FROM inbox
         WHERE expires_at <= ?1 AND expires_at IS NOT NULL AND status IN (1, 3) LIMIT ?2)";
     REQUESTS = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE created_at < ?1 LIMIT ?2)";
-    READ_BY_ALL = "SELECT seq FROM cursors ORDER BY seq LIMIT 1";
+    READ_BY_ALL = "SELECT min(seq) FROM cursors";
     CHANGES = "DELETE FROM changes WHERE at < ?2
         AND seq IN (SELECT seq FROM changes WHERE seq <= ?1 ORDER BY seq LIMIT ?3)";
     EVENTS = "SELECT seq, committed_at < ?2, EXISTS (SELECT 1 FROM messages WHERE event = events.seq),
@@ -100,7 +100,7 @@ async fn changes(db: &Db, date: i64) -> Result<u64, StoreError> {
     let mut total = 0;
     loop {
         let deleted = db.write(move |tx| {
-            let read: Option<i64> = tx.one(READ_BY_ALL, [], |row| row.get(0))?;
+            let read: Option<i64> = tx.one(READ_BY_ALL, [], |row| row.get(0))?.flatten();
             tx.run(CHANGES, (read.unwrap_or(i64::MAX), date, STEP))
         });
         let deleted = deleted.await?;

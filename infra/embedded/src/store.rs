@@ -344,6 +344,11 @@ impl Store {
         purge::purge(&self.db, &self.blobs, self.db.clock.now(), retention).await
     }
 
+    #[cfg(test)]
+    pub(crate) fn db(&self) -> &Arc<Db> {
+        &self.db
+    }
+
     /// How the writer's work is going: operations, and the commits that they shared.
     #[must_use]
     pub fn write_stats(&self) -> WriteStats {

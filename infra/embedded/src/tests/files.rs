@@ -1,1 +1,218 @@
+//! The data folder: its lock, its versions, and everything that can be wrong with the file.
 
+use std::{fs, path::Path};
+
+use rusqlite::Connection;
+use sendoff_producers::Expected;
+use serde_json::json;
+
+use super::{Bench, key, message, receive, write};
+use crate::{Holder, OpenError, Store, StoreError, StoreOptions};
+
+fn open(folder: &Path) -> Result<Store, OpenError> {
+    Store::open(folder, StoreOptions::default())
+}
+
+fn refusal(folder: &Path) -> OpenError {
+    match open(folder) {
+        Ok(_) => panic!("it was opened"),
+        Err(error) => error,
+    }
+}
+
+/// A folder whose data file was closed cleanly, with enough in it to be worth damaging.
+async fn filled() -> (tempfile::TempDir, std::path::PathBuf) {
+    let bench = Bench::new();
+    let queue = bench.store.queue("email").await.unwrap();
+    for i in 0..50 {
+        let event = bench.event("crm", None);
+        let writes = vec![write(&format!("app-{i}"), Expected::Absent, Some(json!({ "text": "x".repeat(2000) })))];
+        bench.store.records().commit(bench.work(writes, vec![event])).await.unwrap();
+        queue.send(&[message("hello")]).await[0].as_ref().unwrap();
+    }
+    bench.store.shutdown().await;
+    let file = bench.store.file().to_owned();
+    (bench.folder, file)
+}
+
+#[tokio::test]
+async fn a_second_process_is_refused_by_name_until_the_first_one_ends() {
+    let bench = Bench::new();
+    let error = refusal(bench.folder.path());
+    assert!(
+        matches!(error, OpenError::Locked { holder: Holder(Some(pid)), .. } if pid == std::process::id()),
+        "{error}"
+    );
+    assert!(error.to_string().contains("is using this data folder. Stop it first"), "{error}");
+    bench.store.shutdown().await;
+    open(bench.folder.path()).unwrap();
+}
+
+#[tokio::test]
+async fn everything_survives_a_restart() {
+    let bench = Bench::new();
+    let records = bench.store.records();
+    records.commit(bench.work(vec![write("crm", Expected::Absent, Some(json!({"n": 1})))], vec![])).await.unwrap();
+    bench.store.queue("email").await.unwrap().send(&[message("hello")]).await[0].as_ref().unwrap();
+    drop(records);
+    let bench = bench.reopen();
+    assert_eq!(bench.store.records().get(&key("crm")).await.unwrap().unwrap().data, json!({"n": 1}));
+    assert_eq!(receive(&*bench.store.queue("email").await.unwrap(), 10).await[0].body, "hello");
+}
+
+#[tokio::test]
+async fn after_a_shutdown_the_log_is_written_back_and_every_call_says_closed() {
+    let bench = Bench::new();
+    let queue = bench.store.queue("email").await.unwrap();
+    queue.send(&[message("hello")]).await[0].as_ref().unwrap();
+    bench.store.shutdown().await;
+    assert!(!bench.folder.path().join("sendoff.db-wal").exists());
+    assert_eq!(bench.store.queue("email").await.err(), Some(StoreError::Closed));
+    let error = queue.send(&[message("late")]).await.remove(0).unwrap_err();
+    assert!(error.to_string().contains("the store was shut down"), "{error}");
+    bench.store.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_port_that_outlives_its_store_keeps_the_folder_open() {
+    let Bench { store, folder, .. } = Bench::new();
+    let queue = store.queue("email").await.unwrap();
+    drop(store);
+    assert!(matches!(refusal(folder.path()), OpenError::Locked { .. }));
+    queue.send(&[message("hello")]).await[0].as_ref().unwrap();
+    drop(queue);
+    assert_eq!(receive(&*open(folder.path()).unwrap().queue("email").await.unwrap(), 1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_reader_sees_what_the_serving_process_commits_and_can_write_nothing() {
+    let bench = Bench::new();
+    let queue = bench.subscribed("email").await;
+    let reader = Store::open_read_only(bench.folder.path()).unwrap();
+    let event = bench.event("crm", None);
+    bench.store.publisher().publish(std::slice::from_ref(&event)).await[0].as_ref().unwrap();
+    assert_eq!(reader.event(event.id).await.unwrap().unwrap().body, event.body);
+    assert_eq!(reader.queue("email").await.unwrap().depth().await.unwrap().visible, 1);
+    assert_eq!(reader.subscribe("email", &sendoff_consumers::Filter::default()).await, Err(StoreError::ReadOnly));
+    assert_eq!(reader.queue("new").await.err(), Some(StoreError::ReadOnly));
+    assert_eq!(receive(&*queue, 10).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_reader_needs_no_serving_process_but_does_need_data() {
+    let (folder, _) = filled().await;
+    assert_eq!(Store::open_read_only(folder.path()).unwrap().last_event().await.unwrap(), 50);
+    let empty = tempfile::tempdir().unwrap();
+    let error = Store::open_read_only(empty.path()).err().unwrap();
+    assert!(matches!(error, OpenError::Missing { .. }), "{error}");
+    assert!(fs::read_dir(empty.path()).unwrap().next().is_none(), "looking creates nothing");
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_is_refused_with_both_versions_and_left_as_it_is() {
+    let (folder, file) = filled().await;
+    Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let before = fs::read(&file).unwrap();
+    let error = refusal(folder.path());
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("sendoff.db: the data has version 99, and this program knows versions up to 1"), "{text}");
+    assert!(text.contains("Use the newer Sendoff"), "{text}");
+    assert!(fs::read(&file).unwrap() == before);
+    assert!(matches!(Store::open_read_only(folder.path()), Err(OpenError::Newer { .. })));
+}
+
+#[test]
+fn the_data_of_another_program_is_refused_and_left_as_it_is() {
+    for marked in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sendoff.db");
+        let other = Connection::open(&file).unwrap();
+        other.execute_batch("CREATE TABLE cookies (name TEXT)").unwrap();
+        if marked {
+            other.pragma_update(None, "application_id", 0x1234).unwrap();
+        }
+        drop(other);
+        let before = fs::read(&file).unwrap();
+        let error = refusal(folder.path());
+        assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
+        assert!(fs::read(&file).unwrap() == before);
+    }
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused_and_left_as_it_is() {
+    for content in ["Hello!", "x", &"SQLite format 2\0".repeat(1000)] {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("sendoff.db");
+        fs::write(&file, content).unwrap();
+        let error = refusal(folder.path());
+        assert!(matches!(error, OpenError::NotADatabase { .. }), "{error}");
+        assert!(error.to_string().contains("sendoff.db: this is not a SQLite file"), "{error}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), content);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_cut_off_anywhere_is_refused_with_both_sizes() {
+    let (folder, file) = filled().await;
+    let whole = fs::read(&file).unwrap();
+    let size = whole.len();
+    for cut in [1, 15, 16, 17, 50, 99, 100, 101, 4095, 4096, 4097, size / 2, size - 4096, size - 1] {
+        fs::write(&file, &whole[..cut]).unwrap();
+        let error = refusal(folder.path());
+        assert!(matches!(error, OpenError::Truncated { found, .. } if found == cut as u64), "{cut}: {error}");
+        assert!(error.to_string().contains(&format!("it has {cut} bytes of ")), "{error}");
+        assert!(matches!(Store::open_read_only(folder.path()), Err(OpenError::Truncated { .. })), "{cut}");
+        assert_eq!(fs::metadata(&file).unwrap().len(), cut as u64, "it is left as it is");
+    }
+    fs::write(&file, &whole).unwrap();
+    assert_eq!(open(folder.path()).unwrap().last_event().await.unwrap(), 50);
+}
+
+#[test]
+fn an_empty_file_is_a_fresh_start() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("sendoff.db"), "").unwrap();
+    open(folder.path()).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_page_is_told_with_the_file_and_what_to_do() {
+    let (folder, file) = filled().await;
+    let mut bytes = fs::read(&file).unwrap();
+    // All pages but the first, which says what is where.
+    bytes[4096..].fill(0xab);
+    fs::write(&file, bytes).unwrap();
+    let message = match open(folder.path()) {
+        Err(error) => error.to_string(),
+        Ok(store) => store.records().get(&key("app-7")).await.unwrap_err().to_string(),
+    };
+    assert!(message.contains("sendoff.db: the data file is damaged"), "{message}");
+    assert!(message.contains("restore a backup"), "{message}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_created_is_told_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocked = folder.path().join("file");
+    fs::write(&blocked, "").unwrap();
+    let error = refusal(&blocked.join("data"));
+    assert!(matches!(error, OpenError::Folder { .. }), "{error}");
+    assert!(error.to_string().contains("file/data"), "{error}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_may_read_the_folder_and_its_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("a/b");
+    let store = open(&folder).unwrap();
+    store.queue("email").await.unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    let names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(names.len() >= 4, "{names:?}");
+    assert!(names.iter().all(|path| mode(path) == 0o600), "{names:?}");
+}

@@ -1,1 +1,94 @@
+//! What is forgotten, and what never is.
 
+use std::time::Duration;
+
+use sendoff_consumers::{Claim, Claimed, IdempotencyKey, Status};
+use sendoff_events::{Clock as _, Pointer};
+use sendoff_producers::Expected;
+use serde_json::json;
+
+use super::{Bench, LEASE, failure, receive, write};
+use crate::{Purged, Retention};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[tokio::test]
+async fn settled_inbox_records_go_on_their_date_and_open_ones_never() {
+    let bench = Bench::new();
+    let inbox = bench.store.inbox();
+    let now = bench.clock.now();
+    let mut keys = Vec::new();
+    for (fence, status) in (1..).zip([Status::Done, Status::Failed, Status::Claimed, Status::InDoubt]) {
+        let key = IdempotencyKey::new("email", bench.event("crm", None).id);
+        let claim = Claim { key, fence, payload_hash: [7; 32], replay: 0, now, lease_until: now + LEASE };
+        let Claimed::Won(mut record) = inbox.claim(&claim).await.unwrap() else { panic!("it was free") };
+        record.status = status;
+        record.revision += 1;
+        // A date on a record that is open would be a mistake; it must not cost the record.
+        record.expires_at = Some(now + DAY);
+        inbox.write(&record).await.unwrap();
+        keys.push(record.key);
+    }
+    bench.clock.advance(DAY - Duration::from_millis(1));
+    assert_eq!(bench.store.purge(Retention::default()).await.unwrap(), Purged::default());
+    bench.clock.advance(Duration::from_millis(1));
+    assert_eq!(bench.store.purge(Retention::default()).await.unwrap().inbox, 2);
+    let mut left = Vec::new();
+    for key in &keys {
+        left.extend(inbox.get(key).await.unwrap().map(|record| record.status));
+    }
+    assert_eq!(left, [Status::Claimed, Status::InDoubt]);
+}
+
+#[tokio::test]
+async fn more_than_one_step_is_purged_in_one_go() {
+    let bench = Bench::new();
+    let rows = 1234;
+    bench
+        .connection()
+        .execute_batch(&format!(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows})
+             INSERT INTO inbox SELECT randomblob(16), 'email', 1, 1, 1, 0, 1, 0, x'07', NULL, NULL, 0, 0, 1 FROM n"
+        ))
+        .unwrap();
+    assert_eq!(bench.store.purge(Retention::default()).await.unwrap().inbox, rows);
+}
+
+#[tokio::test]
+async fn an_old_event_goes_with_its_blob_once_no_queue_needs_it() {
+    let bench = Bench::with(|options| options.max_body = 100);
+    let queue = bench.subscribed("email").await;
+    let events = [bench.event("crm", None), bench.event("hr", None)];
+    bench.store.publisher().publish(&events).await;
+    let deliveries = receive(&*queue, 2).await;
+    let blobs = bench.store.blobs();
+    let pointers: Vec<_> =
+        deliveries.iter().map(|d| Pointer::parse(&d.body, &[blobs.bucket()]).unwrap().unwrap().key).collect();
+    queue.ack(&[deliveries[0].receipt.clone()]).await[0].as_ref().unwrap();
+    queue.dead_letter(&[(deliveries[1].clone(), failure("bad-template"))]).await[0].as_ref().unwrap();
+
+    bench.clock.advance(90 * DAY);
+    assert_eq!(bench.store.purge(Retention::default()).await.unwrap(), Purged::default());
+    bench.clock.advance(DAY);
+    let purged = bench.store.purge(Retention::default()).await.unwrap();
+    assert_eq!((purged.events, purged.blobs), (1, 1));
+    let left: Vec<_> = bench.store.events(0, 10).await.unwrap().into_iter().map(|event| event.id).collect();
+    assert_eq!(left, [events[1].id], "a dead letter keeps its event");
+    assert!(blobs.get(&pointers[0], 10_000).await.is_err());
+    assert_eq!(blobs.get(&pointers[1], 10_000).await.unwrap(), events[1].body);
+}
+
+#[tokio::test]
+async fn changes_go_when_they_are_old_and_every_reaction_has_read_them() {
+    let bench = Bench::new();
+    let changes = bench.store.changes();
+    for i in 0..3 {
+        let writes = vec![write("crm", Expected::Any, Some(json!(i)))];
+        bench.store.records().commit(bench.work(writes, vec![])).await.unwrap();
+    }
+    let read = changes.read("timeline", 2, Duration::ZERO).await.unwrap();
+    changes.checkpoint("timeline", &read[1].position).await.unwrap();
+    bench.clock.advance(91 * DAY);
+    assert_eq!(bench.store.purge(Retention::default()).await.unwrap().changes, 2);
+    assert_eq!(changes.read("timeline", 10, Duration::ZERO).await.unwrap()[0].new, Some(json!(2)));
+}
