@@ -25,17 +25,18 @@ impl FolderBlobs {
         Self { root: folder.join(BLOBS) }
     }
 
-    /// Where the blob stands. File systems take names of up to 255 bytes, so a longer segment becomes a folder (marked by a
-    /// `~`, which no key has) and the rest.
+    /// Where the blob stands. `a` and `a/b` are both keys, so a segment that is a folder ends in `~`, which no key has. File
+    /// systems take names of up to 255 bytes, so a longer segment is a folder, which ends in `~~`, and the rest.
     pub(crate) fn path(&self, key: &BlobKey) -> PathBuf {
         const LONGEST: usize = 200;
         let mut path = self.root.clone();
-        for mut segment in key.as_str().split('/') {
+        let mut segments = key.as_str().split('/').peekable();
+        while let Some(mut segment) = segments.next() {
             while let Some((start, rest)) = segment.split_at_checked(LONGEST).filter(|(_, rest)| !rest.is_empty()) {
-                path.push(format!("{start}~"));
+                path.push(format!("{start}~~"));
                 segment = rest;
             }
-            path.push(segment);
+            path.push(if segments.peek().is_some() { format!("{segment}~") } else { segment.to_owned() });
         }
         path
     }

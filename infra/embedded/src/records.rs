@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, params, types::Value};
 use sendoff_events::{BoxFuture, TenantId};
 use sendoff_producers::{
     Answer, CommitError, Committed, Expected, Page, ReadError, Record, RecordKey, Records, RequestKey, UnitOfWork,
@@ -121,10 +121,17 @@ fn next_after(id: &str) -> String {
     format!("{id}\0")
 }
 
-/// The first text after all that start with `prefix`.
-fn end_of(prefix: &str) -> String {
-    // No UTF-8 text has a character beyond this one.
-    format!("{prefix}{}", char::MAX)
+/// What comes after all texts that start with `prefix`: the next text that doesn't.
+fn end_of(prefix: &str) -> Value {
+    let mut end: Vec<char> = prefix.chars().collect();
+    while let Some(last) = end.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            end.push(next);
+            return Value::Text(end.into_iter().collect());
+        }
+    }
+    // There is no such text. SQLite sorts every text before every blob.
+    Value::Blob(Vec::new())
 }
 
 fn record(key: RecordKey, version: i64, data: &str, updated_at: i64) -> Result<Record, ReadError> {
