@@ -1,5 +1,6 @@
 //! One binary for all that is tested across crates: it links once.
 
 mod architecture;
+mod conformance;
 mod protocol;
 mod simulation;

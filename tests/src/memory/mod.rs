@@ -1,19 +1,27 @@
 //! A backend in memory: the ports as plain state machines. The conformance suite holds it to the same promises as any other
 //! backend, and the simulation runs the protocol over it, with a network in between that loses, delays and repeats.
 
+mod blobs;
+mod changes;
 mod inbox;
 mod queue;
 mod records;
+mod schedules;
 mod topic;
+mod workflows;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sendoff_events::{BoxFuture, Clock, Timestamp, at_millis};
 
+pub use blobs::{BlobsState, MemoryBlobs};
+pub use changes::{ChangesState, MemoryChanges};
 pub use inbox::MemoryInbox;
 pub use queue::{MemoryQueue, QueueState};
 pub use records::{MemoryOutbox, MemoryRecords, RecordsState};
-pub use topic::{MemoryPublisher, TopicState};
+pub use schedules::{MemorySchedules, QueuesState};
+pub use topic::{MAX_MESSAGE_BYTES, MemoryPublisher, TopicState};
+pub use workflows::{MemoryWorkflows, RunsState};
 
 use crate::simulation::Network;
 

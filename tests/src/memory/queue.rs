@@ -25,15 +25,37 @@ struct Message {
     /// How often it was leased; part of the receipt.
     leases: u32,
     leased: bool,
+    /// The schedule that it comes from.
+    schedule: Option<String>,
 }
 
 impl QueueState {
     /// Puts a message in.
     pub fn push(&mut self, message: NewMessage, now: Timestamp) -> String {
+        let visible_at = later(now, message.delay);
+        self.push_at(visible_at, message, now, None)
+    }
+
+    /// Puts a message in that is to be seen from `visible_at`, for a schedule of this name if there is one.
+    pub(super) fn push_at(
+        &mut self,
+        visible_at: Timestamp,
+        message: NewMessage,
+        now: Timestamp,
+        schedule: Option<String>,
+    ) -> String {
         self.next += 1;
-        let visible_at = now + message.delay;
-        self.messages.push(Message { id: self.next, message, sent_at: now, visible_at, leases: 0, leased: false });
+        let sent_at = now;
+        self.messages.push(Message { id: self.next, message, sent_at, visible_at, leases: 0, leased: false, schedule });
         self.next.to_string()
+    }
+
+    /// Takes the message of a schedule back, if it isn't due yet. Gives whether it was there.
+    pub(super) fn take_back(&mut self, schedule: &str, now: Timestamp) -> bool {
+        let waits = |m: &Message| m.schedule.as_deref() == Some(schedule) && m.leases == 0 && m.visible_at > now;
+        let before = self.messages.len();
+        self.messages.retain(|m| !waits(m));
+        self.messages.len() < before
     }
 
     /// How many messages are in it, leased and delayed ones included.
@@ -53,7 +75,7 @@ impl QueueState {
         due.map(|m| {
             m.leases += 1;
             m.leased = true;
-            m.visible_at = now + lease;
+            m.visible_at = later(now, lease);
             Delivery {
                 receipt: Receipt::new(format!("{}#{}", m.id, m.leases)),
                 message_id: m.id.to_string(),
@@ -87,6 +109,11 @@ impl QueueState {
             dead: self.dead.len() as u64,
         }
     }
+}
+
+/// `now + by`, or the end of time.
+fn later(now: Timestamp, by: Duration) -> Timestamp {
+    now.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// A queue in memory.
@@ -165,11 +192,11 @@ impl Queue for MemoryQueue {
     }
 
     fn extend<'a>(&'a self, receipts: &'a [Receipt], lease: Duration) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
-        self.batch(receipts.to_vec(), move |queue, now, receipt| queue.hide(&receipt, now + lease, true))
+        self.batch(receipts.to_vec(), move |queue, now, receipt| queue.hide(&receipt, later(now, lease), true))
     }
 
     fn release<'a>(&'a self, entries: &'a [(Receipt, Duration)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
-        self.batch(entries.to_vec(), |queue, now, (receipt, delay)| queue.hide(&receipt, now + delay, false))
+        self.batch(entries.to_vec(), |queue, now, (receipt, delay)| queue.hide(&receipt, later(now, delay), false))
     }
 
     fn dead_letter<'a>(&'a self, entries: &'a [(Delivery, Failure)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {

@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
 
+use sendoff_consumers::{Change, Failure};
 use sendoff_events::{BoxFuture, EventId, Outgoing, TenantId, Timestamp};
 use sendoff_producers::{
     Answer, CommitError, Committed, Expected, Outbox, OutboxError, Page, ReadError, Record, RecordKey, Records,
     UnitOfWork,
 };
 
-use super::{NoAnswer, Remote};
+use super::{ChangesState, NoAnswer, Remote};
 
 /// Records, request keys and the outbox: what one transaction covers.
 #[derive(Default)]
@@ -14,6 +15,7 @@ pub struct RecordsState {
     records: BTreeMap<RecordKey, Slot>,
     requests: BTreeMap<(TenantId, String), ([u8; 32], Answer)>,
     outbox: Vec<OutboxEntry>,
+    pub(super) changes: ChangesState,
 }
 
 struct Slot {
@@ -38,6 +40,12 @@ impl RecordsState {
     #[must_use]
     pub fn unpublished(&self) -> usize {
         self.outbox.iter().filter(|entry| !entry.published).count()
+    }
+
+    /// The changes that a reaction has put aside.
+    #[must_use]
+    pub fn parked(&self, reaction: &str) -> &[(Change, Failure)] {
+        self.changes.parked.get(reaction).map_or(&[], Vec::as_slice)
     }
 
     fn answered(&self, tenant: &TenantId, key: &str, fingerprint: &[u8; 32]) -> Result<Option<Answer>, CommitError> {
@@ -71,6 +79,8 @@ impl RecordsState {
             let slot = self.records.entry(write.key.clone()).or_insert(Slot { version: 0, record: None });
             slot.version += 1;
             versions.push(slot.version);
+            let old = slot.record.take().map(|record| record.data);
+            self.changes.push(write.key.clone(), slot.version, &work.actor, work.at, old, write.data.clone());
             slot.record =
                 write.data.map(|data| Record { key: write.key, version: slot.version, data, updated_at: work.at });
         }

@@ -1,0 +1,61 @@
+//! The conformance suite: one function per promise of the ports, over any [`Backend`]. A backend that passes it can stand
+//! behind every handler, worker and API of this repository.
+//!
+//! Each file holds the promises about one thing, each named as the sentence that it proves; `list` lists them, and
+//! [`every_promise`](crate::every_promise) makes tests of them: one per promise and backend.
+#![expect(clippy::expect_used, reason = "a promise that isn't kept panics, and the message says which")]
+
+mod backend;
+mod blobs;
+mod changes;
+mod clock;
+mod given;
+mod inbox;
+mod leases;
+mod list;
+mod listing;
+mod on_embedded;
+mod on_memory;
+mod outbox;
+mod protocol;
+mod publisher;
+mod queue;
+mod records;
+mod requests;
+mod schedules;
+mod workflows;
+
+use futures::future::LocalBoxFuture;
+use sendoff_events::BoxFuture;
+
+pub use backend::Backend;
+pub use clock::WarpClock;
+pub use list::PROMISES;
+pub use on_embedded::OnEmbedded;
+pub use on_memory::OnMemory;
+
+/// One promise.
+pub struct Promise {
+    /// `port::the_promise_as_a_sentence`.
+    pub name: &'static str,
+    /// Proves it, or panics.
+    prove: for<'a> fn(&'a dyn Backend) -> LocalBoxFuture<'a, ()>,
+}
+
+/// Proves the promise of this name on a fresh backend.
+///
+/// # Panics
+///
+/// When it is broken.
+pub fn prove<B: Backend + 'static>(name: &str, open: fn() -> BoxFuture<'static, B>) {
+    let promise = PROMISES.iter().find(|promise| promise.name == name);
+    let promise = promise.unwrap_or_else(|| panic!("there is no promise `{name}`"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
+    runtime.block_on(async {
+        let backend = open().await;
+        if backend.excused().iter().all(|(excused, _)| *excused != name) {
+            (promise.prove)(&backend).await;
+        }
+    });
+}

@@ -1,0 +1,112 @@
+//! The embedded backend, as the suite sees it.
+
+use std::{sync::Arc, time::Duration};
+
+use sendoff_consumers::{Changes, Delivery, Filter, Inbox, Queue, Schedules, Workflows};
+use sendoff_embedded::{Durability, Store, StoreError, StoreOptions, SystemRng};
+use sendoff_events::{Blobs, BoxFuture, Clock, Rng};
+use sendoff_producers::{Outbox, Publisher, Records};
+use tempfile::TempDir;
+
+use super::{Backend, WarpClock};
+
+/// A store in a folder of its own.
+pub struct OnEmbedded {
+    store: Store,
+    clock: WarpClock,
+    _folder: TempDir,
+}
+
+impl OnEmbedded {
+    /// A fresh one.
+    #[must_use]
+    pub fn open() -> BoxFuture<'static, Self> {
+        Box::pin(async {
+            let folder = tempfile::tempdir().expect("a folder");
+            let clock = WarpClock::new();
+            // The promises are about logic; what a power cut takes is none of theirs.
+            let options = StoreOptions {
+                durability: Durability::Normal,
+                clock: Arc::new(clock.clone()),
+                ..StoreOptions::default()
+            };
+            let store = Store::open(folder.path(), options).expect("a fresh store opens");
+            Self { store, clock, _folder: folder }
+        })
+    }
+}
+
+impl Backend for OnEmbedded {
+    fn records(&self) -> Arc<dyn Records> {
+        self.store.records()
+    }
+
+    fn outbox(&self) -> Arc<dyn Outbox> {
+        self.store.outbox()
+    }
+
+    fn publisher(&self) -> Arc<dyn Publisher> {
+        self.store.publisher()
+    }
+
+    fn create_queue<'a>(&'a self, name: &'a str, filter: Option<Filter>) -> BoxFuture<'a, Arc<dyn Queue>> {
+        Box::pin(async move {
+            if let Some(filter) = filter {
+                self.store.subscribe(name, &filter).await.expect("subscribed");
+            }
+            self.store.queue(name).await.expect("a queue")
+        })
+    }
+
+    fn dead_letters<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Vec<Delivery>> {
+        Box::pin(async move {
+            match self.store.dead_letters(name, None, 1000).await {
+                Ok(letters) => letters.into_iter().map(|letter| letter.message).collect(),
+                // That of a reaction is made when it is needed.
+                Err(StoreError::NoSuchQueue(_)) => Vec::new(),
+                Err(error) => panic!("{error}"),
+            }
+        })
+    }
+
+    fn inbox(&self) -> Arc<dyn Inbox> {
+        self.store.inbox()
+    }
+
+    fn changes(&self) -> Arc<dyn Changes> {
+        self.store.changes()
+    }
+
+    fn schedules(&self) -> Arc<dyn Schedules> {
+        self.store.schedules()
+    }
+
+    fn workflows(&self) -> Arc<dyn Workflows> {
+        self.store.workflows()
+    }
+
+    fn blobs(&self) -> Arc<dyn Blobs> {
+        self.store.blobs()
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(self.clock.clone())
+    }
+
+    fn rng(&self) -> Arc<dyn Rng> {
+        Arc::new(SystemRng::new())
+    }
+
+    fn advance(&self, by: Duration) -> BoxFuture<'_, ()> {
+        self.clock.advance(by);
+        Box::pin(async {})
+    }
+
+    fn excused(&self) -> &'static [(&'static str, &'static str)] {
+        const IN_ONE: &str = "a commit publishes in its own transaction, so nothing is ever pending";
+        &[
+            ("outbox::an_event_is_pending_until_it_is_marked", IN_ONE),
+            ("outbox::the_oldest_pending_events_come_first_and_no_more_than_asked_for", IN_ONE),
+        ]
+    }
+}

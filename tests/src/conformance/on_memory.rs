@@ -1,0 +1,134 @@
+//! The backend in memory, as the suite sees it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use sendoff_consumers::{
+    Attributes, Changes, Delivery, FAILURE_ATTRIBUTE, Filter, IdempotencyKey, Inbox, InboxRecord, Queue, Receipt,
+    Schedules, Workflows,
+};
+use sendoff_events::{Blobs, BoxFuture, Clock, Rng};
+use sendoff_producers::{Outbox, Publisher, Records};
+
+use super::{Backend, WarpClock};
+use crate::{
+    memory::{
+        BlobsState, Link, MemoryBlobs, MemoryChanges, MemoryOutbox, MemoryQueue, MemorySchedules, MemoryWorkflows,
+        QueuesState, RecordsState, Remote, RunsState, TopicState, lock,
+    },
+    simulation::{World, WorldRng},
+};
+
+/// The backend in memory, without a network in between.
+pub struct OnMemory {
+    clock: WarpClock,
+    rng: WorldRng,
+    records: Arc<Mutex<RecordsState>>,
+    topic: Arc<Mutex<TopicState>>,
+    queues: Arc<Mutex<QueuesState>>,
+    inbox: Arc<Mutex<BTreeMap<IdempotencyKey, InboxRecord>>>,
+    runs: Arc<Mutex<RunsState>>,
+    blobs: Arc<Mutex<BlobsState>>,
+}
+
+impl OnMemory {
+    /// A fresh one.
+    #[must_use]
+    pub fn open() -> BoxFuture<'static, Self> {
+        Box::pin(async {
+            let blobs: Arc<Mutex<BlobsState>> = Arc::default();
+            let topic = TopicState { blobs: Some(blobs.clone()), ..TopicState::default() };
+            Self {
+                clock: WarpClock::new(),
+                rng: World::new(1).rng(),
+                records: Arc::default(),
+                topic: Arc::new(Mutex::new(topic)),
+                queues: Arc::default(),
+                inbox: Arc::default(),
+                runs: Arc::default(),
+                blobs,
+            }
+        })
+    }
+
+    fn remote<S: Send + 'static>(&self, state: &Arc<Mutex<S>>) -> Remote<S> {
+        Remote::new(state.clone(), Link::Direct, self.clock())
+    }
+}
+
+impl Backend for OnMemory {
+    fn records(&self) -> Arc<dyn Records> {
+        Arc::new(self.remote(&self.records))
+    }
+
+    fn outbox(&self) -> Arc<dyn Outbox> {
+        Arc::new(MemoryOutbox(self.remote(&self.records)))
+    }
+
+    fn publisher(&self) -> Arc<dyn Publisher> {
+        Arc::new(self.remote(&self.topic))
+    }
+
+    fn create_queue<'a>(&'a self, name: &'a str, filter: Option<Filter>) -> BoxFuture<'a, Arc<dyn Queue>> {
+        let state = lock(&self.queues).entry(name.to_owned()).or_default().clone();
+        if let Some(filter) = filter {
+            lock(&self.topic).subscriptions.push((filter, state.clone()));
+        }
+        let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::new(name, self.remote(&state)));
+        Box::pin(async { queue })
+    }
+
+    fn dead_letters<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Vec<Delivery>> {
+        let queue = lock(&self.queues).get(name).cloned();
+        let dead =
+            queue.map(|queue| lock(&queue).dead.iter().map(|(delivery, _)| delivery.clone()).collect::<Vec<_>>());
+        let records = lock(&self.records);
+        let parked = records.parked(name).iter().map(|(change, failure)| Delivery {
+            receipt: Receipt::new(""),
+            message_id: change.position.0.clone(),
+            body: Bytes::from(change.key.to_string()),
+            attributes: Attributes::from([(FAILURE_ATTRIBUTE.to_owned(), failure.to_attribute())]),
+            receive_count: 1,
+            sent_at: change.at,
+        });
+        let all = dead.into_iter().flatten().chain(parked).collect();
+        Box::pin(async { all })
+    }
+
+    fn inbox(&self) -> Arc<dyn Inbox> {
+        Arc::new(self.remote(&self.inbox))
+    }
+
+    fn changes(&self) -> Arc<dyn Changes> {
+        Arc::new(MemoryChanges(self.remote(&self.records)))
+    }
+
+    fn schedules(&self) -> Arc<dyn Schedules> {
+        Arc::new(MemorySchedules(self.remote(&self.queues)))
+    }
+
+    fn workflows(&self) -> Arc<dyn Workflows> {
+        Arc::new(MemoryWorkflows(self.remote(&self.runs)))
+    }
+
+    fn blobs(&self) -> Arc<dyn Blobs> {
+        Arc::new(MemoryBlobs(self.remote(&self.blobs)))
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(self.clock.clone())
+    }
+
+    fn rng(&self) -> Arc<dyn Rng> {
+        Arc::new(self.rng.clone())
+    }
+
+    fn advance(&self, by: Duration) -> BoxFuture<'_, ()> {
+        self.clock.advance(by);
+        Box::pin(async {})
+    }
+}
