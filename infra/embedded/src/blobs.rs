@@ -146,23 +146,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_longest_key_has_a_place_of_its_own() {
+    async fn every_key_has_a_place_of_its_own() {
         let folder = tempfile::tempdir().unwrap();
         let blobs = FolderBlobs::new(folder.path());
-        let (long, other) = (key(&"x".repeat(512)), key(&format!("{}y", "x".repeat(511))));
-        blobs.put(&long, Bytes::from_static(b"long")).await.unwrap();
-        blobs.put(&other, Bytes::from_static(b"other")).await.unwrap();
-        assert_eq!(blobs.get(&long, 9).await.unwrap(), "long");
-        assert_eq!(blobs.get(&other, 9).await.unwrap(), "other");
+        let x = |count| "x".repeat(count);
+        let keys = [x(512), x(511), x(200), x(201), format!("{}/x", x(200)), "a".into(), "a/b".into(), "a/b/c".into()];
+        for text in &keys {
+            blobs.put(&key(text), Bytes::copy_from_slice(text.as_bytes())).await.unwrap();
+        }
+        for text in &keys {
+            assert_eq!(blobs.get(&key(text), 512).await.unwrap(), text);
+        }
     }
 
     #[tokio::test]
     async fn a_failed_write_leaves_no_file_behind_and_says_where() {
         let folder = tempfile::tempdir().unwrap();
         let blobs = FolderBlobs::new(folder.path());
-        blobs.put(&key("a/b"), Bytes::from_static(b"b")).await.unwrap();
+        fs::create_dir_all(folder.path().join("blobs/a")).unwrap();
         let error = blobs.put(&key("a"), Bytes::from_static(b"a")).await.unwrap_err();
-        assert!(error.to_string().contains("blobs/a"), "{error}");
+        assert!(error.to_string().contains("blobs/a: "), "{error}");
         let names: Vec<_> =
             fs::read_dir(folder.path().join("blobs")).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, ["a"]);
@@ -176,6 +179,6 @@ mod tests {
         let blobs = FolderBlobs::new(folder.path());
         blobs.put(&key("a/b"), Bytes::from_static(b"b")).await.unwrap();
         let mode = |path: &str| folder.path().join(path).metadata().unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode("blobs"), mode("blobs/a"), mode("blobs/a/b")), (0o700, 0o700, 0o600));
+        assert_eq!((mode("blobs"), mode("blobs/a~"), mode("blobs/a~/b")), (0o700, 0o700, 0o600));
     }
 }
