@@ -16,6 +16,7 @@ const DOCUMENTS: &[Document] = &[
     ("docs/CONFIG.md", sendoff_embedded::config::reference),
     ("docs/EVENTS.md", sendoff_events::reference),
     ("docs/asyncapi.json", || pretty(&sendoff_events::asyncapi())),
+    ("docs/openapi.json", || pretty(&sendoff_producers::api::openapi())),
 ];
 
 const COMMAND: &str = "cargo run -p sendoff-tests --bin generate";
