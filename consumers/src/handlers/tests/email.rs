@@ -1,107 +1,16 @@
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
-use futures::executor::block_on;
-use sendoff_events::{AppAssigned, Event, EventId, SubmissionCreated};
-use sendoff_producers::model::{app_key, submission_key, user_key};
-use serde_json::{Value, json};
+use sendoff_events::AppAssigned;
+use serde_json::json;
 
-use super::{
-    EmailAppAssigned, EmailDesk, EmailSubmissionCreated, WorkflowKickoff,
-    doubles::{FakeProvider, MemoryWorkflows, World, tenant},
-};
-use crate::{
-    Delivery, InboxRecord, Limits, NotSent, Router, SendOutcome, Status, StepState, Verdict, templates::Templates,
-};
-
-/// Ada (German) and Bob (English, here) own the app `expenses`; Eve has made submission `s1`.
-struct Stage {
-    world: World,
-    provider: Arc<FakeProvider>,
-    workflows: Arc<MemoryWorkflows>,
-    router: Router,
-}
-
-impl Stage {
-    fn new() -> Self {
-        let (world, provider) = (World::new(), Arc::new(FakeProvider::default()));
-        let workflows = Arc::new(MemoryWorkflows::default());
-        let desk = Arc::new(EmailDesk {
-            records: world.records.clone(),
-            provider: provider.clone(),
-            templates: Arc::new(Templates::standard().unwrap()),
-            from: "Acme <apps@acme.example>".parse().unwrap(),
-        });
-        let kickoff = WorkflowKickoff { records: world.records.clone(), workflows: workflows.clone() };
-        let router = Router::new(world.ports())
-            .with(EmailAppAssigned(desk.clone()))
-            .and_then(|router| router.with(EmailSubmissionCreated(desk)))
-            .and_then(|router| router.with(kickoff))
-            .unwrap();
-        let stage = Self { world, provider, workflows, router };
-        stage.user("ada", json!({ "name": "Ada", "email": "ada@example.org", "locale": "de-CH" }));
-        stage.user("bob", json!({ "name": "Bob", "email": "bob@example.org", "locale": "en-GB" }));
-        stage.user("eve", json!({ "name": "Eve <script>", "email": "eve@example.org" }));
-        stage.app(json!({ "name": "Expenses", "owners": ["ada", "bob", "ada"] }));
-        let submission = json!({
-            "app_id": "expenses", "submission_id": "s1", "author_id": "eve", "revision": 1, "fields": { "Amount": 12 },
-        });
-        let key = submission_key(&tenant(), &"expenses".parse().unwrap(), &"s1".parse().unwrap());
-        stage.world.records.put(key, submission);
-        stage
-    }
-
-    fn user(&self, id: &str, data: Value) {
-        self.world.records.put(user_key(&tenant(), &id.parse().unwrap()), data);
-    }
-
-    fn app(&self, data: Value) {
-        self.world.records.put(app_key(&tenant(), &"expenses".parse().unwrap()), data);
-    }
-
-    fn forget(&self, id: &str) {
-        let key = user_key(&tenant(), &id.parse().unwrap());
-        self.world.records.records.lock().unwrap().remove(&key);
-    }
-
-    fn process(&self, consumer: &str, delivery: &Delivery) -> Verdict {
-        block_on(self.router.consumer(consumer).unwrap().process(delivery, &Limits::none()))
-    }
-
-    /// Delivers a new event to a consumer.
-    fn deliver<E: Event>(&self, consumer: &str, event: E) -> (Verdict, Delivery, EventId) {
-        let (delivery, id) = self.world.delivery(event);
-        (self.process(consumer, &delivery), delivery, id)
-    }
-
-    fn ledger(&self, consumer: &str, id: EventId) -> InboxRecord {
-        self.world.ledger(consumer, id)
-    }
-}
+use super::{Stage, reason, submitted};
+use crate::{InboxRecord, NotSent, SendOutcome, Status, StepState, Verdict};
 
 fn assigned(user: &str) -> AppAssigned {
     AppAssigned {
         app_id: "expenses".parse().unwrap(),
         user_id: user.parse().unwrap(),
         assigned_by: "bob".parse().unwrap(),
-    }
-}
-
-fn submitted() -> SubmissionCreated {
-    SubmissionCreated {
-        app_id: "expenses".parse().unwrap(),
-        submission_id: "s1".parse().unwrap(),
-        author_id: "eve".parse().unwrap(),
-        revision: 1,
-    }
-}
-
-fn reason(verdict: Verdict) -> String {
-    match verdict {
-        Verdict::DeadLetter(failure) => failure.reason,
-        other => panic!("not dead-lettered: {other:?}"),
     }
 }
 
@@ -256,66 +165,4 @@ fn an_unreachable_store_uses_up_no_attempt() {
         assert!(matches!(verdict, Verdict::Snooze { .. }), "{verdict:?}");
         assert_eq!(stage.ledger(consumer, id).attempts, 0);
     }
-}
-
-fn with_workflow(version: u32) -> Value {
-    json!({ "name": "Expenses", "workflow": { "name": "approve-expenses", "version": version, "steps": ["ask", "pay"] } })
-}
-
-#[test]
-fn a_submission_starts_the_apps_workflow_under_a_name_of_its_own() {
-    let stage = Stage::new();
-    stage.app(with_workflow(3));
-    let (verdict, _, id) = stage.deliver("workflow-kickoff", submitted());
-    assert_eq!(verdict, Verdict::Ack { duplicate: false });
-    let runs = stage.workflows.runs.lock().unwrap();
-    let (name, run) = runs.first_key_value().unwrap();
-    assert!(name.starts_with("approve-expenses-") && name.len() <= 80, "{name}");
-    assert_eq!((run.version, run.steps.as_slice()), (3, ["ask".to_owned(), "pay".into()].as_slice()));
-    let input =
-        json!({ "event_id": id, "app_id": "expenses", "submission_id": "s1", "author_id": "eve", "revision": 1 });
-    assert_eq!(run.input, input);
-    assert_eq!(stage.ledger("workflow-kickoff", id).steps["run"].provider_id.as_ref(), Some(name));
-}
-
-#[test]
-fn an_app_without_a_workflow_starts_nothing() {
-    let stage = Stage::new();
-    assert_eq!(stage.deliver("workflow-kickoff", submitted()).0, Verdict::Ack { duplicate: false });
-    assert!(stage.workflows.runs.lock().unwrap().is_empty());
-}
-
-#[test]
-fn a_repeated_start_finds_the_run_also_after_the_workflow_was_published_anew() {
-    let stage = Stage::new();
-    let (delivery, _) = stage.world.delivery(submitted());
-    for version in [3, 3, 4] {
-        stage.app(with_workflow(version));
-        // The ledger is lost, as if the process had crashed after the start.
-        stage.world.inbox.0.lock().unwrap().clear();
-        assert_eq!(stage.process("workflow-kickoff", &delivery), Verdict::Ack { duplicate: false }, "{version}");
-    }
-    let runs = stage.workflows.runs.lock().unwrap();
-    assert_eq!(runs.values().map(|run| run.version).collect::<Vec<_>>(), [3]);
-}
-
-#[test]
-fn a_foreign_run_of_the_same_name_is_a_conflict() {
-    let stage = Stage::new();
-    stage.app(with_workflow(3));
-    let (delivery, _) = stage.world.delivery(submitted());
-    assert_eq!(stage.process("workflow-kickoff", &delivery), Verdict::Ack { duplicate: false });
-    stage.workflows.runs.lock().unwrap().values_mut().for_each(|run| run.input = json!("another"));
-    stage.world.inbox.0.lock().unwrap().clear();
-    assert_eq!(reason(stage.process("workflow-kickoff", &delivery)), "run-conflict");
-}
-
-#[test]
-fn unreachable_workflows_use_up_no_attempt() {
-    let stage = Stage::new();
-    stage.app(with_workflow(3));
-    stage.workflows.down.store(true, Ordering::Relaxed);
-    let (verdict, _, id) = stage.deliver("workflow-kickoff", submitted());
-    assert!(matches!(verdict, Verdict::Snooze { .. }), "{verdict:?}");
-    assert_eq!(stage.ledger("workflow-kickoff", id).attempts, 0);
 }
