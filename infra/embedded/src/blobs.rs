@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use sendoff_events::{BlobError, BlobKey, Blobs, BoxFuture};
 
-use crate::db::folder::{BLOBS, create_private, private_file};
+use crate::db::folder::{BLOBS, create_private, private_file, sync};
 
 /// Blobs as files under one folder, each written to a temporary file, flushed to the disk and then renamed: there is never
 /// half a blob.
@@ -102,19 +102,15 @@ fn write(root: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
         return Err(error);
     }
-    // The file is an entry of its folder, which may be a new entry of the one above, and so on up to the data folder.
-    for folder in folder.ancestors() {
-        sync_folder(folder)?;
-        if Some(folder) == root.parent() {
+    // The file is an entry of its folder, which may be a new entry of the one above, and so on. Whoever created them may not
+    // have come to this yet.
+    for above in folder.ancestors() {
+        sync(above)?;
+        if above == root {
             break;
         }
     }
-    Ok(())
-}
-
-/// Makes the folder's entries durable. Windows does that by itself, and can't open a folder as a file.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+    root.parent().map_or(Ok(()), sync)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {

@@ -48,7 +48,9 @@ impl Schedules for SqliteSchedules {
 }
 
 fn put(tx: &Tx<'_>, schedule: &Schedule) -> rusqlite::Result<bool> {
-    let Some(ids) = names::find(tx, &schedule.queue)? else { return Ok(false) };
+    let found = names::find(tx, &schedule.queue)?;
+    // What goes into a dead-letter queue has failed; nothing is scheduled to.
+    let Some(ids) = found.filter(|ids| ids.dead.is_some()) else { return Ok(false) };
     let key = key(&schedule.name);
     tx.run(FREE, [&key])?;
     let message = &schedule.message;

@@ -14,13 +14,24 @@ pub(crate) const DATA_FILE: &str = "sendoff.db";
 pub(crate) const BLOBS: &str = "blobs";
 const LOCK_FILE: &str = "sendoff.lock";
 
-/// Creates a folder, and those above it, that only its owner may enter: it holds personal data.
+/// Creates a folder, and those above it, that only its owner may enter: it holds personal data. What was created survives a
+/// power cut.
 pub(crate) fn create_private(folder: &Path) -> io::Result<()> {
+    let missing: Vec<_> = folder.ancestors().take_while(|above| !above.exists()).collect();
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
+    builder.create(folder)?;
+    // A new folder is an entry of the one above it.
+    missing.iter().filter_map(|created| created.parent()).try_for_each(sync)
+}
+
+/// Makes the folder's entries durable. Windows does that by itself, and can't open a folder as a file.
+pub(crate) fn sync(folder: &Path) -> io::Result<()> {
+    // A relative path of one name has an empty parent.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 /// Options to create a file that only its owner may read and write.

@@ -2,8 +2,10 @@
 //! The layout: <https://www.sqlite.org/fileformat2.html#the_database_header>.
 
 use std::{
+    collections::HashSet,
     fs::File,
-    io::{self, Read as _},
+    io::{self, BufReader, Read as _},
+    ops::RangeInclusive,
     path::Path,
 };
 
@@ -30,8 +32,8 @@ pub(crate) fn check(path: &Path) -> Result<(), OpenError> {
         return Err(OpenError::Truncated { path: path.to_owned(), expected: LENGTH as u64, found });
     };
     let expected = page_bytes * pages;
-    // While a log stands beside the file, the missing pages may be in it; then SQLite itself will judge.
-    if found < expected && !has_log(path).map_err(unreadable)? {
+    // A crash while the log was being written back leaves the file short; then the log has all that is missing.
+    if found < expected && !log_has(path, page_bytes, found / page_bytes + 1..=pages).map_err(unreadable)? {
         return Err(OpenError::Truncated { path: path.to_owned(), expected, found });
     }
     Ok(())
@@ -50,12 +52,34 @@ fn size(header: &[u8]) -> Option<(u64, u64)> {
     Some((page_bytes, if changes == valid_for { u64::from(pages) } else { 0 }))
 }
 
-fn has_log(path: &Path) -> io::Result<bool> {
+/// Whether the log beside the file holds all these pages
+/// (<https://www.sqlite.org/fileformat2.html#the_write_ahead_log>).
+fn log_has(path: &Path, page_bytes: u64, mut pages: RangeInclusive<u64>) -> io::Result<bool> {
     let mut log = path.as_os_str().to_owned();
     log.push("-wal");
-    match std::fs::metadata(log) {
-        Ok(log) => Ok(log.len() > 0),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+    let mut log = match File::open(log) {
+        Ok(log) => BufReader::new(log),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(e),
+    };
+    let mut header = [0; 32];
+    let mut frame = [0; 24];
+    let mut logged = HashSet::new();
+    if fill(&mut log, &mut header)? {
+        // Frames of an earlier use of the log carry another salt.
+        while fill(&mut log, &mut frame)? && frame[8..16] == header[16..24] {
+            logged.insert(u64::from(u32::from_be_bytes([frame[0], frame[1], frame[2], frame[3]])));
+            log.seek_relative(i64::try_from(page_bytes).unwrap_or(i64::MAX))?;
+        }
+    }
+    Ok(pages.all(|page| logged.contains(&page)))
+}
+
+/// Reads exactly as many bytes as there is room for. Gives whether there were so many.
+fn fill(file: &mut impl io::Read, room: &mut [u8]) -> io::Result<bool> {
+    match file.read_exact(room) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
         Err(e) => Err(e),
     }
 }

@@ -170,6 +170,60 @@ async fn a_file_that_is_cut_off_anywhere_is_refused_with_both_sizes() {
     assert_eq!(open(folder.path()).unwrap().last_event().await.unwrap(), 50);
 }
 
+/// A folder as a killed process leaves it: the last commits are only in the log.
+async fn killed() -> tempfile::TempDir {
+    let bench = Bench::new();
+    let commit = async |i: usize| {
+        let writes = vec![write(&format!("app-{i}"), Expected::Absent, Some(json!({ "text": "x".repeat(9000) })))];
+        bench.store.records().commit(bench.work(writes, vec![bench.event("crm", None)])).await.unwrap();
+    };
+    for i in 0..20 {
+        commit(i).await;
+    }
+    bench.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    for i in 20..40 {
+        commit(i).await;
+    }
+    let left = tempfile::tempdir().unwrap();
+    for name in ["sendoff.db", "sendoff.db-wal"] {
+        fs::copy(bench.folder.path().join(name), left.path().join(name)).unwrap();
+    }
+    left
+}
+
+#[tokio::test]
+async fn what_a_killed_process_had_committed_is_there_again() {
+    let left = killed().await;
+    assert_eq!(Store::open_read_only(left.path()).unwrap().last_event().await.unwrap(), 40);
+    let store = open(left.path()).unwrap();
+    assert_eq!(store.last_event().await.unwrap(), 40);
+    assert!(store.records().get(&key("app-39")).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_cut_off_file_is_refused_even_when_a_log_stands_beside_it() {
+    let left = killed().await;
+    let file = left.path().join("sendoff.db");
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..whole.len() - 40_000]).unwrap();
+    let error = refusal(left.path());
+    assert!(matches!(error, OpenError::Truncated { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_short_because_its_log_was_being_written_back_is_whole() {
+    let left = killed().await;
+    let (file, log) = (left.path().join("sendoff.db"), left.path().join("sendoff.db-wal"));
+    let (before, log_before) = (fs::read(&file).unwrap(), fs::read(&log).unwrap());
+    Connection::open(&file).unwrap().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    // The first page is written back first: it counts pages that are only in the log as yet.
+    let mut half = before.clone();
+    half[..4096].copy_from_slice(&fs::read(&file).unwrap()[..4096]);
+    fs::write(&file, half).unwrap();
+    fs::write(&log, log_before).unwrap();
+    assert_eq!(open(left.path()).unwrap().last_event().await.unwrap(), 40);
+}
+
 #[test]
 fn an_empty_file_is_a_fresh_start() {
     let folder = tempfile::tempdir().unwrap();

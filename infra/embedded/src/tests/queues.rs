@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use sendoff_consumers::{FAILURE_ATTRIBUTE, NewMessage, QueueError, REPLAY_ATTRIBUTE, Schedule};
+use sendoff_consumers::{FAILURE_ATTRIBUTE, NewMessage, QueueError, REPLAY_ATTRIBUTE, Schedule, SchedulesError};
 use sendoff_events::Clock as _;
 
 use super::{Bench, LEASE, failure, message, receive, until};
@@ -219,4 +219,8 @@ async fn a_schedule_keeps_its_name_until_its_first_delivery() {
     assert!(schedules.cancel("reminder").await.unwrap());
     assert!(!schedules.cancel("reminder").await.unwrap());
     assert_eq!(queue.depth().await.unwrap().delayed, 0);
+    for queue in ["nobody", "email-dlq"] {
+        let stray = Schedule { queue: queue.into(), ..schedule("stray", 1) };
+        assert!(matches!(schedules.put(&stray).await, Err(SchedulesError::NoSuchQueue(name)) if name == queue));
+    }
 }
