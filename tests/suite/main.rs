@@ -2,5 +2,6 @@
 
 mod architecture;
 mod conformance;
+mod crash;
 mod protocol;
 mod simulation;

@@ -1,6 +1,6 @@
 //! Queue: leases, and what a receipt can still do when its lease is over.
 
-use std::{sync::Arc, time::Duration};
+use std::{slice::from_ref, sync::Arc, time::Duration};
 
 use sendoff_consumers::{Delivery, Queue, QueueError, Receipt};
 
@@ -30,7 +30,7 @@ async fn taken_over(backend: &dyn Backend) -> (Arc<dyn Queue>, Delivery, Deliver
 /// Checks that the new holder still holds it, and can finish it.
 async fn still_held(backend: &dyn Backend, queue: &dyn Queue, new: &Delivery) {
     assert_nothing_visible(queue, "it is leased to somebody").await;
-    assert_eq!(queue.ack(&[new.receipt.clone()]).await, [Ok(())]);
+    assert_eq!(queue.ack(from_ref(&new.receipt)).await, [Ok(())]);
     backend.advance(backend.tick() * 5).await;
     assert_nothing_visible(queue, "it was acked").await;
 }
@@ -90,15 +90,15 @@ pub(super) async fn the_receipt_of_a_released_message_is_stale_once_it_is_delive
     let (queue, old) = leased(backend).await;
     assert_eq!(queue.release(&[(old.receipt.clone(), Duration::ZERO)]).await, [Ok(())]);
     let new = receive_one(backend, &*queue).await;
-    assert_eq!(queue.ack(&[old.receipt.clone()]).await, [STALE]);
+    assert_eq!(queue.ack(from_ref(&old.receipt)).await, [STALE]);
     assert_eq!(queue.extend(&[old.receipt], backend.tick()).await, [STALE]);
     still_held(backend, &*queue, &new).await;
 }
 
 pub(super) async fn a_message_is_acked_once(backend: &dyn Backend) {
     let (queue, held) = leased(backend).await;
-    assert_eq!(queue.ack(&[held.receipt.clone()]).await, [Ok(())]);
-    assert_eq!(queue.ack(&[held.receipt.clone()]).await, [STALE]);
+    assert_eq!(queue.ack(from_ref(&held.receipt)).await, [Ok(())]);
+    assert_eq!(queue.ack(from_ref(&held.receipt)).await, [STALE]);
     assert_eq!(queue.release(&[(held.receipt, Duration::ZERO)]).await, [STALE]);
     assert_nothing_visible(&*queue, "it was acked").await;
 }
@@ -119,7 +119,7 @@ pub(super) async fn an_extended_lease_keeps_the_message_hidden(backend: &dyn Bac
     let (queue, held) = leased(backend).await;
     for _ in 0..3 {
         backend.advance(backend.tick() / 2).await;
-        assert_eq!(queue.extend(&[held.receipt.clone()], backend.tick()).await, [Ok(())]);
+        assert_eq!(queue.extend(from_ref(&held.receipt), backend.tick()).await, [Ok(())]);
     }
     backend.advance(backend.tick() / 2).await;
     assert_nothing_visible(&*queue, "its lease was extended").await;
@@ -129,7 +129,7 @@ pub(super) async fn an_extended_lease_keeps_the_message_hidden(backend: &dyn Bac
 
 pub(super) async fn an_extension_counts_from_now_and_can_also_shorten(backend: &dyn Backend) {
     let (queue, held) = leased(backend).await;
-    assert_eq!(queue.extend(&[held.receipt.clone()], backend.tick() * 10).await, [Ok(())]);
+    assert_eq!(queue.extend(from_ref(&held.receipt), backend.tick() * 10).await, [Ok(())]);
     assert_eq!(queue.extend(&[held.receipt], backend.tick()).await, [Ok(())]);
     backend.advance(backend.tick() * 2).await;
     assert_eq!(receive_one(backend, &*queue).await.receive_count, 2);

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    slice::from_ref,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -230,7 +231,7 @@ pub(super) async fn a_delay_until_the_end_of_time_is_no_error(backend: &dyn Back
     send(&*queue, &[NewMessage { delay: forever, ..message("never") }, message("now")]).await;
     let held = receive_one(backend, &*queue).await;
     assert_eq!(held.body, "now");
-    assert_eq!(queue.extend(&[held.receipt.clone()], forever).await, [Ok(())]);
+    assert_eq!(queue.extend(from_ref(&held.receipt), forever).await, [Ok(())]);
     assert_eq!(queue.release(&[(held.receipt, forever)]).await, [Ok(())]);
     backend.advance(backend.tick() * 2).await;
     assert_nothing_visible(&*queue, "both are hidden for good").await;
@@ -244,8 +245,8 @@ pub(super) async fn a_receipt_that_never_was_is_stale(backend: &dyn Backend) {
     {
         let receipt = sendoff_consumers::Receipt::new(text);
         let stale = [Err(QueueError::Stale)];
-        assert_eq!(queue.ack(&[receipt.clone()]).await, stale, "ack {text:?}");
-        assert_eq!(queue.extend(&[receipt.clone()], backend.tick()).await, stale, "extend {text:?}");
+        assert_eq!(queue.ack(from_ref(&receipt)).await, stale, "ack {text:?}");
+        assert_eq!(queue.extend(from_ref(&receipt), backend.tick()).await, stale, "extend {text:?}");
         assert_eq!(queue.release(&[(receipt, Duration::ZERO)]).await, stale, "release {text:?}");
     }
     assert_eq!(receive_one(backend, &*queue).await.body, "untouched");

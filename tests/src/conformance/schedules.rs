@@ -1,6 +1,6 @@
 //! Schedules: messages for later.
 
-use std::{sync::Arc, time::Duration};
+use std::{slice::from_ref, sync::Arc, time::Duration};
 
 use sendoff_consumers::{NewMessage, Queue, Schedule, SchedulesError};
 use sendoff_events::Timestamp;
@@ -113,7 +113,7 @@ pub(super) async fn a_name_put_again_after_its_delivery_is_a_new_message(backend
     let held = receive_one(backend, &*queue).await;
     // A handler that schedules its own next run, under the same name, while it still holds this one.
     put(backend, &schedule(backend, "s", 4, "second")).await;
-    assert_eq!(queue.extend(&[held.receipt.clone()], backend.tick() * 2).await, [Ok(())]);
+    assert_eq!(queue.extend(from_ref(&held.receipt), backend.tick() * 2).await, [Ok(())]);
     assert_eq!(queue.ack(&[held.receipt]).await, [Ok(())], "the delivered message is its consumer's");
     backend.advance(backend.tick() * 5).await;
     arrives(backend, &*queue, "second").await;

@@ -35,7 +35,8 @@ impl Schedules for MemorySchedules {
     fn cancel<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, SchedulesError>> {
         let name = name.to_owned();
         let answer = self.0.call(move |queues, now| {
-            queues.values().fold(false, |found, queue| lock(queue).take_back(&name, now) || found)
+            // At most one waits under the name.
+            queues.values().any(|queue| lock(queue).take_back(&name, now))
         });
         Box::pin(async move { answer.await.map_err(unavailable) })
     }
