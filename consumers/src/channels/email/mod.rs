@@ -7,6 +7,7 @@ mod pool;
 mod provider_id;
 mod session;
 mod smtp;
+mod smtp_settings;
 mod smtp_url;
 mod wire;
 
@@ -20,7 +21,8 @@ use std::fmt;
 pub use address::{AddressError, EmailAddress, Sender};
 pub use message::{MessageError, message_id};
 use sendoff_events::{BoxFuture, Personal, Timestamp};
-pub use smtp::{SmtpProvider, SmtpSettings, SmtpSettingsError, SmtpTimeouts};
+pub use smtp::SmtpProvider;
+pub use smtp_settings::{SmtpSettings, SmtpSettingsError, SmtpTimeouts};
 pub use smtp_url::{SmtpCredentials, SmtpTls, SmtpUrl, SmtpUrlError};
 
 use crate::SendOutcome;

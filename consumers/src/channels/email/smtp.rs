@@ -1,12 +1,8 @@
 //! Sending through an SMTP server.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
-use lettre::transport::smtp::{
-    client::{Certificate, CertificateStore, TlsParameters},
-    extension::ClientId,
-    response::Response,
-};
+use lettre::transport::smtp::{extension::ClientId, response::Response};
 use sendoff_events::BoxFuture;
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -14,71 +10,15 @@ use tokio::{
 };
 
 use super::{
-    EmailProvider, Mail, SmtpUrl,
+    EmailProvider, Mail, SmtpSettings, SmtpSettingsError,
     classify::{Failure, Fault, Stage, classify},
     message::{build, message_id},
     pool::Pool,
     provider_id::queue_id,
     session::{Opening, Session},
+    smtp_settings::{client_id, tls_parameters},
 };
 use crate::{NotSent, SendOutcome};
-
-/// How an [`SmtpProvider`] sends.
-#[derive(Debug, Clone)]
-pub struct SmtpSettings {
-    /// The server.
-    pub url: SmtpUrl,
-    /// The name we greet the server with; `None` greets as `[127.0.0.1]`. Default `None`.
-    pub hello: Option<String>,
-    /// How long each step may take.
-    pub timeouts: SmtpTimeouts,
-    /// How many connections there are at most, idle ones included. Default 10.
-    pub max_connections: usize,
-    /// How long a connection is kept for the next mail. Default 30 s.
-    pub max_idle: Duration,
-    /// How many mails one connection carries. Default 100.
-    pub max_mails: u32,
-    /// Certificates (PEM) that are trusted beside Mozilla's, for a server with a private authority.
-    pub root_certificates: Vec<Vec<u8>>,
-}
-
-/// How long each step may take. Together they stay below three minutes, so that a handler with that timeout learns what
-/// became of its mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SmtpTimeouts {
-    /// To wait for a free connection, and to connect. Default 10 s.
-    pub connect: Duration,
-    /// Each command up to the message. Default 10 s.
-    pub command: Duration,
-    /// From the first byte of the message to the reply after its last. After this time the outcome is unknown, so it is
-    /// long: servers scan the mail meanwhile. Default 60 s.
-    pub after_data: Duration,
-}
-
-impl SmtpSettings {
-    /// The defaults for this server.
-    #[must_use]
-    pub const fn new(url: SmtpUrl) -> Self {
-        let seconds = Duration::from_secs;
-        Self {
-            url,
-            hello: None,
-            timeouts: SmtpTimeouts { connect: seconds(10), command: seconds(10), after_data: seconds(60) },
-            max_connections: 10,
-            max_idle: seconds(30),
-            max_mails: 100,
-            root_certificates: Vec::new(),
-        }
-    }
-}
-
-/// Settings that no connection can be made with: a certificate that can't be read.
-#[derive(Debug, thiserror::Error)]
-#[error("TLS can't be set up for the mail server {server}: {source}")]
-pub struct SmtpSettingsError {
-    server: String,
-    source: lettre::transport::smtp::Error,
-}
 
 /// Sends each mail to its one recipient over SMTP, through a small pool of connections.
 ///
@@ -94,12 +34,11 @@ impl SmtpProvider {
     ///
     /// # Errors
     ///
-    /// [`SmtpSettingsError`] when an extra root certificate can't be read.
+    /// [`SmtpSettingsError`] when an extra root certificate can't be read, or the name to greet with isn't one.
     pub fn new(settings: SmtpSettings) -> Result<Self, SmtpSettingsError> {
         let SmtpSettings { url, hello, timeouts, max_connections, max_idle, max_mails, root_certificates } = settings;
-        let tls =
-            tls(&url, &root_certificates).map_err(|source| SmtpSettingsError { server: url.to_string(), source })?;
-        let hello = hello.map_or_else(ClientId::default, ClientId::Domain);
+        let tls = tls_parameters(&url, &root_certificates)?;
+        let hello = hello.map_or_else(|| Ok(ClientId::default()), client_id)?;
         let max_connections = max_connections.max(1);
         Ok(Self {
             opening: Arc::new(Opening { url, hello, tls, timeouts }),
@@ -180,12 +119,4 @@ impl fmt::Debug for SmtpProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SmtpProvider").field("url", &self.opening.url).finish_non_exhaustive()
     }
-}
-
-fn tls(url: &SmtpUrl, extra: &[Vec<u8>]) -> Result<TlsParameters, lettre::transport::smtp::Error> {
-    let mut builder = TlsParameters::builder(url.host.clone()).certificate_store(CertificateStore::WebpkiRoots);
-    for pem in extra {
-        builder = builder.add_root_certificate(Certificate::from_pem(pem)?);
-    }
-    builder.build_rustls()
 }

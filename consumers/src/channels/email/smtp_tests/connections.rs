@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{kind, mail, plain, provider, reason, settings};
 use crate::channels::email::{
-    EmailProvider, SmtpProvider, SmtpSettings,
+    EmailProvider, SmtpProvider, SmtpSettings, SmtpSettingsError,
     scripted_peer::{
         Act::{Close, Hang, Say},
         Peer, Rule,
@@ -90,4 +90,20 @@ async fn a_mail_for_which_no_connection_comes_free_waits_in_its_queue() {
     let (first, second) = futures::join!(provider.send(&mail), provider.send(&mail));
     assert_eq!((kind(&first), kind(&second)), ("unknown", "throttled"));
     assert!(reason(&second).contains("all connections are busy"), "{second:?}");
+}
+
+#[tokio::test]
+async fn the_server_is_greeted_by_the_name_that_was_set_if_it_is_one() {
+    let peer = Peer::plain(vec![]).await;
+    let greeting = |name: &str| SmtpSettings { hello: Some(name.into()), ..settings(&plain(&peer)) };
+    let provider = SmtpProvider::new(greeting("mail.acme.example")).unwrap();
+    assert_eq!(kind(&provider.send(&mail()).await), "sent");
+    assert_eq!(peer.seen().commands[0], "EHLO mail.acme.example");
+    for bad in ["", "acme example", "acme\r\nMAIL FROM:<eve@example.org>"] {
+        let error = SmtpProvider::new(greeting(bad)).unwrap_err();
+        assert!(matches!(error, SmtpSettingsError::Hello(_)), "{error}");
+    }
+    let unreadable = SmtpSettings { root_certificates: vec![b"no certificate".to_vec()], ..settings(&plain(&peer)) };
+    let error = SmtpProvider::new(unreadable).unwrap_err();
+    assert!(matches!(error, SmtpSettingsError::Tls { .. }), "{error}");
 }
