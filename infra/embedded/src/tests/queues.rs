@@ -43,11 +43,13 @@ async fn a_long_poll_ends_when_a_delay_a_lease_or_its_own_time_ends() {
     assert!(polled.is_empty());
 }
 
-/// Moves the clock once a poll has looked and found nothing.
-async fn moved(bench: &Bench, seconds: u64) {
+/// Moves the clock once a poll that begins now has looked and found nothing.
+fn moved(bench: &Bench, seconds: u64) -> impl Future<Output = ()> {
     let before = bench.store.write_stats().operations;
-    until("a look into the queue", || async { bench.store.write_stats().operations > before }).await;
-    bench.clock.advance(Duration::from_secs(seconds));
+    async move {
+        until("a look into the queue", || async { bench.store.write_stats().operations > before }).await;
+        bench.clock.advance(Duration::from_secs(seconds));
+    }
 }
 
 #[tokio::test]
