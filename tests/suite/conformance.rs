@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use sendoff_tests::conformance::{Backend, OnEmbedded, OnMemory, PROMISES, prove};
+use sendoff_tests::{
+    conformance::{Backend, OnEmbedded, OnMemory, PROMISES, prove},
+    memory::Planted,
+};
 
 /// A test for each promise, for the backend that `open` opens in the module around it.
 macro_rules! tests {
@@ -46,4 +49,26 @@ fn every_excuse_names_a_promise_and_a_reason() {
     for (promise, reason) in excused {
         assert!(names.contains(promise) && !reason.is_empty(), "{promise}: {reason}");
     }
+}
+
+/// Checks that a promise is seen to be broken by a mistake.
+fn sees(planted: Planted, promise: &str) {
+    let broken = std::panic::catch_unwind(|| prove(promise, || OnMemory::with(Some(planted))));
+    assert!(broken.is_err(), "`{promise}` didn't notice {planted:?}");
+}
+
+#[test]
+fn it_sees_an_inbox_without_fences() {
+    sees(Planted::UnfencedInbox, "inbox::a_worker_that_was_taken_over_can_write_nothing");
+    sees(Planted::UnfencedInbox, "inbox::whatever_is_asked_the_answers_are_those_of_the_rules");
+}
+
+#[test]
+fn it_sees_a_claim_that_forgets_what_was_being_sent() {
+    sees(Planted::ForgetsSending, "inbox::what_was_being_sent_is_in_doubt_after_a_take_over");
+}
+
+#[test]
+fn it_sees_a_queue_that_acks_before_the_message_is_handled() {
+    sees(Planted::AcksBeforeHandling, "leases::an_extended_lease_keeps_the_message_hidden");
 }

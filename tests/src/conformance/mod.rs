@@ -47,7 +47,7 @@ pub struct Promise {
 /// # Panics
 ///
 /// When it is broken.
-pub fn prove<B: Backend + 'static>(name: &str, open: fn() -> BoxFuture<'static, B>) {
+pub fn prove<B: Backend + 'static>(name: &str, open: impl FnOnce() -> BoxFuture<'static, B>) {
     let promise = PROMISES.iter().find(|promise| promise.name == name);
     let promise = promise.unwrap_or_else(|| panic!("there is no promise `{name}`"));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();

@@ -18,13 +18,14 @@ use super::{Backend, WarpClock};
 use crate::{
     memory::{
         BlobsState, Link, MemoryBlobs, MemoryChanges, MemoryOutbox, MemoryQueue, MemorySchedules, MemoryWorkflows,
-        QueuesState, RecordsState, Remote, RunsState, TopicState, lock,
+        Planted, QueuesState, RecordsState, Remote, RunsState, TopicState, lock,
     },
     simulation::{World, WorldRng},
 };
 
 /// The backend in memory, without a network in between.
 pub struct OnMemory {
+    planted: Option<Planted>,
     clock: WarpClock,
     rng: WorldRng,
     records: Arc<Mutex<RecordsState>>,
@@ -39,10 +40,17 @@ impl OnMemory {
     /// A fresh one.
     #[must_use]
     pub fn open() -> BoxFuture<'static, Self> {
-        Box::pin(async {
+        Self::with(None)
+    }
+
+    /// A fresh one with a mistake, to prove that the suite can see it.
+    #[must_use]
+    pub fn with(planted: Option<Planted>) -> BoxFuture<'static, Self> {
+        Box::pin(async move {
             let blobs: Arc<Mutex<BlobsState>> = Arc::default();
             let topic = TopicState { blobs: Some(blobs.clone()), ..TopicState::default() };
             Self {
+                planted,
                 clock: WarpClock::new(),
                 rng: World::new(1).rng(),
                 records: Arc::default(),
@@ -56,7 +64,7 @@ impl OnMemory {
     }
 
     fn remote<S: Send + 'static>(&self, state: &Arc<Mutex<S>>) -> Remote<S> {
-        Remote::new(state.clone(), Link::Direct, self.clock())
+        Remote::new(state.clone(), Link::Direct, self.clock()).with_planted(self.planted)
     }
 }
 
