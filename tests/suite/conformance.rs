@@ -59,8 +59,8 @@ fn sees(planted: Planted, promise: &str) {
 
 #[test]
 fn it_sees_an_inbox_without_fences() {
-    sees(Planted::UnfencedInbox, "inbox::a_worker_that_was_taken_over_can_write_nothing");
-    sees(Planted::UnfencedInbox, "inbox::whatever_is_asked_the_answers_are_those_of_the_rules");
+    sees(Planted::UnfencedInbox, "ledger::a_worker_that_was_taken_over_can_write_nothing");
+    sees(Planted::UnfencedInbox, "ledger::whatever_is_asked_the_answers_are_those_of_the_rules");
 }
 
 #[test]

@@ -132,6 +132,8 @@ macro_rules! every_promise {
                 what_is_in_doubt_stays_so_and_never_expires
                 what_failed_runs_again_only_when_it_was_replayed_since
                 what_has_expired_is_forgotten
+            }
+            ledger {
                 a_worker_that_was_taken_over_can_write_nothing
                 a_record_that_is_not_there_cannot_be_written
                 a_late_write_changes_nothing

@@ -12,6 +12,7 @@ mod clock;
 mod given;
 mod inbox;
 mod leases;
+mod ledger;
 mod list;
 mod listing;
 mod on_embedded;
