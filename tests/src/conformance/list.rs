@@ -199,6 +199,10 @@ macro_rules! every_promise {
                 a_replayed_dead_letter_runs_again_and_what_is_done_or_in_doubt_does_not
                 an_event_over_the_topics_limit_is_handled_like_any_other
             }
+            hosts {
+                a_worker_that_stops_gives_back_what_it_could_not_finish_and_no_attempt_is_used
+                a_change_that_cannot_be_dealt_with_is_put_aside_and_the_stream_goes_on
+            }
         }
     };
 }

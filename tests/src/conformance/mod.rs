@@ -10,6 +10,7 @@ mod blobs;
 mod changes;
 mod clock;
 mod given;
+mod hosts;
 mod inbox;
 mod leases;
 mod ledger;
