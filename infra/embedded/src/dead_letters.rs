@@ -4,6 +4,7 @@ use rusqlite::{Connection, params};
 use sendoff_consumers::{Attributes, Delivery, FAILURE_ATTRIBUTE, Failure, REPLAY_ATTRIBUTE};
 
 use crate::{
+    Store, StoreError,
     db::{
         Tx,
         columns::{count, from_json, int},
@@ -11,7 +12,7 @@ use crate::{
     },
     queue::{
         message::{Stored, columns},
-        own,
+        names, own,
     },
 };
 
@@ -56,8 +57,69 @@ pub enum Replayed {
     Gone,
 }
 
-/// The dead letters of a queue, by message id, those after `after`.
-pub(crate) fn list(db: &Connection, queue: i64, after: i64, limit: usize) -> rusqlite::Result<Vec<DeadLetter>> {
+impl Store {
+    /// The dead letters of `queue`, ordered by message id, at most `limit`, without touching them. `after` is the message id
+    /// of the last one seen.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchQueue`]; [`StoreError::Refused`] when `after` isn't a message id; and when the file can't be read.
+    pub async fn dead_letters(
+        &self,
+        queue: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let (dead, _) = self.dead_letter_queue(queue).await?;
+        let after = match after {
+            None => 0,
+            Some(id) => id.parse().map_err(|_| StoreError::Refused(format!("`{id}` is not a message id")))?,
+        };
+        self.db.read(move |db| list(db, dead, after, limit)).await
+    }
+
+    /// How many dead letters of `queue` there are for each reason, the most frequent first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchQueue`]; and when the file can't be read.
+    pub async fn failures(&self, queue: &str) -> Result<Vec<ReasonCount>, StoreError> {
+        let (dead, _) = self.dead_letter_queue(queue).await?;
+        self.db.read(move |db| by_reason(db, dead)).await
+    }
+
+    /// Moves dead letters back to their queue, in one transaction. Each loses its failure, its replay count rises by one and
+    /// its receives count anew. Gives what became of each, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchQueue`]; [`StoreError::Refused`] for the dead letters of a reaction, which has no queue to move
+    /// them to; and when the file can't be written: nothing was moved then.
+    pub async fn replay(&self, queue: &str, message_ids: &[String]) -> Result<Vec<Replayed>, StoreError> {
+        let (dead, source) = self.dead_letter_queue(queue).await?;
+        let Some(source) = source else {
+            let name = names::dead_letter_name(queue);
+            return Err(StoreError::Refused(format!(
+                "`{name}` holds changes of a reaction, which has no queue to replay to"
+            )));
+        };
+        // An id that isn't one is in no queue.
+        let ids: Vec<Option<i64>> = message_ids.iter().map(|id| id.parse().ok()).collect();
+        let replay = self.db.write_isolated(move |tx| {
+            let one = |id: Option<i64>| id.map_or(Ok(Replayed::Gone), |id| replay_one(tx, dead, source, id));
+            ids.into_iter().map(one).collect()
+        });
+        replay.await
+    }
+
+    async fn dead_letter_queue(&self, queue: &str) -> Result<(i64, Option<i64>), StoreError> {
+        let asked = queue.to_owned();
+        let found = self.db.read(move |db| names::dead_letters(db, &asked)).await?;
+        found.ok_or_else(|| StoreError::NoSuchQueue(names::dead_letter_name(queue)))
+    }
+}
+
+fn list(db: &Connection, queue: i64, after: i64, limit: usize) -> rusqlite::Result<Vec<DeadLetter>> {
     let rows = db.all(LIST, params![queue, after, int(limit as u64)], Stored::of)?;
     let letter = |row: Stored| {
         let message = row.deliver(db)?;
@@ -67,8 +129,7 @@ pub(crate) fn list(db: &Connection, queue: i64, after: i64, limit: usize) -> rus
     rows.into_iter().map(letter).collect()
 }
 
-/// How many dead letters there are for each reason, the most frequent first.
-pub(crate) fn by_reason(db: &Connection, queue: i64) -> rusqlite::Result<Vec<ReasonCount>> {
+fn by_reason(db: &Connection, queue: i64) -> rusqlite::Result<Vec<ReasonCount>> {
     let mut reasons =
         db.all(BY_REASON, [queue], |row| Ok(ReasonCount { reason: row.get(0)?, count: count(row.get(1)?) }))?;
     reasons.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
@@ -76,7 +137,7 @@ pub(crate) fn by_reason(db: &Connection, queue: i64) -> rusqlite::Result<Vec<Rea
 }
 
 /// Moves a dead letter back to its source: the failure is gone, the replay count is one higher, and receives count anew.
-pub(crate) fn replay(tx: &Tx<'_>, dead: i64, source: i64, id: i64) -> rusqlite::Result<Replayed> {
+fn replay_one(tx: &Tx<'_>, dead: i64, source: i64, id: i64) -> rusqlite::Result<Replayed> {
     let found = tx.one(FIND, params![id, dead, tx.now], |row| Ok((row.get::<_, Option<String>>(0)?, row.get(1)?)))?;
     let attributes = match found {
         None => return Ok(Replayed::Gone),

@@ -2,19 +2,16 @@
 
 use std::{path::Path, sync::Arc};
 
-use sendoff_consumers::{Changes, Filter, Inbox, InboxRecord, Queue, Schedules, Workflows};
-use sendoff_events::{Blobs, Clock, EventId};
+use sendoff_consumers::{Changes, Filter, Inbox, Queue, Schedules, Workflows};
+use sendoff_events::{Blobs, Clock};
 use sendoff_producers::{Outbox, Publisher, Records};
 
 use crate::{
-    DeadLetter, Durability, EventDelivery, EventDetail, EventSummary, OpenError, Purged, QueueInfo, ReasonCount,
-    Replayed, Retention, StoreError, SystemClock, WriteStats,
+    Durability, OpenError, Purged, Retention, StoreError, SystemClock, WriteStats,
     blobs::FolderBlobs,
     changes::SqliteChanges,
-    db::{Db, columns::millis, open},
-    dead_letters, inbox,
+    db::{Db, open},
     inbox::SqliteInbox,
-    inspect,
     outbox::SqliteOutbox,
     publisher::SqlitePublisher,
     purge,
@@ -53,7 +50,7 @@ impl Default for StoreOptions {
 /// finished and the folder is released; [`shutdown`](Store::shutdown) does so at once.
 #[derive(Clone)]
 pub struct Store {
-    db: Arc<Db>,
+    pub(crate) db: Arc<Db>,
     blobs: Arc<FolderBlobs>,
     max_body: usize,
     max_receives: u32,
@@ -199,141 +196,6 @@ impl Store {
         self.db.write_isolated(move |tx| topics::unsubscribe(tx, ids.queue)).await
     }
 
-    /// The dead letters of `queue`, ordered by message id, at most `limit`, without touching them. `after` is the message id
-    /// of the last one seen.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::NoSuchQueue`]; [`StoreError::Refused`] when `after` isn't a message id; and when the file can't be read.
-    pub async fn dead_letters(
-        &self,
-        queue: &str,
-        after: Option<&str>,
-        limit: usize,
-    ) -> Result<Vec<DeadLetter>, StoreError> {
-        let (dead, _) = self.dead_letter_queue(queue).await?;
-        let after = match after {
-            None => 0,
-            Some(id) => id.parse().map_err(|_| StoreError::Refused(format!("`{id}` is not a message id")))?,
-        };
-        self.db.read(move |db| dead_letters::list(db, dead, after, limit)).await
-    }
-
-    /// How many dead letters of `queue` there are for each reason, the most frequent first.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::NoSuchQueue`]; and when the file can't be read.
-    pub async fn failures(&self, queue: &str) -> Result<Vec<ReasonCount>, StoreError> {
-        let (dead, _) = self.dead_letter_queue(queue).await?;
-        self.db.read(move |db| dead_letters::by_reason(db, dead)).await
-    }
-
-    /// Moves dead letters back to their queue, in one transaction. Each loses its failure, its replay count rises by one and
-    /// its receives count anew. Gives what became of each, in order.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::NoSuchQueue`]; [`StoreError::Refused`] for the dead letters of a reaction, which has no queue to move
-    /// them to; and when the file can't be written: nothing was moved then.
-    pub async fn replay(&self, queue: &str, message_ids: &[String]) -> Result<Vec<Replayed>, StoreError> {
-        let (dead, source) = self.dead_letter_queue(queue).await?;
-        let Some(source) = source else {
-            let name = names::dead_letter_name(queue);
-            return Err(StoreError::Refused(format!(
-                "`{name}` holds changes of a reaction, which has no queue to replay to"
-            )));
-        };
-        // An id that isn't one is in no queue.
-        let ids: Vec<Option<i64>> = message_ids.iter().map(|id| id.parse().ok()).collect();
-        let replay = self.db.write_isolated(move |tx| {
-            let one = |id: Option<i64>| id.map_or(Ok(Replayed::Gone), |id| dead_letters::replay(tx, dead, source, id));
-            ids.into_iter().map(one).collect()
-        });
-        replay.await
-    }
-
-    async fn dead_letter_queue(&self, queue: &str) -> Result<(i64, Option<i64>), StoreError> {
-        let asked = queue.to_owned();
-        let found = self.db.read(move |db| names::dead_letters(db, &asked)).await?;
-        found.ok_or_else(|| StoreError::NoSuchQueue(names::dead_letter_name(queue)))
-    }
-
-    /// Events in the order of commits, those after place `after_seq`, at most `limit`.
-    ///
-    /// # Errors
-    ///
-    /// When the file can't be read; so for all that follow.
-    pub async fn events(&self, after_seq: u64, limit: usize) -> Result<Vec<EventSummary>, StoreError> {
-        self.db.read(move |db| inspect::events(db, after_seq, limit)).await
-    }
-
-    /// The place of the latest event, 0 when there is none.
-    ///
-    /// # Errors
-    ///
-    /// When the file can't be read.
-    pub async fn last_event(&self) -> Result<u64, StoreError> {
-        self.db.read(inspect::last_event).await
-    }
-
-    /// An event in full, with the changes that were committed with it.
-    ///
-    /// # Errors
-    ///
-    /// When the file can't be read.
-    pub async fn event(&self, id: EventId) -> Result<Option<EventDetail>, StoreError> {
-        self.db.read(move |db| inspect::event(db, id)).await
-    }
-
-    /// The events that this one caused directly.
-    ///
-    /// # Errors
-    ///
-    /// When the file can't be read.
-    pub async fn caused_by(&self, id: EventId) -> Result<Vec<EventSummary>, StoreError> {
-        self.db.read(move |db| inspect::caused_by(db, id)).await
-    }
-
-    /// All events of a chain: those with this correlation id.
-    ///
-    /// # Errors
-    ///
-    /// When the file can't be read.
-    pub async fn correlated(&self, correlation: &str) -> Result<Vec<EventSummary>, StoreError> {
-        let correlation = correlation.to_owned();
-        self.db.read(move |db| inspect::correlated(db, &correlation)).await
-    }
-
-    /// Where messages with this event stand, in all queues.
-    ///
-    /// # Errors
-    ///
-    /// When the file can't be read.
-    pub async fn deliveries(&self, id: EventId) -> Result<Vec<EventDelivery>, StoreError> {
-        let now = millis(self.db.clock.now());
-        self.db.read(move |db| inspect::deliveries(db, id, now)).await
-    }
-
-    /// What each consumer has made of the event, by the consumers' names.
-    ///
-    /// # Errors
-    ///
-    /// When the file can't be read.
-    pub async fn inbox_for_event(&self, id: EventId) -> Result<Vec<InboxRecord>, StoreError> {
-        inbox::of_event(&self.db, id).await
-    }
-
-    /// All queues and how full they are, by name.
-    ///
-    /// # Errors
-    ///
-    /// When the file can't be read.
-    pub async fn queues(&self) -> Result<Vec<QueueInfo>, StoreError> {
-        let now = millis(self.db.clock.now());
-        self.db.read(move |db| inspect::queues(db, now)).await
-    }
-
     /// Forgets what nobody needs any more, in small steps beside the work at hand. Records that are claimed or in doubt, and
     /// events that stand in any queue, are kept whatever their age.
     ///
@@ -342,11 +204,6 @@ impl Store {
     /// When the file can't be written; what was forgotten by then stays forgotten.
     pub async fn purge(&self, retention: Retention) -> Result<Purged, StoreError> {
         purge::purge(&self.db, &self.blobs, self.db.clock.now(), retention).await
-    }
-
-    #[cfg(test)]
-    pub(crate) fn db(&self) -> &Arc<Db> {
-        &self.db
     }
 
     /// How the writer's work is going: operations, and the commits that they shared.

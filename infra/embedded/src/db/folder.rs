@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::open::OpenError;
+use super::open_error::OpenError;
 
 /// The data file's name in the folder.
 pub(crate) const DATA_FILE: &str = "sendoff.db";

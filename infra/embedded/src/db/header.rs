@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-use super::open::OpenError;
+use super::open_error::OpenError;
 
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 const LENGTH: usize = 100;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::open::OpenError;
+use super::open_error::OpenError;
 
 /// Marks a file as ours: `SndO`.
 pub(crate) const APPLICATION_ID: i32 = 0x536e_644f;

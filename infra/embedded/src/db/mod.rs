@@ -4,8 +4,10 @@ pub(crate) mod columns;
 mod error;
 pub(crate) mod folder;
 pub(crate) mod header;
+mod job;
 pub(crate) mod migrations;
 pub(crate) mod open;
+mod open_error;
 mod readers;
 mod signals;
 pub(crate) mod statements;
@@ -71,7 +73,7 @@ impl Db {
     {
         let Some(writer) = &self.writer else { return Err(StoreError::ReadOnly) };
         let (reply, answer) = oneshot::channel();
-        let job = writer::Call { isolated, work: Some(work), result: None, reply };
+        let job = job::Call { isolated, work: Some(work), result: None, reply };
         writer.send(writer::Message::Run(Box::new(job))).map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
@@ -140,7 +142,7 @@ impl Errands {
     {
         if let Some(writer) = &self.0 {
             let (reply, _) = oneshot::channel();
-            let job = writer::Call { isolated: true, work: Some(work), result: None, reply };
+            let job = job::Call { isolated: true, work: Some(work), result: None, reply };
             let _ = writer.send(writer::Message::Run(Box::new(job)));
         }
     }

@@ -4,11 +4,9 @@
 //! all of it. While the disk is busy with that, the next group gathers. Nobody is answered before the commit.
 
 use std::{
-    any::Any,
     cell::{Cell, RefCell},
     fs::File,
     ops::Deref,
-    panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{
         Arc,
@@ -19,9 +17,13 @@ use std::{
 
 use rusqlite::Connection;
 use sendoff_events::Clock;
-use tokio::sync::oneshot;
 
-use super::{Signals, StoreError, columns::millis, statements::Run as _};
+use super::{
+    Signals, StoreError,
+    columns::millis,
+    job::{Broken, Job},
+    statements::Run as _,
+};
 use crate::topics::Subscription;
 
 /// The most work that shares one transaction.
@@ -93,60 +95,6 @@ impl Tx<'_> {
     /// The subscriptions as they were read last, to be filled when there are none.
     pub(crate) fn subscriptions(&self) -> &RefCell<Option<Arc<[Subscription]>>> {
         &self.writer.subscriptions
-    }
-}
-
-/// A piece of work, its result, and who waits for it.
-pub(crate) trait Job: Send {
-    /// Whether it needs a savepoint: it may fail after it has written something.
-    fn isolated(&self) -> bool;
-    /// Does the work; keeps the result. Gives whether it went well.
-    fn run(&mut self, tx: &Tx<'_>) -> Result<(), Broken>;
-    /// Replaces the result by an error.
-    fn fail(&mut self, why: StoreError);
-    /// Hands the result over.
-    fn answer(self: Box<Self>);
-}
-
-/// Work that came to no result.
-pub(crate) enum Broken {
-    Failed(rusqlite::Error),
-    Panicked(Box<dyn Any + Send>),
-}
-
-/// A closure as a [`Job`].
-pub(crate) struct Call<F, T> {
-    pub(crate) isolated: bool,
-    pub(crate) work: Option<F>,
-    pub(crate) result: Option<Result<T, StoreError>>,
-    pub(crate) reply: oneshot::Sender<Result<T, StoreError>>,
-}
-
-impl<F, T> Job for Call<F, T>
-where
-    F: FnOnce(&Tx<'_>) -> rusqlite::Result<T> + Send,
-    T: Send,
-{
-    fn isolated(&self) -> bool {
-        self.isolated
-    }
-
-    fn run(&mut self, tx: &Tx<'_>) -> Result<(), Broken> {
-        let Some(work) = self.work.take() else { return Ok(()) };
-        let value = catch_unwind(AssertUnwindSafe(|| work(tx))).map_err(Broken::Panicked)?.map_err(Broken::Failed)?;
-        self.result = Some(Ok(value));
-        Ok(())
-    }
-
-    fn fail(&mut self, why: StoreError) {
-        self.result = Some(Err(why));
-    }
-
-    fn answer(self: Box<Self>) {
-        if let Some(result) = self.result {
-            // Whoever asked may have gone; what they would have got is dropped, and takes care of itself.
-            let _ = self.reply.send(result);
-        }
     }
 }
 

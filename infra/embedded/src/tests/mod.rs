@@ -1,7 +1,8 @@
 //! What is special about this backend. The promises that every backend keeps are proven by the conformance suite.
 
 mod claim_checks;
-mod files;
+mod damage;
+mod folder;
 mod inspection;
 mod plans;
 mod purging;
@@ -12,7 +13,7 @@ mod writer;
 
 use std::{
     collections::BTreeMap,
-    future::Future,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicI64, Ordering},
@@ -25,11 +26,11 @@ use rusqlite::Connection;
 use sendoff_consumers::{Class, Delivery, Failure, Filter, NewMessage, Queue, fingerprint};
 use sendoff_events::{AppAssigned, BoxFuture, Clock, Envelope, EventId, Origin, Outgoing, TenantId, Timestamp};
 use sendoff_producers::{Expected, RecordKey, UnitOfWork, Write};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
-use crate::{Store, StoreOptions, SystemRng};
+use crate::{OpenError, Store, StoreOptions, SystemRng};
 
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 
@@ -170,4 +171,30 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut condition: i
         }
     });
     assert!(waited.await.is_ok(), "waited in vain for {what}");
+}
+
+pub(crate) fn open(folder: &Path) -> Result<Store, OpenError> {
+    Store::open(folder, StoreOptions::default())
+}
+
+pub(crate) fn refusal(folder: &Path) -> OpenError {
+    match open(folder) {
+        Ok(_) => panic!("it was opened"),
+        Err(error) => error,
+    }
+}
+
+/// A folder whose data file was closed cleanly, with enough in it to be worth damaging.
+pub(crate) async fn filled() -> (TempDir, PathBuf) {
+    let bench = Bench::new();
+    let queue = bench.store.queue("email").await.unwrap();
+    for i in 0..50 {
+        let event = bench.event("crm", None);
+        let writes = vec![write(&format!("app-{i}"), Expected::Absent, Some(json!({ "text": "x".repeat(2000) })))];
+        bench.store.records().commit(bench.work(writes, vec![event])).await.unwrap();
+        queue.send(&[message("hello")]).await[0].as_ref().unwrap();
+    }
+    bench.store.shutdown().await;
+    let file = bench.store.file().to_owned();
+    (bench.folder, file)
 }

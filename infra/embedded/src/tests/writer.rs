@@ -39,7 +39,7 @@ async fn looking_for_messages_in_vain_costs_no_commit() {
 /// Three pieces of work that share a transaction, of which the middle one writes and then ends badly.
 async fn one_of_three_ends_badly(bad: fn() -> rusqlite::Result<()>) -> (Bench, StoreError) {
     let bench = Bench::new();
-    let db = Arc::clone(bench.store.db());
+    let db = Arc::clone(&bench.store.db);
     let insert = |name: &'static str, end: fn() -> rusqlite::Result<()>| {
         db.write_isolated(move |tx| {
             tx.run("INSERT INTO queues (name) VALUES (?1)", params![name])?;
@@ -76,7 +76,7 @@ async fn work_that_panics_takes_back_what_it_wrote_and_the_writer_lives_on() {
 async fn a_read_that_panics_leaves_the_readers_alive() {
     let bench = Bench::new();
     for _ in 0..4 {
-        let error = bench.store.db().read::<(), _>(|_| panic!("out of luck")).await.unwrap_err();
+        let error = bench.store.db.read::<(), _>(|_| panic!("out of luck")).await.unwrap_err();
         assert!(error.to_string().contains("out of luck"), "{error}");
     }
     assert_eq!(bench.store.records().get(&key("none")).await.unwrap(), None);
@@ -85,7 +85,7 @@ async fn a_read_that_panics_leaves_the_readers_alive() {
 #[tokio::test]
 async fn a_full_disk_answers_everyone_and_the_store_works_again_when_there_is_room() {
     let bench = Bench::new();
-    let db = bench.store.db();
+    let db = &bench.store.db;
     let pages = db.write(|tx| tx.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))).await.unwrap();
     // SQLite answers the same way when the file may not grow as when the disk is full.
     let limit = |pages: i64| db.write(move |tx| tx.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())));

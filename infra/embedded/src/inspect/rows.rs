@@ -1,10 +1,10 @@
-//! What there is to see of the life of an event: for `trace`, `tail` and whoever is on call.
+//! The rows behind it.
 
-use bytes::Bytes;
 use rusqlite::{Connection, Row, params};
-use sendoff_consumers::{Change, Depth, Failure};
-use sendoff_events::{EventId, EventType, TenantId, Timestamp};
+use sendoff_consumers::Depth;
+use sendoff_events::EventId;
 
+use super::{DeliveryState, EventDelivery, EventDetail, EventSummary, QueueInfo};
 use crate::{
     changes,
     db::{
@@ -34,88 +34,15 @@ statements! {
         WHERE q.source IS NULL ORDER BY q.name";
 }
 
-/// An event as it was stored, without its body.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventSummary {
-    /// Its place in the order of commits, from 1.
-    pub seq: u64,
-    /// Its id.
-    pub id: EventId,
-    /// Its type.
-    pub event_type: EventType,
-    /// Whose event it is.
-    pub tenant: TenantId,
-    /// What it is about.
-    pub subject: String,
-    /// What it belongs to: the id of the event or request at the root.
-    pub correlation: String,
-    /// The event that caused it.
-    pub causation: Option<EventId>,
-    /// Its size in bytes, if it stands in a blob.
-    pub payload_bytes: Option<u64>,
-    /// When it was committed.
-    pub committed_at: Timestamp,
-    /// When it was published.
-    pub published_at: Option<Timestamp>,
-}
-
-/// An event in full.
-#[derive(Debug, Clone, PartialEq)]
-pub struct EventDetail {
-    /// The event.
-    pub summary: EventSummary,
-    /// The envelope, or the pointer to it.
-    pub body: Bytes,
-    /// The changes of records that were committed with it.
-    pub changes: Vec<Change>,
-}
-
-/// A message that carries an event, in one queue. An event that a consumer is done with has none there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EventDelivery {
-    /// The message's id.
-    pub message_id: String,
-    /// The queue it stands in.
-    pub queue: String,
-    /// How often it was received.
-    pub receives: u32,
-    /// Where it stands.
-    pub state: DeliveryState,
-    /// From when on it can be received, unless it is acked before.
-    pub visible_at: Timestamp,
-}
-
-/// Where a message stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DeliveryState {
-    /// Ready to be received.
-    Queued,
-    /// Leased to a consumer.
-    InFlight,
-    /// Hidden by a delay.
-    Delayed,
-    /// In the dead-letter queue, with the reason if there is one.
-    Dead(Option<Failure>),
-}
-
-/// A queue and how many messages it holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueueInfo {
-    /// Its name; for the dead letters of a reaction, that of the dead-letter queue.
-    pub name: String,
-    /// How many messages it holds.
-    pub depth: Depth,
-}
-
-pub(crate) fn events(db: &Connection, after: u64, limit: usize) -> rusqlite::Result<Vec<EventSummary>> {
+pub(super) fn events(db: &Connection, after: u64, limit: usize) -> rusqlite::Result<Vec<EventSummary>> {
     db.all(AFTER, params![int(after), int(limit as u64)], summary)
 }
 
-pub(crate) fn last_event(db: &Connection) -> rusqlite::Result<u64> {
+pub(super) fn last_event(db: &Connection) -> rusqlite::Result<u64> {
     Ok(count(db.one(LAST_SEQ, [], |row| row.get(0))?.unwrap_or(0)))
 }
 
-pub(crate) fn event(db: &Connection, id: EventId) -> rusqlite::Result<Option<EventDetail>> {
+pub(super) fn event(db: &Connection, id: EventId) -> rusqlite::Result<Option<EventDetail>> {
     let found = db.one(BY_ID, [id.as_bytes()], |row| {
         Ok((summary(row)?, row.get::<_, Vec<u8>>(10)?, row.get::<_, Option<i64>>(11)?, row.get::<_, Option<i64>>(12)?))
     })?;
@@ -127,11 +54,11 @@ pub(crate) fn event(db: &Connection, id: EventId) -> rusqlite::Result<Option<Eve
     Ok(Some(EventDetail { summary, body: body.into(), changes }))
 }
 
-pub(crate) fn caused_by(db: &Connection, id: EventId) -> rusqlite::Result<Vec<EventSummary>> {
+pub(super) fn caused_by(db: &Connection, id: EventId) -> rusqlite::Result<Vec<EventSummary>> {
     db.all(CAUSED_BY, [id.as_bytes()], summary)
 }
 
-pub(crate) fn correlated(db: &Connection, correlation: &str) -> rusqlite::Result<Vec<EventSummary>> {
+pub(super) fn correlated(db: &Connection, correlation: &str) -> rusqlite::Result<Vec<EventSummary>> {
     let mut events = db.all(CORRELATED, [correlation], summary)?;
     // An event that starts a chain doesn't repeat its own id.
     if let Ok(root) = correlation.parse::<EventId>()
@@ -143,7 +70,7 @@ pub(crate) fn correlated(db: &Connection, correlation: &str) -> rusqlite::Result
     Ok(events)
 }
 
-pub(crate) fn deliveries(db: &Connection, id: EventId, now: i64) -> rusqlite::Result<Vec<EventDelivery>> {
+pub(super) fn deliveries(db: &Connection, id: EventId, now: i64) -> rusqlite::Result<Vec<EventDelivery>> {
     db.all(DELIVERIES, params![id.as_bytes(), now], |row| {
         let (hidden, held, dead): (bool, bool, bool) = (row.get(3)?, row.get(4)?, row.get(6)?);
         let failure: Option<String> = row.get(5)?;
@@ -159,7 +86,7 @@ pub(crate) fn deliveries(db: &Connection, id: EventId, now: i64) -> rusqlite::Re
     })
 }
 
-pub(crate) fn queues(db: &Connection, now: i64) -> rusqlite::Result<Vec<QueueInfo>> {
+pub(super) fn queues(db: &Connection, now: i64) -> rusqlite::Result<Vec<QueueInfo>> {
     let queues =
         db.all(QUEUES, [], |row| Ok((row.get::<_, String>(1)?, Ids { queue: row.get(0)?, dead: row.get(2)? })))?;
     let info = |(name, ids)| {
