@@ -43,7 +43,9 @@ mod purge;
 mod queue;
 mod records;
 mod schedules;
+pub mod sink;
 mod store;
+mod system;
 mod topics;
 mod workflows;
 
@@ -60,3 +62,4 @@ pub use dead_letters::{DeadLetter, ReasonCount, Replayed};
 pub use inspect::{DeliveryState, EventDelivery, EventDetail, EventSummary, QueueInfo};
 pub use purge::{Purged, Retention};
 pub use store::{Store, StoreOptions};
+pub use system::{PartError, System, SystemError};

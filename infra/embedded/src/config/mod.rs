@@ -43,8 +43,20 @@ pub struct Inputs {
     pub flags: Vec<(String, String, String)>,
     /// The environment. Bytes that aren't UTF-8 are replaced (`to_string_lossy`); no setting takes such a value.
     pub variables: BTreeMap<String, String>,
-    /// The file that was named; it must exist. Without one, `sendoff.toml` is read if there is one.
-    pub file: Option<PathBuf>,
+    /// The file.
+    pub file: ConfigFile,
+}
+
+/// Which file is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ConfigFile {
+    /// `sendoff.toml` in the present folder, if there is one.
+    #[default]
+    Usual,
+    /// This one; it must exist.
+    Named(PathBuf),
+    /// None.
+    Nothing,
 }
 
 /// A configuration that can be used.
@@ -81,7 +93,7 @@ impl Config {
     /// [`ConfigError`] with everything that is wrong in any of them.
     pub fn load(inputs: &Inputs) -> Result<Self, ConfigError> {
         let mut problems = Vec::new();
-        let file = read_file(inputs.file.as_deref(), &mut problems);
+        let file = read_file(&inputs.file, &mut problems);
         // From the weakest to the strongest: what comes later wins.
         let mut values = file.values;
         values.extend(variables(&inputs.variables, &mut problems));
@@ -106,11 +118,15 @@ fn given(key: &str, text: &str, source: Source) -> Given {
     Given { key: key.to_owned(), text: text.to_owned(), source }
 }
 
-fn read_file(named: Option<&Path>, problems: &mut Vec<Problem>) -> File {
-    let path = named.unwrap_or(Path::new(FILE_NAME));
+fn read_file(file: &ConfigFile, problems: &mut Vec<Problem>) -> File {
+    let path = match file {
+        ConfigFile::Usual => Path::new(FILE_NAME),
+        ConfigFile::Named(path) => path,
+        ConfigFile::Nothing => return File::default(),
+    };
     match fs::read_to_string(path) {
         Ok(text) => file::read(path, &text, problems),
-        Err(e) if e.kind() == io::ErrorKind::NotFound && named.is_none() => File::default(),
+        Err(e) if e.kind() == io::ErrorKind::NotFound && *file == ConfigFile::Usual => File::default(),
         Err(e) => {
             problems.push(Problem {
                 key: "--config".into(),
@@ -126,17 +142,19 @@ fn read_file(named: Option<&Path>, problems: &mut Vec<Problem>) -> File {
 
 /// The variables that name a setting; those that only look like it are problems.
 fn variables(environment: &BTreeMap<String, String>, problems: &mut Vec<Problem>) -> Vec<Given> {
+    const PREFIX: &str = "SENDOFF_";
     let mut found = Vec::new();
     for (name, value) in environment {
         if let Some(setting) = SETTINGS.iter().find(|s| s.env == Some(name)) {
             found.push(given(setting.key, value, Source::Variable(name.clone())));
-        } else if name.starts_with("SENDOFF_") {
+        } else if let Some(word) = name.strip_prefix(PREFIX) {
+            let known = SETTINGS.iter().filter_map(|s| s.env?.strip_prefix(PREFIX));
             problems.push(Problem {
                 key: name.clone(),
                 source: Source::Variable(name.clone()),
                 value: None,
                 rule: "there is no such variable".into(),
-                suggestion: nearest(name, SETTINGS.iter().filter_map(|s| s.env)),
+                suggestion: nearest(word, known).map(|near| format!("{PREFIX}{near}")),
             });
         }
     }

@@ -8,7 +8,7 @@ fn inputs(flags: &[(&str, &str)], variables: &[(&str, &str)], file: Option<&Path
     Inputs {
         flags: flags.iter().map(|(key, value)| (format!("--{key}"), (*key).into(), (*value).into())).collect(),
         variables: variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
-        file: file.map(Path::to_owned),
+        file: file.map_or(ConfigFile::Nothing, |path| ConfigFile::Named(path.to_owned())),
     }
 }
 
@@ -97,6 +97,11 @@ fn broken_toml_is_told_with_its_line_and_the_rest_is_still_read() {
     let found = problems(&inputs(&[], &[], Some(&toml.path)));
     assert!(found.iter().any(|p| p.contains("sendoff.toml:1") && p.contains("(syntax)")), "{found:?}");
     assert!(found.iter().any(|p| p.contains("sendoff.toml:2: listen")), "{found:?}");
+}
+
+#[test]
+fn nothing_is_suggested_for_what_resembles_nothing() {
+    assert_eq!(problems(&inputs(&[], &[("SENDOFF_FOO", "1")], None)), ["SENDOFF_FOO there is no such variable"]);
 }
 
 #[test]

@@ -1,0 +1,229 @@
+//! The composition root: every part of the system, put together in one process.
+
+mod mail;
+mod parts;
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use futures::future::select_all;
+pub use parts::PartError;
+use parts::Phase;
+use sendoff_consumers::{
+    Consumer, ReactionContext, Reactor, Router, RouterError, RouterPorts, Stop, Worker, WorkerSettings,
+    channels::email::SmtpSettingsError,
+    handlers::{EmailAppAssigned, EmailDesk, EmailSubmissionCreated, WorkflowKickoff},
+    reactions::Timeline,
+    templates::{TemplateError, Templates},
+};
+use sendoff_events::{Clock, Rng};
+use sendoff_producers::api::{self, ApiState, DevelopmentKey, KeyError, KeySet, Limits, NotLoopback};
+use tokio::net::TcpListener;
+
+use crate::{OpenError, Retention, Store, StoreError, StoreOptions, SystemClock, SystemRng, config::Config};
+
+/// How often what nobody needs any more is forgotten.
+const HOUSEKEEPING: Duration = Duration::from_secs(3600);
+
+/// What is stopped may take this much longer than it was given, before it is cut off.
+const MARGIN: Duration = Duration::from_secs(5);
+
+/// The whole system, running: API, consumers, the reaction to changes, the mail server inside the process, and the store.
+///
+/// Its parts stand in phases. Stopping goes through them in order, so that nothing loses what it depends on: the API takes
+/// no more, then the consumers finish, then the mail server, and last the store.
+pub struct System {
+    store: Store,
+    address: SocketAddr,
+    consumers: Vec<Arc<Consumer>>,
+    phases: Vec<Phase>,
+}
+
+/// The system couldn't start, or a part of it failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SystemError {
+    /// The data folder can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store doesn't work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The API can't listen.
+    #[error("can't listen at {address}: {source}. Choose another address with --listen")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is no key to check tokens with.
+    #[error(transparent)]
+    NotLoopback(#[from] NotLoopback),
+    /// The keys contradict each other.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The mail server inside the process can't start.
+    #[error("the mail server inside the process can't start: {0}")]
+    Sink(io::Error),
+    /// The mail server can't be used.
+    #[error(transparent)]
+    Smtp(#[from] SmtpSettingsError),
+    /// A standard template has a mistake.
+    #[error(transparent)]
+    Templates(#[from] TemplateError),
+    /// The handlers contradict each other.
+    #[error(transparent)]
+    Router(#[from] RouterError),
+    /// A part ended although nobody had asked it to.
+    #[error(transparent)]
+    Part(#[from] PartError),
+}
+
+impl System {
+    /// Starts everything. When it returns, the API takes requests.
+    ///
+    /// # Errors
+    ///
+    /// [`SystemError`]; what was started by then is stopped again.
+    pub async fn start(config: &Config) -> Result<Self, SystemError> {
+        let settings = &config.settings;
+        let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng::new()));
+        let store = Store::open(
+            &settings.data,
+            StoreOptions { durability: settings.durability, max_body: settings.topic_limit, ..StoreOptions::default() },
+        )?;
+        let listener = listen(settings.listen).await?;
+        let address =
+            listener.local_addr().map_err(|source| SystemError::Listen { address: settings.listen, source })?;
+
+        let patience = settings.grace + MARGIN;
+        let (mut front, mut middle, mut back) = (Phase::new(patience), Phase::new(patience), Phase::new(patience));
+        let (provider, sink) = mail::route(config, &clock, &rng).await?;
+        if let Some(sink) = sink {
+            let stop = back.stop_signal();
+            back.run("the mail server", async move {
+                sink.run(stop).await;
+                Ok(())
+            });
+        }
+        let retention = Retention { events: settings.inbox_keep, changes: settings.inbox_keep, ..Retention::default() };
+        back.run("the housekeeping", keep_house(store.clone(), retention, clock.clone(), back.stop_signal()));
+
+        let ports = RouterPorts {
+            inbox: store.inbox(),
+            clock: clock.clone(),
+            rng: rng.clone(),
+            blobs: Some(store.blobs()),
+            keep: settings.inbox_keep,
+        };
+        let (records, workflows) = (store.records(), store.workflows());
+        let desk = Arc::new(EmailDesk {
+            records: records.clone(),
+            provider,
+            templates: Arc::new(Templates::standard()?),
+            from: settings.mail_from.clone(),
+        });
+        let router = Router::new(ports)
+            .with(EmailAppAssigned(desk.clone()))?
+            .with(EmailSubmissionCreated(desk))?
+            .with(WorkflowKickoff { records: records.clone(), workflows })?;
+        let consumers: Vec<_> = router.consumers().cloned().collect();
+        let pace = WorkerSettings {
+            concurrency: settings.concurrency,
+            // A receive costs no round trip here, so it may fill every free slot at once.
+            batch: settings.concurrency,
+            lease: settings.lease,
+            grace: settings.grace,
+            ..WorkerSettings::default()
+        };
+        for consumer in &consumers {
+            store.subscribe(consumer.name(), &consumer.filter()).await?;
+            let queue = store.queue(consumer.name()).await?;
+            let worker = Worker::new(consumer.clone(), queue, clock.clone(), rng.clone(), pace);
+            let stop = middle.stop_signal();
+            middle.run(format!("the consumer `{}`", consumer.name()), async move {
+                worker.run(stop).await;
+                Ok(())
+            });
+        }
+        let context = ReactionContext { clock: clock.clone(), rng: rng.clone() };
+        let reactor = Reactor::new(Arc::new(Timeline { records: records.clone() }), store.changes(), context);
+        let stop = middle.stop_signal();
+        middle.run("the reaction to changes", async move {
+            reactor.run(stop).await;
+            Ok(())
+        });
+
+        let limits = Limits { body_bytes: settings.max_body, ..Limits::default() };
+        let api = api::router(ApiState::new(records, keys(config, address)?, clock, rng).with_limits(limits));
+        let stop = front.stop_signal();
+        front.run("the API", async move {
+            axum::serve(listener, api).with_graceful_shutdown(stop.requested()).await.map_err(|e| e.to_string())
+        });
+        Ok(Self { store, address, consumers, phases: vec![front, middle, back] })
+    }
+
+    /// Where the API listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The store.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The consumers, sorted by name. Each has a subscription to the events that it handles.
+    #[must_use]
+    pub fn consumers(&self) -> &[Arc<Consumer>] {
+        &self.consumers
+    }
+
+    /// Resolves when a part has failed. Then the rest should be shut down: half a system is worse than none.
+    pub async fn failed(&mut self) -> PartError {
+        select_all(self.phases.iter_mut().map(|phase| Box::pin(phase.failed()))).await.0
+    }
+
+    /// Stops everything in order and loses nothing: requests that were taken are answered, running handlers get the grace
+    /// period, and what isn't finished by then is delivered again at the next start.
+    ///
+    /// # Errors
+    ///
+    /// [`PartError`] of the first part that failed while it stopped; everything is stopped nevertheless.
+    pub async fn shutdown(self) -> Result<(), PartError> {
+        let mut result = Ok(());
+        for phase in self.phases {
+            result = result.and(phase.stop().await);
+        }
+        self.store.shutdown().await;
+        result
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, SystemError> {
+    TcpListener::bind(address).await.map_err(|source| SystemError::Listen { address, source })
+}
+
+/// The configured keys; without any, the development key, which only a loopback address gives.
+fn keys(config: &Config, address: SocketAddr) -> Result<KeySet, SystemError> {
+    if config.has_keys {
+        return Ok(config.keys.clone());
+    }
+    Ok(KeySet::new().with_development(&DevelopmentKey::loopback(address)?)?)
+}
+
+async fn keep_house(store: Store, retention: Retention, clock: Arc<dyn Clock>, stop: Stop) -> Result<(), String> {
+    loop {
+        match store.purge(retention).await {
+            Ok(purged) => tracing::debug!(?purged, "forgot what nobody needs any more"),
+            // The next round may have more luck; the system works without it.
+            Err(error) => tracing::warn!(%error, "old data could not be removed"),
+        }
+        tokio::select! {
+            () = stop.requested() => return Ok(()),
+            () = clock.sleep(HOUSEKEEPING) => {}
+        }
+    }
+}
