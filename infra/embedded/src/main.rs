@@ -1,1 +1,10 @@
-fn main() {}
+//! The program `sendoff`: the whole system in one process, and the tools to look at it.
+
+mod cli;
+mod demo;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

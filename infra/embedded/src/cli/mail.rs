@@ -1,0 +1,69 @@
+//! `sendoff mail`: what the mail server inside the process has received.
+
+use sendoff_embedded::{
+    config::Config,
+    sink::{Mailbox, MailboxError, ReceivedMail},
+};
+
+use super::{
+    args::{self, Output, TextOrJson},
+    exit::{Exit, Stopped},
+    print,
+};
+
+impl From<MailboxError> for Stopped {
+    fn from(error: MailboxError) -> Self {
+        let exit = match error {
+            MailboxError::NotFound(_) => Exit::NothingMatched,
+            MailboxError::Ambiguous { .. } => Exit::Usage,
+            MailboxError::Io { .. } => Exit::Unreachable,
+        };
+        Self::new(exit, error)
+    }
+}
+
+pub(super) fn run(config: &Config, command: &args::Mail) -> Result<Exit, Stopped> {
+    let mailbox = Mailbox::of(&config.settings.data);
+    match command {
+        args::Mail::Ls { output } => list(&mailbox.list()?, *output),
+        args::Mail::Show { id, output: TextOrJson::Json } => Ok(print::json(&mailbox.read(id)?).map(|()| Exit::Done)?),
+        args::Mail::Show { id, output: TextOrJson::Text } => {
+            Ok(print::data(page(&mailbox.read(id)?)).map(|()| Exit::Done)?)
+        }
+    }
+}
+
+fn list(mails: &[ReceivedMail], output: Output) -> Result<Exit, Stopped> {
+    match output {
+        Output::Table => {
+            let row = |m: &ReceivedMail| {
+                [m.id.clone(), format!("{:.3}", m.received_at), m.to.join(", "), one_line(&m.subject)]
+            };
+            print::data(print::table(["ID", "RECEIVED", "TO", "SUBJECT"], mails.iter().map(row)))?;
+        }
+        Output::Json => print::json(&mails)?,
+        Output::Ndjson => mails.iter().try_for_each(print::json_line)?,
+    }
+    if mails.is_empty() {
+        print::prose("there is no mail yet");
+        return Ok(Exit::NothingMatched);
+    }
+    Ok(Exit::Done)
+}
+
+fn page(mail: &ReceivedMail) -> String {
+    let ReceivedMail { id, received_at, to, from, subject, text, html, size } = mail;
+    let html = if html.is_some() { "with an HTML part (--output json shows it)" } else { "without an HTML part" };
+    let (to, from, subject) = (one_line(&to.join(", ")), one_line(from), one_line(subject));
+    let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    format!(
+        "Id:       {id}\nReceived: {received_at:.3}\nFrom:     {from}\nTo:       {to}\nSubject:  {subject}\nSize:     {size} \
+         bytes, {html}\n\n{}\n",
+        text.trim_end()
+    )
+}
+
+/// What was received may hold anything, and must not move a terminal's cursor about.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}

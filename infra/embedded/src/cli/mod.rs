@@ -1,0 +1,66 @@
+//! The command line: what was asked for, done, and told.
+
+mod args;
+mod config;
+mod exit;
+mod logging;
+mod mail;
+mod outcome;
+mod print;
+mod reading;
+mod serve;
+mod signals;
+mod tail;
+mod token;
+mod trace;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+pub(crate) use args::{Demo as DemoArgs, TableOrJson};
+use clap::Parser as _;
+pub(crate) use exit::{Exit, Stopped};
+pub(crate) use outcome::{Outcome, State, of_event};
+pub(crate) use print::{data, json, prose, table, word};
+use sendoff_embedded::config::Config;
+pub(crate) use trace::runs;
+
+use crate::demo;
+
+/// Does what the command line asks for.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(Stopped { exit, message }) => {
+            if let Some(message) = message {
+                prose(format_args!("sendoff: {message}"));
+            }
+            exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit, Stopped> {
+    let mut inputs = cli.settings.inputs();
+    let no_color = inputs.variables.get("NO_COLOR").is_some_and(|value| !value.is_empty());
+    if let Some(Command::Demo(_)) = cli.command {
+        inputs = demo::inputs(inputs);
+    }
+    let config = Config::load(&inputs)?;
+    logging::start(&config.settings, no_color);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stopped::failed)?;
+    runtime.block_on(dispatch(cli, config))
+}
+
+async fn dispatch(cli: Cli, config: Config) -> Result<Exit, Stopped> {
+    match cli.command {
+        None => serve::run(&config).await,
+        Some(Command::Demo(args)) => demo::run(config, &args, cli.settings.data.is_some()).await,
+        Some(Command::Trace { event, output }) => trace::run(&config, event, output).await,
+        Some(Command::Tail { since, output }) => tail::run(&config, since, output).await,
+        Some(Command::Mail(command)) => mail::run(&config, &command),
+        Some(Command::Token { tenant, user, ttl }) => token::run(&config, &tenant, &user, ttl),
+        Some(Command::Config(command)) => config::run(&command, &config),
+    }
+}

@@ -1,0 +1,69 @@
+//! Data to stdout, prose to stderr.
+
+use std::{
+    fmt::Display,
+    io::{self, Write as _},
+};
+
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+/// Writes data to stdout, and out of the process at once.
+pub(crate) fn data(text: impl Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    write!(out, "{text}")?;
+    out.flush()
+}
+
+/// Writes a value as laid-out JSON.
+pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
+    data(format_args!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// Writes a value as one line of JSON.
+pub(crate) fn json_line(value: &impl Serialize) -> io::Result<()> {
+    data(format_args!("{}\n", serde_json::to_string(value)?))
+}
+
+/// The word that a value without fields has in JSON.
+pub(crate) fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(other) => other.to_string(),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// Tells a person something on stderr. If nobody listens there, that is fine.
+pub(crate) fn prose(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// Rows under a heading, in plain columns: easy to read, to copy and to grep.
+pub(crate) fn table<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(heading);
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::table;
+
+    #[test]
+    fn columns_are_aligned_and_nothing_trails() {
+        let rows = [["1".to_owned(), "long value".to_owned()], ["23".to_owned(), String::new()]];
+        assert_eq!(table(["n", "what"], rows), "n   what\n1   long value\n23\n");
+    }
+}

@@ -1,0 +1,73 @@
+//! `sendoff`: the whole system, until it is asked to stop.
+
+use std::time::Duration;
+
+use sendoff_embedded::{
+    System,
+    config::{Config, Mail},
+};
+
+use super::{
+    exit::{Exit, Stopped},
+    print,
+    signals::Signals,
+    token,
+};
+
+pub(super) async fn run(config: &Config) -> Result<Exit, Stopped> {
+    let mut signals = Signals::listen().map_err(Stopped::failed)?;
+    let mut system = System::start(config).await?;
+    welcome(config, &system)?;
+    let signal = tokio::select! {
+        signal = signals.next() => signal,
+        failure = system.failed() => {
+            // Half a system is worse than none: what still runs is stopped in order, and whoever started it is told.
+            let _ = system.shutdown().await;
+            return Err(Stopped::failed(failure));
+        }
+    };
+    print::prose(format_args!("{signal}: finishing what is running; once more to stop at once"));
+    tokio::select! {
+        ended = system.shutdown() => ended?,
+        signal = signals.next() => {
+            let why = format!("{signal}: stopped at once; what was running is delivered again at the next start");
+            return Err(Stopped::failed(why));
+        }
+    }
+    print::prose("stopped; nothing was lost");
+    Ok(Exit::Done)
+}
+
+fn welcome(config: &Config, system: &System) -> Result<(), Stopped> {
+    let address = system.address();
+    print::data(format_args!("listening on http://{address}\n"))?;
+    print::prose(format_args!("data in {}", config.settings.data.display()));
+    match &config.mail {
+        Mail::Sink => {
+            print::prose("mail goes to the mail server inside this process and no further (SMTP_URL sends it)")
+        }
+        Mail::Server(settings) => print::prose(format_args!("mail goes to {}", settings.url)),
+    }
+    if config.has_keys {
+        return Ok(());
+    }
+    let (Ok(tenant), Ok(user)) = ("acme".parse(), "admin".parse()) else { return Ok(()) };
+    let token = token::development(config, &tenant, &user, Duration::from_secs(12 * 3600))?;
+    print::prose(format_args!(
+        "
+Try it (any other terminal; the token is valid for 12 hours):
+
+  export TOKEN={token}
+  curl -X PUT http://{address}/v1/users/ada -H \"Authorization: Bearer $TOKEN\" \\
+    -H 'Content-Type: application/json' -d '{{\"name\":\"Ada\",\"email\":\"ada@example.org\"}}'
+  curl -X PUT http://{address}/v1/apps/expenses -H \"Authorization: Bearer $TOKEN\" \\
+    -H 'Content-Type: application/json' -d '{{\"name\":\"Expenses\",\"owners\":[\"ada\"]}}'
+  curl -X PUT http://{address}/v1/apps/expenses/assignments/ada -H \"Authorization: Bearer $TOKEN\"
+
+  sendoff tail        events and outcomes as they happen
+  sendoff mail ls     the mail that was sent
+
+Ctrl-C stops it and loses nothing."
+    ));
+    Ok(())
+}

@@ -1,0 +1,264 @@
+//! `sendoff trace`: the life of one event.
+
+use std::fmt::Write as _;
+
+use sendoff_consumers::{Attempt, Failure, Run, RunStatus, Step, StepState};
+use sendoff_embedded::{DeliveryState, EventDetail, EventSummary, Store, config::Config};
+use sendoff_events::{EventId, Timestamp};
+use serde::Serialize;
+
+use super::{
+    args::TableOrJson,
+    exit::{Exit, Stopped},
+    outcome::{self, Outcome, State},
+    print, reading,
+};
+
+/// Everything that is known of an event.
+#[derive(Debug, Serialize)]
+struct Life {
+    id: EventId,
+    r#type: String,
+    tenant: String,
+    subject: String,
+    correlation: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caused_by: Option<EventId>,
+    committed_at: Timestamp,
+    published_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload_bytes: Option<u64>,
+    changed: Vec<ChangedRecord>,
+    consumers: Vec<ConsumerLife>,
+    caused: Vec<Caused>,
+    runs: Vec<RunLife>,
+}
+
+#[derive(Debug, Serialize)]
+struct ChangedRecord {
+    record: String,
+    version: u64,
+    actor: String,
+}
+
+#[derive(Debug, Serialize)]
+struct ConsumerLife {
+    consumer: String,
+    outcome: &'static str,
+    attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency_ms: Option<u128>,
+    /// Where the message stands while there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits_in: Option<Waits>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+    steps: Vec<StepLife>,
+    failed_attempts: Vec<Attempt>,
+}
+
+#[derive(Debug, Serialize)]
+struct Waits {
+    queue: String,
+    message_id: String,
+    receives: u32,
+    visible_at: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+struct StepLife {
+    step: String,
+    state: StepState,
+    at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Caused {
+    id: EventId,
+    r#type: String,
+}
+
+#[derive(Debug, Serialize)]
+struct RunLife {
+    name: String,
+    workflow: String,
+    version: u32,
+    status: RunStatus,
+    steps: Vec<String>,
+}
+
+pub(super) async fn run(config: &Config, event: EventId, output: TableOrJson) -> Result<Exit, Stopped> {
+    let store = reading::open(config)?;
+    let Some(found) = store.event(event).await? else {
+        return Err(Stopped::new(
+            Exit::NothingMatched,
+            format_args!("there is no event {event} in {}", config.settings.data.display()),
+        ));
+    };
+    let outcomes = outcome::of_event(&store, event).await?;
+    let exit = if outcomes.iter().any(|o| o.state == State::InDoubt) { Exit::InDoubt } else { Exit::Done };
+    let life = life(&store, found, outcomes).await?;
+    match output {
+        TableOrJson::Json => print::json(&life)?,
+        TableOrJson::Table => print::data(page(&life))?,
+    }
+    Ok(exit)
+}
+
+async fn life(store: &Store, found: EventDetail, outcomes: Vec<Outcome>) -> Result<Life, Stopped> {
+    let EventDetail { summary, changes, .. } = found;
+    let runs = runs(store, &outcomes).await?;
+    let caused = store.caused_by(summary.id).await?;
+    let changed =
+        changes.into_iter().map(|c| ChangedRecord { record: c.key.to_string(), version: c.version, actor: c.actor });
+    Ok(Life {
+        changed: changed.collect(),
+        consumers: outcomes.into_iter().map(|o| consumer(o, &summary)).collect(),
+        caused: caused.into_iter().map(|e| Caused { id: e.id, r#type: e.event_type.to_string() }).collect(),
+        runs: runs.into_iter().map(run_life).collect(),
+        id: summary.id,
+        r#type: summary.event_type.to_string(),
+        tenant: summary.tenant.to_string(),
+        subject: summary.subject,
+        correlation: summary.correlation,
+        caused_by: summary.causation,
+        committed_at: summary.committed_at,
+        published_at: summary.published_at,
+        payload_bytes: summary.payload_bytes,
+    })
+}
+
+/// The workflow runs that the consumers' steps have started: a step that starts one records the run's name.
+pub(crate) async fn runs(store: &Store, outcomes: &[Outcome]) -> Result<Vec<Run>, Stopped> {
+    let workflows = store.workflows();
+    let mut runs = Vec::new();
+    let steps = outcomes.iter().filter_map(|o| o.record.as_ref()).flat_map(|record| record.steps.values());
+    for name in steps.filter_map(|step| step.provider_id.as_deref()) {
+        let run = workflows.get(name).await.map_err(|e| Stopped::new(Exit::Unreachable, e))?;
+        runs.extend(run);
+    }
+    Ok(runs)
+}
+
+fn run_life(run: Run) -> RunLife {
+    RunLife {
+        name: run.started.name,
+        workflow: run.started.workflow,
+        version: run.started.version,
+        status: run.status,
+        steps: run.taken.into_iter().map(|step| step.id).collect(),
+    }
+}
+
+fn consumer(outcome: Outcome, event: &EventSummary) -> ConsumerLife {
+    let latency_ms = outcome.latency(event).map(|l| l.as_millis());
+    let Outcome { consumer, state, attempts, record, message, .. } = outcome;
+    let (steps, history) = record.map(|r| (r.steps, r.history)).unwrap_or_default();
+    let failure = message.as_ref().and_then(|m| match &m.state {
+        DeliveryState::Dead(failure) => failure.clone(),
+        _ => None,
+    });
+    let step = |(name, step): (String, Step)| StepLife {
+        step: name,
+        state: step.state,
+        at: step.at,
+        provider_id: step.provider_id,
+        reason: step.reason,
+    };
+    ConsumerLife {
+        consumer,
+        outcome: state.word(),
+        attempts,
+        latency_ms,
+        waits_in: message.map(|m| Waits {
+            queue: m.queue,
+            message_id: m.message_id,
+            receives: m.receives,
+            visible_at: m.visible_at,
+        }),
+        failure,
+        steps: steps.into_iter().map(step).collect(),
+        failed_attempts: history,
+    }
+}
+
+/// The same for people.
+fn page(life: &Life) -> String {
+    let mut page = format!("event        {}\ntype         {}\n", life.id, life.r#type);
+    let mut fact = |name: &str, value: String| {
+        let _ = writeln!(page, "{name:<12} {value}");
+    };
+    fact("tenant", life.tenant.clone());
+    fact("subject", life.subject.clone());
+    fact("correlation", life.correlation.clone());
+    if let Some(cause) = life.caused_by {
+        fact("caused by", cause.to_string());
+    }
+    if let Some(bytes) = life.payload_bytes {
+        fact("body", format!("{bytes} bytes, in a file"));
+    }
+    for change in &life.changed {
+        fact("changed", format!("{} to version {} by {}", change.record, change.version, change.actor));
+    }
+    fact("committed", format!("{:.3}", life.committed_at));
+    fact("published", life.published_at.map_or_else(|| "not yet".into(), |at| format!("{at:.3}")));
+    page.push('\n');
+    if life.consumers.is_empty() {
+        page.push_str("No consumer is subscribed to it.\n");
+    } else {
+        let row = |c: &ConsumerLife| {
+            let outcome =
+                c.failure.as_ref().map_or_else(|| c.outcome.into(), |f| format!("{}: {}", c.outcome, f.reason));
+            let latency = c.latency_ms.map_or_else(String::new, |ms| format!("{ms}ms"));
+            [c.consumer.clone(), outcome, c.attempts.to_string(), latency]
+        };
+        page.push_str(&print::table(["CONSUMER", "OUTCOME", "ATTEMPTS", "LATENCY"], life.consumers.iter().map(row)));
+    }
+    for consumer in &life.consumers {
+        details(&mut page, consumer);
+    }
+    for caused in &life.caused {
+        let _ = writeln!(page, "\ncaused event {} {}", caused.r#type, caused.id);
+    }
+    for run in &life.runs {
+        let RunLife { name, workflow, version, status, steps } = run;
+        let status = print::word(status);
+        let _ = writeln!(page, "\nstarted run {name} of {workflow} version {version}: {status}, {}", steps.join(" > "));
+    }
+    page
+}
+
+fn details(page: &mut String, consumer: &ConsumerLife) {
+    let name = &consumer.consumer;
+    for step in &consumer.steps {
+        let known = [("provider id", &step.provider_id), ("because", &step.reason)]
+            .map(|(what, value)| value.as_ref().map_or_else(String::new, |value| format!(", {what} {value}")));
+        let _ = writeln!(
+            page,
+            "\n{name}: step {} {} at {:.3}{}",
+            step.step,
+            print::word(&step.state),
+            step.at,
+            known.concat()
+        );
+    }
+    for attempt in &consumer.failed_attempts {
+        let class = print::word(&attempt.class);
+        let _ = writeln!(page, "\n{name}: {class} at {:.3}: {}: {}", attempt.at, attempt.reason, attempt.error);
+    }
+    if let Some(waits) = &consumer.waits_in {
+        let Waits { queue, message_id, receives, visible_at } = waits;
+        let _ = writeln!(
+            page,
+            "\n{name}: message {message_id} in queue {queue}, received {receives} times, visible from {visible_at:.3}"
+        );
+    }
+    if let Some(failure) = &consumer.failure {
+        let _ =
+            writeln!(page, "{name}: dead since {:.3}: {} ({})", failure.last_at, failure.error, failure.fingerprint);
+    }
+}

@@ -1,0 +1,63 @@
+//! The report for people.
+
+use std::fmt::Write as _;
+
+use super::report::{EventReport, Report, TimelineEntry};
+use crate::cli::{table, word};
+
+/// The whole report as text.
+pub(super) fn page(report: &Report) -> String {
+    let mut page = String::from("EVENTS AND OUTCOMES\n");
+    let rows = report.events.iter().flat_map(rows);
+    page.push_str(&table(["EVENT", "TYPE", "CONSUMER", "OUTCOME", "ATTEMPTS", "LATENCY"], rows));
+
+    page.push_str("\nMAIL, AS RECEIVED OVER SMTP\n");
+    page.push_str(&table(["TO", "SUBJECT"], report.mails.iter().map(|m| [m.to.clone(), m.subject.clone()])));
+
+    page.push_str("\nWORKFLOW RUNS\n");
+    let runs = report.runs.iter().map(|run| {
+        let steps: Vec<&str> = run.taken.iter().map(|step| step.id.as_str()).collect();
+        [format!("{} v{}", run.started.workflow, run.started.version), word(&run.status), steps.join(" > ")]
+    });
+    page.push_str(&table(["WORKFLOW", "STATUS", "STEPS TAKEN"], runs));
+
+    page.push_str("\nTIMELINE\n");
+    let entry = |e: &TimelineEntry| [e.app.clone(), e.actor.clone(), e.action.clone(), e.user.clone()];
+    page.push_str(&table(["APP", "WHO", "DID WHAT", "TO WHOM"], report.timeline.iter().map(entry)));
+
+    if !report.dead_letters.is_empty() {
+        page.push_str("\nDEAD LETTERS\n");
+        let rows = report.dead_letters.iter().map(|d| [d.consumer.clone(), d.reason.clone(), d.count.to_string()]);
+        page.push_str(&table(["CONSUMER", "REASON", "COUNT"], rows));
+    }
+    let (done, dead, doubt) = (report.count("done"), report.count("dead-lettered"), report.count("in-doubt"));
+    // Writing to a String can't fail.
+    let _ = writeln!(
+        page,
+        "\n{} requests, {} events, {} outcomes: {done} done, {dead} dead-lettered, {doubt} in doubt; {} mails received; lost {}",
+        report.requests,
+        report.events.len(),
+        report.events.iter().map(|e| e.outcomes.len()).sum::<usize>(),
+        report.mails.len(),
+        report.lost
+    );
+    page
+}
+
+/// One row for each consumer; the event stands in the first one only. An event that nobody subscribes to is done with.
+fn rows(event: &EventReport) -> Vec<[String; 6]> {
+    let mut rows: Vec<_> = event
+        .outcomes
+        .iter()
+        .map(|o| {
+            let latency = o.latency_ms.map_or_else(String::new, |ms| format!("{ms}ms"));
+            [String::new(), String::new(), o.consumer.clone(), o.shown.clone(), o.attempts.to_string(), latency]
+        })
+        .collect();
+    if rows.is_empty() {
+        rows.push([String::new(), String::new(), "-".into(), "no subscriber".into(), String::new(), String::new()]);
+    }
+    rows[0][0] = event.id.to_string();
+    rows[0][1].clone_from(&event.r#type);
+    rows
+}
