@@ -1,6 +1,5 @@
 //! A process is killed again and again while it publishes and handles 20,000 events. At the end nothing is lost, nothing
 //! that may happen once happened twice, and what nobody can know is told.
-#![expect(clippy::expect_used, reason = "what can't be checked fails the test")]
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
