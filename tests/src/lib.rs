@@ -1,4 +1,5 @@
-//! What proves it: a backend in memory, the simulation of the whole protocol under faults, and the conformance suite.
+//! What proves it: the conformance suite that every backend passes, a backend in memory, the simulation of the whole protocol
+//! under faults, and the process that is killed while it works.
 
 pub mod conformance;
 pub mod crash;
