@@ -5,3 +5,8 @@ pub mod conformance;
 pub mod crash;
 pub mod memory;
 pub mod simulation;
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

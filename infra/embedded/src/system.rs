@@ -86,6 +86,19 @@ impl System {
     ///
     /// [`SystemError`]; what was started by then is stopped again.
     pub async fn start(config: &Config) -> Result<Self, SystemError> {
+        Self::start_with(config, |router, _| Ok(router)).await
+    }
+
+    /// Starts everything, and the handlers that `add` adds to the router: a consumer of your own beside the standard ones.
+    /// Its queue is made and subscribed to the events that it handles.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](System::start), and what `add` gives.
+    pub async fn start_with(
+        config: &Config,
+        add: impl FnOnce(Router, &Store) -> Result<Router, RouterError>,
+    ) -> Result<Self, SystemError> {
         let settings = &config.settings;
         let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng::new()));
         let store = Store::open(
@@ -116,17 +129,14 @@ impl System {
             blobs: Some(store.blobs()),
             keep: settings.inbox_keep,
         };
-        let (records, workflows) = (store.records(), store.workflows());
-        let desk = Arc::new(EmailDesk {
+        let records = store.records();
+        let desk = EmailDesk {
             records: records.clone(),
             provider,
             templates: Arc::new(Templates::standard()?),
             from: settings.mail_from.clone(),
-        });
-        let router = Router::new(ports)
-            .with(EmailAppAssigned(desk.clone()))?
-            .with(EmailSubmissionCreated(desk))?
-            .with(WorkflowKickoff { records: records.clone(), workflows })?;
+        };
+        let router = add(standard(Router::new(ports), desk, &store)?, &store)?;
         let consumers: Vec<_> = router.consumers().cloned().collect();
         let pace = WorkerSettings {
             concurrency: settings.concurrency,
@@ -200,6 +210,15 @@ impl System {
         self.store.shutdown().await;
         result
     }
+}
+
+/// The handlers that every system has.
+fn standard(router: Router, desk: EmailDesk, store: &Store) -> Result<Router, RouterError> {
+    let desk = Arc::new(desk);
+    router
+        .with(EmailAppAssigned(desk.clone()))?
+        .with(EmailSubmissionCreated(desk))?
+        .with(WorkflowKickoff { records: store.records(), workflows: store.workflows() })
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, SystemError> {
