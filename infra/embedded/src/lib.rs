@@ -42,6 +42,7 @@ mod publisher;
 mod purge;
 mod queue;
 mod records;
+mod recover;
 mod schedules;
 pub mod sink;
 mod store;

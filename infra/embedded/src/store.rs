@@ -17,6 +17,7 @@ use crate::{
     purge,
     queue::{SqliteQueue, names, names::Ids},
     records::SqliteRecords,
+    recover,
     schedules::SqliteSchedules,
     topics,
     workflows::SqliteWorkflows,
@@ -194,6 +195,16 @@ impl Store {
     pub async fn unsubscribe(&self, queue: &str) -> Result<bool, StoreError> {
         let ids = self.ids(queue).await?;
         self.db.write_isolated(move |tx| topics::unsubscribe(tx, ids.queue)).await
+    }
+
+    /// Ends the leases and claims of the process that served the folder before, if it vanished without giving them back. To be
+    /// called before the first message is received. Gives how many leases it has ended.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be written.
+    pub async fn recover(&self) -> Result<u64, StoreError> {
+        self.db.write_isolated(recover::recover).await
     }
 
     /// Forgets what nobody needs any more, in small steps beside the work at hand. Records that are claimed or in doubt, and

@@ -105,6 +105,10 @@ impl System {
             &settings.data,
             StoreOptions { durability: settings.durability, max_body: settings.topic_limit, ..StoreOptions::default() },
         )?;
+        let ended = store.recover().await?;
+        if ended > 0 {
+            tracing::info!(messages = ended, "the process before has vanished; what it was at is delivered again");
+        }
         let listener = listen(settings.listen).await?;
         let address =
             listener.local_addr().map_err(|source| SystemError::Listen { address: settings.listen, source })?;

@@ -1,7 +1,9 @@
 use rusqlite::Connection;
 
 use super::Bench;
-use crate::{changes, dead_letters, inbox, inspect, outbox, purge, queue, records, schedules, topics, workflows};
+use crate::{
+    changes, dead_letters, inbox, inspect, outbox, purge, queue, records, recover, schedules, topics, workflows,
+};
 
 /// These hold one row per queue or reaction, however many events there are.
 const SMALL: &[&str] = &["queues", "subscriptions", "cursors", "q", "d"];
@@ -19,6 +21,7 @@ fn statements() -> Vec<&'static str> {
         queue::message::STATEMENTS,
         queue::names::STATEMENTS,
         records::STATEMENTS,
+        recover::STATEMENTS,
         schedules::STATEMENTS,
         topics::STATEMENTS,
         workflows::STATEMENTS,
