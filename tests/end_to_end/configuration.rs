@@ -12,30 +12,22 @@ fn everything_that_is_wrong_is_told_at_once() {
     assert_eq!(ended.with(2), "");
     assert_eq!(
         ended.err,
-        "sendoff: the configuration has 5 problems:
+        r#"sendoff: the configuration has 5 problems:
   - SENDOFF_LISTN
       there is no such variable; did you mean `SENDOFF_LISTEN`?
   - sendoff.toml:2: worker.concurency
       there is no such setting; did you mean `worker.concurrency`?
-  - sendoff.toml:3: worker.lease = \"soon\"
+  - sendoff.toml:3: worker.lease = "soon"
       must be a duration of 2 to 43200 seconds with its unit, such as `30s` or `2m`
   - SMTP_URL: smtp.url = (secret)
-      must be the address of a mail server, such as `smtps://user:password@mail.example.org` (the SMTP URL is not valid: \
-         it has no host)
-  - --set: log.format = \"xml\"
+      must be the address of a mail server, such as `smtps://user:password@mail.example.org` (the SMTP URL is not valid: it has no host)
+  - --set: log.format = "xml"
       must be `text` or `json`
 Every setting is described in docs/CONFIG.md.
-"
-        .replace("(the SMTP URL is not valid: it has no host)", &smtp_complaint(&ended.err))
+"#
     );
     assert!(!ended.err.contains("hunter2"));
     assert!(!folder.path().join("sendoff.db").exists(), "nothing was started");
-}
-
-/// What the parser of URLs says is its own affair, as long as it says it in the brackets.
-fn smtp_complaint(err: &str) -> String {
-    let start = err.find("(the SMTP URL is not valid").expect("the complaint is there");
-    err[start..].split_inclusive(')').next().unwrap_or_default().to_owned()
 }
 
 #[test]

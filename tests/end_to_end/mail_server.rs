@@ -77,7 +77,7 @@ async fn with_smtp_url_mail_goes_to_that_server_and_not_into_the_sink() {
     let mail = heard.recv_timeout(PATIENCE).expect("the mail arrives");
     assert!(mail.recipient.contains("<ada@example.org>"), "{}", mail.recipient);
     assert!(mail.message.contains("Subject: Expenses is ready for you"), "{}", mail.message);
-    assert!(mail.message.contains("From: Acme <apps@acme.example>") || mail.message.contains("apps@acme.example"));
+    assert!(mail.message.contains("apps@acme.example"), "{}", mail.message);
     assert!(mail.message.contains(&format!("X-Idempotency-Key: email/{event}/ada")), "{}", mail.message);
 
     wait_for("the provider's id is recorded", || {

@@ -1,4 +1,9 @@
 //! The real program from outside: what it prints, what it answers, how it ends.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails where it can't go on, also in the functions that its tests share"
+)]
 
 mod configuration;
 mod data_folder;
