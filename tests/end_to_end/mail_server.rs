@@ -88,3 +88,29 @@ async fn with_smtp_url_mail_goes_to_that_server_and_not_into_the_sink() {
     assert_eq!(server.process.stop("TERM"), Some(0));
     run(folder.path(), ["mail", "ls"]).with(4);
 }
+
+#[tokio::test]
+async fn a_second_signal_stops_at_once_and_the_mail_goes_after_the_next_start() {
+    // It takes connections and never says a word, so the mail handler hangs.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("smtp://{}?tls=none", silent.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start_with(folder.path(), |command| {
+        command.env("SMTP_URL", &url);
+    });
+    server.api.prepare().await;
+    let event = server.api.change("PUT", "/v1/apps/expenses/assignments/ada", None).await.remove(0);
+    let (_connection, _) = silent.accept().unwrap();
+    server.process.signal("TERM");
+    wait_for("the first signal is told", || server.process.err().contains("once more to stop at once").then_some(()));
+    assert_eq!(server.process.stop("TERM"), Some(1));
+
+    let server = Server::start(folder.path());
+    wait_for("the mail is sent", || {
+        let life = run(folder.path(), ["trace", &event, "--output", "json"]).json(0);
+        (life["consumers"][0]["outcome"] == "done").then_some(())
+    });
+    let mails = run(folder.path(), ["mail", "ls", "--output", "json"]).json(0);
+    assert_eq!(mails.as_array().unwrap().len(), 1);
+    assert_eq!(server.process.stop("TERM"), Some(0));
+}

@@ -138,6 +138,11 @@ impl Streaming {
         self.err.lock().expect("no reader panicked").clone()
     }
 
+    /// Asks it to stop, and goes on.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.running.signal(signal);
+    }
+
     /// Asks it to stop (`TERM`, `INT`), waits, and gives its exit code.
     pub(crate) fn stop(mut self, signal: &str) -> Option<i32> {
         self.running.signal(signal);

@@ -1,25 +1,26 @@
 //! The composition root: every part of the system, put together in one process.
 
+mod error;
 mod mail;
 mod parts;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+pub use error::SystemError;
 use futures::future::select_all;
 pub use parts::PartError;
 use parts::Phase;
 use sendoff_consumers::{
-    Consumer, ReactionContext, Reactor, Router, RouterError, RouterPorts, Stop, Worker, WorkerSettings,
-    channels::email::SmtpSettingsError,
+    Consumer, ReactionContext, Reactor, Router, RouterPorts, Stop, Worker, WorkerSettings,
     handlers::{EmailAppAssigned, EmailDesk, EmailSubmissionCreated, WorkflowKickoff},
     reactions::Timeline,
-    templates::{TemplateError, Templates},
+    templates::Templates,
 };
 use sendoff_events::{Clock, Rng};
-use sendoff_producers::api::{self, ApiState, DevelopmentKey, KeyError, KeySet, Limits, NotLoopback};
+use sendoff_producers::api::{self, ApiState, DevelopmentKey, KeySet, Limits};
 use tokio::net::TcpListener;
 
-use crate::{OpenError, Retention, Store, StoreError, StoreOptions, SystemClock, SystemRng, config::Config};
+use crate::{Retention, Store, StoreOptions, SystemClock, SystemRng, config::Config};
 
 /// How often what nobody needs any more is forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
@@ -36,47 +37,6 @@ pub struct System {
     address: SocketAddr,
     consumers: Vec<Arc<Consumer>>,
     phases: Vec<Phase>,
-}
-
-/// The system couldn't start, or a part of it failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SystemError {
-    /// The data folder can't be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The store doesn't work.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The API can't listen.
-    #[error("can't listen at {address}: {source}. Choose another address with --listen")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// There is no key to check tokens with.
-    #[error(transparent)]
-    NotLoopback(#[from] NotLoopback),
-    /// The keys contradict each other.
-    #[error(transparent)]
-    Keys(#[from] KeyError),
-    /// The mail server inside the process can't start.
-    #[error("the mail server inside the process can't start: {0}")]
-    Sink(io::Error),
-    /// The mail server can't be used.
-    #[error(transparent)]
-    Smtp(#[from] SmtpSettingsError),
-    /// A standard template has a mistake.
-    #[error(transparent)]
-    Templates(#[from] TemplateError),
-    /// The handlers contradict each other.
-    #[error(transparent)]
-    Router(#[from] RouterError),
-    /// A part ended although nobody had asked it to.
-    #[error(transparent)]
-    Part(#[from] PartError),
 }
 
 impl System {

@@ -50,7 +50,10 @@ fn run(cli: Cli) -> Result<Exit, Stopped> {
     let config = Config::load(&inputs)?;
     logging::start(&config.settings, no_color);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stopped::failed)?;
-    runtime.block_on(dispatch(cli, config))
+    let ended = runtime.block_on(dispatch(cli, config));
+    // Whoever asked to stop at once doesn't wait for what still blocks a thread.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn dispatch(cli: Cli, config: Config) -> Result<Exit, Stopped> {

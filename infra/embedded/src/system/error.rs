@@ -1,0 +1,50 @@
+//! Why the system doesn't run.
+
+use std::{io, net::SocketAddr};
+
+use sendoff_consumers::{RouterError, channels::email::SmtpSettingsError, templates::TemplateError};
+use sendoff_producers::api::{KeyError, NotLoopback};
+
+use super::PartError;
+use crate::{OpenError, StoreError};
+
+/// The system couldn't start, or a part of it failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SystemError {
+    /// The data folder can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store doesn't work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The API can't listen.
+    #[error("can't listen at {address}: {source}. Choose another address with --listen")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is no key to check tokens with.
+    #[error(transparent)]
+    NotLoopback(#[from] NotLoopback),
+    /// The keys contradict each other.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The mail server inside the process can't start.
+    #[error("the mail server inside the process can't start: {0}")]
+    Sink(io::Error),
+    /// The mail server can't be used.
+    #[error(transparent)]
+    Smtp(#[from] SmtpSettingsError),
+    /// A standard template has a mistake.
+    #[error(transparent)]
+    Templates(#[from] TemplateError),
+    /// The handlers contradict each other.
+    #[error(transparent)]
+    Router(#[from] RouterError),
+    /// A part ended although nobody had asked it to.
+    #[error(transparent)]
+    Part(#[from] PartError),
+}
