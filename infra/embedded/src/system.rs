@@ -11,7 +11,7 @@ use futures::future::select_all;
 pub use parts::PartError;
 use parts::Phase;
 use sendoff_consumers::{
-    Consumer, ReactionContext, Reactor, Router, RouterPorts, Stop, Worker, WorkerSettings,
+    Consumer, ReactionContext, Reactor, Router, RouterError, RouterPorts, Stop, Worker, WorkerSettings,
     handlers::{EmailAppAssigned, EmailDesk, EmailSubmissionCreated, WorkflowKickoff},
     reactions::Timeline,
     templates::Templates,
