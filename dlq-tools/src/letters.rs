@@ -1,13 +1,16 @@
 //! Looking at dead letters.
 
-use std::{io::Write, path::Path};
+use std::path::Path;
 
-use comfy_table::{Table, presets};
-use sendoff_embedded::{DeadLetter, Store};
-use sendoff_events::AnyEnvelope;
+use sendoff_consumers::Depth;
+use sendoff_embedded::{
+    DeadLetter, QueueInfo, Store,
+    program::{Exit, Stopped, print},
+};
+use sendoff_events::{AnyEnvelope, Header};
 use serde_json::{Value, json};
 
-use crate::{Exit, Stopped, args::Output};
+use crate::args::Output;
 
 /// How many dead letters are read at a time.
 const PAGE: usize = 500;
@@ -21,30 +24,27 @@ pub(crate) async fn ls(data: &Path, output: Output) -> Result<Exit, Stopped> {
         let top = reasons.first().map(|r| (r.reason.clone().unwrap_or_else(|| "unknown".into()), r.count));
         rows.push((queue, top));
     }
-    let mut out = std::io::stdout().lock();
     match output {
         Output::Json => {
-            let queues: Vec<Value> = rows
-                .iter()
-                .map(|(queue, top)| {
-                    json!({
-                        "queue": queue.name, "visible": queue.depth.visible, "in_flight": queue.depth.in_flight,
-                        "delayed": queue.depth.delayed, "dead": queue.depth.dead,
-                        "top_reason": top.as_ref().map(|(reason, _)| reason),
-                    })
+            let queue = |(queue, top): &(QueueInfo, Option<(String, u64)>)| {
+                let Depth { visible, in_flight, delayed, dead } = queue.depth;
+                let top = top.as_ref().map(|(reason, _)| reason);
+                json!({
+                    "queue": queue.name, "visible": visible, "in_flight": in_flight, "delayed": delayed, "dead": dead,
+                    "top_reason": top,
                 })
-                .collect();
-            writeln!(out, "{}", json!({ "queues": queues }))?;
+            };
+            print::json_line(&json!({ "queues": rows.iter().map(queue).collect::<Vec<_>>() }))?;
         }
         Output::Table => {
-            let mut table = plain(["queue", "visible", "in flight", "delayed", "dead", "top reason"]);
-            for (queue, top) in &rows {
-                let depth = queue.depth;
+            let row = |(queue, top): &(QueueInfo, Option<(String, u64)>)| {
+                let Depth { visible, in_flight, delayed, dead } = queue.depth;
+                let [visible, in_flight, delayed, dead] = [visible, in_flight, delayed, dead].map(|n| n.to_string());
                 let top = top.as_ref().map(|(reason, count)| format!("{reason} ({count})")).unwrap_or_default();
-                let numbers = [depth.visible, depth.in_flight, depth.delayed, depth.dead].map(|n| n.to_string());
-                table.add_row([queue.name.clone()].into_iter().chain(numbers).chain([top]));
-            }
-            print(&mut out, &table)?;
+                [queue.name.clone(), visible, in_flight, delayed, dead, top]
+            };
+            let heading = ["QUEUE", "VISIBLE", "IN FLIGHT", "DELAYED", "DEAD", "TOP REASON"];
+            print::data(print::table(heading, rows.iter().map(row)))?;
         }
     }
     Ok(Exit::Done)
@@ -60,25 +60,14 @@ pub(crate) async fn show(
 ) -> Result<Exit, Stopped> {
     let store = Store::open_read_only(data)?;
     let letters = select(&store, queue, reason, limit).await?;
-    let mut out = std::io::stdout().lock();
     match output {
         Output::Json => {
             let letters: Vec<Value> = letters.iter().map(as_json).collect();
-            writeln!(out, "{}", json!({ "dead_letters": letters }))?;
+            print::json_line(&json!({ "dead_letters": letters }))?;
         }
         Output::Table => {
-            let mut table = plain(["message", "event", "type", "reason", "attempts", "last failed", "error"]);
-            for letter in &letters {
-                let envelope = AnyEnvelope::decode(&letter.message.body).ok().map(|envelope| envelope.header);
-                let header = |f: fn(&sendoff_events::Header) -> String| envelope.as_ref().map(f).unwrap_or_default();
-                let (event, event_type) = (header(|h| h.id.to_string()), header(|h| h.event_type.to_string()));
-                let row = match &letter.failure {
-                    Some(f) => [f.reason.clone(), f.attempts.to_string(), f.last_at.to_string(), f.error.clone()],
-                    None => ["unknown".into(), String::new(), String::new(), String::new()],
-                };
-                table.add_row([letter.message.message_id.clone(), event, event_type].into_iter().chain(row));
-            }
-            print(&mut out, &table)?;
+            let heading = ["MESSAGE", "EVENT", "TYPE", "REASON", "ATTEMPTS", "LAST FAILED", "ERROR"];
+            print::data(print::table(heading, letters.iter().map(as_row)))?;
         }
     }
     Ok(if letters.is_empty() { Exit::NothingMatched } else { Exit::Done })
@@ -119,12 +108,13 @@ fn as_json(letter: &DeadLetter) -> Value {
     })
 }
 
-fn plain<const N: usize>(heading: [&str; N]) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_header(heading);
-    table
-}
-
-fn print(out: &mut impl Write, table: &Table) -> std::io::Result<()> {
-    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
+fn as_row(letter: &DeadLetter) -> [String; 7] {
+    let header = AnyEnvelope::decode(&letter.message.body).ok().map(|envelope| envelope.header);
+    let of_event = |f: fn(&Header) -> String| header.as_ref().map(f).unwrap_or_default();
+    let (reason, attempts, last_at, error) = match &letter.failure {
+        Some(f) => (f.reason.clone(), f.attempts.to_string(), f.last_at.to_string(), f.error.clone()),
+        None => ("unknown".into(), String::new(), String::new(), String::new()),
+    };
+    let (event, event_type) = (of_event(|h| h.id.to_string()), of_event(|h| h.event_type.to_string()));
+    [letter.message.message_id.clone(), event, event_type, reason, attempts, last_at, error]
 }

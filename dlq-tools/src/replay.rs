@@ -1,10 +1,13 @@
 //! Giving dead letters another chance.
 
-use std::{io::Write, path::Path};
+use std::path::Path;
 
-use sendoff_embedded::{Replayed, Store, StoreOptions};
+use sendoff_embedded::{
+    Replayed, Store, StoreOptions,
+    program::{Exit, Stopped, print::prose},
+};
 
-use crate::{Exit, Stopped, letters::select};
+use crate::letters::select;
 
 /// How many are moved in one transaction.
 const BATCH: usize = 500;
@@ -16,13 +19,12 @@ const BATCH: usize = 500;
 pub(crate) async fn run(data: &Path, queue: &str, reason: Option<&str>, apply: bool) -> Result<Exit, Stopped> {
     let store = if apply { Store::open(data, StoreOptions::default())? } else { Store::open_read_only(data)? };
     let letters = select(&store, queue, reason, usize::MAX).await?;
-    let mut err = std::io::stderr();
     if letters.is_empty() {
-        writeln!(err, "no dead letters of `{queue}` match")?;
+        prose(format_args!("no dead letters of `{queue}` match"));
         return Ok(Exit::NothingMatched);
     }
     if !apply {
-        writeln!(err, "{} dead letters of `{queue}` would be moved back; --apply does it", letters.len())?;
+        prose(format_args!("{} dead letters of `{queue}` would be moved back; --apply does it", letters.len()));
         return Ok(Exit::Done);
     }
     let ids: Vec<String> = letters.into_iter().map(|letter| letter.message.message_id).collect();
@@ -32,6 +34,6 @@ pub(crate) async fn run(data: &Path, queue: &str, reason: Option<&str>, apply: b
         moved += results.iter().filter(|result| **result == Replayed::Yes).count();
     }
     store.shutdown().await;
-    writeln!(err, "{moved} of {} dead letters of `{queue}` were moved back", ids.len())?;
+    prose(format_args!("{moved} of {} dead letters of `{queue}` were moved back", ids.len()));
     Ok(if moved == ids.len() { Exit::Done } else { Exit::Partly })
 }

@@ -38,6 +38,7 @@ mod dead_letters;
 mod inbox;
 mod inspect;
 mod outbox;
+pub mod program;
 mod publisher;
 mod purge;
 mod queue;

@@ -1,7 +1,6 @@
 //! The program `sendoff`: the whole system in one process, and the tools to look at it.
 
 mod cli;
-mod demo;
 
 use std::process::ExitCode;
 

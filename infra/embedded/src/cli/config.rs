@@ -1,13 +1,10 @@
 //! `sendoff config`: what is in force.
 
 use sendoff_embedded::config::{Config, Effective};
+use sendoff_embedded::program::{Exit, Stopped, print};
 use serde::Serialize;
 
-use super::{
-    args::{self, TableOrJson},
-    exit::{Exit, Stopped},
-    print,
-};
+use super::args::{self, TableOrJson};
 
 #[derive(Serialize)]
 struct Row {

@@ -1,26 +1,12 @@
 //! `sendoff mail`: what the mail server inside the process has received.
 
+use sendoff_embedded::program::{Exit, Stopped, print};
 use sendoff_embedded::{
     config::Config,
-    sink::{Mailbox, MailboxError, ReceivedMail},
+    sink::{Mailbox, ReceivedMail},
 };
 
-use super::{
-    args::{self, Output, TextOrJson},
-    exit::{Exit, Stopped},
-    print,
-};
-
-impl From<MailboxError> for Stopped {
-    fn from(error: MailboxError) -> Self {
-        let exit = match error {
-            MailboxError::NotFound(_) => Exit::NothingMatched,
-            MailboxError::Ambiguous { .. } => Exit::Usage,
-            MailboxError::Io { .. } => Exit::Unreachable,
-        };
-        Self::new(exit, error)
-    }
-}
+use super::args::{self, Output, TextOrJson};
 
 pub(super) fn run(config: &Config, command: &args::Mail) -> Result<Exit, Stopped> {
     let mailbox = Mailbox::of(&config.settings.data);

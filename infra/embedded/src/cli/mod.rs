@@ -2,11 +2,10 @@
 
 mod args;
 mod config;
-mod exit;
+mod demo;
 mod logging;
 mod mail;
 mod outcome;
-mod print;
 mod reading;
 mod serve;
 mod signals;
@@ -17,28 +16,15 @@ mod trace;
 use std::process::ExitCode;
 
 use args::{Cli, Command};
-pub(crate) use args::{Demo as DemoArgs, TableOrJson};
 use clap::Parser as _;
-pub(crate) use exit::{Exit, Stopped};
-pub(crate) use outcome::{Outcome, State, of_event};
-pub(crate) use print::{data, json, prose, table, word};
-use sendoff_embedded::config::Config;
-pub(crate) use trace::runs;
-
-use crate::demo;
+use sendoff_embedded::{
+    config::Config,
+    program::{Exit, Stopped, end},
+};
 
 /// Does what the command line asks for.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli) {
-        Ok(exit) => exit.into(),
-        Err(Stopped { exit, message }) => {
-            if let Some(message) = message {
-                prose(format_args!("sendoff: {message}"));
-            }
-            exit.into()
-        }
-    }
+    end("sendoff", run(Cli::parse()))
 }
 
 fn run(cli: Cli) -> Result<Exit, Stopped> {

@@ -1,8 +1,6 @@
 //! Opening the data only to look at it, beside the process that serves it or without one.
 
-use sendoff_embedded::{Store, config::Config};
-
-use super::exit::Stopped;
+use sendoff_embedded::{Store, config::Config, program::Stopped};
 
 /// The store of the configured data folder, read-only.
 pub(super) fn open(config: &Config) -> Result<Store, Stopped> {

@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
+use sendoff_embedded::program::{Exit, Stopped, print};
 use sendoff_embedded::{
     System,
     config::{Config, Mail},
 };
 
-use super::{
-    exit::{Exit, Stopped},
-    print,
-    signals::Signals,
-    token,
-};
+use super::{signals::Signals, token};
 
 pub(super) async fn run(config: &Config) -> Result<Exit, Stopped> {
     let mut signals = Signals::listen().map_err(Stopped::failed)?;

@@ -2,15 +2,15 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use sendoff_embedded::program::{Exit, Stopped, print};
 use sendoff_embedded::{EventSummary, Store, SystemClock, config::Config};
 use sendoff_events::{Clock as _, EventId, Timestamp};
 use serde::Serialize;
 
 use super::{
     args::TableOrNdjson,
-    exit::{Exit, Stopped},
     outcome::{self, Outcome, State},
-    print, reading,
+    reading,
     signals::Signals,
 };
 

@@ -2,14 +2,10 @@
 
 use std::time::Duration;
 
+use sendoff_embedded::program::{Exit, Stopped, print};
 use sendoff_embedded::{SystemClock, config::Config};
 use sendoff_events::{TenantId, UserId};
 use sendoff_producers::api::{DevelopmentKey, mint};
-
-use super::{
-    exit::{Exit, Stopped},
-    print,
-};
 
 pub(super) fn run(config: &Config, tenant: &TenantId, user: &UserId, ttl: Duration) -> Result<Exit, Stopped> {
     print::data(format_args!("{}\n", development(config, tenant, user, ttl)?))?;

@@ -3,15 +3,15 @@
 mod page;
 
 use sendoff_consumers::{Attempt, Failure, Run, RunStatus, Step, StepState};
+use sendoff_embedded::program::{Exit, Stopped, print};
 use sendoff_embedded::{DeliveryState, EventDetail, EventSummary, Store, config::Config};
 use sendoff_events::{EventId, Timestamp};
 use serde::Serialize;
 
 use super::{
     args::TableOrJson,
-    exit::{Exit, Stopped},
     outcome::{self, Outcome, State},
-    print, reading,
+    reading,
 };
 
 /// Everything that is known of an event.

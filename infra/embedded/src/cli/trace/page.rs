@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{ConsumerLife, Life, RunLife, Waits};
-use crate::cli::print;
+use sendoff_embedded::program::print;
 
 /// The life of an event as text.
 pub(super) fn page(life: &Life) -> String {

@@ -5,7 +5,7 @@ use sendoff_events::EventId;
 use serde::Serialize;
 
 use super::scenario::POISON_REASON;
-use crate::cli::Exit;
+use sendoff_embedded::program::Exit;
 
 /// The report. As JSON it has the first four fields; the rest is for people.
 #[derive(Debug, Serialize)]

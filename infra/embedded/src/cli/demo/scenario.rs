@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use crate::cli::Stopped;
+use sendoff_embedded::program::Stopped;
 
 /// The apps whose timelines are shown.
 pub(super) const APPS: [&str; 2] = ["expenses", "holidays"];

@@ -15,7 +15,12 @@ use sendoff_embedded::{
 };
 use sendoff_events::{EventId, TenantId};
 
-use crate::cli::{DemoArgs, Exit, Stopped, TableOrJson, data, json, prose};
+use sendoff_embedded::program::{
+    Exit, Stopped,
+    print::{data, json, prose},
+};
+
+use super::args::{Demo as DemoArgs, TableOrJson};
 
 /// What the demo is configured by: flags only, so that nothing of the real system gets in and no mail out. Just what is
 /// logged may be set by the environment too, and by default nothing is: the report says it all.

@@ -9,24 +9,37 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
 /// Writes data to stdout, and out of the process at once.
-pub(crate) fn data(text: impl Display) -> io::Result<()> {
+///
+/// # Errors
+///
+/// When stdout takes no more; a reader that has gone is a broken pipe.
+pub fn data(text: impl Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
     write!(out, "{text}")?;
     out.flush()
 }
 
 /// Writes a value as laid-out JSON.
-pub(crate) fn json(value: &impl Serialize) -> io::Result<()> {
+///
+/// # Errors
+///
+/// When stdout takes no more; a reader that has gone is a broken pipe.
+pub fn json(value: &impl Serialize) -> io::Result<()> {
     data(format_args!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
 /// Writes a value as one line of JSON.
-pub(crate) fn json_line(value: &impl Serialize) -> io::Result<()> {
+///
+/// # Errors
+///
+/// When stdout takes no more; a reader that has gone is a broken pipe.
+pub fn json_line(value: &impl Serialize) -> io::Result<()> {
     data(format_args!("{}\n", serde_json::to_string(value)?))
 }
 
 /// The word that a value without fields has in JSON.
-pub(crate) fn word(value: &impl Serialize) -> String {
+#[must_use]
+pub fn word(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(word)) => word,
         Ok(other) => other.to_string(),
@@ -35,12 +48,13 @@ pub(crate) fn word(value: &impl Serialize) -> String {
 }
 
 /// Tells a person something on stderr. If nobody listens there, that is fine.
-pub(crate) fn prose(text: impl Display) {
+pub fn prose(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 /// Rows under a heading, in plain columns: easy to read, to copy and to grep.
-pub(crate) fn table<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+#[must_use]
+pub fn table<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(heading);
     for row in rows {

@@ -8,7 +8,7 @@ use sendoff_events::{EventId, TenantId, UserId};
 use sendoff_producers::api::{DevelopmentKey, SigningKey, mint};
 use serde_json::Value;
 
-use crate::cli::Stopped;
+use sendoff_embedded::program::Stopped;
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -13,7 +13,12 @@ use super::{
     report::{DeadLetters, EventReport, OutcomeReport, Report, TimelineEntry},
     scenario::APPS,
 };
-use crate::cli::{Outcome, State, Stopped, of_event, runs};
+use sendoff_embedded::program::Stopped;
+
+use crate::cli::{
+    outcome::{Outcome, State, of_event},
+    trace::runs,
+};
 
 /// How long everything may take to come to its end before the demo tells what hasn't.
 const PATIENCE: Duration = Duration::from_secs(60);

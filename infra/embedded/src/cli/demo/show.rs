@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::report::{EventReport, Report, TimelineEntry};
-use crate::cli::{table, word};
+use sendoff_embedded::program::print::{table, word};
 
 /// The whole report as text.
 pub(super) fn page(report: &Report) -> String {

@@ -2,11 +2,24 @@
 
 use std::{fmt, io, process::ExitCode};
 
-use sendoff_embedded::{OpenError, PartError, StoreError, SystemError, config::ConfigError};
+use crate::{OpenError, PartError, StoreError, SystemError, config::ConfigError, sink::MailboxError};
+
+/// Ends a program: tells what stopped it, if anything did, and gives the exit code.
+#[must_use]
+pub fn end(program: &str, result: Result<Exit, Stopped>) -> ExitCode {
+    let (exit, message) = match result {
+        Ok(exit) => (exit, None),
+        Err(Stopped { exit, message }) => (exit, message),
+    };
+    if let Some(message) = message {
+        super::print::prose(format_args!("{program}: {message}"));
+    }
+    exit.into()
+}
 
 /// What the exit code says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Exit {
+pub enum Exit {
     /// All is done.
     Done = 0,
     /// It failed.
@@ -33,19 +46,23 @@ impl From<Exit> for ExitCode {
 
 /// Why a command ended before its end.
 #[derive(Debug)]
-pub(crate) struct Stopped {
+pub struct Stopped {
     /// How the program ends.
-    pub(crate) exit: Exit,
+    pub exit: Exit,
     /// What to tell; `None` when there is nobody left to tell it to.
-    pub(crate) message: Option<String>,
+    pub message: Option<String>,
 }
 
 impl Stopped {
-    pub(crate) fn new(exit: Exit, message: impl fmt::Display) -> Self {
+    /// Ends with this code and message.
+    #[must_use]
+    pub fn new(exit: Exit, message: impl fmt::Display) -> Self {
         Self { exit, message: Some(message.to_string()) }
     }
 
-    pub(crate) fn failed(message: impl fmt::Display) -> Self {
+    /// Ends as failed, with this message.
+    #[must_use]
+    pub fn failed(message: impl fmt::Display) -> Self {
         Self::new(Exit::Failed, message)
     }
 }
@@ -70,7 +87,12 @@ impl From<OpenError> for Stopped {
 
 impl From<StoreError> for Stopped {
     fn from(error: StoreError) -> Self {
-        Self::new(Exit::Unreachable, error)
+        let exit = match &error {
+            StoreError::NoSuchQueue(_) => Exit::NothingMatched,
+            StoreError::Refused(_) => Exit::Refused,
+            _ => Exit::Unreachable,
+        };
+        Self::new(exit, error)
     }
 }
 
@@ -82,6 +104,17 @@ impl From<SystemError> for Stopped {
             SystemError::NotLoopback(error) => Self::new(Exit::Refused, error),
             other => Self::failed(other),
         }
+    }
+}
+
+impl From<MailboxError> for Stopped {
+    fn from(error: MailboxError) -> Self {
+        let exit = match error {
+            MailboxError::NotFound(_) => Exit::NothingMatched,
+            MailboxError::Ambiguous { .. } => Exit::Usage,
+            MailboxError::Io { .. } => Exit::Unreachable,
+        };
+        Self::new(exit, error)
     }
 }
 
