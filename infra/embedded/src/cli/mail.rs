@@ -1,8 +1,8 @@
 //! `sendoff mail`: what the mail server inside the process has received.
 
-use sendoff_embedded::program::{Exit, Stopped, print};
 use sendoff_embedded::{
     config::Config,
+    program::{Exit, Stopped, print},
     sink::{Mailbox, ReceivedMail},
 };
 

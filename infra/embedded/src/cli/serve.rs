@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use sendoff_embedded::program::{Exit, Stopped, print};
 use sendoff_embedded::{
     System,
     config::{Config, Mail},
+    program::{Exit, Stopped, print},
 };
 
-use super::{signals::Signals, token};
+use super::{reading, signals::Signals, token};
 
 pub(super) async fn run(config: &Config) -> Result<Exit, Stopped> {
     let mut signals = Signals::listen().map_err(Stopped::failed)?;
@@ -30,8 +30,16 @@ pub(super) async fn run(config: &Config) -> Result<Exit, Stopped> {
             return Err(Stopped::failed(why));
         }
     }
-    print::prose("stopped; nothing was lost");
+    print::prose(format_args!("stopped; {}", left(config).await?));
     Ok(Exit::Done)
+}
+
+/// What stands in the queues for the next start.
+async fn left(config: &Config) -> Result<String, Stopped> {
+    let queues = reading::open(config)?.queues().await?;
+    let waiting: u64 = queues.iter().map(|q| q.depth.visible + q.depth.in_flight + q.depth.delayed).sum();
+    let dead: u64 = queues.iter().map(|q| q.depth.dead).sum();
+    Ok(format!("{waiting} messages wait for the next start, {dead} are dead letters"))
 }
 
 fn welcome(config: &Config, system: &System) -> Result<(), Stopped> {

@@ -2,8 +2,11 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sendoff_embedded::program::{Exit, Stopped, print};
-use sendoff_embedded::{EventSummary, Store, SystemClock, config::Config};
+use sendoff_embedded::{
+    EventSummary, Store, SystemClock,
+    config::Config,
+    program::{Exit, Stopped, print},
+};
 use sendoff_events::{Clock as _, EventId, Timestamp};
 use serde::Serialize;
 

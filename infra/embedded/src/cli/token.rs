@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use sendoff_embedded::program::{Exit, Stopped, print};
-use sendoff_embedded::{SystemClock, config::Config};
+use sendoff_embedded::{
+    SystemClock,
+    config::Config,
+    program::{Exit, Stopped, print},
+};
 use sendoff_events::{TenantId, UserId};
 use sendoff_producers::api::{DevelopmentKey, mint};
 

@@ -3,8 +3,11 @@
 mod page;
 
 use sendoff_consumers::{Attempt, Failure, Run, RunStatus, Step, StepState};
-use sendoff_embedded::program::{Exit, Stopped, print};
-use sendoff_embedded::{DeliveryState, EventDetail, EventSummary, Store, config::Config};
+use sendoff_embedded::{
+    DeliveryState, EventDetail, EventSummary, Store,
+    config::Config,
+    program::{Exit, Stopped, print},
+};
 use sendoff_events::{EventId, Timestamp};
 use serde::Serialize;
 
