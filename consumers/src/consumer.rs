@@ -12,6 +12,7 @@ use crate::{
     fingerprint,
     handler::AnyHandler,
     middleware::{Guard, catch_panic, deadline, guard},
+    moments::earlier,
     scrub,
 };
 
@@ -151,7 +152,7 @@ impl Consumer {
     /// A message whose inbox record may have expired must not run: it might have run before.
     fn too_old(&self, delivery: &Delivery, header: &Header) -> Option<Verdict> {
         let limit = self.ports.keep.saturating_sub(AGE_MARGIN);
-        let oldest = self.ports.clock.now() - limit;
+        let oldest = earlier(self.ports.clock.now(), limit);
         (header.first_published < oldest).then(|| {
             let error = format!(
                 "first published at {}, longer ago than the inbox remembers for sure ({} days)",

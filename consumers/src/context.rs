@@ -6,7 +6,7 @@ use sendoff_events::{Clock, Rng, Timestamp, at_millis};
 
 use crate::{
     Backoff, Effect, HandlerError, IdempotencyKey, Inbox, InboxError, InboxRecord, NotSent, OnDoubt, Once, Policy,
-    SendOutcome, Step, StepState,
+    SendOutcome, Step, StepState, moments::later,
 };
 
 /// How often a write to the inbox is tried before it is given up: outages longer than this are the queue's to wait out.
@@ -167,7 +167,7 @@ impl Context {
             }
             SendOutcome::NotSent(NotSent::Throttled { after, reason }) => {
                 self.set(step, unless_doubted(StepState::Pending), None, Some(reason.clone()));
-                let until = after.map(|after| self.now() + after);
+                let until = after.map(|after| later(self.now(), after));
                 Err(HandlerError::Snooze { until, source: reason.into() })
             }
             SendOutcome::Unknown { reason } if self.policy.effect == Effect::Repeatable => {

@@ -21,6 +21,7 @@ mod handler;
 pub mod handlers;
 mod inbox;
 mod middleware;
+mod moments;
 mod policy;
 mod queue;
 pub mod reactions;

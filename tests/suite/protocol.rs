@@ -11,9 +11,9 @@ use std::{
 
 use bytes::Bytes;
 use sendoff_consumers::{
-    Claim, Claimed, Context, Effect, Handler, HandlerError, IdempotencyKey, Inbox, InboxError, InboxRecord, NewMessage,
-    NotSent, OnDoubt, Policy, REPLAY_ATTRIBUTE, Router, RouterError, RouterPorts, SendOutcome, Status, StepState, Stop,
-    Worker, WorkerSettings, join_outcomes,
+    Attributes, Claim, Claimed, Class, Context, Delivery, Effect, Handler, HandlerError, IdempotencyKey, Inbox,
+    InboxError, InboxRecord, Limits, NewMessage, NotSent, OnDoubt, Policy, REPLAY_ATTRIBUTE, Receipt, Router,
+    RouterError, RouterPorts, SendOutcome, Status, StepState, Stop, Verdict, Worker, WorkerSettings, join_outcomes,
 };
 use sendoff_events::{AppAssigned, BoxFuture, Clock, Envelope, EventId, Origin, Timestamp};
 use sendoff_tests::{
@@ -205,6 +205,21 @@ impl Rig {
         let end = self.world.clock().now() + time;
         self.world.clock().later(time, || ());
         while self.world.clock().now() < end && self.world.step() {}
+    }
+
+    /// Lets a consumer of its own judge one delivery of `body`, as a Lambda host would.
+    fn judge<H: Handler>(&self, ports: RouterPorts, handler: H, body: Bytes) -> Verdict {
+        let router = Router::new(ports).with(handler).unwrap();
+        let delivery = Delivery {
+            receipt: Receipt::new("1"),
+            message_id: "1".into(),
+            body,
+            attributes: Attributes::new(),
+            receive_count: 1,
+            sent_at: self.world.clock().now(),
+        };
+        let consumer = router.consumer(H::NAME).unwrap();
+        futures::executor::block_on(consumer.process(&delivery, &Limits::none()))
     }
 
     fn record(&self, event: EventId) -> InboxRecord {
@@ -408,4 +423,39 @@ fn two_handlers_for_one_event_under_one_name_are_refused_at_start() {
     let router = Router::new(rig.ports()).with(rig.handler()).unwrap();
     let error = router.with(rig.handler()).err();
     assert_eq!(error, Some(RouterError::Duplicate { consumer: "scripted", event: "app.assigned" }));
+}
+
+#[test]
+fn a_provider_that_asks_to_wait_for_ever_is_a_snooze_and_uses_up_no_attempt() {
+    let mut rig = Rig::new(|_, _| {
+        let reason = "Retry-After: 18446744073709551615".into();
+        Act::Answer(SendOutcome::NotSent(NotSent::Throttled { after: Some(Duration::MAX), reason }))
+    });
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.run_for(Duration::from_secs(3600));
+    let record = rig.record(event);
+    assert_eq!((record.attempts, record.history.len(), record.history[0].class), (0, 1, Class::Deferred));
+}
+
+/// A handler that may take for ever.
+struct Patient;
+
+impl Handler for Patient {
+    type Event = AppAssigned;
+    const NAME: &'static str = "patient";
+    const POLICY: Policy = Policy { timeout: Duration::MAX, ..Policy::DEFAULT };
+
+    async fn handle(&self, _: &Envelope<AppAssigned>, _: &Context) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_handler_without_a_deadline_and_an_inbox_that_never_forgets_work() {
+    let rig = Rig::new(|_, _| sent());
+    let (_, body) = rig.envelope(Duration::ZERO);
+    let ports = RouterPorts { keep: Duration::MAX, ..rig.ports() };
+    assert_eq!(rig.judge(ports, Patient, body), Verdict::Ack { duplicate: false });
 }

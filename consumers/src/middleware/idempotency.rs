@@ -7,6 +7,7 @@ use sendoff_events::{Clock, Rng, at_millis};
 use super::{Ended, judge::Court};
 use crate::{
     Claim, Claimed, Context, IdempotencyKey, Inbox, InboxError, InboxRecord, OnDoubt, Policy, Status, Verdict,
+    moments::later,
 };
 
 /// How much longer a claim lasts than its attempt may take: time to settle it.
@@ -41,7 +42,7 @@ where
         payload_hash: guard.payload_hash,
         replay: guard.replay,
         now,
-        lease_until: now + guard.policy.timeout + SETTLE_MARGIN,
+        lease_until: later(now, guard.policy.timeout.saturating_add(SETTLE_MARGIN)),
     };
     let record = match guard.inbox.claim(&claim).await {
         Ok(Claimed::Won(record)) => record,

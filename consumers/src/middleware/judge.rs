@@ -6,11 +6,15 @@ use sendoff_events::{Rng, Timestamp};
 
 use super::Ended;
 use crate::{
-    Attempt, Class, Failure, HandlerError, InboxRecord, OnDoubt, Policy, Status, StepState, Verdict, fingerprint, scrub,
+    Attempt, Class, Failure, HandlerError, InboxRecord, OnDoubt, Policy, Status, Step, StepState, Verdict, fingerprint,
+    moments::later, scrub,
 };
 
 /// A dead letter that a person has to decide on: the effect may or may not have happened.
 pub(super) const OUTCOME_UNKNOWN: &str = "outcome-unknown";
+
+/// The step that stands for the whole job, when its handler itself says that it is in doubt: a doubt must outlive its attempt.
+const WHOLE: &str = "(handler)";
 
 /// What is judged by.
 pub(super) struct Court<'a> {
@@ -29,6 +33,11 @@ impl Court<'_> {
         record.updated_at = self.now;
         record.lease_until = self.now;
         let begun = self.doubt_what_had_begun(record);
+        if let Ended::Returned(Ok(())) = ended
+            && let Some(whole) = record.steps.get_mut(WHOLE)
+        {
+            (whole.state, whole.at) = (StepState::Done, self.now);
+        }
         match ended {
             Ended::Returned(Ok(())) if !record.is_doubted() => self.done(record),
             Ended::Returned(Ok(())) => self.doubt(record, "a step's outcome is unknown".into()),
@@ -41,7 +50,7 @@ impl Court<'_> {
                 self.retry(record, Class::TimedOut, "timed-out", text, None)
             }
             Ended::Interrupted if begun => self.doubt(record, "interrupted while sending".into()),
-            Ended::Interrupted => self.snooze(record, Some(self.now), "interrupted: the host is stopping".into()),
+            Ended::Interrupted => self.snooze(record, Duration::ZERO, "interrupted: the host is stopping".into()),
         }
     }
 
@@ -58,15 +67,22 @@ impl Court<'_> {
         let text = error.to_string();
         match error {
             HandlerError::Retry { after, .. } => self.retry(record, Class::Retryable, "failed", text, after),
-            HandlerError::Snooze { until, .. } => self.snooze(record, until, text),
-            HandlerError::InDoubt { .. } => self.doubt(record, text),
+            HandlerError::Snooze { until, .. } => self.snooze(record, self.wait(until), text),
+            HandlerError::InDoubt { .. } => {
+                if !record.is_doubted() {
+                    let (state, reason) = (StepState::InDoubt, Some(scrub(&text)));
+                    let step = Step { state, doubted: true, at: self.now, provider_id: None, reason };
+                    record.steps.insert(WHOLE.into(), step);
+                }
+                self.doubt(record, text)
+            }
             HandlerError::Reject { reason, .. } => self.dead_letter(record, Class::Rejected, &reason, text),
         }
     }
 
     fn done(&self, record: &mut InboxRecord) -> Verdict {
         record.status = Status::Done;
-        record.expires_at = Some(self.now + self.keep);
+        record.expires_at = Some(later(self.now, self.keep));
         Verdict::Ack { duplicate: false }
     }
 
@@ -86,14 +102,17 @@ impl Court<'_> {
         Verdict::Retry { after }
     }
 
-    fn snooze(&self, record: &mut InboxRecord, until: Option<Timestamp>, error: String) -> Verdict {
+    fn snooze(&self, record: &mut InboxRecord, after: Duration, error: String) -> Verdict {
         record.attempts = record.attempts.saturating_sub(1);
         record.remember(self.attempt(Class::Deferred, "deferred", &error));
-        let after = match until {
-            Some(until) => Duration::try_from(until.duration_since(self.now)).unwrap_or_default(),
-            None => self.policy.backoff.delay(self.deliveries, self.rng),
-        };
         Verdict::Snooze { after, pause: false }
+    }
+
+    /// How long until then. Without a date, or with one that is over, by the backoff: a snooze uses up no attempt, so nothing
+    /// else would keep it from spinning.
+    fn wait(&self, until: Option<Timestamp>) -> Duration {
+        let left = until.and_then(|until| Duration::try_from(until.duration_since(self.now)).ok());
+        left.filter(|left| !left.is_zero()).unwrap_or_else(|| self.policy.backoff.delay(self.deliveries, self.rng))
     }
 
     fn doubt(&self, record: &mut InboxRecord, error: String) -> Verdict {
@@ -110,7 +129,7 @@ impl Court<'_> {
     /// A record in doubt: its message waits for the end of the window, then it is dead-lettered for a person to decide.
     pub(super) fn held(&self, record: &InboxRecord, window: Duration) -> Verdict {
         let since = record.steps.values().filter(|s| s.state == StepState::InDoubt).map(|s| s.at).min();
-        let until = since.unwrap_or(record.updated_at) + window;
+        let until = later(since.unwrap_or(record.updated_at), window);
         if until > self.now {
             let after = Duration::try_from(until.duration_since(self.now)).unwrap_or_default();
             return Verdict::Snooze { after, pause: false };
@@ -124,7 +143,7 @@ impl Court<'_> {
             (Class::InDoubt, OUTCOME_UNKNOWN)
         } else {
             record.status = Status::Failed;
-            record.expires_at = Some(self.now + self.keep);
+            record.expires_at = Some(later(self.now, self.keep));
             (class, reason)
         };
         record.remember(self.attempt(class, reason, &error));

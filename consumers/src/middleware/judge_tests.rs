@@ -180,3 +180,47 @@ fn a_crash_loop_ends() {
     assert_eq!(dead_letter_reason(court.exhausted_by_crashes(&mut record)), "attempts-exhausted");
     assert_eq!((record.attempts, record.history[0].class), (3, Class::Crashed));
 }
+
+#[test]
+fn the_longest_waits_end_with_the_calendar_and_do_not_panic() {
+    let forever = OnDoubt::Hold { window: Duration::MAX };
+    let mut held = record(1, Some(StepState::Sending));
+    assert!(matches!(judge(forever, &mut held, Ended::TimedOut), Verdict::Snooze { .. }));
+
+    let mut kept = record(1, Some(StepState::Done));
+    let policy = policy(HOLD);
+    let court = Court { policy: &policy, rng: &Half, now: now(), deliveries: 1, keep: Duration::MAX };
+    assert_eq!(court.judge(&mut kept, Ended::Returned(Ok(()))), Verdict::Ack { duplicate: false });
+    assert_eq!(kept.expires_at, Some(Timestamp::MAX));
+}
+
+#[test]
+fn a_snooze_into_the_past_waits_by_the_backoff_instead_of_spinning() {
+    for until in [now(), now() - Duration::from_secs(60)] {
+        let mut record = record(1, None);
+        let error = HandlerError::Snooze { until: Some(until), source: "Retry-After: 0".into() };
+        let verdict = judge(HOLD, &mut record, Ended::Returned(Err(error)));
+        assert_eq!(verdict, Verdict::Snooze { after: Duration::from_secs(2), pause: false });
+        assert_eq!(record.attempts, 0);
+    }
+}
+
+#[test]
+fn a_doubt_that_the_handler_itself_reports_survives_a_later_definite_failure() {
+    let mut record = record(1, None);
+    let error = HandlerError::InDoubt { source: "no answer".into() };
+    assert!(matches!(judge(OnDoubt::Resend, &mut record, Ended::Returned(Err(error))), Verdict::Retry { .. }));
+    let error = HandlerError::Reject { reason: "refused".into(), source: "550".into() };
+    let verdict = judge(OnDoubt::Resend, &mut record, Ended::Returned(Err(error)));
+    assert_eq!(dead_letter_reason(verdict), "outcome-unknown");
+    assert_eq!((record.status, record.expires_at), (Status::InDoubt, None));
+}
+
+#[test]
+fn a_doubt_that_the_handler_itself_reports_ends_when_it_succeeds() {
+    let mut record = record(1, None);
+    let error = HandlerError::InDoubt { source: "no answer".into() };
+    let _ = judge(OnDoubt::Resend, &mut record, Ended::Returned(Err(error)));
+    assert_eq!(judge(OnDoubt::Resend, &mut record, Ended::Returned(Ok(()))), Verdict::Ack { duplicate: false });
+    assert_eq!(record.status, Status::Done);
+}

@@ -1,0 +1,16 @@
+//! Reckoning with moments. It ends where the calendar ends instead of panicking there: durations come from handlers, from
+//! settings and from providers, and `Duration::MAX` is a fair way to say "for ever".
+
+use std::time::Duration;
+
+use sendoff_events::Timestamp;
+
+/// The moment `by` after `moment`.
+pub(crate) fn later(moment: Timestamp, by: Duration) -> Timestamp {
+    moment.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+/// The moment `by` before `moment`.
+pub(crate) fn earlier(moment: Timestamp, by: Duration) -> Timestamp {
+    moment.checked_sub(by).unwrap_or(Timestamp::MIN)
+}
