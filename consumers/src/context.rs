@@ -1,18 +1,16 @@
 //! What a handler may use: time, randomness, and the guarded effect.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use sendoff_events::{Clock, Rng, Timestamp, at_millis};
 
 use crate::{
-    Backoff, Effect, HandlerError, IdempotencyKey, Inbox, InboxError, InboxRecord, NotSent, OnDoubt, Once, Policy,
-    SendOutcome, Step, StepState, moments::later,
+    Effect, HandlerError, IdempotencyKey, Inbox, InboxError, InboxRecord, NotSent, OnDoubt, Once, Policy, SendOutcome,
+    Step, StepState, inbox::insist, moments::later,
 };
-
-/// How often a write to the inbox is tried before it is given up: outages longer than this are the queue's to wait out.
-const WRITE_TRIES: u32 = 3;
-const WRITE_BACKOFF: Backoff =
-    Backoff { base: std::time::Duration::from_millis(50), cap: std::time::Duration::from_secs(1) };
 
 /// One attempt at one message: what its handler may use.
 pub struct Context {
@@ -33,6 +31,20 @@ struct Ledger {
     /// The revision that the inbox is known to hold.
     stored: u64,
     lost: bool,
+    /// The steps that are being run right now.
+    running: BTreeSet<String>,
+}
+
+/// A step while it runs. Whoever drops it half way leaves it *sending*: in doubt.
+struct Running<'a> {
+    context: &'a Context,
+    step: &'a str,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.context.ledger().running.remove(self.step);
+    }
 }
 
 impl Context {
@@ -50,7 +62,7 @@ impl Context {
             policy,
             key: record.key.clone(),
             attempt: record.attempts,
-            ledger: Mutex::new(Ledger { stored: record.revision, record, lost: false }),
+            ledger: Mutex::new(Ledger { stored: record.revision, record, lost: false, running: BTreeSet::new() }),
             writing: futures::lock::Mutex::new(()),
         }
     }
@@ -89,7 +101,8 @@ impl Context {
     ///
     /// `effect` gets the idempotency key `consumer/event-id/step` to pass on to the provider. Under
     /// [`Effect::Once`] the inbox is told that it begins before it begins. What an earlier attempt has done isn't run again;
-    /// what is in doubt is run again or not as [`Policy::on_doubt`] says. Steps may run concurrently, each under its own name.
+    /// what is in doubt is run again or not as [`Policy::on_doubt`] says. Steps may run concurrently, each under its own name:
+    /// the same step twice at once is rejected as `step-repeated`, and twice in a row is run once.
     ///
     /// # Errors
     ///
@@ -100,6 +113,7 @@ impl Context {
         F: FnOnce(String) -> Fut + Send,
         Fut: Future<Output = SendOutcome> + Send,
     {
+        let _running = self.enter(step)?;
         if let Some(done) = self.look_up(step)? {
             return Ok(done);
         }
@@ -108,6 +122,15 @@ impl Context {
         }
         let outcome = effect(self.key.step(step)).await;
         self.conclude(step, outcome)
+    }
+
+    /// Marks the step as running. Two at once could each believe that the other one isn't there.
+    fn enter<'a>(&'a self, step: &'a str) -> Result<Running<'a>, HandlerError> {
+        if self.ledger().running.insert(step.to_owned()) {
+            return Ok(Running { context: self, step });
+        }
+        let why = format!("step `{step}` was begun twice at once: give each part of the job a name of its own");
+        Err(HandlerError::Reject { reason: "step-repeated".into(), source: why.into() })
     }
 
     /// What earlier attempts mean for this one: `None` when the step is to be run.
@@ -187,7 +210,9 @@ impl Context {
         let mut ledger = self.ledger();
         ledger.record.revision += 1;
         let before = ledger.record.steps.get(step).cloned();
-        let doubted = state == StepState::InDoubt || before.as_ref().is_some_and(|b| b.doubted);
+        // Found sending, it was given up half way by its own handler.
+        let doubts = |b: &Step| b.doubted || (b.state, state) == (StepState::Sending, StepState::Sending);
+        let doubted = state == StepState::InDoubt || before.as_ref().is_some_and(doubts);
         let reason = reason.map(|r| crate::scrub(&r));
         ledger.record.steps.insert(step.to_owned(), Step { state, doubted, at, provider_id, reason });
         before
@@ -207,7 +232,7 @@ impl Context {
             }
             ledger.record.clone()
         };
-        let result = self.write(&record).await;
+        let result = insist(&*self.clock, &*self.rng, || self.inbox.write(&record)).await;
         let mut ledger = self.ledger();
         match &result {
             Ok(()) => ledger.stored = record.revision,
@@ -215,19 +240,6 @@ impl Context {
             Err(InboxError::Unavailable(_)) => {}
         }
         result
-    }
-
-    async fn write(&self, record: &InboxRecord) -> Result<(), InboxError> {
-        let mut tries = 1;
-        loop {
-            match self.inbox.write(record).await {
-                Err(InboxError::Unavailable(_)) if tries < WRITE_TRIES => {
-                    self.clock.sleep(WRITE_BACKOFF.delay(tries, &*self.rng)).await;
-                    tries += 1;
-                }
-                result => return result,
-            }
-        }
     }
 
     /// Lets `judge` end the attempt in the ledger and writes it to the inbox.

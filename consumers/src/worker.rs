@@ -1,6 +1,6 @@
 //! The worker: moves messages between a queue and its consumer, in any process that lives long enough.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use futures::{
     FutureExt, StreamExt,
@@ -15,9 +15,9 @@ use crate::{Backoff, Consumer, Delivery, Limits, Queue, QueueError, Receipt, Sto
 /// How a worker works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerSettings {
-    /// How many messages it handles at a time. Default 64.
+    /// How many messages it handles at a time, at least 1. Default 64.
     pub concurrency: usize,
-    /// How many messages it asks for at once: 10 is what SQS allows. Default 10.
+    /// How many messages it asks for at once, at least 1: 10 is what SQS allows. Default 10.
     pub batch: usize,
     /// How long one receive waits for a message. Default 20 s, the most that SQS allows.
     pub wait: Duration,
@@ -59,8 +59,11 @@ impl Worker {
         queue: Arc<dyn Queue>,
         clock: Arc<dyn Clock>,
         rng: Arc<dyn Rng>,
-        settings: WorkerSettings,
+        mut settings: WorkerSettings,
     ) -> Self {
+        // With none it would ask for nothing, again and again.
+        settings.concurrency = settings.concurrency.max(1);
+        settings.batch = settings.batch.max(1);
         Self { consumer, queue, clock, rng, settings }
     }
 
@@ -93,7 +96,10 @@ impl Worker {
                     while let Some(Some(next)) = running.next().now_or_never() {
                         judged.push(next);
                     }
-                    if judged.iter().any(|(_, verdict)| matches!(verdict, Verdict::Snooze { pause: true, .. })) {
+                    if !judged.iter().any(|(_, verdict)| matches!(verdict, Verdict::Snooze { pause: true, .. })) {
+                        outages = 0;
+                    } else if pausing.is_terminated() {
+                        // Whatever else fails during the pause belongs to the same outage.
                         outages += 1;
                         receiving = Fuse::terminated();
                         pausing = self.clock.sleep(OUTAGE.delay(outages, &*self.rng)).fuse();
@@ -103,7 +109,10 @@ impl Worker {
                 () = closing.select_next_some() => {}
                 received = receiving => match received {
                     Ok(deliveries) => {
-                        outages = 0;
+                        // Messages that were received tell nothing of the inbox; their verdicts will.
+                        if deliveries.is_empty() {
+                            outages = 0;
+                        }
                         running.extend(deliveries.into_iter().map(|delivery| self.handle(delivery, &limits)));
                     }
                     Err(error) => {
@@ -121,22 +130,22 @@ impl Worker {
     /// Handles one delivery and extends its lease as long as that takes.
     async fn handle(&self, delivery: Delivery, limits: &Limits) -> (Delivery, Verdict) {
         let verdict = {
-            let mut work = self.consumer.process(&delivery, limits).boxed();
-            loop {
-                match select(work, self.clock.sleep(self.settings.lease / 2)).await {
-                    Either::Left((verdict, _)) => break verdict,
-                    Either::Right(((), unfinished)) => {
-                        work = unfinished;
-                        let receipts = [delivery.receipt.clone()];
-                        self.warn(
-                            &self.queue.extend(&receipts, self.settings.lease).await,
-                            "its lease can't be extended",
-                        );
-                    }
-                }
+            let work = self.consumer.process(&delivery, limits).boxed();
+            match select(work, self.keep(&delivery.receipt).boxed()).await {
+                Either::Left((verdict, _)) => verdict,
+                Either::Right((never, _)) => match never {},
             }
         };
         (delivery, verdict)
+    }
+
+    /// Extends a lease at half time, again and again. Beside the handler, which a slow queue must not hold up.
+    async fn keep(&self, receipt: &Receipt) -> Infallible {
+        let receipts = [receipt.clone()];
+        loop {
+            self.clock.sleep(self.settings.lease / 2).await;
+            self.warn(&self.queue.extend(&receipts, self.settings.lease).await, "its lease can't be extended");
+        }
     }
 
     /// Tells the queue. What fails here is harmless: the message is delivered again, and the inbox knows what was done.

@@ -6,14 +6,17 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU32, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use sendoff_consumers::{
-    Attributes, Claim, Claimed, Class, Context, Delivery, Effect, Handler, HandlerError, IdempotencyKey, Inbox,
-    InboxError, InboxRecord, Limits, NewMessage, NotSent, OnDoubt, Policy, REPLAY_ATTRIBUTE, Receipt, Router,
-    RouterError, RouterPorts, SendOutcome, Status, StepState, Stop, Verdict, Worker, WorkerSettings, join_outcomes,
+    Attributes, Claim, Claimed, Class, Context, Delivery, Depth, Effect, Failure, Handler, HandlerError,
+    IdempotencyKey, Inbox, InboxError, InboxRecord, Limits, NewMessage, NotSent, OnDoubt, Policy, Queue, QueueError,
+    REPLAY_ATTRIBUTE, Receipt, Router, RouterError, RouterPorts, SendOutcome, Status, StepState, Stop, Verdict, Worker,
+    WorkerSettings, join_outcomes,
 };
 use sendoff_events::{AppAssigned, BoxFuture, Clock, Envelope, EventId, Origin, Timestamp};
 use sendoff_tests::{
@@ -78,6 +81,8 @@ struct Counting {
     inner: Remote<BTreeMap<IdempotencyKey, InboxRecord>>,
     clock: WorldClock,
     down_until: Timestamp,
+    /// How many claims it still makes without answering.
+    silent_claims: AtomicU32,
     calls: Arc<AtomicU32>,
 }
 
@@ -95,7 +100,9 @@ impl Inbox for Counting {
     fn claim<'a>(&'a self, claim: &'a Claim) -> BoxFuture<'a, Result<Claimed, InboxError>> {
         Box::pin(async move {
             self.count()?;
-            self.inner.claim(claim).await
+            let answer = self.inner.claim(claim).await;
+            let silent = self.silent_claims.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
+            if silent.is_ok() { Err(InboxError::Unavailable("no answer".into())) } else { answer }
         })
     }
 
@@ -111,6 +118,48 @@ impl Inbox for Counting {
     }
 }
 
+/// A queue that counts how often it is asked, and whose leases may be impossible to extend.
+struct Watched {
+    inner: MemoryQueue,
+    extends: bool,
+    receives: Arc<AtomicU32>,
+}
+
+impl Queue for Watched {
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    fn send<'a>(&'a self, messages: &'a [NewMessage]) -> BoxFuture<'a, Vec<Result<String, QueueError>>> {
+        self.inner.send(messages)
+    }
+
+    fn receive(&self, max: usize, wait: Duration, lease: Duration) -> BoxFuture<'_, Result<Vec<Delivery>, QueueError>> {
+        self.receives.fetch_add(1, Ordering::Relaxed);
+        self.inner.receive(max, wait, lease)
+    }
+
+    fn ack<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
+        self.inner.ack(receipts)
+    }
+
+    fn extend<'a>(&'a self, receipts: &'a [Receipt], lease: Duration) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
+        if self.extends { self.inner.extend(receipts, lease) } else { Box::pin(std::future::pending()) }
+    }
+
+    fn release<'a>(&'a self, entries: &'a [(Receipt, Duration)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
+        self.inner.release(entries)
+    }
+
+    fn dead_letter<'a>(&'a self, entries: &'a [(Delivery, Failure)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
+        self.inner.dead_letter(entries)
+    }
+
+    fn depth(&self) -> BoxFuture<'_, Result<Depth, QueueError>> {
+        self.inner.depth()
+    }
+}
+
 /// A queue, an inbox, a handler and as many workers as a test wants.
 struct Rig {
     world: World,
@@ -118,6 +167,10 @@ struct Rig {
     records: Arc<Mutex<BTreeMap<IdempotencyKey, InboxRecord>>>,
     inbox_calls: Arc<AtomicU32>,
     inbox_down: Duration,
+    silent_claims: u32,
+    extends: bool,
+    receives: Arc<AtomicU32>,
+    slots: usize,
     sends: Arc<Mutex<Vec<String>>>,
     script: Script,
 }
@@ -130,6 +183,10 @@ impl Rig {
             records: Arc::default(),
             inbox_calls: Arc::default(),
             inbox_down: Duration::ZERO,
+            silent_claims: 0,
+            extends: true,
+            receives: Arc::default(),
+            slots: 4,
             sends: Arc::default(),
             script: Arc::new(script),
         }
@@ -148,6 +205,7 @@ impl Rig {
             inner: self.remote(&self.records),
             clock: self.world.clock(),
             down_until: self.world.clock().now() + self.inbox_down,
+            silent_claims: self.silent_claims.into(),
             calls: self.inbox_calls.clone(),
         };
         RouterPorts {
@@ -165,8 +223,10 @@ impl Rig {
 
     fn start(&mut self, stop: Stop, grace: Duration) {
         let router = Router::new(self.ports()).with(self.handler()).unwrap();
-        let queue = MemoryQueue::new("scripted", self.remote(&self.queue));
-        let settings = WorkerSettings { concurrency: 4, batch: 4, wait: Duration::from_secs(5), lease: LEASE, grace };
+        let inner = MemoryQueue::new("scripted", self.remote(&self.queue));
+        let queue = Watched { inner, extends: self.extends, receives: self.receives.clone() };
+        let (concurrency, batch) = (self.slots, self.slots);
+        let settings = WorkerSettings { concurrency, batch, wait: Duration::from_secs(5), lease: LEASE, grace };
         let consumer = router.consumer("scripted").unwrap().clone();
         let worker = Worker::new(consumer, Arc::new(queue), self.clock(), Arc::new(self.world.rng()), settings);
         self.world.spawn(WORKER, async move { worker.run(stop).await });
@@ -458,4 +518,122 @@ fn a_handler_without_a_deadline_and_an_inbox_that_never_forgets_work() {
     let (_, body) = rig.envelope(Duration::ZERO);
     let ports = RouterPorts { keep: Duration::MAX, ..rig.ports() };
     assert_eq!(rig.judge(ports, Patient, body), Verdict::Ack { duplicate: false });
+}
+
+#[test]
+fn a_claim_whose_answer_was_lost_is_asked_again_and_uses_up_no_attempt() {
+    let mut rig = Rig::new(|_, _| sent());
+    rig.silent_claims = 2;
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    let began = rig.world.clock().now();
+    rig.start(Stop::never(), LEASE);
+    rig.run_dry();
+    assert_eq!((rig.record(event).status, rig.record(event).attempts), (Status::Done, 1));
+    assert!(rig.world.clock().now() < began + LEASE, "nobody waited for the claim to lapse");
+}
+
+#[test]
+fn a_handler_goes_on_while_its_lease_is_being_extended() {
+    let mut rig = Rig::new(|_, _| Act::Hang(LEASE));
+    rig.extends = false;
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.run_for(LEASE * 3);
+    assert_eq!(rig.record(event).status, Status::Done);
+}
+
+#[test]
+fn a_worker_without_a_slot_has_one_nevertheless() {
+    let mut rig = Rig::new(|_, _| sent());
+    rig.slots = 0;
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.run_for(LEASE);
+    assert_eq!(rig.record(event).status, Status::Done);
+}
+
+#[test]
+fn a_worker_pauses_longer_and_longer_while_the_inbox_cannot_be_reached() {
+    let mut rig = Rig::new(|_, _| sent());
+    rig.inbox_down = Duration::from_secs(600);
+    for _ in 0..1000 {
+        let (_, body) = rig.envelope(Duration::ZERO);
+        rig.push(body, None);
+    }
+    rig.start(Stop::never(), LEASE);
+    rig.run_for(Duration::from_secs(600));
+    let receives = rig.receives.load(Ordering::Relaxed);
+    assert!((10..120).contains(&receives), "it asked {receives} times in ten minutes");
+    rig.run_dry();
+    assert_eq!(rig.sends().len(), 2000);
+}
+
+/// Sends by mail, with what may go wrong in a handler that is not careful about its steps.
+struct Careless(CarelessRun);
+
+type CarelessRun = for<'a> fn(&'a Context) -> BoxFuture<'a, Result<(), HandlerError>>;
+
+impl Handler for Careless {
+    type Event = AppAssigned;
+    const NAME: &'static str = "careless";
+    const POLICY: Policy =
+        Policy { max_attempts: 1, effect: Effect::Once, on_doubt: OnDoubt::Resend, ..Policy::DEFAULT };
+
+    async fn handle(&self, _: &Envelope<AppAssigned>, cx: &Context) -> Result<(), HandlerError> {
+        (self.0)(cx).await
+    }
+}
+
+fn dead_letter(verdict: Verdict) -> Failure {
+    match verdict {
+        Verdict::DeadLetter(failure) => *failure,
+        other => panic!("not dead-lettered: {other:?}"),
+    }
+}
+
+#[test]
+fn a_send_that_its_handler_gave_up_half_way_is_in_doubt_also_when_a_second_one_fails_for_certain() {
+    fn run(cx: &Context) -> BoxFuture<'_, Result<(), HandlerError>> {
+        Box::pin(async move {
+            let given_up = cx.once("ada", |_| std::future::pending()).now_or_never();
+            assert!(given_up.is_none(), "it is still being sent");
+            let refused = SendOutcome::NotSent(NotSent::Permanent { reason: "550".into() });
+            cx.once("ada", |_| async { refused }).await.map(drop)
+        })
+    }
+    let rig = Rig::new(|_, _| sent());
+    let (event, body) = rig.envelope(Duration::ZERO);
+    let failure = dead_letter(rig.judge(rig.ports(), Careless(run), body));
+    assert_eq!(failure.reason, "outcome-unknown");
+    let record = lock(&rig.records)[&IdempotencyKey::new("careless", event)].clone();
+    assert_eq!((record.status, record.steps["ada"].state), (Status::InDoubt, StepState::InDoubt));
+}
+
+#[test]
+fn two_sends_at_once_under_one_name_are_a_mistake_and_only_one_goes() {
+    fn run(cx: &Context) -> BoxFuture<'_, Result<(), HandlerError>> {
+        Box::pin(async move {
+            let sent = AtomicU32::new(0);
+            let send = || async {
+                sent.fetch_add(1, Ordering::Relaxed);
+                let mut polled = false;
+                std::future::poll_fn(|task| {
+                    task.waker().wake_by_ref();
+                    if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }
+                })
+                .await;
+                SendOutcome::Sent { provider_id: None }
+            };
+            let (one, other) = futures::join!(cx.once("mail", |_| send()), cx.once("mail", |_| send()));
+            assert_eq!(sent.into_inner(), 1);
+            join_outcomes([one, other])
+        })
+    }
+    let rig = Rig::new(|_, _| sent());
+    let (_, body) = rig.envelope(Duration::ZERO);
+    let failure = dead_letter(rig.judge(rig.ports(), Careless(run), body));
+    assert_eq!(failure.reason, "step-repeated", "{}", failure.error);
 }

@@ -1,10 +1,12 @@
 //! The inbox: one record per idempotency key, which is also the ledger of what was tried and what became of it.
 
+mod insist;
 mod key;
 pub mod transition;
 
 use std::collections::BTreeMap;
 
+pub(crate) use insist::insist;
 pub use key::{IdempotencyKey, KeyError};
 use sendoff_events::{BoxFuture, Timestamp};
 use serde::{Deserialize, Serialize};

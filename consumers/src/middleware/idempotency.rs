@@ -7,7 +7,7 @@ use sendoff_events::{Clock, Rng, at_millis};
 use super::{Ended, judge::Court};
 use crate::{
     Claim, Claimed, Context, IdempotencyKey, Inbox, InboxError, InboxRecord, OnDoubt, Policy, Status, Verdict,
-    moments::later,
+    inbox::insist, moments::later,
 };
 
 /// How much longer a claim lasts than its attempt may take: time to settle it.
@@ -44,7 +44,7 @@ where
         now,
         lease_until: later(now, guard.policy.timeout.saturating_add(SETTLE_MARGIN)),
     };
-    let record = match guard.inbox.claim(&claim).await {
+    let record = match insist(&**guard.clock, &**guard.rng, || guard.inbox.claim(&claim)).await {
         Ok(Claimed::Won(record)) => record,
         Ok(Claimed::Busy { until }) => {
             let after = Duration::try_from(until.duration_since(now)).unwrap_or_default();
