@@ -66,11 +66,12 @@ const MAX_ERROR: usize = 1000;
 #[must_use]
 pub fn scrub(error: &str) -> String {
     let mut clean = String::with_capacity(error.len().min(MAX_ERROR));
-    let mut rest = error;
+    let error = hide_phones(error);
+    let mut rest = error.as_str();
     while !rest.is_empty() && clean.len() < MAX_ERROR {
         let end = rest.find(|c: char| c.is_whitespace() || c.is_control()).unwrap_or(rest.len());
         let (word, after) = rest.split_at(end);
-        clean.push_str(&scrub_word(word));
+        clean.push_str(if word.contains('@') { "<address>" } else { word });
         let mut characters = after.chars();
         if characters.next().is_some() {
             clean.push(' ');
@@ -84,15 +85,22 @@ pub fn scrub(error: &str) -> String {
     clean
 }
 
-fn scrub_word(word: &str) -> String {
-    if word.contains('@') {
-        return "<address>".into();
+/// The text without phone numbers: a `+` and at least seven digits, however they are grouped.
+fn hide_phones(text: &str) -> String {
+    const GROUPING: &str = " ()-./\u{a0}";
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(plus) = rest.find('+') {
+        let (before, number) = rest.split_at(plus);
+        let end = number[1..].find(|c: char| !c.is_ascii_digit() && !GROUPING.contains(c));
+        let number = number[..end.map_or(number.len(), |end| end + 1)].trim_end_matches(|c| GROUPING.contains(c));
+        let is_phone = number.bytes().filter(u8::is_ascii_digit).count() >= 7;
+        clean.push_str(before);
+        clean.push_str(if is_phone { "<phone>" } else { number });
+        rest = &rest[plus + number.len()..];
     }
-    let digits = word.trim_start_matches(|c: char| !c.is_ascii_digit() && c != '+');
-    if digits.starts_with('+') && digits.chars().filter(char::is_ascii_digit).count() >= 7 {
-        return "<phone>".into();
-    }
-    word.to_owned()
+    clean.push_str(rest);
+    clean
 }
 
 /// A short name for "the same error": `reason-xxxxxxxx`, where the digits come from the error text with numbers, ids and
@@ -152,6 +160,17 @@ mod tests {
             scrub("550 <ada@example.org>: no such user, call +49(30)1234567\r\nnow"),
             "550 <address> no such user, call <phone>  now"
         );
+    }
+
+    #[test]
+    fn phone_numbers_are_scrubbed_however_they_are_grouped() {
+        for number in
+            ["+49 30 1234567", "+1 (555) 010-9999", "+49/30/1234567", "tel:+4930.1234567", "+49\u{a0}301234567"]
+        {
+            let clean = scrub(&format!("no route to {number}, gave up"));
+            assert!(clean.ends_with("<phone>, gave up"), "{clean}");
+        }
+        assert_eq!(scrub("+12 ms, 3+4"), "+12 ms, 3+4");
     }
 
     #[test]

@@ -167,13 +167,9 @@ impl Court<'_> {
     }
 
     fn attempt(&self, class: Class, reason: &str, error: &str) -> Attempt {
-        Attempt {
-            at: self.now,
-            class,
-            reason: reason.to_owned(),
-            fingerprint: fingerprint(reason, error),
-            error: scrub(error),
-        }
+        // A handler may have made the reason of what somebody else said.
+        let reason = scrub(reason);
+        Attempt { at: self.now, class, fingerprint: fingerprint(&reason, error), reason, error: scrub(error) }
     }
 
     /// A step that had begun and whose end nobody saw may have had its effect. Gives whether there was one.

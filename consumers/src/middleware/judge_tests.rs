@@ -173,6 +173,15 @@ fn a_handler_that_swallows_a_doubt_is_not_done() {
 }
 
 #[test]
+fn a_reason_made_of_foreign_text_is_scrubbed_like_an_error() {
+    let mut record = record(1, None);
+    let error = HandlerError::Reject { reason: "no\u{1b}[2Juser\nada@example.org".into(), source: "550".into() };
+    let reason = dead_letter_reason(judge(HOLD, &mut record, Ended::Returned(Err(error))));
+    assert_eq!(reason, "no [2Juser <address>");
+    assert!(record.history[0].fingerprint.starts_with("no [2Juser <address>-"));
+}
+
+#[test]
 fn a_crash_loop_ends() {
     let mut record = record(4, None);
     let policy = policy(HOLD);
