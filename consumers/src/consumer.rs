@@ -1,6 +1,11 @@
 //! A consumer: the handlers behind one queue, and the way of a delivery through them.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use sendoff_events::{AnyEnvelope, BlobError, DecodeError, EventType, Header, MAX_BODY_BYTES, Pointer, at_millis};
@@ -11,7 +16,7 @@ use crate::{
     Class, Delivery, Failure, Filter, IdempotencyKey, Limits, Policy, REPLAY_ATTRIBUTE, RouterPorts, Verdict,
     fingerprint,
     handler::AnyHandler,
-    middleware::{Guard, catch_panic, deadline, guard},
+    middleware::{Guard, catch_panic, deadline, guard, message},
     moments::earlier,
     scrub,
 };
@@ -79,9 +84,14 @@ impl Consumer {
             Ok(body) => body,
             Err(verdict) => return verdict,
         };
-        let (header, handler, job) = match self.decode(&body) {
-            Ok(decoded) => decoded,
-            Err(unfit) => return self.unfit(delivery, unfit),
+        // Event types decode and upcast with code of their own.
+        let (header, handler, job) = match catch_unwind(AssertUnwindSafe(|| self.decode(&body))) {
+            Ok(Ok(decoded)) => decoded,
+            Ok(Err(unfit)) => return self.unfit(delivery, unfit),
+            Err(panic) => {
+                let error = format!("decoding it panicked: {}", message(&*panic));
+                return self.unfit(delivery, Unfit { reason: "bad-data", error });
+            }
         };
         if let Some(verdict) = self.too_old(delivery, &header) {
             return verdict;

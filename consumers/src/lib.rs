@@ -12,6 +12,8 @@ mod backoff;
 mod changes;
 pub mod channels;
 mod consumer;
+#[cfg(test)]
+mod consumer_tests;
 mod context;
 mod effect;
 mod error;

@@ -123,9 +123,11 @@ impl Reactor {
                         HandlerError::Snooze { until, .. } => {
                             attempts -= 1;
                             deferrals += 1;
-                            let wait =
-                                until.map(|u| Duration::try_from(u.duration_since(clock.now())).unwrap_or_default());
-                            let wait = wait.unwrap_or_else(|| policy.backoff.delay(deferrals, &*self.context.rng));
+                            let wait = until.and_then(|u| Duration::try_from(u.duration_since(clock.now())).ok());
+                            // A date that is over would let it spin.
+                            let wait = wait
+                                .filter(|wait| !wait.is_zero())
+                                .unwrap_or_else(|| policy.backoff.delay(deferrals, &*self.context.rng));
                             clock.sleep(wait).await;
                             continue;
                         }
@@ -133,9 +135,10 @@ impl Reactor {
                 }
             };
             if class == Class::Rejected || attempts >= policy.max_attempts {
+                let reason = scrub(&reason);
                 return Ok(Some(Failure {
                     fingerprint: fingerprint(&reason, &error),
-                    reason: reason.into_owned(),
+                    reason,
                     class,
                     consumer: self.reaction.name().into(),
                     attempts,

@@ -38,7 +38,9 @@ pub enum RouterError {
         event: &'static str,
     },
     /// The name can't be a queue's.
-    #[error("handler name `{0}` is not valid: use 1 to 60 characters of a-z, 0-9 and '-', the first a letter")]
+    #[error(
+        "handler name `{0}` is not valid: use 1 to 60 characters of a-z, 0-9 and '-', the first a letter, and not the ending `-dlq`"
+    )]
     BadName(&'static str),
 }
 
@@ -86,7 +88,9 @@ impl Router {
     pub fn with<H: Handler>(mut self, handler: H) -> Result<Self, RouterError> {
         let name = H::NAME;
         let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        if !(1..=60).contains(&name.len()) || !name.as_bytes()[0].is_ascii_lowercase() || !name.bytes().all(fits) {
+        let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
+        // Its queue would be another consumer's dead-letter queue.
+        if !begins || name.len() > 60 || !name.bytes().all(fits) || name.ends_with("-dlq") {
             return Err(RouterError::BadName(name));
         }
         let consumer = self.consumers.entry(name).or_insert_with(|| Arc::new(Consumer::new(name, self.ports.clone())));

@@ -13,14 +13,15 @@ use std::{
 use bytes::Bytes;
 use futures::FutureExt as _;
 use sendoff_consumers::{
-    Attributes, Claim, Claimed, Class, Context, Delivery, Depth, Effect, Failure, Handler, HandlerError,
+    Attributes, Change, Claim, Claimed, Class, Context, Delivery, Depth, Effect, Failure, Handler, HandlerError,
     IdempotencyKey, Inbox, InboxError, InboxRecord, Limits, NewMessage, NotSent, OnDoubt, Policy, Queue, QueueError,
-    REPLAY_ATTRIBUTE, Receipt, Router, RouterError, RouterPorts, SendOutcome, Status, StepState, Stop, Verdict, Worker,
-    WorkerSettings, join_outcomes,
+    REPLAY_ATTRIBUTE, Reaction, ReactionContext, Reactor, Receipt, Router, RouterError, RouterPorts, SendOutcome,
+    Status, StepState, Stop, Verdict, Worker, WorkerSettings, join_outcomes,
 };
 use sendoff_events::{AppAssigned, BoxFuture, Clock, Envelope, EventId, Origin, Timestamp};
+use sendoff_producers::{Expected, RecordKey, Records, UnitOfWork, Write};
 use sendoff_tests::{
-    memory::{Link, MemoryQueue, QueueState, Remote, lock},
+    memory::{Link, MemoryChanges, MemoryQueue, QueueState, RecordsState, Remote, lock},
     simulation::{Process, World, WorldClock},
 };
 
@@ -636,4 +637,63 @@ fn two_sends_at_once_under_one_name_are_a_mistake_and_only_one_goes() {
     let (_, body) = rig.envelope(Duration::ZERO);
     let failure = dead_letter(rig.judge(rig.ports(), Careless(run), body));
     assert_eq!(failure.reason, "step-repeated", "{}", failure.error);
+}
+
+#[test]
+fn a_handler_cannot_take_the_name_of_a_dead_letter_queue() {
+    struct Thief;
+
+    impl Handler for Thief {
+        type Event = AppAssigned;
+        const NAME: &'static str = "email-dlq";
+
+        async fn handle(&self, _: &Envelope<AppAssigned>, _: &Context) -> Result<(), HandlerError> {
+            Ok(())
+        }
+    }
+
+    let rig = Rig::new(|_, _| sent());
+    assert_eq!(Router::new(rig.ports()).with(Thief).err(), Some(RouterError::BadName("email-dlq")));
+}
+
+/// Puts its change off three times, until a moment that is over.
+struct Late {
+    runs: AtomicU32,
+    done_at: Arc<Mutex<Option<Timestamp>>>,
+}
+
+impl Reaction for Late {
+    fn name(&self) -> &'static str {
+        "late"
+    }
+
+    fn react<'a>(&'a self, _: &'a Change, cx: &'a ReactionContext) -> BoxFuture<'a, Result<(), HandlerError>> {
+        Box::pin(async move {
+            if self.runs.fetch_add(1, Ordering::Relaxed) < 3 {
+                return Err(HandlerError::Snooze { until: Some(Timestamp::UNIX_EPOCH), source: "not yet".into() });
+            }
+            *lock(&self.done_at) = Some(cx.clock.now());
+            Ok(())
+        })
+    }
+}
+
+#[test]
+fn a_reaction_that_is_put_off_into_the_past_waits_nevertheless() {
+    let mut rig = Rig::new(|_, _| sent());
+    let (state, done_at) = (Arc::new(Mutex::new(RecordsState::default())), Arc::default());
+    let tenant = "acme".parse().unwrap();
+    let key = RecordKey::new(&tenant, "apps", "crm");
+    let write = Write { key, expected: Expected::Absent, data: Some(true.into()) };
+    let at = rig.world.clock().now();
+    let work = UnitOfWork { tenant, actor: "ada".into(), at, writes: vec![write], events: Vec::new(), request: None };
+    futures::executor::block_on(rig.remote(&state).commit(work)).unwrap();
+    let reaction = Late { runs: AtomicU32::new(0), done_at: Arc::clone(&done_at) };
+    let context = ReactionContext { clock: rig.clock(), rng: Arc::new(rig.world.rng()) };
+    let changes = MemoryChanges(rig.remote(&state));
+    rig.world.spawn(WORKER, async move {
+        Reactor::new(Arc::new(reaction), Arc::new(changes), context).run(Stop::never()).await;
+    });
+    rig.run_for(Duration::from_secs(60));
+    assert!(lock(&done_at).unwrap() > at);
 }

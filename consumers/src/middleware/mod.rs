@@ -11,7 +11,7 @@ mod panic;
 
 pub(crate) use deadline::deadline;
 pub(crate) use idempotency::{Guard, guard};
-pub(crate) use panic::catch_panic;
+pub(crate) use panic::{catch_panic, message};
 
 use crate::HandlerError;
 

@@ -1,6 +1,6 @@
 //! A panic is one failed attempt, not the end of the process.
 
-use std::panic::AssertUnwindSafe;
+use std::{any::Any, panic::AssertUnwindSafe};
 
 use futures::FutureExt;
 
@@ -11,14 +11,14 @@ pub(crate) async fn catch_panic(attempt: impl Future<Output = Ended>) -> Ended {
     // What the handler shares with others is behind the ports, and the ledger's lock ignores poison.
     match AssertUnwindSafe(attempt).catch_unwind().await {
         Ok(ended) => ended,
-        Err(payload) => {
-            let text = payload
-                .downcast_ref::<&str>()
-                .map(|text| (*text).to_owned())
-                .or_else(|| payload.downcast_ref::<String>().cloned());
-            Ended::Panicked(text.unwrap_or_else(|| "panicked without a message".into()))
-        }
+        Err(payload) => Ended::Panicked(message(&*payload)),
     }
+}
+
+/// What a panic said.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("panicked without a message").to_owned()
 }
 
 #[cfg(test)]
