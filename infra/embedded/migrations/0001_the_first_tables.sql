@@ -82,6 +82,7 @@ CREATE TABLE messages (
     held       INTEGER NOT NULL DEFAULT 0, -- 1: hidden by a lease, 0: by a delay
     lease      INTEGER NOT NULL DEFAULT 0, -- the second half of the receipt; a new one makes older receipts stale
     receives   INTEGER NOT NULL DEFAULT 0,
+    silent     INTEGER NOT NULL DEFAULT 0, -- the receives since a consumer last said what is to happen to it
     sent_at    INTEGER NOT NULL,
     event      INTEGER REFERENCES events (seq), -- where body and attributes stand, unless the message has its own
     body       BLOB,

@@ -23,8 +23,8 @@ statements! {
     BY_REASON = "SELECT failure ->> 'reason', count(*) FROM messages INDEXED BY messages_by_reason
         WHERE queue = ?1 AND failure IS NOT NULL GROUP BY failure ->> 'reason'";
     FIND = "SELECT attributes, held = 1 AND visible_at > ?3 FROM messages WHERE id = ?1 AND queue = ?2";
-    MOVE_BACK = "UPDATE messages SET queue = ?2, visible_at = ?3, held = 0, lease = lease + 1, receives = 0, failure = NULL,
-        key = NULL, attributes = ?4 WHERE id = ?1";
+    MOVE_BACK = "UPDATE messages SET queue = ?2, visible_at = ?3, held = 0, lease = lease + 1, receives = 0, silent = 0,
+        failure = NULL, key = NULL, attributes = ?4 WHERE id = ?1";
 }
 
 /// A message that failed for good, as it stands in its dead-letter queue.

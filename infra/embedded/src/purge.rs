@@ -21,8 +21,8 @@ statements! {
         WHERE expires_at <= ?1 AND expires_at IS NOT NULL AND status IN (1, 3) LIMIT ?2)";
     REQUESTS = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE created_at < ?1 LIMIT ?2)";
     READ_BY_ALL = "SELECT min(seq) FROM cursors";
-    CHANGES = "DELETE FROM changes WHERE at < ?2
-        AND seq IN (SELECT seq FROM changes WHERE seq <= ?1 ORDER BY seq LIMIT ?3)";
+    LAST_OF_STEP = "SELECT max(seq) FROM (SELECT seq FROM changes WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3)";
+    CHANGES = "DELETE FROM changes WHERE seq > ?1 AND seq <= ?2 AND at < ?3";
     EVENTS = "SELECT seq, committed_at < ?2, EXISTS (SELECT 1 FROM messages WHERE event = events.seq),
             CASE WHEN payload_bytes IS NULL THEN NULL ELSE body END
         FROM events WHERE seq > ?1 AND published_at IS NOT NULL ORDER BY seq LIMIT ?3";
@@ -97,17 +97,21 @@ async fn in_steps(db: &Db, statement: &'static str, date: i64) -> Result<u64, St
 }
 
 async fn changes(db: &Db, date: i64) -> Result<u64, StoreError> {
-    let mut total = 0;
+    let (mut after, mut total) = (0, 0);
     loop {
-        let deleted = db.write(move |tx| {
+        let step = db.write(move |tx| {
             let read: Option<i64> = tx.one(READ_BY_ALL, [], |row| row.get(0))?.flatten();
-            tx.run(CHANGES, (read.unwrap_or(i64::MAX), date, STEP))
+            let range = (after, read.unwrap_or(i64::MAX), STEP);
+            let last: i64 = tx.one(LAST_OF_STEP, range, |row| row.get(0))?.flatten().unwrap_or(after);
+            Ok((last, tx.run(CHANGES, (after, last, date))?))
         });
-        let deleted = deleted.await?;
+        let (last, deleted) = step.await?;
         total += deleted as u64;
-        if deleted < STEP as usize {
+        // One that a wrong clock has dated in the future doesn't end it; a whole step of them is the present.
+        if deleted == 0 {
             return Ok(total);
         }
+        after = last;
     }
 }
 
@@ -117,7 +121,8 @@ async fn events(db: &Db, date: i64, blobs: &FolderBlobs, files: &mut Vec<PathBuf
         let page = db.read(move |db| page(db, after, date)).await?;
         let Some(last) = page.last() else { return Ok(total) };
         after = last.seq;
-        let reached_present = page.iter().any(|event| !event.is_old);
+        // As above.
+        let reached_present = page.iter().all(|event| !event.is_old);
         let idle = page.into_iter().filter(|event| event.is_old && !event.is_queued).collect::<Vec<_>>();
         let deleted = db.write(move |tx| delete(tx, idle)).await?;
         total += deleted.len() as u64;

@@ -106,6 +106,12 @@ impl Records for SqliteRecords {
     fn commit<'a>(&'a self, work: UnitOfWork) -> BoxFuture<'a, Result<Committed, CommitError>> {
         Box::pin(async move {
             work.validate()?;
+            if let Some(write) =
+                work.writes.iter().find(|w| w.data.as_ref().is_some_and(|data| is_deeper(data, DEEPEST)))
+            {
+                let why = format!("{} is nested deeper than {DEEPEST} levels", write.key);
+                return Err(CommitError::Invalid(why));
+            }
             let mut events = Vec::with_capacity(work.events.len());
             for event in &work.events {
                 let prepared = Prepared::new(event, &self.blobs, self.max_body).await;
@@ -113,6 +119,19 @@ impl Records for SqliteRecords {
             }
             self.db.write_isolated(move |tx| commit(tx, &work, &events)).await.map_err(uncommitted)?
         })
+    }
+}
+
+/// How deep a record may be nested: as deep as `serde_json` reads. What it can't read back would stand in the way of all
+/// changes after it.
+const DEEPEST: usize = 127;
+
+fn is_deeper(data: &serde_json::Value, levels: usize) -> bool {
+    let Some(left) = levels.checked_sub(1) else { return data.is_array() || data.is_object() };
+    match data {
+        serde_json::Value::Array(items) => items.iter().any(|item| is_deeper(item, left)),
+        serde_json::Value::Object(fields) => fields.values().any(|field| is_deeper(field, left)),
+        _ => false,
     }
 }
 

@@ -31,8 +31,9 @@ pub struct StoreOptions {
     /// The largest event body that travels in messages, in bytes; what is larger becomes a claim check. Default: 256 KiB,
     /// the limit of SNS.
     pub max_body: usize,
-    /// A message that was delivered more often than this without a verdict is dead-lettered as `receive-count-exceeded`.
-    /// Deliveries that never ran count, too, so this is a net far below the handlers' own limits. Default: 1000.
+    /// A message that was delivered more often than this in a row without a verdict is dead-lettered as
+    /// `receive-count-exceeded`: a net below the handlers' own limits, for what kills its consumer before it can count. Being
+    /// put off is a verdict, so throttling and outages never lead here. Default: 1000.
     pub max_receives: u32,
     /// The time. Default: [`SystemClock`].
     pub clock: Arc<dyn Clock>,

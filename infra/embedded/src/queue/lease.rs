@@ -15,12 +15,14 @@ use crate::db::{
 
 statements! {
     LEASE = concat!(
-        "UPDATE messages SET visible_at = ?4, held = 1, lease = lease + 1, receives = receives + 1
+        "UPDATE messages SET visible_at = ?4, held = 1, lease = lease + 1, receives = receives + 1,
+            silent = silent + 1
         WHERE id IN (SELECT id FROM messages WHERE queue = ?1 AND visible_at <= ?2 ORDER BY visible_at LIMIT ?3)
         RETURNING ", columns!()
     );
     NEXT = "SELECT min(visible_at) FROM messages WHERE queue = ?1";
-    UNDO = "UPDATE messages SET visible_at = ?3, held = 0, lease = lease + 1, receives = receives - 1
+    UNDO = "UPDATE messages SET visible_at = ?3, held = 0, lease = lease + 1, receives = receives - 1,
+            silent = silent - 1
         WHERE id = ?1 AND lease = ?2";
     BURY = "UPDATE messages SET queue = ?2, visible_at = ?3, held = 0, lease = lease + 1, failure = ?4 WHERE id = ?1";
 }
@@ -32,7 +34,7 @@ pub(crate) struct Wanted {
     pub(crate) name: String,
     pub(crate) max: i64,
     pub(crate) lease: std::time::Duration,
-    /// More deliveries than this without a verdict, and the message is dead.
+    /// More deliveries than this in a row without a verdict, and the message is dead.
     pub(crate) max_receives: u32,
 }
 
@@ -84,7 +86,7 @@ pub(crate) fn lease(tx: &Tx<'_>, wanted: &Wanted, errands: Errands) -> rusqlite:
         rows.sort_by_key(|row| row.id);
         for row in rows {
             match wanted.ids.dead {
-                Some(dead) if row.receives > i64::from(wanted.max_receives) => bury(tx, &row, dead, &wanted.name)?,
+                Some(dead) if row.silent > i64::from(wanted.max_receives) => bury(tx, &row, dead, &wanted.name)?,
                 _ => leased.messages.push(row.deliver(tx)?),
             }
         }
@@ -95,8 +97,8 @@ pub(crate) fn lease(tx: &Tx<'_>, wanted: &Wanted, errands: Errands) -> rusqlite:
 /// Moves a message that has never come to a verdict to the dead-letter queue: what SQS does by its redrive policy.
 fn bury(tx: &Tx<'_>, row: &Stored, dead: i64, consumer: &str) -> rusqlite::Result<()> {
     const REASON: &str = "receive-count-exceeded";
-    let attempts = small(row.receives - 1);
-    let error = format!("it was delivered {attempts} times and its consumer never said what became of it");
+    let attempts = small(row.silent - 1);
+    let error = format!("it was delivered {attempts} times in a row and its consumer never said what became of it");
     let failure = Failure {
         reason: REASON.into(),
         class: Class::Crashed,

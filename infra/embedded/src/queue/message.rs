@@ -17,7 +17,7 @@ statements! {
 /// The columns of [`Stored`], in order.
 macro_rules! columns {
     () => {
-        "id, lease, receives, sent_at, event, body, attributes, failure"
+        "id, lease, receives, sent_at, event, body, attributes, failure, silent"
     };
 }
 
@@ -32,6 +32,7 @@ pub(crate) struct Stored {
     pub(crate) lease: i64,
     pub(crate) receives: i64,
     pub(crate) sent_at: i64,
+    pub(crate) silent: i64,
     event: Option<i64>,
     body: Option<Vec<u8>>,
     attributes: Option<String>,
@@ -49,6 +50,7 @@ impl Stored {
             body: row.get(5)?,
             attributes: row.get(6)?,
             failure: row.get(7)?,
+            silent: row.get(8)?,
         })
     }
 

@@ -28,7 +28,7 @@ statements! {
     SEND = "INSERT INTO messages (queue, visible_at, sent_at, body, attributes, failure) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     ACK = "DELETE FROM messages WHERE id = ?1 AND lease = ?2 AND queue = ?3";
     EXTEND = "UPDATE messages SET visible_at = ?4 WHERE id = ?1 AND lease = ?2 AND queue = ?3 AND held = 1";
-    RELEASE = "UPDATE messages SET visible_at = ?4, held = 0, lease = lease + 1
+    RELEASE = "UPDATE messages SET visible_at = ?4, held = 0, lease = lease + 1, silent = 0
         WHERE id = ?1 AND lease = ?2 AND queue = ?3 AND held = 1";
     DEAD_LETTER = "UPDATE messages SET queue = ?4, visible_at = ?5, held = 0, lease = lease + 1, failure = ?6
         WHERE id = ?1 AND lease = ?2 AND queue = ?3 AND held = 1";
