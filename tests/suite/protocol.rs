@@ -16,7 +16,7 @@ use sendoff_consumers::{
     Attributes, Change, Claim, Claimed, Class, Context, Delivery, Depth, Effect, Failure, Handler, HandlerError,
     IdempotencyKey, Inbox, InboxError, InboxRecord, Limits, NewMessage, NotSent, OnDoubt, Policy, Queue, QueueError,
     REPLAY_ATTRIBUTE, Reaction, ReactionContext, Reactor, Receipt, Router, RouterError, RouterPorts, SendOutcome,
-    Status, StepState, Stop, Verdict, Worker, WorkerSettings, join_outcomes,
+    Status, Step, StepState, Stop, Verdict, Worker, WorkerSettings, join_outcomes, transition,
 };
 use sendoff_events::{AppAssigned, BoxFuture, Clock, Envelope, EventId, Origin, Timestamp};
 use sendoff_producers::{Expected, RecordKey, Records, UnitOfWork, Write};
@@ -451,6 +451,28 @@ fn a_replay_runs_what_failed_and_skips_what_was_done() {
     let key = |step: &str| format!("scripted/{event}/{step}");
     assert_eq!(rig.sends(), [key("ada"), key("bob"), key("bob")]);
     assert_eq!(rig.record(event).status, Status::Done);
+}
+
+#[test]
+fn a_replay_has_all_its_attempts_also_when_the_dead_letter_left_an_open_record() {
+    let rig = Rig::new(|_, _| sent());
+    let now = rig.world.clock().now();
+    let key = IdempotencyKey::new("scripted", rig.envelope(Duration::ZERO).0);
+    let claim = |fence, replay| Claim { key: key.clone(), fence, payload_hash: [0; 32], replay, now, lease_until: now };
+    // Its process vanished in the last attempt, and the queue's own limit made a dead letter of the message.
+    let (_, Some(mut record)) = transition::claim(None, &claim(1, 0)) else { panic!("it is free") };
+    record.attempts = 3;
+    record.steps.insert("ada".into(), sending(now));
+    let attempts = |replay| match transition::claim(Some(record.clone()), &claim(2, replay)).0 {
+        Claimed::Won(record) => (record.attempts, record.steps["ada"].state),
+        other => panic!("not won: {other:?}"),
+    };
+    assert_eq!(attempts(0), (4, StepState::InDoubt), "delivered again");
+    assert_eq!(attempts(1), (1, StepState::InDoubt), "replayed");
+}
+
+fn sending(at: Timestamp) -> Step {
+    Step { state: StepState::Sending, doubted: false, at, provider_id: None, reason: None }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::{Claim, Claimed, InboxError, InboxRecord, Status, StepState, Steps};
 /// | the same fence | won: our own claim, whose answer was lost |
 /// | another payload | mismatch |
 /// | claimed, lease running | busy |
-/// | claimed, lease lapsed | won, one attempt more; what was *sending* is in doubt |
+/// | claimed, lease lapsed | won, one attempt more (from 1 if the message was replayed since); what was *sending* is in doubt |
 /// | done, in doubt | settled |
 /// | failed | settled, unless the message was replayed since: then won, attempts from 1, failed steps forgotten |
 #[must_use]
@@ -26,7 +26,7 @@ pub fn claim(stored: Option<InboxRecord>, claim: &Claim) -> (Claimed, Option<Inb
         Status::Claimed if stored.fence == claim.fence => (Claimed::Won(stored), None),
         Status::Claimed if stored.lease_until > claim.now => (Claimed::Busy { until: stored.lease_until }, None),
         Status::Claimed => {
-            let attempts = stored.attempts + 1;
+            let attempts = if claim.replay > stored.replay { 1 } else { stored.attempts + 1 };
             won(taken_over(stored, claim, attempts))
         }
         Status::Failed if claim.replay > stored.replay => {

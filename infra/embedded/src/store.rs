@@ -181,9 +181,12 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// As [`queue`](Store::queue).
+    /// As [`queue`](Store::queue); and [`StoreError::Refused`] for a dead-letter queue.
     pub async fn subscribe(&self, queue: &str, filter: &Filter) -> Result<(), StoreError> {
         let ids = self.ids(queue).await?;
+        if ids.dead.is_none() {
+            return Err(StoreError::Refused(format!("`{queue}` is a dead-letter queue: what comes there has failed")));
+        }
         let filter = serde_json::to_string(filter).map_err(|e| StoreError::Refused(e.to_string()))?;
         self.db.write_isolated(move |tx| topics::subscribe(tx, ids.queue, &filter)).await
     }

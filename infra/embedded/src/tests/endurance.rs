@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use sendoff_consumers::REPLAY_ATTRIBUTE;
+use sendoff_consumers::{Filter, REPLAY_ATTRIBUTE};
 use sendoff_events::Clock as _;
 use sendoff_producers::{CommitError, Expected};
 use serde_json::{Value, json};
 
 use super::{Bench, LEASE, message, receive, write};
-use crate::Retention;
+use crate::{Retention, StoreError};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -64,4 +64,12 @@ async fn a_record_too_deep_to_be_read_back_is_refused_and_the_stream_of_changes_
     bench.store.records().commit(deepest).await.unwrap();
     let changes = bench.store.changes().read("timeline", 10, Duration::ZERO).await.unwrap();
     assert_eq!(changes[0].new, Some(nested(127)));
+}
+
+#[tokio::test]
+async fn a_dead_letter_queue_subscribes_to_nothing() {
+    let bench = Bench::new();
+    bench.store.queue("email").await.unwrap();
+    let refused = bench.store.subscribe("email-dlq", &Filter::default()).await;
+    assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
 }
