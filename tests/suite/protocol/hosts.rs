@@ -1,0 +1,136 @@
+//! The worker as a host: leases, stops, outages.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use sendoff_consumers::{Context, Handler, HandlerError, Policy, RouterPorts, Status, Stop, Verdict};
+use sendoff_events::{AppAssigned, Clock, Envelope};
+use sendoff_tests::memory::lock;
+
+use super::rig::{Act, LEASE, Rig, WORKER, sent};
+
+#[test]
+fn a_running_handlers_lease_is_extended_so_that_nobody_else_gets_its_message() {
+    let mut rig = Rig::new(|step, _| if step == "ada" { Act::Hang(LEASE * 4) } else { sent() });
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.start(Stop::never(), LEASE);
+    rig.run_dry();
+    assert_eq!(rig.sends().len(), 2);
+    assert_eq!(rig.record(event).attempts, 1);
+}
+
+#[test]
+fn a_stop_lets_a_running_handler_finish() {
+    let mut rig = Rig::new(|_, _| Act::Hang(Duration::from_secs(5)));
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    let (stopper, stop) = Stop::pair();
+    rig.start(stop, Duration::from_secs(60));
+    rig.run_for(Duration::from_secs(1));
+    stopper.stop();
+    rig.run_dry();
+    rig.run_for(Duration::from_secs(1));
+    assert_eq!(rig.world.alive(WORKER), 0, "the worker has ended");
+    assert_eq!(rig.record(event).status, Status::Done);
+}
+
+#[test]
+fn what_is_not_finished_after_the_grace_period_is_in_doubt_and_held() {
+    let mut rig = Rig::new(|_, _| Act::Hang(Duration::from_secs(50)));
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    let (stopper, stop) = Stop::pair();
+    rig.start(stop, Duration::from_secs(2));
+    rig.run_for(Duration::from_secs(1));
+    stopper.stop();
+    rig.run_for(Duration::from_secs(4));
+    assert_eq!(rig.world.alive(WORKER), 0, "the worker has ended");
+    assert_eq!(rig.record(event).status, Status::InDoubt);
+    assert_eq!(lock(&rig.queue).len(), 1, "its message waits for the end of the window");
+}
+
+#[test]
+fn nothing_runs_while_the_inbox_cannot_be_reached_and_nothing_is_lost() {
+    let mut rig = Rig::new(|_, _| sent());
+    rig.inbox_down = Duration::from_secs(300);
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.run_for(Duration::from_secs(299));
+    assert!(rig.sends().is_empty());
+    rig.run_dry();
+    assert_eq!((rig.record(event).status, rig.record(event).attempts), (Status::Done, 1));
+}
+
+/// A handler that may take for ever.
+struct Patient;
+
+impl Handler for Patient {
+    type Event = AppAssigned;
+    const NAME: &'static str = "patient";
+    const POLICY: Policy = Policy { timeout: Duration::MAX, ..Policy::DEFAULT };
+
+    async fn handle(&self, _: &Envelope<AppAssigned>, _: &Context) -> Result<(), HandlerError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_handler_without_a_deadline_and_an_inbox_that_never_forgets_work() {
+    let rig = Rig::new(|_, _| sent());
+    let (_, body) = rig.envelope(Duration::ZERO);
+    let ports = RouterPorts { keep: Duration::MAX, ..rig.ports() };
+    assert_eq!(rig.judge(ports, Patient, body), Verdict::Ack { duplicate: false });
+}
+
+#[test]
+fn a_claim_whose_answer_was_lost_is_asked_again_and_uses_up_no_attempt() {
+    let mut rig = Rig::new(|_, _| sent());
+    rig.silent_claims = 2;
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    let began = rig.world.clock().now();
+    rig.start(Stop::never(), LEASE);
+    rig.run_dry();
+    assert_eq!((rig.record(event).status, rig.record(event).attempts), (Status::Done, 1));
+    assert!(rig.world.clock().now() < began + LEASE, "nobody waited for the claim to lapse");
+}
+
+#[test]
+fn a_handler_goes_on_while_its_lease_is_being_extended() {
+    let mut rig = Rig::new(|_, _| Act::Hang(LEASE));
+    rig.extends = false;
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.run_for(LEASE * 3);
+    assert_eq!(rig.record(event).status, Status::Done);
+}
+
+#[test]
+fn a_worker_without_a_slot_has_one_nevertheless() {
+    let mut rig = Rig::new(|_, _| sent());
+    rig.slots = 0;
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.run_for(LEASE);
+    assert_eq!(rig.record(event).status, Status::Done);
+}
+
+#[test]
+fn a_worker_pauses_longer_and_longer_while_the_inbox_cannot_be_reached() {
+    let mut rig = Rig::new(|_, _| sent());
+    rig.inbox_down = Duration::from_secs(600);
+    for _ in 0..1000 {
+        let (_, body) = rig.envelope(Duration::ZERO);
+        rig.push(body, None);
+    }
+    rig.start(Stop::never(), LEASE);
+    rig.run_for(Duration::from_secs(600));
+    let receives = rig.receives.load(Ordering::Relaxed);
+    assert!((10..120).contains(&receives), "it asked {receives} times in ten minutes");
+    rig.run_dry();
+    assert_eq!(rig.sends().len(), 2000);
+}

@@ -1,0 +1,8 @@
+//! Router, inbox and worker over ports in memory, in virtual time: what each promise looks like when one thing goes wrong.
+
+mod effects;
+mod hosts;
+mod reactions;
+mod refusals;
+mod replays;
+mod rig;
