@@ -12,6 +12,7 @@
     reason = "a benchmark measures real time and may fail loudly"
 )]
 
+use sendoff_host::{SystemClock, SystemRng};
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -24,7 +25,7 @@ use std::{
 
 use futures::{StreamExt, stream};
 use sendoff_consumers::{Context, Handler, HandlerError, Router, RouterPorts, Stop, Stopper, Worker, WorkerSettings};
-use sendoff_embedded::{Store, StoreOptions, SystemClock, SystemRng};
+use sendoff_embedded::{Store, StoreOptions};
 use sendoff_events::{Clock, Envelope, Origin, Outgoing, Rng, SubmissionUpdated, TenantId};
 use sendoff_producers::{
     Expected, RecordKey, Records, UnitOfWork, Write,

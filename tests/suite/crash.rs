@@ -1,6 +1,7 @@
 //! A process is killed again and again while it publishes and handles 20,000 events. At the end nothing is lost, nothing
 //! that may happen once happened twice, and what nobody can know is told.
 
+use sendoff_host::{SystemClock, SystemRng};
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     path::Path,
@@ -10,7 +11,7 @@ use std::{
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sendoff_consumers::{IdempotencyKey, InboxRecord, Status};
-use sendoff_embedded::{OpenError, Store, StoreOptions, SystemClock, SystemRng};
+use sendoff_embedded::{OpenError, Store, StoreOptions};
 use sendoff_events::{AnyEnvelope, Clock as _, EventId, Rng as _};
 use sendoff_tests::{
     crash::{HELD, Provider, REPEATABLE, RESENT, STEP},

@@ -31,7 +31,6 @@
 
 mod blobs;
 mod changes;
-mod clock;
 pub mod config;
 mod db;
 mod dead_letters;
@@ -54,7 +53,6 @@ mod workflows;
 #[cfg(test)]
 mod tests;
 
-pub use clock::{SystemClock, SystemRng};
 pub use db::{
     StoreError, WriteStats,
     folder::Holder,

@@ -1,5 +1,6 @@
 //! The store: one data folder, and every port on it.
 
+use sendoff_host::SystemClock;
 use std::{path::Path, sync::Arc};
 
 use sendoff_consumers::{Changes, Filter, Inbox, Queue, Schedules, Workflows};
@@ -7,7 +8,7 @@ use sendoff_events::{Blobs, Clock};
 use sendoff_producers::{Outbox, Publisher, Records};
 
 use crate::{
-    Durability, OpenError, Purged, Retention, StoreError, SystemClock, WriteStats,
+    Durability, OpenError, Purged, Retention, StoreError, WriteStats,
     blobs::FolderBlobs,
     changes::SqliteChanges,
     db::{Db, open},

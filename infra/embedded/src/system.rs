@@ -4,6 +4,7 @@ mod error;
 mod mail;
 mod parts;
 
+use sendoff_host::{SystemClock, SystemRng};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 pub use error::SystemError;
@@ -20,7 +21,7 @@ use sendoff_events::{Clock, Rng};
 use sendoff_producers::api::{self, ApiState, DevelopmentKey, KeySet, Limits};
 use tokio::net::TcpListener;
 
-use crate::{Retention, Store, StoreOptions, SystemClock, SystemRng, config::Config};
+use crate::{Retention, Store, StoreOptions, config::Config};
 
 /// How often what nobody needs any more is forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);

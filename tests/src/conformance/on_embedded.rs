@@ -1,9 +1,10 @@
 //! The embedded backend, as the suite sees it.
 
+use sendoff_host::SystemRng;
 use std::{sync::Arc, time::Duration};
 
 use sendoff_consumers::{Changes, Delivery, Filter, Inbox, Queue, Schedules, Workflows};
-use sendoff_embedded::{Durability, Store, StoreError, StoreOptions, SystemRng};
+use sendoff_embedded::{Durability, Store, StoreError, StoreOptions};
 use sendoff_events::{Blobs, BoxFuture, Clock, Rng};
 use sendoff_producers::{Outbox, Publisher, Records};
 use tempfile::TempDir;

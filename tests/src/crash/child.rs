@@ -2,8 +2,9 @@ use std::{collections::HashSet, net::SocketAddr, path::PathBuf, sync::Arc, time:
 
 use futures::{StreamExt as _, TryStreamExt as _, future::join_all, stream};
 use sendoff_consumers::{Queue, Router, RouterPorts, Stop, Worker, WorkerSettings};
-use sendoff_embedded::{Store, StoreOptions, SystemRng};
+use sendoff_embedded::{Store, StoreOptions};
 use sendoff_events::{AppAssigned, AppId, Clock, Envelope, Origin, Rng, TenantId};
+use sendoff_host::SystemRng;
 use sendoff_producers::{Answer, CommitError, Expected, RecordKey, RequestKey, UnitOfWork, Write};
 
 use super::{

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use sendoff_embedded::SystemClock;
 use sendoff_events::{BoxFuture, Clock, Timestamp};
+use sendoff_host::SystemClock;
 
 /// Real time from an origin, some times as fast, so that the leases of a killed process end soon. It goes on across
 /// restarts.

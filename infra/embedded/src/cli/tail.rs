@@ -1,9 +1,10 @@
 //! `sendoff tail`: events and outcomes as they happen. It reads the data file, so it works beside a running server.
 
+use sendoff_host::SystemClock;
 use std::{collections::BTreeMap, time::Duration};
 
 use sendoff_embedded::{
-    EventSummary, Store, SystemClock,
+    EventSummary, Store,
     config::Config,
     program::{Exit, Stopped, print},
 };

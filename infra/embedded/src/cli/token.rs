@@ -1,9 +1,9 @@
 //! `sendoff token`: a development token, so that the API can be tried with curl.
 
+use sendoff_host::SystemClock;
 use std::time::Duration;
 
 use sendoff_embedded::{
-    SystemClock,
     config::Config,
     program::{Exit, Stopped, print},
 };

@@ -12,6 +12,7 @@ mod records;
 mod workflows;
 mod writer;
 
+use sendoff_host::SystemRng;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -31,7 +32,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
-use crate::{OpenError, Store, StoreOptions, SystemRng};
+use crate::{OpenError, Store, StoreOptions};
 
 pub(crate) const LEASE: Duration = Duration::from_secs(30);
 

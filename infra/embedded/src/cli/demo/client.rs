@@ -1,9 +1,9 @@
 //! A caller of the API, like any other: HTTP and a bearer token.
 
+use sendoff_host::SystemClock;
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use reqwest::{Method, Response};
-use sendoff_embedded::SystemClock;
 use sendoff_events::{EventId, TenantId, UserId};
 use sendoff_producers::api::{DevelopmentKey, SigningKey, mint};
 use serde_json::Value;

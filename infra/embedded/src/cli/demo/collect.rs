@@ -1,10 +1,11 @@
 //! Waiting for the ends, and counting them. Everything is read back: events and outcomes from the store, the timeline from
 //! the API, the mail from where the mail server put it.
 
+use sendoff_host::SystemClock;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use sendoff_consumers::Consumer;
-use sendoff_embedded::{EventSummary, Store, SystemClock};
+use sendoff_embedded::{EventSummary, Store};
 use sendoff_events::{Clock as _, EventId, Timestamp};
 use serde_json::Value;
 

@@ -9,11 +9,12 @@ mod show;
 use client::Client;
 use report::{MailReport, Report};
 use sendoff_embedded::{
-    System, SystemClock, SystemRng,
+    System,
     config::{Config, ConfigFile, Inputs, Mail},
     sink::Mailbox,
 };
 use sendoff_events::{EventId, TenantId};
+use sendoff_host::{SystemClock, SystemRng};
 
 use sendoff_embedded::program::{
     Exit, Stopped,

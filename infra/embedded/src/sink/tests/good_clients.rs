@@ -5,13 +5,11 @@ use sendoff_consumers::{
     channels::email::{EmailProvider, Mail, SmtpProvider, SmtpSettings},
 };
 use sendoff_events::{Clock, Personal};
+use sendoff_host::SystemClock;
 use tokio::time::timeout;
 
 use super::{DEADLINE, Running, files};
-use crate::{
-    SystemClock,
-    sink::{Mailbox, MailboxError},
-};
+use crate::sink::{Mailbox, MailboxError};
 
 #[tokio::test]
 async fn a_mail_from_our_own_provider_arrives_as_it_was_written() {

@@ -3,6 +3,7 @@
 mod good_clients;
 mod hostile_clients;
 
+use sendoff_host::{SystemClock, SystemRng};
 use std::{path::Path, sync::Arc, time::Duration};
 
 use sendoff_consumers::{Stop, Stopper};
@@ -15,7 +16,6 @@ use tokio::{
 };
 
 use super::{Mailbox, SinkLimits, SmtpSink};
-use crate::{SystemClock, SystemRng};
 
 /// Nothing that a test waits for takes longer.
 const DEADLINE: Duration = Duration::from_secs(20);

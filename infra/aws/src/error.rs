@@ -1,0 +1,180 @@
+//! A call to AWS that failed: which call, on what, why, and what to do.
+
+use std::{fmt, time::Duration};
+
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+/// Why a call failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The service asks to slow down. It did nothing.
+    Throttled,
+    /// The role may not do this. It was not done.
+    Denied,
+    /// There is no such resource.
+    Missing,
+    /// The request is wrong, or a condition of it isn't met. It was not done.
+    Refused,
+    /// It was never sent: no connection, or no credentials to sign it with.
+    NotSent,
+    /// No answer, or one that says that the service failed: whether it was done is unknown.
+    Unknown,
+}
+
+/// A failed call. Its text names call and resource, what the service said, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallError {
+    /// The call, as IAM names it: `sqs:ReceiveMessage`.
+    pub call: &'static str,
+    /// What it was about: a table, a queue's URL, a topic's ARN.
+    pub resource: String,
+    /// Why it failed.
+    pub cause: Cause,
+    /// The service's code for it, if it gave one.
+    pub code: Option<String>,
+    /// What the service, or the connection, said.
+    pub message: String,
+}
+
+/// Codes by which AWS services ask to slow down.
+const THROTTLES: [&str; 12] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "Throttled",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "ProvisionedThroughputExceededException",
+    "LimitExceededException",
+    "SlowDown",
+    "KMS.ThrottlingException",
+];
+
+/// Codes of a request that isn't allowed, or isn't signed by anybody who is known.
+const DENIALS: [&str; 10] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",
+    "AuthorizationErrorException",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+];
+
+/// Parts of the codes of a resource that isn't there.
+const MISSING: [&str; 6] =
+    ["NotFound", "NonExistentQueue", "QueueDoesNotExist", "NoSuch", "StateMachineDoesNotExist", "ExecutionDoesNotExist"];
+
+impl CallError {
+    /// What became of a call on a resource.
+    pub(crate) fn of<E>(call: &'static str, resource: impl Into<String>, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let (cause, code, message) = match error {
+            SdkError::ConstructionFailure(_) => (Cause::NotSent, None, chain(error)),
+            SdkError::DispatchFailure(failure) => {
+                // A user's failure is one of ours, before anything left: no credentials, say.
+                let sent = !failure.is_user() && (failure.is_timeout() || failure.is_io() && !connecting(error));
+                (if sent { Cause::Unknown } else { Cause::NotSent }, None, chain(error))
+            }
+            SdkError::TimeoutError(_) => (Cause::Unknown, None, "it didn't answer in time".to_owned()),
+            SdkError::ServiceError(context) => {
+                let (code, message) = (context.err().code(), context.err().message());
+                let cause = judge(code.unwrap_or_default(), context.raw().status().as_u16());
+                let text = message.map_or_else(|| format!("HTTP {}", context.raw().status()), str::to_owned);
+                (cause, code.map(str::to_owned), text)
+            }
+            other => (Cause::Unknown, None, chain(other)),
+        };
+        Self { call, resource: resource.into(), cause, code, message }
+    }
+
+    /// Whether it is certain that the call did nothing.
+    #[must_use]
+    pub fn is_certain(&self) -> bool {
+        self.cause != Cause::Unknown
+    }
+
+    /// Whether the same call may succeed later without anybody changing anything.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        matches!(self.cause, Cause::Throttled | Cause::NotSent | Cause::Unknown)
+    }
+
+    /// How long to wait before the next one. AWS services say nothing about it.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        None
+    }
+}
+
+fn judge(code: &str, status: u16) -> Cause {
+    // Query protocols prefix their codes with the service: `AWS.SimpleQueueService.NonExistentQueue`.
+    if THROTTLES.contains(&code) || status == 429 {
+        Cause::Throttled
+    } else if DENIALS.contains(&code) || status == 403 {
+        Cause::Denied
+    } else if MISSING.iter().any(|part| code.contains(part)) || status == 404 {
+        Cause::Missing
+    } else if status >= 500 {
+        Cause::Unknown
+    } else {
+        Cause::Refused
+    }
+}
+
+/// Whether the connection itself failed, so that nothing can have been sent.
+fn connecting(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused)
+            || error.to_string().contains("dns error")
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// The error with all that caused it: the SDK's own texts say only "dispatch failure".
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        next = cause.source();
+    }
+    text
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { call, resource, cause, code, message } = self;
+        write!(f, "{call} on `{resource}` failed: ")?;
+        if let Some(code) = code {
+            write!(f, "{code}: ")?;
+        }
+        write!(f, "{message}")?;
+        match cause {
+            Cause::Throttled | Cause::Refused => Ok(()),
+            Cause::Denied => write!(f, "; allow {call} on it in the role's policy, and check the credentials and the region"),
+            Cause::Missing => write!(f, "; check its name, the account and the region (AWS_REGION), or deploy the template"),
+            Cause::NotSent => write!(f, "; nothing was sent: check the network, AWS_ENDPOINT_URL and the credentials"),
+            Cause::Unknown => write!(f, "; whether it was done is unknown"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}

@@ -1,0 +1,22 @@
+//! The AWS backend: every port over SNS, SQS, DynamoDB, Step Functions, S3 and EventBridge Scheduler, and the hosts that
+//! run the handlers there: Lambda functions and a long-polling worker.
+//!
+//! [`Aws`] holds the connection: region, credentials, endpoints, one HTTP client and the service clients, each made when it
+//! is first used. [`Store`] names the resources of one deployment and hands out the ports over them.
+
+mod blobs;
+mod changes;
+mod connection;
+mod error;
+mod inbox;
+mod outbox;
+mod publisher;
+mod queue;
+mod records;
+mod schedules;
+mod store;
+mod workflows;
+
+pub use connection::{Aws, ConnectionError, Environment};
+pub use error::{CallError, Cause};
+pub use store::{Resources, Store};
