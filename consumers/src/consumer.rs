@@ -8,16 +8,19 @@ use std::{
 };
 
 use bytes::Bytes;
-use sendoff_events::{AnyEnvelope, BlobError, DecodeError, EventType, Header, MAX_BODY_BYTES, Pointer, at_millis};
+use sendoff_events::{
+    AnyEnvelope, BlobError, DecodeError, EventType, Header, MAX_BODY_BYTES, Pointer, Timestamp, at_millis,
+};
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
 
 use crate::{
-    Class, Delivery, Failure, Filter, IdempotencyKey, Limits, Policy, REPLAY_ATTRIBUTE, RouterPorts, Verdict,
+    Class, Delivery, Failure, Filter, IdempotencyKey, Limits, Policy, REPLAY_ATTRIBUTE, RouterPorts, Span, Verdict,
     fingerprint,
     handler::AnyHandler,
+    meter::measure,
     middleware::{Guard, catch_panic, deadline, guard, message},
-    moments::earlier,
+    moments::{earlier, since},
     scrub,
 };
 
@@ -80,21 +83,36 @@ impl Consumer {
     /// Takes one delivery all the way and says what is to happen to its message. Never panics, whatever the message holds and
     /// whatever the handler does.
     pub async fn process(&self, delivery: &Delivery, limits: &Limits) -> Verdict {
+        let began = self.ports.clock.now();
+        let (verdict, first_published) = self.judged(delivery, limits).await;
+        let (ended, meter) = (self.ports.clock.now(), &*self.ports.meter);
+        measure(meter, self.name, &verdict);
+        meter.time(Span::HandlerLatency, self.name, since(began, ended));
+        // What comes back later isn't at its end.
+        if let (Some(first), Verdict::Ack { duplicate: false } | Verdict::DeadLetter(_)) = (first_published, &verdict) {
+            meter.time(Span::Age, self.name, since(first, ended));
+        }
+        verdict
+    }
+
+    /// The verdict, and when the event was first published, if that could be read.
+    async fn judged(&self, delivery: &Delivery, limits: &Limits) -> (Verdict, Option<Timestamp>) {
         let body = match self.body(delivery).await {
             Ok(body) => body,
-            Err(verdict) => return verdict,
+            Err(verdict) => return (verdict, None),
         };
         // Event types decode and upcast with code of their own.
         let (header, handler, job) = match catch_unwind(AssertUnwindSafe(|| self.decode(&body))) {
             Ok(Ok(decoded)) => decoded,
-            Ok(Err(unfit)) => return self.unfit(delivery, unfit),
+            Ok(Err(unfit)) => return (self.unfit(delivery, unfit), None),
             Err(panic) => {
                 let error = format!("decoding it panicked: {}", message(&*panic));
-                return self.unfit(delivery, Unfit { reason: "bad-data", error });
+                return (self.unfit(delivery, Unfit { reason: "bad-data", error }), None);
             }
         };
+        let first_published = Some(header.first_published);
         if let Some(verdict) = self.too_old(delivery, &header) {
-            return verdict;
+            return (verdict, first_published);
         }
         let policy = handler.policy();
         let ports = &self.ports;
@@ -126,7 +144,7 @@ impl Consumer {
         .instrument(span.clone())
         .await;
         span.in_scope(|| report(&verdict));
-        verdict
+        (verdict, first_published)
     }
 
     /// The body, fetched if it travels as a claim check.

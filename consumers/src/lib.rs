@@ -22,6 +22,7 @@ mod filter;
 mod handler;
 pub mod handlers;
 mod inbox;
+mod meter;
 mod middleware;
 mod moments;
 mod policy;
@@ -49,6 +50,7 @@ pub use inbox::{
     Attempt, Claim, Claimed, Fence, IdempotencyKey, Inbox, InboxError, InboxRecord, KeyError, Status, Step, StepState,
     Steps, transition,
 };
+pub use meter::{Count, Meter, NoMeter, Span};
 pub use policy::{Effect, OnDoubt, Policy};
 pub use queue::{Attributes, Delivery, Depth, NewMessage, Queue, QueueError, REPLAY_ATTRIBUTE, Receipt};
 pub use reactor::Reactor;

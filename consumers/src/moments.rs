@@ -14,3 +14,8 @@ pub(crate) fn later(moment: Timestamp, by: Duration) -> Timestamp {
 pub(crate) fn earlier(moment: Timestamp, by: Duration) -> Timestamp {
     moment.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
+
+/// How long after `begin` `end` is; nothing when clocks disagree about the order.
+pub(crate) fn since(begin: Timestamp, end: Timestamp) -> Duration {
+    Duration::try_from(end.duration_since(begin)).unwrap_or_default()
+}

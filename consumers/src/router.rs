@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use sendoff_events::{Blobs, Clock, Event, Rng};
 
-use crate::{Consumer, Handler, Inbox};
+use crate::{Consumer, Handler, Inbox, Meter};
 
 /// What every consumer works with.
 #[derive(Clone)]
@@ -19,6 +19,8 @@ pub struct RouterPorts {
     pub blobs: Option<Arc<dyn Blobs>>,
     /// How long the inbox remembers what has ended. Must outlive every possible replay: see [`RouterPorts::KEEP`].
     pub keep: Duration,
+    /// Where measurements go.
+    pub meter: Arc<dyn Meter>,
 }
 
 impl RouterPorts {

@@ -24,7 +24,9 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use sendoff_consumers::{Context, Handler, HandlerError, Router, RouterPorts, Stop, Stopper, Worker, WorkerSettings};
+use sendoff_consumers::{
+    Context, Handler, HandlerError, NoMeter, Router, RouterPorts, Stop, Stopper, Worker, WorkerSettings,
+};
 use sendoff_embedded::{Store, StoreOptions};
 use sendoff_events::{Clock, Envelope, Origin, Outgoing, Rng, SubmissionUpdated, TenantId};
 use sendoff_producers::{
@@ -123,6 +125,7 @@ impl Rig {
             rng: rng.clone(),
             blobs: Some(store.blobs()),
             keep: RouterPorts::KEEP,
+            meter: Arc::new(NoMeter),
         };
         let count = Arc::new(Count::default());
         let mut router = Router::new(ports).with(Counting::<1>(count.clone())).unwrap();

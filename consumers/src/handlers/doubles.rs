@@ -16,8 +16,8 @@ use sendoff_producers::{
 use serde_json::Value;
 
 use crate::{
-    Attributes, Claim, Claimed, Delivery, IdempotencyKey, Inbox, InboxError, InboxRecord, NewRun, Receipt, RouterPorts,
-    Run, RunStatus, SendOutcome, Started, WorkflowError, Workflows,
+    Attributes, Claim, Claimed, Delivery, IdempotencyKey, Inbox, InboxError, InboxRecord, NewRun, NoMeter, Receipt,
+    RouterPorts, Run, RunStatus, SendOutcome, Started, WorkflowError, Workflows,
     channels::email::{EmailProvider, Mail},
     transition,
 };
@@ -243,6 +243,7 @@ impl World {
             rng: self.rng.clone(),
             blobs: None,
             keep: RouterPorts::KEEP,
+            meter: Arc::new(NoMeter),
         }
     }
 

@@ -68,8 +68,14 @@ const DENIALS: [&str; 10] = [
 ];
 
 /// Parts of the codes of a resource that isn't there.
-const MISSING: [&str; 6] =
-    ["NotFound", "NonExistentQueue", "QueueDoesNotExist", "NoSuch", "StateMachineDoesNotExist", "ExecutionDoesNotExist"];
+const MISSING: [&str; 6] = [
+    "NotFound",
+    "NonExistentQueue",
+    "QueueDoesNotExist",
+    "NoSuch",
+    "StateMachineDoesNotExist",
+    "ExecutionDoesNotExist",
+];
 
 impl CallError {
     /// What became of a call on a resource.
@@ -169,8 +175,12 @@ impl fmt::Display for CallError {
         write!(f, "{message}")?;
         match cause {
             Cause::Throttled | Cause::Refused => Ok(()),
-            Cause::Denied => write!(f, "; allow {call} on it in the role's policy, and check the credentials and the region"),
-            Cause::Missing => write!(f, "; check its name, the account and the region (AWS_REGION), or deploy the template"),
+            Cause::Denied => {
+                write!(f, "; allow {call} on it in the role's policy, and check the credentials and the region")
+            }
+            Cause::Missing => {
+                write!(f, "; check its name, the account and the region (AWS_REGION), or deploy the template")
+            }
             Cause::NotSent => write!(f, "; nothing was sent: check the network, AWS_ENDPOINT_URL and the credentials"),
             Cause::Unknown => write!(f, "; whether it was done is unknown"),
         }

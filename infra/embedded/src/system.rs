@@ -12,7 +12,7 @@ use futures::future::select_all;
 pub use parts::PartError;
 use parts::Phase;
 use sendoff_consumers::{
-    Consumer, ReactionContext, Reactor, Router, RouterError, RouterPorts, Stop, Worker, WorkerSettings,
+    Consumer, NoMeter, ReactionContext, Reactor, Router, RouterError, RouterPorts, Stop, Worker, WorkerSettings,
     handlers::{EmailAppAssigned, EmailDesk, EmailSubmissionCreated, WorkflowKickoff},
     reactions::Timeline,
     templates::Templates,
@@ -93,6 +93,7 @@ impl System {
             rng: rng.clone(),
             blobs: Some(store.blobs()),
             keep: settings.inbox_keep,
+            meter: Arc::new(NoMeter),
         };
         let records = store.records();
         let desk = EmailDesk {

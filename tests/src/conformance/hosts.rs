@@ -9,8 +9,8 @@ use std::{
 };
 
 use sendoff_consumers::{
-    Backoff, Change, Context, Handler, HandlerError, IdempotencyKey, Policy, Reaction, ReactionContext, Reactor,
-    Router, RouterPorts, Status, Stop, Worker, WorkerSettings,
+    Backoff, Change, Context, Handler, HandlerError, IdempotencyKey, NoMeter, Policy, Reaction, ReactionContext,
+    Reactor, Router, RouterPorts, Status, Stop, Worker, WorkerSettings,
 };
 use sendoff_events::{AppAssigned, BoxFuture, Envelope};
 use sendoff_producers::Expected;
@@ -46,6 +46,7 @@ pub(super) async fn a_worker_that_stops_gives_back_what_it_could_not_finish_and_
         rng: backend.rng(),
         blobs: None,
         keep: RouterPorts::KEEP,
+        meter: Arc::new(NoMeter),
     };
     let router = Router::new(ports).with(Slow(Arc::clone(&runs))).expect("a valid router");
     let consumer = router.consumer("slow").expect("it is there");

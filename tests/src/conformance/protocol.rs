@@ -11,9 +11,9 @@ use std::{
 
 use bytes::Bytes;
 use sendoff_consumers::{
-    Backoff, Context, Delivery, Effect, FAILURE_ATTRIBUTE, Failure, Handler, HandlerError, IdempotencyKey, NotSent,
-    OnDoubt, Policy, Queue, QueueError, REPLAY_ATTRIBUTE, Router, RouterPorts, SendOutcome, Status, Stop, Worker,
-    WorkerSettings,
+    Backoff, Context, Delivery, Effect, FAILURE_ATTRIBUTE, Failure, Handler, HandlerError, IdempotencyKey, NoMeter,
+    NotSent, OnDoubt, Policy, Queue, QueueError, REPLAY_ATTRIBUTE, Router, RouterPorts, SendOutcome, Status, Stop,
+    Worker, WorkerSettings,
 };
 use sendoff_events::{AppAssigned, Envelope, EventId, SubmissionUpdated};
 
@@ -86,6 +86,7 @@ impl<'b> Consumer<'b> {
             rng: backend.rng(),
             blobs: Some(backend.blobs()),
             keep: RouterPorts::KEEP,
+            meter: Arc::new(NoMeter),
         };
         let router =
             Router::new(ports).with(Mailer(Arc::clone(&mails))).and_then(|r| r.with(Archive(Arc::clone(&archived))));

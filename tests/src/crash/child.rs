@@ -1,7 +1,7 @@
 use std::{collections::HashSet, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, TryStreamExt as _, future::join_all, stream};
-use sendoff_consumers::{Queue, Router, RouterPorts, Stop, Worker, WorkerSettings};
+use sendoff_consumers::{NoMeter, Queue, Router, RouterPorts, Stop, Worker, WorkerSettings};
 use sendoff_embedded::{Store, StoreOptions};
 use sendoff_events::{AppAssigned, AppId, Clock, Envelope, Origin, Rng, TenantId};
 use sendoff_host::SystemRng;
@@ -46,6 +46,7 @@ impl Child {
             rng: Arc::clone(&rng),
             blobs: None,
             keep: RouterPorts::KEEP,
+            meter: Arc::new(NoMeter),
         };
         let router = Router::new(ports).with(Repeatable(link.clone()))?.with(Held(link.clone()))?.with(Resent(link))?;
         let (stopper, stop) = Stop::pair();

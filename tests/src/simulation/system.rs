@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use sendoff_consumers::{IdempotencyKey, InboxRecord, Router, RouterPorts, Stop, Worker, WorkerSettings};
+use sendoff_consumers::{IdempotencyKey, InboxRecord, NoMeter, Router, RouterPorts, Stop, Worker, WorkerSettings};
 use sendoff_events::{AppAssigned, Clock, Envelope, EventId, Origin, Outgoing, Rng, TenantId, Timestamp};
 use sendoff_producers::{
     Answer, CommitError, Committed, Expected, RecordKey, Records, RequestKey, UnitOfWork, Write,
@@ -151,6 +151,7 @@ impl Site {
             rng: Arc::new(self.rng.clone()),
             blobs: None,
             keep: RouterPorts::KEEP,
+            meter: Arc::new(NoMeter),
         };
         let world = HandlerWorld { provider: self.provider.clone(), network: self.network.clone() };
         let router = Router::new(ports).with(Audit(world.clone()));

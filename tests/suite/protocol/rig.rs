@@ -6,9 +6,10 @@ use std::{
 
 use bytes::Bytes;
 use sendoff_consumers::{
-    Attributes, Claim, Claimed, Context, Delivery, Depth, Effect, Failure, Handler, HandlerError, IdempotencyKey,
-    Inbox, InboxError, InboxRecord, Limits, NewMessage, OnDoubt, Policy, Queue, QueueError, REPLAY_ATTRIBUTE, Receipt,
-    Router, RouterPorts, SendOutcome, Stop, Verdict, Worker, WorkerSettings, join_outcomes,
+    Attributes, Claim, Claimed, Context, Count, Delivery, Depth, Effect, Failure, Handler, HandlerError,
+    IdempotencyKey, Inbox, InboxError, InboxRecord, Limits, Meter, NewMessage, OnDoubt, Policy, Queue, QueueError,
+    REPLAY_ATTRIBUTE, Receipt, Router, RouterPorts, SendOutcome, Span, Stop, Verdict, Worker, WorkerSettings,
+    join_outcomes,
 };
 use sendoff_events::{AppAssigned, BoxFuture, Clock, Envelope, EventId, Origin, Timestamp};
 use sendoff_tests::{
@@ -65,6 +66,32 @@ impl Handler for Scripted {
         let ada = send("ada").await;
         let bob = send("bob").await;
         join_outcomes([ada, bob])
+    }
+}
+
+/// A meter that remembers.
+#[derive(Default)]
+pub(super) struct Measured(Mutex<BTreeMap<String, Vec<Duration>>>, Mutex<BTreeMap<String, u64>>);
+
+impl Meter for Measured {
+    fn count(&self, what: Count, consumer: &str, n: u64) {
+        *lock(&self.1).entry(format!("{} {consumer}", what.name())).or_default() += n;
+    }
+
+    fn time(&self, what: Span, consumer: &str, took: Duration) {
+        lock(&self.0).entry(format!("{} {consumer}", what.name())).or_default().push(took);
+    }
+}
+
+impl Measured {
+    /// Everything that was counted, in the order of names.
+    pub(super) fn counts(&self) -> Vec<(String, u64)> {
+        lock(&self.1).clone().into_iter().collect()
+    }
+
+    /// Every duration of one kind, in order.
+    pub(super) fn times(&self, name: &str) -> Vec<Duration> {
+        lock(&self.0).get(name).cloned().unwrap_or_default()
     }
 }
 
@@ -158,6 +185,8 @@ pub(super) struct Rig {
     pub(super) queue: Arc<Mutex<QueueState>>,
     pub(super) records: Arc<Mutex<BTreeMap<IdempotencyKey, InboxRecord>>>,
     pub(super) inbox_calls: Arc<AtomicU32>,
+    /// What was counted and timed, under `name consumer`.
+    pub(super) measured: Arc<Measured>,
     pub(super) inbox_down: Duration,
     pub(super) silent_claims: u32,
     pub(super) extends: bool,
@@ -174,6 +203,7 @@ impl Rig {
             queue: Arc::default(),
             records: Arc::default(),
             inbox_calls: Arc::default(),
+            measured: Arc::default(),
             inbox_down: Duration::ZERO,
             silent_claims: 0,
             extends: true,
@@ -206,6 +236,7 @@ impl Rig {
             rng: Arc::new(self.world.rng()),
             blobs: None,
             keep: RouterPorts::KEEP,
+            meter: self.measured.clone(),
         }
     }
 

@@ -30,7 +30,9 @@ impl Environment {
             Some((service.to_owned(), url.clone()))
         };
         let credentials = match (get("AWS_ACCESS_KEY_ID"), get("AWS_SECRET_ACCESS_KEY")) {
-            (Some(id), Some(secret)) => Some(Credentials::new(id, secret, get("AWS_SESSION_TOKEN"), None, "environment")),
+            (Some(id), Some(secret)) => {
+                Some(Credentials::new(id, secret, get("AWS_SESSION_TOKEN"), None, "environment"))
+            }
             _ => None,
         };
         Self {
@@ -84,10 +86,15 @@ mod tests {
 
     #[test]
     fn empty_variables_say_nothing_and_secrets_are_never_printed() {
-        let environment = of(&[("AWS_REGION", ""), ("AWS_DEFAULT_REGION", "eu-central-1"), ("AWS_ACCESS_KEY_ID", "id")]);
+        let environment =
+            of(&[("AWS_REGION", ""), ("AWS_DEFAULT_REGION", "eu-central-1"), ("AWS_ACCESS_KEY_ID", "id")]);
         assert_eq!((environment.region.as_deref(), environment.credentials()), (Some("eu-central-1"), None));
-        let whole = of(&[("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "s3cret"), ("AWS_SESSION_TOKEN", "t0ken")]);
+        let whole =
+            of(&[("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "s3cret"), ("AWS_SESSION_TOKEN", "t0ken")]);
         let printed = format!("{whole:?}");
-        assert!(whole.credentials().is_some() && !printed.contains("s3cret") && !printed.contains("t0ken"), "{printed}");
+        assert!(
+            whole.credentials().is_some() && !printed.contains("s3cret") && !printed.contains("t0ken"),
+            "{printed}"
+        );
     }
 }

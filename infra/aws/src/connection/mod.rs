@@ -98,8 +98,10 @@ impl Aws {
     }
 
     fn build(environment: Environment, base: Builder, http: SharedHttpClient) -> Self {
-        let timeouts =
-            TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).operation_timeout(CALL);
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT)
+            .operation_attempt_timeout(ATTEMPT)
+            .operation_timeout(CALL);
         let mut base = base
             .behavior_version(aws_config::BehaviorVersion::latest())
             .http_client(http)
