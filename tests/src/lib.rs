@@ -4,6 +4,7 @@
 pub mod conformance;
 pub mod crash;
 pub mod memory;
+pub mod servers;
 pub mod simulation;
 
 /// The examples of the README compile.

@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use sendoff_tests::{
-    conformance::{Backend, OnEmbedded, OnMemory, PROMISES, prove},
+    conformance::{Backend, Capability, OnEmbedded, OnMemory, PROMISES, prove},
     memory::Planted,
 };
 
 /// A test for each promise, for the backend that `open` opens in the module around it.
 macro_rules! tests {
-    ($($group:ident { $($promise:ident)+ })+) => {
+    ($($group:ident { $($promise:ident $([$needs:ident])?)+ })+) => {
         $(mod $group {
             $(#[test]
             fn $promise() {
@@ -44,11 +44,20 @@ fn every_excuse_names_a_promise_and_a_reason() {
     let names: BTreeSet<&str> = PROMISES.iter().map(|promise| promise.name).collect();
     assert_eq!(names.len(), PROMISES.len(), "a promise is listed twice");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let excused =
-        runtime.block_on(async { [OnMemory::open().await.excused(), OnEmbedded::open().await.excused()].concat() });
-    for (promise, reason) in excused {
-        assert!(names.contains(promise) && !reason.is_empty(), "{promise}: {reason}");
-    }
+    runtime.block_on(async {
+        let backends: [Box<dyn Backend>; 2] = [Box::new(OnMemory::open().await), Box::new(OnEmbedded::open().await)];
+        for backend in &backends {
+            assert!(backend.lacks().iter().all(|(_, why)| !why.is_empty()));
+            for (promise, why) in backend.unproven() {
+                assert!(names.contains(promise) && !why.is_empty(), "{promise}: {why}");
+            }
+        }
+        for capability in Capability::ALL {
+            let needed = PROMISES.iter().any(|promise| promise.needs == Some(capability));
+            let had = backends.iter().any(|backend| backend.lacks().iter().all(|(lacking, _)| *lacking != capability));
+            assert!(needed && had, "{capability:?} is needed by no promise, or had by no backend");
+        }
+    });
 }
 
 /// Checks that a promise is seen to be broken by a mistake.

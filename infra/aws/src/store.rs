@@ -64,6 +64,12 @@ impl Store {
         Self { aws, resources: Arc::new(resources), clock, rng }
     }
 
+    /// The connection.
+    #[must_use]
+    pub const fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
     /// The names of its resources.
     #[must_use]
     pub fn resources(&self) -> &Resources {

@@ -6,6 +6,8 @@ use sendoff_consumers::{Changes, Delivery, Filter, Inbox, Queue, Schedules, Work
 use sendoff_events::{Blobs, BoxFuture, Clock, Rng};
 use sendoff_producers::{Outbox, Publisher, Records};
 
+use super::Capability;
+
 /// One fresh, empty instance of a backend, shared with nobody: each promise gets its own.
 ///
 /// The promises allow what the ports allow: delivery at least once and in any order, approximate depths, and answers that
@@ -45,8 +47,15 @@ pub trait Backend: Send + Sync {
         Duration::from_secs(60)
     }
 
-    /// The promises that this backend is excused from (`port::promise`), each with the reason. Everything else it keeps.
-    fn excused(&self) -> &'static [(&'static str, &'static str)] {
+    /// What the service under this backend can't do, each with the reason. It is excused from the promises that need it, and
+    /// keeps all others.
+    fn lacks(&self) -> &'static [(Capability, &'static str)] {
+        &[]
+    }
+
+    /// The promises (`port::promise`) that can't be proven here because the server that stands in for the real service answers
+    /// wrongly, each with what it does. Says nothing about the backend.
+    fn unproven(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
 }

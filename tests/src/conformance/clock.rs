@@ -9,6 +9,7 @@ use tokio::{sync::watch, time::Instant};
 /// either, so leases and delays are tested without waiting for them.
 #[derive(Clone)]
 pub struct WarpClock {
+    epoch: Timestamp,
     started: Instant,
     ahead: watch::Sender<Duration>,
 }
@@ -20,7 +21,13 @@ impl WarpClock {
     /// A clock that begins now.
     #[must_use]
     pub fn new() -> Self {
-        Self { started: Instant::now(), ahead: watch::Sender::new(Duration::ZERO) }
+        Self::from(Timestamp::from_second(EPOCH).unwrap_or_default())
+    }
+
+    /// A clock that begins at `epoch`.
+    #[must_use]
+    pub fn from(epoch: Timestamp) -> Self {
+        Self { epoch, started: Instant::now(), ahead: watch::Sender::new(Duration::ZERO) }
     }
 
     /// Moves it ahead.
@@ -41,7 +48,7 @@ impl Default for WarpClock {
 
 impl Clock for WarpClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_second(EPOCH).unwrap_or_default() + self.elapsed()
+        self.epoch + self.elapsed()
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {

@@ -1,8 +1,9 @@
 //! The list of all promises.
 
-use super::Promise;
+use super::{Capability, Promise};
 
-/// Calls the macro `expand` with all promises by group: `group { promise promise } …`.
+/// Calls the macro `expand` with all promises by group: `group { promise promise [WhatItNeeds] } …`, where what it needs is a
+/// [`Capability`] that not every backend has.
 ///
 /// A promise that isn't listed here is dead code, and the compiler says so.
 #[macro_export]
@@ -57,8 +58,8 @@ macro_rules! every_promise {
                 a_committed_event_is_delivered_although_its_committer_died
                 a_committed_event_is_delivered_when_it_is_published_at_once
                 events_of_a_refused_commit_are_never_delivered
-                an_event_is_pending_until_it_is_marked
-                the_oldest_pending_events_come_first_and_no_more_than_asked_for
+                an_event_is_pending_until_it_is_marked [PendingEvents]
+                the_oldest_pending_events_come_first_and_no_more_than_asked_for [PendingEvents]
                 what_was_just_committed_is_left_to_the_fast_path
                 marking_twice_or_what_does_not_exist_does_nothing
             }
@@ -78,7 +79,8 @@ macro_rules! every_promise {
             }
             queue {
                 a_message_arrives_as_it_was_sent
-                any_bytes_are_a_body
+                an_attribute_may_have_any_name [AnyAttributeName]
+                any_bytes_are_a_body [BinaryBodies]
                 a_body_of_one_mebibyte_fits
                 a_batch_of_any_size_is_sent_and_each_message_has_its_own_id
                 no_more_is_received_than_was_asked_for
@@ -99,25 +101,29 @@ macro_rules! every_promise {
                 a_leased_message_is_hidden
                 a_message_whose_lease_lapses_is_delivered_again_and_counted
                 an_acked_message_never_comes_back
-                a_stale_receipt_cannot_ack
-                a_stale_receipt_cannot_extend
-                a_stale_receipt_cannot_release
-                a_stale_receipt_cannot_dead_letter
-                the_receipt_of_a_released_message_is_stale_once_it_is_delivered_again
-                a_message_is_acked_once
+                a_stale_receipt_cannot_ack [StaleReceipts]
+                a_stale_receipt_cannot_extend [StaleReceipts]
+                a_stale_receipt_cannot_release [StaleReceipts]
+                a_stale_receipt_cannot_dead_letter [StaleReceipts]
+                the_receipt_of_a_released_message_is_stale_once_it_is_delivered_again [StaleReceipts]
+                a_message_is_acked_once [StaleReceipts]
                 an_ack_after_the_lease_and_before_the_next_delivery_is_either_taken_or_told_stale
                 an_extended_lease_keeps_the_message_hidden
                 an_extension_counts_from_now_and_can_also_shorten
                 a_message_that_is_given_back_is_there_at_once_as_it_was
                 a_message_that_is_given_back_with_a_delay_is_hidden_until_then
-                one_stale_receipt_in_a_batch_of_acks_fails_alone
-                one_stale_receipt_in_a_batch_of_extensions_fails_alone
-                one_stale_receipt_in_a_batch_of_releases_fails_alone
-                one_stale_receipt_in_a_batch_of_dead_letters_fails_alone
+                one_stale_receipt_in_a_batch_of_acks_fails_alone [StaleReceipts]
+                one_stale_receipt_in_a_batch_of_extensions_fails_alone [StaleReceipts]
+                one_stale_receipt_in_a_batch_of_releases_fails_alone [StaleReceipts]
+                one_stale_receipt_in_a_batch_of_dead_letters_fails_alone [StaleReceipts]
                 batches_larger_than_a_brokers_are_carried_out_whole
                 an_empty_batch_has_no_results
                 the_same_receipt_twice_in_a_batch_acks_one_message
                 a_dead_letter_is_the_message_as_it_was_and_its_failure
+                a_dead_letter_keeps_any_bytes [BinaryBodies]
+                a_dead_letter_keeps_attributes_of_any_name [AnyAttributeName]
+                a_dead_letter_keeps_its_age [DeadLettersKeepTheirAge]
+                the_receipt_of_a_dead_letter_is_stale [StaleReceipts]
             }
             inbox {
                 the_first_claim_wins_and_its_record_is_the_first_attempt
@@ -175,9 +181,10 @@ macro_rules! every_promise {
                 an_unknown_queue_is_refused_by_name_and_nothing_is_replaced
             }
             workflows {
-                a_run_is_started_once
-                of_concurrent_starts_exactly_one_is_new
-                the_same_input_in_another_order_is_the_same_run
+                a_run_is_started_once [TellsTheFirstStart]
+                of_concurrent_starts_exactly_one_is_new [TellsTheFirstStart]
+                the_same_input_in_another_order_is_the_same_run [TellsTheFirstStart]
+                a_repeated_start_with_the_same_input_in_any_order_is_no_conflict
                 a_name_that_is_taken_by_another_run_is_a_conflict
                 a_run_tells_what_was_started_and_which_steps_it_took_in_order
                 a_run_that_was_never_started_is_not_there
@@ -208,10 +215,11 @@ macro_rules! every_promise {
 }
 
 macro_rules! list {
-    ($($group:ident { $($promise:ident)+ })+) => {
+    ($($group:ident { $($promise:ident $([$needs:ident])?)+ })+) => {
         /// All promises.
         pub const PROMISES: &[Promise] = &[$($(Promise {
             name: concat!(stringify!($group), "::", stringify!($promise)),
+            needs: [$(Capability::$needs,)?].first().copied(),
             prove: |backend| Box::pin(super::$group::$promise(backend)),
         }),+),+];
     };

@@ -3,10 +3,12 @@
 //!
 //! Each file holds the promises about one thing, each named as the sentence that it proves; `list` lists them, and
 //! [`every_promise`](crate::every_promise) makes tests of them: one per promise and backend.
+#![expect(clippy::print_stderr, reason = "an excuse is told to whoever looks at the output of its test")]
 #![expect(clippy::expect_used, reason = "a promise that isn't kept panics, and the message says which")]
 
 mod backend;
 mod blobs;
+mod capability;
 mod changes;
 mod clock;
 mod given;
@@ -31,6 +33,7 @@ use futures::future::LocalBoxFuture;
 use sendoff_events::BoxFuture;
 
 pub use backend::Backend;
+pub use capability::Capability;
 pub use clock::WarpClock;
 pub use list::PROMISES;
 pub use on_embedded::OnEmbedded;
@@ -40,6 +43,8 @@ pub use on_memory::OnMemory;
 pub struct Promise {
     /// `port::the_promise_as_a_sentence`.
     pub name: &'static str,
+    /// What the service under a backend must be able to do for it.
+    pub needs: Option<Capability>,
     /// Proves it, or panics.
     prove: for<'a> fn(&'a dyn Backend) -> LocalBoxFuture<'a, ()>,
 }
@@ -56,8 +61,15 @@ pub fn prove<B: Backend + 'static>(name: &str, open: impl FnOnce() -> BoxFuture<
     let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
     runtime.block_on(async {
         let backend = open().await;
-        if backend.excused().iter().all(|(excused, _)| *excused != name) {
-            (promise.prove)(&backend).await;
+        match excuse(&backend, promise) {
+            None => (promise.prove)(&backend).await,
+            Some(why) => eprintln!("`{name}` isn't proven here: {why}"),
         }
     });
+}
+
+/// Why the promise isn't proven on this backend, if it isn't.
+fn excuse(backend: &dyn Backend, promise: &Promise) -> Option<&'static str> {
+    let lacking = backend.lacks().iter().find(|(lacking, _)| promise.needs == Some(*lacking)).map(|(_, why)| *why);
+    lacking.or_else(|| backend.unproven().iter().find(|(name, _)| *name == promise.name).map(|(_, why)| *why))
 }

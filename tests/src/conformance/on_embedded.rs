@@ -9,7 +9,7 @@ use sendoff_events::{Blobs, BoxFuture, Clock, Rng};
 use sendoff_producers::{Outbox, Publisher, Records};
 use tempfile::TempDir;
 
-use super::{Backend, WarpClock};
+use super::{Backend, Capability, WarpClock};
 
 /// A store in a folder of its own.
 pub struct OnEmbedded {
@@ -103,11 +103,7 @@ impl Backend for OnEmbedded {
         Box::pin(async {})
     }
 
-    fn excused(&self) -> &'static [(&'static str, &'static str)] {
-        const IN_ONE: &str = "a commit publishes in its own transaction, so nothing is ever pending";
-        &[
-            ("outbox::an_event_is_pending_until_it_is_marked", IN_ONE),
-            ("outbox::the_oldest_pending_events_come_first_and_no_more_than_asked_for", IN_ONE),
-        ]
+    fn lacks(&self) -> &'static [(Capability, &'static str)] {
+        &[(Capability::PendingEvents, "a commit publishes in its own transaction, so nothing is ever pending")]
     }
 }

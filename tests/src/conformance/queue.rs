@@ -25,7 +25,7 @@ pub(super) async fn a_message_arrives_as_it_was_sent(backend: &dyn Backend) {
     let queue = queue(backend).await;
     assert_eq!(queue.name(), "email");
     let before = at_millis(backend.clock().now());
-    let attributes: Attributes = [("type", "x.v1"), ("empty", " "), ("ü", "漢字 \"quoted\" 🦀\n")]
+    let attributes: Attributes = [("type", "x.v1"), ("empty", " "), ("any-Text_1.x", "漢字 \"quoted\" 🦀\n")]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .into();
     let sent = NewMessage { attributes: attributes.clone(), ..message("Hello, Wörld!") };
@@ -34,6 +34,14 @@ pub(super) async fn a_message_arrives_as_it_was_sent(backend: &dyn Backend) {
     assert_eq!((&delivery.body[..], &delivery.attributes), ("Hello, Wörld!".as_bytes(), &attributes));
     assert_eq!((vec![delivery.message_id], delivery.receive_count), (ids, 1));
     assert!(before <= delivery.sent_at && delivery.sent_at <= backend.clock().now(), "{}", delivery.sent_at);
+}
+
+pub(super) async fn an_attribute_may_have_any_name(backend: &dyn Backend) {
+    let queue = queue(backend).await;
+    let attributes: Attributes =
+        [("ü", "1"), ("a b", "2"), ("\"", "3")].map(|(n, v)| (n.to_owned(), v.to_owned())).into();
+    send(&*queue, &[NewMessage { attributes: attributes.clone(), ..message("x") }]).await;
+    assert_eq!(receive_one(backend, &*queue).await.attributes, attributes);
 }
 
 pub(super) async fn any_bytes_are_a_body(backend: &dyn Backend) {

@@ -44,6 +44,15 @@ pub(super) async fn the_same_input_in_another_order_is_the_same_run(backend: &dy
     assert_eq!(again.expect("found"), Started::Already);
 }
 
+pub(super) async fn a_repeated_start_with_the_same_input_in_any_order_is_no_conflict(backend: &dyn Backend) {
+    let workflows = backend.workflows();
+    let of = |text: &str| NewRun { input: serde_json::from_str(text).expect("JSON"), ..run("r1") };
+    workflows.start(&of(r#"{"a":1,"b":{"x":1,"y":2}}"#)).await.expect("started");
+    workflows.start(&of(r#"{ "b": {"y":2, "x":1}, "a": 1 }"#)).await.expect("found");
+    let found = workflows.get("r1").await.expect("readable").expect("there");
+    assert_eq!(found.started.input, json!({ "a": 1, "b": { "x": 1, "y": 2 } }));
+}
+
 pub(super) async fn a_name_that_is_taken_by_another_run_is_a_conflict(backend: &dyn Backend) {
     let workflows = backend.workflows();
     workflows.start(&run("r1")).await.expect("started");

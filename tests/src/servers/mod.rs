@@ -1,0 +1,11 @@
+//! Servers that the tests bring along: installed at pinned versions below the target folder when they are first needed,
+//! started on free ports of this machine, and gone when the tests are.
+#![expect(clippy::expect_used, reason = "a test without its server can't go on, and the message says what is missing")]
+
+mod emulator;
+mod process;
+mod python;
+
+pub use emulator::Emulator;
+pub use process::{Server, free_port};
+pub use python::venv;
