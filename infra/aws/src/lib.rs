@@ -9,12 +9,15 @@ mod changes;
 mod connection;
 mod error;
 mod inbox;
+mod item;
 mod outbox;
 mod publisher;
 mod queue;
 mod records;
 mod schedules;
 mod store;
+mod table;
+pub mod tables;
 mod workflows;
 
 pub use connection::{Aws, ConnectionError, Environment};
