@@ -1,5 +1,6 @@
 //! State, committed in one transaction with the events that tell of it.
 
+mod attempt;
 mod commit;
 mod item;
 mod limits;
@@ -7,6 +8,7 @@ mod list;
 mod request;
 mod standing;
 mod transaction;
+mod verdict;
 
 use std::sync::Arc;
 

@@ -108,6 +108,16 @@ pub(super) enum Reason {
 }
 
 impl Reason {
+    /// Whom it has to wait for.
+    pub(super) fn busy(&self) -> Option<&str> {
+        if let Self::Busy(why) = self { Some(why) } else { None }
+    }
+
+    /// Why it will never succeed.
+    pub(super) fn wrong(&self) -> Option<&str> {
+        if let Self::Wrong(why) = self { Some(why) } else { None }
+    }
+
     /// The reason as the SDK gives it.
     pub(super) fn of(reason: &CancellationReason) -> Self {
         let said = |code: &str| format!("{code}: {}", reason.message().unwrap_or("no reason given"));
