@@ -40,6 +40,8 @@ pub enum RunStatus {
     Succeeded,
     /// It was stopped by a person.
     Stopped,
+    /// It broke off before its last step, or ran out of time. Only a backend whose steps are carried out elsewhere knows it.
+    Failed,
 }
 
 /// A step that a run has taken.

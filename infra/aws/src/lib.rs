@@ -4,12 +4,14 @@
 //! [`Aws`] holds the connection: region, credentials, endpoints, one HTTP client and the service clients, each made when it
 //! is first used. [`Store`] names the resources of one deployment and hands out the ports over them.
 
+mod batches;
 mod blobs;
 mod changes;
 mod connection;
 mod error;
 mod inbox;
 mod item;
+mod message;
 mod outbox;
 mod publisher;
 mod queue;

@@ -1,1 +1,206 @@
-//! (to be written)
+//! Publishing to the SNS topic.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
+use futures::{StreamExt as _, stream};
+use sendoff_consumers::Attributes;
+use sendoff_events::{Blobs, BoxFuture, EXTENDED_SIZE_ATTRIBUTE, EventId, Outgoing, Pointer};
+use sendoff_producers::{PublishError, Publisher};
+
+use crate::{CallError, Cause, Store, batches, message};
+
+/// What SNS takes in one batch, and in one message: bodies, and the names, types and values of their attributes
+/// (<https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html>).
+const LIMIT: usize = 256 * 1024;
+/// How many batches of one call are under way at a time.
+const AT_ONCE: usize = 4;
+/// How often an event is tried in all, as long as its failures may pass.
+const ATTEMPTS: u32 = 4;
+/// After which time nothing is tried again: whoever waits for the answer has others to ask, and the relay comes later.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest first pause; each further one is twice as long.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// [`Publisher`] over one SNS topic: one `PublishBatch` per ten events, and one `PutObject` before it for each body over the
+/// topic's limit.
+pub(crate) struct SnsPublisher {
+    store: Store,
+    blobs: Arc<dyn Blobs>,
+}
+
+/// An event as it travels.
+struct Ready {
+    /// Its place among the caller's.
+    place: usize,
+    body: String,
+    attributes: Attributes,
+    group: String,
+}
+
+impl Store {
+    /// The topic that all events go to.
+    #[must_use]
+    pub fn publisher(&self) -> Arc<dyn Publisher> {
+        Arc::new(SnsPublisher { store: self.clone(), blobs: self.blobs() })
+    }
+}
+
+impl Publisher for SnsPublisher {
+    fn publish<'a>(&'a self, events: &'a [Outgoing]) -> BoxFuture<'a, Vec<Result<(), PublishError>>> {
+        Box::pin(async move {
+            let mut results = vec![Ok(()); events.len()];
+            let mut left = Vec::with_capacity(events.len());
+            for (place, event) in events.iter().enumerate() {
+                match self.ready(place, event).await {
+                    Ok(ready) => left.push(ready),
+                    Err(error) => results[place] = Err(error),
+                }
+            }
+            let started = self.store.clock.now();
+            for attempt in 1.. {
+                let failed = self.publish_once(left).await;
+                let waited = self.store.clock.now().duration_since(started).unsigned_abs();
+                let last = attempt == ATTEMPTS || waited > PATIENCE;
+                left = Vec::new();
+                for (ready, error, may_pass) in failed {
+                    if may_pass && !last {
+                        left.push(ready);
+                    } else {
+                        results[ready.place] = Err(error);
+                    }
+                }
+                if left.is_empty() {
+                    break;
+                }
+                let pause = PAUSE * 2_u32.saturating_pow(attempt - 1);
+                self.store.clock.sleep(pause.mul_f64(self.store.rng.next_f64())).await;
+            }
+            results
+        })
+    }
+}
+
+/// An event that wasn't published, why, and whether trying again may help.
+type Failed = (Ready, PublishError, bool);
+
+impl SnsPublisher {
+    /// The event as it travels: a body over the topic's limit is put aside first, so a pointer never leads nowhere.
+    async fn ready(&self, place: usize, event: &Outgoing) -> Result<Ready, PublishError> {
+        let tenant = event.tenant.as_str().to_owned();
+        let mut attributes = Attributes::from([
+            ("type".to_owned(), event.event_type.to_string()),
+            ("tenant".to_owned(), tenant.clone()),
+        ]);
+        if event.body.len() > self.store.resources.topic_limit {
+            let body = self.check(event).await.map_err(PublishError::Unavailable)?;
+            attributes.insert(EXTENDED_SIZE_ATTRIBUTE.to_owned(), event.body.len().to_string());
+            return Ok(Ready { place, body, attributes, group: tenant });
+        }
+        let body = message::text(&event.body).map_err(PublishError::Refused)?.to_owned();
+        Ok(Ready { place, body, attributes, group: tenant })
+    }
+
+    async fn check(&self, event: &Outgoing) -> Result<String, String> {
+        let key = key(event.id).parse()?;
+        self.blobs.put(&key, event.body.clone()).await.map_err(|error| error.to_string())?;
+        Ok(Pointer { bucket: self.blobs.bucket().to_owned(), key }.to_body())
+    }
+
+    /// Publishes each event once, in as many batches as it takes, and gives those that failed.
+    async fn publish_once(&self, events: Vec<Ready>) -> Vec<Failed> {
+        let sizes: Vec<usize> = events.iter().map(|event| message::bytes(&event.body, &event.attributes)).collect();
+        let mut events = events.into_iter();
+        let batches: Vec<Vec<Ready>> = batches::split(&sizes, LIMIT)
+            .into_iter()
+            .map(|batch| events.by_ref().take(batch.len()).collect())
+            .collect();
+        let calls: Vec<_> = batches.into_iter().map(|batch| self.publish_batch(batch)).collect();
+        stream::iter(calls).buffered(AT_ONCE).concat().await
+    }
+
+    /// Publishes a batch. One that SNS refuses as a whole is published event by event, to find the one that it means.
+    async fn publish_batch(&self, mut batch: Vec<Ready>) -> Vec<Failed> {
+        match self.call(&batch).await {
+            Ok(failed) => failed
+                .into_iter()
+                .filter_map(|(place, error, may_pass)| {
+                    let at = batch.iter().position(|ready| ready.place == place)?;
+                    Some((batch.swap_remove(at), error, may_pass))
+                })
+                .collect(),
+            Err(error) if error.cause == Cause::Refused && batch.len() > 1 => {
+                let mut failed = Vec::new();
+                for ready in batch {
+                    let alone = [ready];
+                    let answer = self.call(&alone).await;
+                    let [ready] = alone;
+                    match answer {
+                        Ok(told) => failed.extend(told.into_iter().next().map(|(_, why, pass)| (ready, why, pass))),
+                        Err(error) => failed.push((ready, failure(&error), error.may_pass())),
+                    }
+                }
+                failed
+            }
+            Err(error) => batch.into_iter().map(|ready| (ready, failure(&error), error.may_pass())).collect(),
+        }
+    }
+
+    /// One `PublishBatch`: the places of the events that failed, and why.
+    async fn call(&self, batch: &[Ready]) -> Result<Vec<(usize, PublishError, bool)>, CallError> {
+        let topic = &self.store.resources.topic_arn;
+        let entries = batch.iter().filter_map(entry).collect();
+        let call =
+            self.store.aws.sns().publish_batch().topic_arn(topic).set_publish_batch_request_entries(Some(entries));
+        let answer = call.send().await.map_err(|error| CallError::of("sns:Publish", topic, &error))?;
+        let published: Vec<&str> = answer.successful().iter().filter_map(|entry| entry.id()).collect();
+        let failed = batch.iter().filter(|ready| !published.contains(&ready.place.to_string().as_str())).map(|ready| {
+            let id = ready.place.to_string();
+            match answer.failed().iter().find(|failed| failed.id() == id) {
+                Some(told) => {
+                    let text = format!("{}: {}", told.code(), told.message().unwrap_or("SNS doesn't say why"));
+                    if told.sender_fault() {
+                        (ready.place, PublishError::Refused(text), false)
+                    } else if told.code().contains("Throttl") {
+                        (ready.place, PublishError::Throttled { after: None }, true)
+                    } else {
+                        (ready.place, PublishError::Unavailable(text), true)
+                    }
+                }
+                None => (ready.place, PublishError::Unavailable("SNS's answer doesn't tell of it".to_owned()), true),
+            }
+        });
+        Ok(failed.collect())
+    }
+}
+
+/// The key of a claim check. Publishing an event again writes the same bytes to the same place.
+fn key(event: EventId) -> String {
+    format!("events/{event}")
+}
+
+fn entry(ready: &Ready) -> Option<PublishBatchRequestEntry> {
+    let value = |(name, value): (&String, &String)| {
+        let built = MessageAttributeValue::builder().data_type(message::data_type(name)).string_value(value).build();
+        Some((name.clone(), built.ok()?))
+    };
+    let attributes: HashMap<_, _> = ready.attributes.iter().filter_map(value).collect();
+    PublishBatchRequestEntry::builder()
+        .id(ready.place.to_string())
+        .message(&ready.body)
+        .set_message_attributes(Some(attributes))
+        // On a standard topic the group only makes the standard queues behind it fair to tenants.
+        .message_group_id(&ready.group)
+        .build()
+        .ok()
+}
+
+fn failure(error: &CallError) -> PublishError {
+    match error.cause {
+        Cause::Throttled => PublishError::Throttled { after: error.retry_after() },
+        Cause::Refused => PublishError::Refused(error.to_string()),
+        Cause::Denied | Cause::Missing | Cause::NotSent | Cause::Unknown => {
+            PublishError::Unavailable(error.to_string())
+        }
+    }
+}

@@ -86,6 +86,7 @@ fn word(status: RunStatus) -> &'static str {
         RunStatus::Running => "running",
         RunStatus::Succeeded => "succeeded",
         RunStatus::Stopped => "stopped",
+        RunStatus::Failed => "failed",
     }
 }
 

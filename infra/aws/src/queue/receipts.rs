@@ -1,0 +1,163 @@
+//! What is done by receipts: ack, extend, release.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry};
+use sendoff_consumers::{NewMessage, QueueError, Receipt};
+
+use super::{SqsQueue, again, batch, batch::Answer};
+use crate::{CallError, batches};
+
+/// The longest that a message is hidden in one go. SQS allows twelve hours in all since it was received; the hour that is left
+/// is for what has passed of them.
+const LONGEST: Duration = Duration::from_secs(11 * 3600);
+
+/// The whole seconds that a lease or a delay takes: none is shorter than it was asked for, but for those beyond what a message
+/// can be hidden for.
+pub(super) fn seconds(duration: Duration) -> i32 {
+    let whole = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
+    i32::try_from(whole.min(LONGEST.as_secs())).unwrap_or(i32::MAX)
+}
+
+impl SqsQueue {
+    /// Removes the messages: one `DeleteMessageBatch` per ten.
+    pub(super) async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
+        let results = batch::carry_out(batches::split(&vec![0; receipts.len()], 1), |range| {
+            let entry = |place: usize| {
+                let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string());
+                entry.receipt_handle(receipts[place].as_str()).build().ok()
+            };
+            let entries = range.filter(|place| is_one(&receipts[*place])).filter_map(entry).collect::<Vec<_>>();
+            let call =
+                self.store.aws.sqs().delete_message_batch().queue_url(&self.url).set_entries(Some(entries.clone()));
+            Box::pin(async move {
+                if entries.is_empty() {
+                    return Ok(Answer { done: Vec::new(), failed: Vec::new() });
+                }
+                let answer = call.customize().config_override(again()).send().await;
+                let answer = answer.map_err(|error| CallError::of("sqs:DeleteMessage", &self.url, &error))?;
+                let done = answer.successful.into_iter().map(|entry| (entry.id, ())).collect();
+                Ok(Answer { done, failed: answer.failed })
+            })
+        });
+        let results = stale_if_none(receipts, results.await);
+        for (receipt, result) in receipts.iter().zip(&results) {
+            if !matches!(result, Err(QueueError::Unavailable(_))) {
+                self.held.forget(receipt);
+            }
+        }
+        results
+    }
+
+    /// Hides each message for its seconds from now on. Where they would go beyond SQS's twelve hours, it is hidden for as long
+    /// as SQS takes, halved until it does.
+    pub(super) async fn hide(&self, entries: &[(Receipt, i32)]) -> Vec<Result<(), QueueError>> {
+        let mut results = self.change_visibility(entries).await;
+        let mut share = 2;
+        while share <= 1 << 12 {
+            let beyond = |place: &usize| matches!(&results[*place], Err(QueueError::Refused(why)) if is_beyond(why));
+            let places: Vec<usize> = (0..entries.len()).filter(beyond).collect();
+            if places.is_empty() {
+                break;
+            }
+            let shorter: Vec<_> = places.iter().map(|&n| (entries[n].0.clone(), entries[n].1 / share)).collect();
+            for (place, result) in places.into_iter().zip(self.change_visibility(&shorter).await) {
+                results[place] = result;
+            }
+            share *= 2;
+        }
+        results
+    }
+
+    /// One `ChangeMessageVisibilityBatch` per ten.
+    async fn change_visibility(&self, entries: &[(Receipt, i32)]) -> Vec<Result<(), QueueError>> {
+        let results = batch::carry_out(batches::split(&vec![0; entries.len()], 1), |range| {
+            let entry = |place: usize| {
+                let (receipt, seconds) = &entries[place];
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(place.to_string());
+                entry.receipt_handle(receipt.as_str()).visibility_timeout(*seconds).build().ok()
+            };
+            let changes = range.filter(|place| is_one(&entries[*place].0)).filter_map(entry).collect::<Vec<_>>();
+            let call = self.store.aws.sqs().change_message_visibility_batch().queue_url(&self.url);
+            let call = call.set_entries(Some(changes.clone()));
+            Box::pin(async move {
+                if changes.is_empty() {
+                    return Ok(Answer { done: Vec::new(), failed: Vec::new() });
+                }
+                let answer = call.customize().config_override(again()).send().await;
+                let answer = answer.map_err(|error| CallError::of("sqs:ChangeMessageVisibility", &self.url, &error))?;
+                let done = answer.successful.into_iter().map(|entry| (entry.id, ())).collect();
+                Ok(Answer { done, failed: answer.failed })
+            })
+        });
+        let receipts: Vec<Receipt> = entries.iter().map(|(receipt, _)| receipt.clone()).collect();
+        stale_if_none(&receipts, results.await)
+    }
+
+    /// Gives messages back. One that is to wait for longer than SQS can hide it goes away and comes back as a new message by
+    /// a schedule, if this queue has handed it out and still knows it; else it comes back sooner, and its handler puts it off
+    /// again.
+    pub(super) async fn give_back(&self, entries: &[(Receipt, Duration)]) -> Vec<Result<(), QueueError>> {
+        let mut results: Vec<Option<Result<(), QueueError>>> = Vec::with_capacity(entries.len());
+        for (receipt, delay) in entries {
+            results.push(if *delay > LONGEST { self.put_off(receipt, *delay).await } else { None });
+        }
+        let places: Vec<usize> = (0..entries.len()).filter(|place| results[*place].is_none()).collect();
+        let shorter: Vec<_> = places.iter().map(|&n| (entries[n].0.clone(), seconds(entries[n].1))).collect();
+        for (place, result) in places.into_iter().zip(self.hide(&shorter).await) {
+            self.held.forget(&entries[place].0);
+            results[place] = Some(result);
+        }
+        results.into_iter().flatten().collect()
+    }
+
+    /// Schedules a copy of the message, with all its attributes, and removes it. `None` when that can't be done; then it is
+    /// still there.
+    async fn put_off(&self, receipt: &Receipt, delay: Duration) -> Option<Result<(), QueueError>> {
+        let held = self.held.get(receipt)?;
+        let copy = NewMessage { body: held.body, attributes: held.attributes, delay: Duration::ZERO };
+        // The name is the message's own, so that a release that is repeated schedules no second copy.
+        let put = self.later(&format!("release/{}/{}", self.name, held.message_id), &copy, delay).await;
+        if let Err(error) = put {
+            tracing::warn!(queue = self.name, %error, "a message comes back sooner than it was put off to");
+            return None;
+        }
+        self.delete(std::slice::from_ref(receipt)).await.pop()
+    }
+}
+
+/// SQS fails a batch with an empty receipt as a whole.
+fn is_one(receipt: &Receipt) -> bool {
+    !receipt.as_str().is_empty()
+}
+
+fn stale_if_none(receipts: &[Receipt], results: Vec<Result<(), QueueError>>) -> Vec<Result<(), QueueError>> {
+    let told = |(receipt, result)| if is_one(receipt) { result } else { Err(QueueError::Stale) };
+    receipts.iter().zip(results).map(told).collect()
+}
+
+/// Whether SQS says that a message would be hidden for more than twelve hours since it was received.
+fn is_beyond(why: &str) -> bool {
+    why.contains("beyond the limit")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_is_never_shorter_than_asked_for_and_never_longer_than_sqs_takes() {
+        let of = |millis| seconds(Duration::from_millis(millis));
+        assert_eq!((of(0), of(1), of(1000), of(1001)), (0, 1, 1, 2));
+        assert_eq!(seconds(LONGEST + Duration::from_secs(1)), 39_600);
+        assert_eq!(seconds(Duration::MAX), 39_600);
+    }
+
+    #[test]
+    fn a_lease_beyond_twelve_hours_is_told_by_its_text() {
+        assert!(is_beyond(
+            "InvalidParameterValue: Value 39600 for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout \
+             for the message is beyond the limit [43200 seconds]."
+        ));
+    }
+}
