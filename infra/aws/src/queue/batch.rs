@@ -121,7 +121,7 @@ mod tests {
             };
             Box::pin(async move { answer })
         };
-        let results = futures::executor::block_on(carry_out(vec![0..3], call));
+        let results = futures::executor::block_on(carry_out([0..3].into(), call));
         assert!(matches!(&results[..], [Ok(()), Err(QueueError::Refused(_)), Ok(())]), "{results:?}");
     }
 
@@ -130,7 +130,7 @@ mod tests {
         let call = |_: Range<usize>| -> Call<'static, ()> {
             Box::pin(async { Err(CallError { cause: Cause::Unknown, ..refused() }) })
         };
-        let results = futures::executor::block_on(carry_out(vec![0..3], call));
+        let results = futures::executor::block_on(carry_out([0..3].into(), call));
         assert_eq!(results.len(), 3);
         assert!(results.iter().all(|result| matches!(result, Err(QueueError::Unavailable(_)))), "{results:?}");
     }

@@ -69,7 +69,7 @@ fn delivery(message: Message, clock: &dyn Clock) -> Delivery {
         .into_iter()
         .filter_map(|(name, value)| {
             // Others may send numbers, which are texts, and bytes, which become texts.
-            let text = value.string_value.or_else(|| value.binary_value.map(|bytes| base64::encode(bytes)))?;
+            let text = value.string_value.or_else(|| value.binary_value.map(base64::encode))?;
             Some((name, text))
         })
         .collect();
