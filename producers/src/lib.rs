@@ -3,6 +3,7 @@
 //! - [`api`]: the HTTP API, an axum router over these ports.
 //! - [`Records`]: the port for state. [`Records::commit`] takes a [`UnitOfWork`]: writes, events and the request's key,
 //!   all or nothing.
+//! - [`Lookup`]: the part of it that may be answered from a cache.
 //! - [`Outbox`] and [`Publisher`], brought together by the [`relay`]: what was committed gets published, whatever crashes.
 
 pub mod api;
@@ -15,6 +16,6 @@ pub mod relay;
 pub use outbox::{Outbox, OutboxError};
 pub use publisher::{PublishError, Publisher};
 pub use records::{
-    Answer, CommitError, Committed, Expected, Page, ReadError, Record, RecordKey, Records, RequestKey, UnitOfWork,
-    Write,
+    Answer, CommitError, Committed, Expected, Lookup, Page, ReadError, Record, RecordKey, Records, RequestKey,
+    UnitOfWork, Write,
 };

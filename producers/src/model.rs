@@ -7,7 +7,7 @@ use sendoff_events::{AppId, Personal, SubmissionId, TenantId, UserId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use crate::{ReadError, Record, RecordKey, Records};
+use crate::{Lookup, ReadError, Record, RecordKey};
 
 /// A kind of record that the API keeps.
 pub trait Stored: Serialize + DeserializeOwned {
@@ -199,12 +199,13 @@ pub fn submission_key(tenant: &TenantId, app: &AppId, submission: &SubmissionId)
     RecordKey::new(tenant, Submission::COLLECTION, format!("{app}/{submission}"))
 }
 
-/// The record under `key`, decoded, with its version; `None` when there is none.
+/// The record under `key`, decoded, with its version; `None` when there is none. As fresh as what it is asked of: pass
+/// [`Records`](crate::Records) where something is to be committed on the strength of it.
 ///
 /// # Errors
 ///
 /// [`ReadError`], [`ReadError::Damaged`] when what is stored isn't a `T`.
-pub async fn load<T: Stored>(records: &dyn Records, key: &RecordKey) -> Result<Option<(T, u64)>, ReadError> {
+pub async fn load<T: Stored>(records: &dyn Lookup, key: &RecordKey) -> Result<Option<(T, u64)>, ReadError> {
     match records.get(key).await? {
         None => Ok(None),
         Some(record) => decode(record).map(Some),

@@ -177,11 +177,17 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-/// State. Reads see every commit that was answered before them.
-pub trait Records: Send + Sync {
+/// Reads one record. What is asked only through this port may be answered from a cache, and is then as old as that cache
+/// allows: enough to know what an app is called, too little to decide what may be written. Handlers look up through it;
+/// whoever commits on the strength of what they read asks [`Records`].
+pub trait Lookup: Send + Sync {
     /// The record under `key`, or `None`.
     fn get<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Record>, ReadError>>;
+}
 
+/// State. Reads, [`Lookup::get`] of this port among them, see every commit that was answered before them: no cache stands
+/// here.
+pub trait Records: Lookup {
     /// The records of a collection whose id starts with `prefix`, in the order of ids, after `after`, at most `limit` (1–1000).
     fn list<'a>(
         &'a self,

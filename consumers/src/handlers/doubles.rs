@@ -11,7 +11,7 @@ use std::{
 
 use sendoff_events::{BoxFuture, Clock, Envelope, Event, EventId, Origin, Rng, TenantId, Timestamp};
 use sendoff_producers::{
-    Answer, CommitError, Committed, Expected, Page, ReadError, Record, RecordKey, Records, UnitOfWork,
+    Answer, CommitError, Committed, Expected, Lookup, Page, ReadError, Record, RecordKey, Records, UnitOfWork,
 };
 use serde_json::Value;
 
@@ -78,7 +78,7 @@ impl MemoryRecords {
     }
 }
 
-impl Records for MemoryRecords {
+impl Lookup for MemoryRecords {
     fn get<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Record>, ReadError>> {
         Box::pin(async move {
             if self.down.load(Ordering::Relaxed) {
@@ -87,7 +87,9 @@ impl Records for MemoryRecords {
             Ok(self.records.lock().unwrap().get(key).cloned())
         })
     }
+}
 
+impl Records for MemoryRecords {
     fn list<'a>(
         &'a self,
         _: &'a TenantId,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sendoff_events::{Personal, TenantId, Timestamp, UserId};
 use sendoff_producers::{
-    Records,
+    Lookup,
     model::{Channel, User, user_key},
 };
 use serde::Serialize;
@@ -33,8 +33,8 @@ pub(super) const POLICY: Policy = Policy {
 
 /// Everything needed to write to a user.
 pub struct EmailDesk {
-    /// Where users and apps are looked up.
-    pub records: Arc<dyn Records>,
+    /// Where users and apps are looked up. Through a cache an opt-out counts as late as that cache may be.
+    pub records: Arc<dyn Lookup>,
     /// What sends.
     pub provider: Arc<dyn EmailProvider>,
     /// The texts.
@@ -65,7 +65,7 @@ pub(super) enum Letter {
 }
 
 impl EmailDesk {
-    /// Whether and how a user can be reached by email. Looked up at send time, so that an opt-out counts at once.
+    /// Whether and how a user can be reached by email. Looked up at send time, so that an opt-out counts for mails that wait already.
     pub(super) async fn recipient(&self, tenant: &TenantId, id: &UserId) -> Result<Recipient, HandlerError> {
         let Some(user) = look_up::find::<User>(&*self.records, &user_key(tenant, id)).await? else {
             return Ok(Recipient::Skipped("the user was deleted"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sendoff_events::{Envelope, EventId, SubmissionCreated};
-use sendoff_producers::{Records, model::AppWorkflow};
+use sendoff_producers::{Lookup, model::AppWorkflow};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -13,7 +13,7 @@ use crate::{Classify, Context, Handler, HandlerError, NewRun, SendOutcome, Workf
 /// Starts a run of the app's workflow. Starting is idempotent by the run's name, so it may be repeated.
 pub struct WorkflowKickoff {
     /// Where apps are looked up.
-    pub records: Arc<dyn Records>,
+    pub records: Arc<dyn Lookup>,
     /// What runs workflows.
     pub workflows: Arc<dyn Workflows>,
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, Row, params, types::Value};
 use sendoff_events::{BoxFuture, TenantId};
 use sendoff_producers::{
-    Answer, CommitError, Committed, Expected, Page, ReadError, Record, RecordKey, Records, RequestKey, UnitOfWork,
-    Write,
+    Answer, CommitError, Committed, Expected, Lookup, Page, ReadError, Record, RecordKey, Records, RequestKey,
+    UnitOfWork, Write,
 };
 
 use crate::{
@@ -41,7 +41,7 @@ pub(crate) struct SqliteRecords {
     pub(crate) max_body: usize,
 }
 
-impl Records for SqliteRecords {
+impl Lookup for SqliteRecords {
     fn get<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Record>, ReadError>> {
         let asked = key.clone();
         let found = self.db.read(move |db| {
@@ -55,7 +55,9 @@ impl Records for SqliteRecords {
             }
         })
     }
+}
 
+impl Records for SqliteRecords {
     fn list<'a>(
         &'a self,
         tenant: &'a TenantId,

@@ -9,7 +9,7 @@ use std::{
 
 use sendoff_events::{BoxFuture, Outgoing, TenantId, Timestamp};
 use sendoff_producers::{
-    Answer, CommitError, Committed, Expected, Page, ReadError, Record, RecordKey, Records, UnitOfWork,
+    Answer, CommitError, Committed, Expected, Lookup, Page, ReadError, Record, RecordKey, Records, UnitOfWork,
 };
 use serde_json::Value;
 
@@ -145,7 +145,7 @@ async fn step_back() {
     .await;
 }
 
-impl Records for MemoryRecords {
+impl Lookup for MemoryRecords {
     fn get<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Record>, ReadError>> {
         Box::pin(async move {
             step_back().await;
@@ -155,7 +155,9 @@ impl Records for MemoryRecords {
             Ok(row.map(|(version, data)| Record { key: key.clone(), version, data, updated_at: Timestamp::UNIX_EPOCH }))
         })
     }
+}
 
+impl Records for MemoryRecords {
     fn list<'a>(
         &'a self,
         tenant: &'a TenantId,

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use sendoff_consumers::{Change, Failure};
 use sendoff_events::{BoxFuture, EventId, Outgoing, TenantId, Timestamp};
 use sendoff_producers::{
-    Answer, CommitError, Committed, Expected, Outbox, OutboxError, Page, ReadError, Record, RecordKey, Records,
+    Answer, CommitError, Committed, Expected, Lookup, Outbox, OutboxError, Page, ReadError, Record, RecordKey, Records,
     UnitOfWork,
 };
 
@@ -106,13 +106,15 @@ fn no_commit(_: NoAnswer) -> CommitError {
     CommitError::Unavailable("no answer".into())
 }
 
-impl Records for MemoryRecords {
+impl Lookup for MemoryRecords {
     fn get<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Record>, ReadError>> {
         let key = key.clone();
         let answer = self.call(move |state, _| state.records.get(&key).and_then(|slot| slot.record.clone()));
         Box::pin(async move { answer.await.map_err(no_read) })
     }
+}
 
+impl Records for MemoryRecords {
     fn list<'a>(
         &'a self,
         tenant: &'a TenantId,
