@@ -9,6 +9,7 @@
 //! All of it names no async runtime: time comes from [`Clock`](sendoff_events::Clock), concurrency from `futures`.
 
 mod backoff;
+pub mod cache;
 mod changes;
 pub mod channels;
 mod consumer;
