@@ -14,7 +14,9 @@ use std::sync::Arc;
 
 pub(crate) use item::Image;
 use sendoff_events::{Blobs, BoxFuture, Clock, Rng, TenantId};
-use sendoff_producers::{Answer, CommitError, Committed, Page, ReadError, Record, RecordKey, Records, UnitOfWork};
+use sendoff_producers::{
+    Answer, CommitError, Committed, Lookup, Page, ReadError, Record, RecordKey, Records, UnitOfWork,
+};
 
 use crate::{Store, table::Table};
 use item::Place;
@@ -67,7 +69,7 @@ impl DynamoRecords {
     }
 }
 
-impl Records for DynamoRecords {
+impl Lookup for DynamoRecords {
     fn get<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Record>, ReadError>> {
         Box::pin(async move {
             let Some(place) = Place::of(key) else { return Ok(None) };
@@ -78,7 +80,9 @@ impl Records for DynamoRecords {
             }
         })
     }
+}
 
+impl Records for DynamoRecords {
     fn list<'a>(
         &'a self,
         tenant: &'a TenantId,
