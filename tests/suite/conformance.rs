@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sendoff_tests::{
-    conformance::{Backend, Capability, OnEmbedded, OnMemory, PROMISES, prove},
+    conformance::{Backend, Capability, OnAws, OnEmbedded, OnMemory, PROMISES, prove},
     memory::Planted,
 };
 
@@ -39,13 +39,24 @@ mod embedded {
     sendoff_tests::every_promise!(tests);
 }
 
+mod aws {
+    use super::OnAws;
+
+    fn open() -> sendoff_events::BoxFuture<'static, OnAws> {
+        OnAws::open()
+    }
+
+    sendoff_tests::every_promise!(tests);
+}
+
 #[test]
 fn every_excuse_names_a_promise_and_a_reason() {
     let names: BTreeSet<&str> = PROMISES.iter().map(|promise| promise.name).collect();
     assert_eq!(names.len(), PROMISES.len(), "a promise is listed twice");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let backends: [Box<dyn Backend>; 2] = [Box::new(OnMemory::open().await), Box::new(OnEmbedded::open().await)];
+        let backends: [Box<dyn Backend>; 3] =
+            [Box::new(OnMemory::open().await), Box::new(OnEmbedded::open().await), Box::new(OnAws::open().await)];
         for backend in &backends {
             assert!(backend.lacks().iter().all(|(_, why)| !why.is_empty()));
             for (promise, why) in backend.unproven() {

@@ -18,6 +18,7 @@ mod leases;
 mod ledger;
 mod list;
 mod listing;
+mod on_aws;
 mod on_embedded;
 mod on_memory;
 mod outbox;
@@ -36,6 +37,7 @@ pub use backend::Backend;
 pub use capability::Capability;
 pub use clock::WarpClock;
 pub use list::PROMISES;
+pub use on_aws::OnAws;
 pub use on_embedded::OnEmbedded;
 pub use on_memory::OnMemory;
 

@@ -1,0 +1,304 @@
+//! The AWS backend over an emulator, as the suite sees it: what the services can't do, and where the emulator is wrong.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType, StreamSpecification, StreamViewType,
+};
+use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use bytes::Bytes;
+use sendoff_aws::{Aws, Resources, Store, tables};
+use sendoff_consumers::{Changes, Delivery, Filter, Inbox, Queue, Receipt, Schedules, Workflows};
+use sendoff_events::{Blobs, BoxFuture, Clock, Rng, Timestamp};
+use sendoff_host::{SystemClock, SystemRng};
+use sendoff_producers::{Outbox, Publisher, Records};
+
+use super::{Backend, Capability, WarpClock};
+use crate::servers::Emulator;
+
+/// The longest that a test really waits when it lets time pass: SQS's timers are real ones, everything else runs on the clock
+/// that the test moves.
+const LONGEST_WAIT: Duration = Duration::from_secs(13);
+
+/// A deployment of its own in the emulator that all tests share. Queues, schedules and runs live on real time.
+pub struct OnAws {
+    store: Store,
+    changes: OnceLock<Arc<dyn Changes>>,
+    clock: WarpClock,
+}
+
+impl OnAws {
+    /// A fresh one.
+    #[must_use]
+    pub fn open() -> BoxFuture<'static, Self> {
+        Box::pin(async {
+            let emulator = Emulator::shared();
+            let aws = Aws::from_environment(emulator.environment()).expect("region and credentials");
+            let resources = provision(&aws, emulator).await;
+            let clock = WarpClock::from(SystemClock.now());
+            let store = Store::new(aws, resources, Arc::new(clock.clone()), Arc::new(SystemRng::new()));
+            Self { store, changes: OnceLock::new(), clock }
+        })
+    }
+
+    /// The ports over it.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+/// Makes what the template would make, without the functions.
+pub(super) async fn provision(aws: &Aws, emulator: &Emulator) -> Resources {
+    let stack = emulator.stack();
+    let account = Emulator::ACCOUNT;
+    let table = format!("{stack}-records");
+    let stream_arn = make_records(aws, &table).await;
+    let inbox_table = format!("{stack}-inbox");
+    make_inbox(aws, &inbox_table).await;
+    let topic = aws.sns().create_topic().name(format!("{stack}-events")).send().await.expect("a topic");
+    let bucket = format!("{stack}-payloads");
+    aws.s3().create_bucket().bucket(&bucket).send().await.expect("a bucket");
+    let machine = aws
+        .sfn()
+        .create_state_machine()
+        .name(format!("{stack}-runs"))
+        .definition(include_str!("../../../infra/aws/asl/run.asl.json"))
+        .role_arn(format!("arn:aws:iam::{account}:role/runs"))
+        .send()
+        .await
+        .expect("a state machine");
+    let group = format!("{stack}-schedules");
+    aws.scheduler().create_schedule_group().name(&group).send().await.expect("a schedule group");
+    Resources {
+        table,
+        inbox_table,
+        stream_arn: Some(stream_arn),
+        topic_arn: topic.topic_arn.expect("its ARN"),
+        queue_url_base: format!("{}/{account}/{stack}-", emulator.endpoint()),
+        bucket,
+        runs_arn: machine.state_machine_arn,
+        schedule_group: group,
+        schedule_role_arn: format!("arn:aws:iam::{account}:role/schedules"),
+        topic_limit: Resources::TOPIC_LIMIT,
+    }
+}
+
+fn key(name: &str, kind: KeyType) -> KeySchemaElement {
+    KeySchemaElement::builder().attribute_name(name).key_type(kind).build().expect("complete")
+}
+
+fn attribute(name: &str, kind: ScalarAttributeType) -> AttributeDefinition {
+    AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().expect("complete")
+}
+
+/// The table of records with its stream; gives the stream's ARN.
+async fn make_records(aws: &Aws, name: &str) -> String {
+    use tables::records::{COMMITTED_AT, PENDING, PENDING_INDEX, PK, SK};
+    let pending = GlobalSecondaryIndex::builder()
+        .index_name(PENDING_INDEX)
+        .key_schema(key(PENDING, KeyType::Hash))
+        .key_schema(key(COMMITTED_AT, KeyType::Range))
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+        .build()
+        .expect("complete");
+    let stream = StreamSpecification::builder()
+        .stream_enabled(true)
+        .stream_view_type(StreamViewType::NewAndOldImages)
+        .build()
+        .expect("complete");
+    let made = aws
+        .dynamodb()
+        .create_table()
+        .table_name(name)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute(PK, ScalarAttributeType::S))
+        .attribute_definitions(attribute(SK, ScalarAttributeType::S))
+        .attribute_definitions(attribute(PENDING, ScalarAttributeType::S))
+        .attribute_definitions(attribute(COMMITTED_AT, ScalarAttributeType::N))
+        .key_schema(key(PK, KeyType::Hash))
+        .key_schema(key(SK, KeyType::Range))
+        .global_secondary_indexes(pending)
+        .stream_specification(stream)
+        .send()
+        .await
+        .expect("a table");
+    made.table_description.and_then(|table| table.latest_stream_arn).expect("a stream")
+}
+
+async fn make_inbox(aws: &Aws, name: &str) {
+    aws.dynamodb()
+        .create_table()
+        .table_name(name)
+        .billing_mode(BillingMode::PayPerRequest)
+        .attribute_definitions(attribute(tables::inbox::ID, ScalarAttributeType::S))
+        .key_schema(key(tables::inbox::ID, KeyType::Hash))
+        .send()
+        .await
+        .expect("a table");
+}
+
+impl OnAws {
+    /// A queue as the template makes it; gives its ARN.
+    async fn make_queue(&self, name: &str) -> String {
+        let url = self.store.resources().queue_url(name);
+        let sqs = self.store.aws().sqs();
+        let short = url.rsplit('/').next().expect("a URL has a last part");
+        sqs.create_queue().queue_name(short).send().await.expect("a queue");
+        let asked = sqs.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::QueueArn);
+        let answer = asked.send().await.expect("its attributes");
+        answer.attributes().and_then(|all| all.get(&QueueAttributeName::QueueArn)).expect("its ARN").clone()
+    }
+}
+
+impl Backend for OnAws {
+    fn records(&self) -> Arc<dyn Records> {
+        self.store.records()
+    }
+
+    fn outbox(&self) -> Arc<dyn Outbox> {
+        self.store.outbox()
+    }
+
+    fn publisher(&self) -> Arc<dyn Publisher> {
+        self.store.publisher()
+    }
+
+    fn create_queue<'a>(&'a self, name: &'a str, filter: Option<Filter>) -> BoxFuture<'a, Arc<dyn Queue>> {
+        Box::pin(async move {
+            self.make_queue(&format!("{name}-dlq")).await;
+            let arn = self.make_queue(name).await;
+            if let Some(filter) = filter {
+                let subscribe = self.store.aws().sns().subscribe().topic_arn(&self.store.resources().topic_arn);
+                let mut subscribe = subscribe.protocol("sqs").endpoint(arn).attributes("RawMessageDelivery", "true");
+                if !filter.0.is_empty() {
+                    let policy = serde_json::to_string(&filter).expect("a filter is JSON");
+                    subscribe = subscribe.attributes("FilterPolicy", policy);
+                }
+                subscribe.send().await.expect("subscribed");
+            }
+            self.store.queue(name)
+        })
+    }
+
+    fn dead_letters<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Vec<Delivery>> {
+        Box::pin(async move {
+            let (sqs, url) = (self.store.aws().sqs(), self.store.resources().dead_letter_url(name));
+            let mut letters: BTreeMap<String, Delivery> = BTreeMap::new();
+            let mut receipts = Vec::new();
+            loop {
+                let receive = sqs
+                    .receive_message()
+                    .queue_url(&url)
+                    .max_number_of_messages(10)
+                    .visibility_timeout(30)
+                    .message_attribute_names("All")
+                    .message_system_attribute_names(MessageSystemAttributeName::All);
+                let answer = match receive.send().await {
+                    Ok(answer) => answer,
+                    // That of a reaction is made when the test needs it.
+                    Err(error) if error.as_service_error().is_some_and(|e| e.is_queue_does_not_exist()) => break,
+                    Err(error) => panic!("{error:?}"),
+                };
+                let messages = answer.messages.unwrap_or_default();
+                if messages.is_empty() {
+                    break;
+                }
+                for message in messages {
+                    let letter = letter(&message);
+                    receipts.push(letter.receipt.as_str().to_owned());
+                    letters.insert(letter.message_id.clone(), letter);
+                }
+            }
+            // Looking must not take anything away.
+            for receipt in receipts {
+                let release = sqs.change_message_visibility().queue_url(&url).receipt_handle(receipt);
+                release.visibility_timeout(0).send().await.expect("given back");
+            }
+            letters.into_values().collect()
+        })
+    }
+
+    fn inbox(&self) -> Arc<dyn Inbox> {
+        self.store.inbox()
+    }
+
+    fn changes(&self) -> Arc<dyn Changes> {
+        // One reader per process: it keeps what it has read until that is checkpointed.
+        panic!("not yet")
+    }
+
+    fn schedules(&self) -> Arc<dyn Schedules> {
+        self.store.schedules()
+    }
+
+    fn workflows(&self) -> Arc<dyn Workflows> {
+        self.store.workflows()
+    }
+
+    fn blobs(&self) -> Arc<dyn Blobs> {
+        self.store.blobs()
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(self.clock.clone())
+    }
+
+    fn rng(&self) -> Arc<dyn Rng> {
+        Arc::new(SystemRng::new())
+    }
+
+    fn advance(&self, by: Duration) -> BoxFuture<'_, ()> {
+        // What SQS times is really waited for. The clock runs by itself meanwhile; only the rest of the way is jumped.
+        let wait = by.min(LONGEST_WAIT);
+        Box::pin(async move {
+            tokio::time::sleep(wait).await;
+            self.clock.advance(by - wait);
+        })
+    }
+
+    fn tick(&self) -> Duration {
+        // SQS counts in seconds; a lease of one is over before a busy machine has looked.
+        Duration::from_secs(2)
+    }
+
+    fn lacks(&self) -> &'static [(Capability, &'static str)] {
+        &[
+            (
+                Capability::StaleReceipts,
+                "SQS answers a delete by an old receipt of a standard queue with success, whether it deleted or not",
+            ),
+            (Capability::BinaryBodies, "SQS takes bodies of at least one character, of those that XML 1.0 allows"),
+            (Capability::AnyAttributeName, "SQS and SNS take attribute names of A-Z, a-z, 0-9, `_`, `-` and `.`"),
+            (
+                Capability::DeadLettersKeepTheirAge,
+                "the failure goes with a new message; SQS moves old ones only by its own redrive, which tells no reason",
+            ),
+            (
+                Capability::TellsTheFirstStart,
+                "StartExecution answers a repetition with the same input like the first one while the run goes on",
+            ),
+        ]
+    }
+}
+
+fn letter(message: &aws_sdk_sqs::types::Message) -> Delivery {
+    let system = |name| message.attributes().and_then(|all| all.get(&name));
+    let sent = system(MessageSystemAttributeName::SentTimestamp).and_then(|text| text.parse().ok()).expect("a moment");
+    let attributes = message.message_attributes().into_iter().flatten();
+    Delivery {
+        receipt: Receipt::new(message.receipt_handle().unwrap_or_default()),
+        message_id: message.message_id().unwrap_or_default().to_owned(),
+        body: Bytes::from(message.body().unwrap_or_default().to_owned()),
+        attributes: attributes
+            .map(|(name, value)| (name.clone(), value.string_value().unwrap_or_default().to_owned()))
+            .collect(),
+        receive_count: 1,
+        sent_at: Timestamp::from_millisecond(sent).expect("a moment"),
+    }
+}
