@@ -3,6 +3,7 @@
 
 pub mod conformance;
 pub mod crash;
+pub mod faults;
 pub mod memory;
 pub mod servers;
 pub mod simulation;

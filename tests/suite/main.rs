@@ -8,5 +8,6 @@
 mod architecture;
 mod conformance;
 mod crash;
+mod faults;
 mod protocol;
 mod simulation;
