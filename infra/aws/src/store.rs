@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sendoff_events::{Clock, Rng};
 
-use crate::Aws;
+use crate::{Aws, changes::Readers};
 
 /// What the template creates, by the names that AWS knows it by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,13 +55,15 @@ pub struct Store {
     pub(crate) resources: Arc<Resources>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: Arc<dyn Rng>,
+    /// What was read of the stream of changes and isn't dealt with yet.
+    pub(crate) readers: Arc<Readers>,
 }
 
 impl Store {
     /// The deployment that has these resources. Nothing is called before it is needed.
     #[must_use]
     pub fn new(aws: Aws, resources: Resources, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
-        Self { aws, resources: Arc::new(resources), clock, rng }
+        Self { aws, resources: Arc::new(resources), clock, rng, readers: Arc::default() }
     }
 
     /// The connection.
