@@ -6,6 +6,7 @@
 )]
 
 mod architecture;
+mod cache;
 mod conformance;
 mod crash;
 mod faults;

@@ -6,6 +6,8 @@
 
 mod batches;
 mod blobs;
+#[cfg(feature = "redis")]
+mod cache_redis;
 mod changes;
 mod connection;
 mod error;
@@ -22,6 +24,8 @@ mod table;
 pub mod tables;
 mod workflows;
 
+#[cfg(feature = "redis")]
+pub use cache_redis::{RedisCache, RedisUrlError};
 pub use connection::{Aws, ConnectionError, Environment};
 pub use error::{CallError, Cause};
 pub use store::{Resources, Store};

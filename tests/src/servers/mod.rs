@@ -5,7 +5,9 @@
 mod emulator;
 mod process;
 mod python;
+mod redis;
 
 pub use emulator::Emulator;
 pub use process::{Server, free_port};
 pub use python::venv;
+pub use redis::Redis;
