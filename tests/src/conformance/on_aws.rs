@@ -230,7 +230,7 @@ impl Backend for OnAws {
 
     fn changes(&self) -> Arc<dyn Changes> {
         // One reader per process: it keeps what it has read until that is checkpointed.
-        panic!("not yet")
+        self.changes.get_or_init(|| self.store.changes()).clone()
     }
 
     fn schedules(&self) -> Arc<dyn Schedules> {
