@@ -14,7 +14,7 @@ const SUBJECT: &str = "subject";
 const BODY: &str = "body";
 /// On an event whose body is put aside, so that a pointer stands in its place: the body's size.
 const PAYLOAD_BYTES: &str = "payload_bytes";
-/// The largest event that there is: what SQS takes, and with it the API.
+/// More bytes than any event has: a wrong blob must not fill the memory.
 const LARGEST: u64 = 16 * 1024 * 1024;
 
 /// The keys of an event's item.
