@@ -86,6 +86,7 @@ pub(super) fn judge(code: &str, message: &str, sender_fault: bool, text: &str) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batches;
 
     fn told(id: &str, code: &str) -> BatchResultErrorEntry {
         BatchResultErrorEntry::builder().id(id).code(code).sender_fault(true).build().unwrap()
@@ -121,7 +122,7 @@ mod tests {
             };
             Box::pin(async move { answer })
         };
-        let results = futures::executor::block_on(carry_out([0..3].into(), call));
+        let results = futures::executor::block_on(carry_out(batches::split(&[1; 3], 100), call));
         assert!(matches!(&results[..], [Ok(()), Err(QueueError::Refused(_)), Ok(())]), "{results:?}");
     }
 
@@ -130,7 +131,7 @@ mod tests {
         let call = |_: Range<usize>| -> Call<'static, ()> {
             Box::pin(async { Err(CallError { cause: Cause::Unknown, ..refused() }) })
         };
-        let results = futures::executor::block_on(carry_out([0..3].into(), call));
+        let results = futures::executor::block_on(carry_out(batches::split(&[1; 3], 100), call));
         assert_eq!(results.len(), 3);
         assert!(results.iter().all(|result| matches!(result, Err(QueueError::Unavailable(_)))), "{results:?}");
     }
