@@ -2,6 +2,7 @@
 //! under faults, and the process that is killed while it works.
 
 pub mod conformance;
+pub mod cost;
 pub mod crash;
 pub mod faults;
 pub mod memory;

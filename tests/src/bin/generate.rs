@@ -14,6 +14,7 @@ type Document = (&'static str, fn() -> String);
 
 const DOCUMENTS: &[Document] = &[
     ("docs/CONFIG.md", sendoff_embedded::config::reference),
+    ("docs/DEPLOY.md", sendoff_tests::cost::document),
     ("docs/EVENTS.md", sendoff_events::reference),
     ("docs/asyncapi.json", || pretty(&sendoff_events::asyncapi())),
     ("docs/openapi.json", || pretty(&sendoff_producers::api::openapi())),
