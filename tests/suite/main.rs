@@ -12,3 +12,4 @@ mod crash;
 mod faults;
 mod protocol;
 mod simulation;
+mod template;

@@ -3,11 +3,13 @@
 #![expect(clippy::expect_used, reason = "a test without its server can't go on, and the message says what is missing")]
 
 mod emulator;
+mod node;
 mod process;
 mod python;
 mod redis;
 
 pub use emulator::Emulator;
+pub use node::node_modules;
 pub use process::{Server, free_port};
 pub use python::venv;
 pub use redis::Redis;

@@ -1,0 +1,134 @@
+//! The functions' variables.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::Rule;
+
+const EVERY: &[&str] = &["SENDOFF_LOG_LEVEL", "SENDOFF_METRICS_NAMESPACE"];
+
+const CONSUMER: &[&str] = &[
+    "SENDOFF_BUCKET",
+    "SENDOFF_CACHE_URL_ARN",
+    "SENDOFF_CONSUMER",
+    "SENDOFF_INBOX_TABLE",
+    "SENDOFF_QUEUE_URL_BASE",
+    "SENDOFF_SCHEDULE_GROUP",
+    "SENDOFF_SCHEDULE_ROLE_ARN",
+    "SENDOFF_TABLE",
+];
+
+const PUBLISHER: &[&str] = &["SENDOFF_BUCKET", "SENDOFF_TABLE", "SENDOFF_TOPIC_ARN"];
+
+/// What each function reads.
+const NEEDED: &[(&str, &[&[&str]])] = &[
+    ("ApiFunction", &[EVERY, PUBLISHER, &["SENDOFF_AUTH_KEYS_ARN"]]),
+    ("AuthorizerFunction", &[EVERY, &["SENDOFF_AUTH_KEYS_ARN"]]),
+    ("EmailFunction", &[EVERY, CONSUMER, &["SENDOFF_MAIL_FROM", "SMTP_URL_ARN"]]),
+    ("WorkflowKickoffFunction", &[EVERY, CONSUMER, &["SENDOFF_RUNS_ARN"]]),
+    (
+        "ReactionsFunction",
+        &[EVERY, &["SENDOFF_CACHE_URL_ARN", "SENDOFF_INBOX_TABLE", "SENDOFF_QUEUE_URL_BASE", "SENDOFF_TABLE"]],
+    ),
+    ("RelayFunction", &[EVERY, PUBLISHER]),
+    ("SweepFunction", &[EVERY, PUBLISHER]),
+];
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        says: "each function has the variables that it needs, and no others",
+        problems: |template, _| {
+            let functions = template.resources("AWS::Serverless::Function").into_iter();
+            let wrong = functions.filter_map(|(id, function)| {
+                let variables = function["Properties"]["Environment"]["Variables"].as_object();
+                let found: BTreeSet<&str> =
+                    variables.into_iter().flat_map(|map| map.keys().map(String::as_str)).collect();
+                let needed = NEEDED
+                    .iter()
+                    .find(|(name, _)| *name == id)
+                    .map(|(_, sets)| sets.iter().copied().flatten().copied());
+                let needed: BTreeSet<&str> = needed.into_iter().flatten().collect();
+                (found != needed)
+                    .then(|| format!("{id}: {:?}", found.symmetric_difference(&needed).collect::<Vec<_>>()))
+            });
+            wrong.collect()
+        },
+        broken_by: &[
+            |t| t.plant("/EmailFunction/Properties/Environment/Variables/SENDOFF_TABEL", json!("x")),
+            |t| t.plant("/EmailFunction/Properties/Environment/Variables/SENDOFF_TABLE", Value::Null),
+            |t| {
+                t.plant("/NewFunction", json!({ "Type": "AWS::Serverless::Function", "Properties": { "Environment": { "Variables": { "X": "y" } } } }))
+            },
+        ],
+    },
+    Rule {
+        says: "no variable holds a secret: only where it is kept",
+        problems: |template, _| {
+            let functions = template.resources("AWS::Serverless::Function").into_iter();
+            let variables = functions.flat_map(|(id, function)| {
+                let variables = function["Properties"]["Environment"]["Variables"].as_object();
+                variables.into_iter().flatten().map(move |(name, value)| (id, name, value))
+            });
+            variables
+                .filter(|(_, name, value)| is_secret(name, value))
+                .map(|(id, name, _)| format!("{id}: {name}"))
+                .collect()
+        },
+        broken_by: &[
+            |t| t.plant("/EmailFunction/Properties/Environment/Variables/SMTP_URL", json!({ "Ref": "SmtpUrl" })),
+            |t| {
+                t.plant(
+                    "/EmailFunction/Properties/Environment/Variables/SENDOFF_MAIL_FROM",
+                    json!("smtp://me:secret@example.org"),
+                )
+            },
+            |t| {
+                t.plant(
+                    "/ApiFunction/Properties/Environment/Variables/SENDOFF_AUTH_KEYS_ARN",
+                    json!({ "Fn::Sub": "{{resolve:secretsmanager:${AuthKeysArn}}}" }),
+                )
+            },
+        ],
+    },
+    Rule {
+        says: "the variables name our own resources",
+        problems: |template, _| {
+            let expected = [
+                ("SENDOFF_TABLE", json!({ "Ref": "Records" })),
+                ("SENDOFF_INBOX_TABLE", json!({ "Ref": "Inbox" })),
+                ("SENDOFF_TOPIC_ARN", json!({ "Ref": "Topic" })),
+                ("SENDOFF_BUCKET", json!({ "Ref": "Payloads" })),
+                ("SENDOFF_RUNS_ARN", json!({ "Ref": "Runs" })),
+                ("SENDOFF_SCHEDULE_GROUP", json!({ "Ref": "ScheduleGroup" })),
+                ("SENDOFF_SCHEDULE_ROLE_ARN", json!({ "Fn::GetAtt": ["ScheduleRole", "Arn"] })),
+                (
+                    "SENDOFF_QUEUE_URL_BASE",
+                    json!({ "Fn::Sub": "https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/${AWS::StackName}-" }),
+                ),
+                ("SENDOFF_METRICS_NAMESPACE", json!({ "Fn::Sub": "Sendoff/${AWS::StackName}" })),
+            ];
+            let functions = template.resources("AWS::Serverless::Function").into_iter();
+            let wrong = functions.flat_map(|(id, function)| {
+                let variables = &function["Properties"]["Environment"]["Variables"];
+                let other = |(name, value): &&(&str, Value)| variables.get(name).is_some_and(|found| found != value);
+                expected.iter().filter(other).map(|(name, _)| format!("{id}: {name}")).collect::<Vec<_>>()
+            });
+            wrong.collect()
+        },
+        broken_by: &[
+            |t| t.plant("/RelayFunction/Properties/Environment/Variables/SENDOFF_TABLE", json!({ "Ref": "Inbox" })),
+            |t| t.plant("/EmailFunction/Properties/Environment/Variables/SENDOFF_METRICS_NAMESPACE", json!("Sendoff")),
+        ],
+    },
+];
+
+/// Whether a variable is called like a secret without being an ARN, or has a secret's value.
+fn is_secret(name: &str, value: &Value) -> bool {
+    let sounds = ["PASSWORD", "SECRET", "TOKEN", "KEY", "URL"].iter().any(|word| name.contains(word));
+    let text = value.to_string();
+    let with_password = text.contains("://") && text.contains('@');
+    (sounds && !name.ends_with("_ARN") && name != "SENDOFF_QUEUE_URL_BASE")
+        || text.contains("resolve:")
+        || with_password
+}

@@ -1,0 +1,168 @@
+//! The functions, the API before them and the state machine.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::{Rule, Template};
+use crate::template::document::{Resource, referred};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        says: "each function is built from the binary that it is named after, and says its memory and timeout",
+        problems: |template, _| {
+            blame(template, |(_, function)| {
+                let properties = &function["Properties"];
+                let binary = function["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap_or_default();
+                function["Metadata"]["BuildMethod"] != "rust-cargolambda"
+                    || properties["FunctionName"] != json!({ "Fn::Sub": format!("${{AWS::StackName}}-{binary}") })
+                    || properties["CodeUri"] != "."
+                    || !template.number(&properties["MemorySize"]).is_some_and(|mb| (128.0..=10_240.0).contains(&mb))
+                    || !template.number(&properties["Timeout"]).is_some_and(|seconds| (1.0..=900.0).contains(&seconds))
+            })
+        },
+        broken_by: &[
+            |t| t.plant("/EmailFunction/Metadata", Value::Null),
+            |t| t.plant("/EmailFunction/Metadata/BuildProperties/Binary", json!("mail")),
+            |t| t.plant("/RelayFunction/Properties/MemorySize", Value::Null),
+            |t| t.plant("/RelayFunction/Properties/Timeout", json!(901)),
+            |t| t.plant("/ApiFunction/Properties/CodeUri", json!("s3://bucket/api.zip")),
+        ],
+    },
+    Rule {
+        says: "each function writes to a log group of its own that forgets",
+        problems: |template, _| {
+            let elsewhere = blame(template, |(id, function)| {
+                let name = &function["Properties"]["FunctionName"]["Fn::Sub"];
+                let group = referred(&function["Properties"]["LoggingConfig"]["LogGroup"]);
+                let own = id.strip_suffix("Function").map(|name| format!("{name}Logs"));
+                let logs = &template.resource(group.unwrap_or_default())["Properties"];
+                let named = json!({ "Fn::Sub": format!("/aws/lambda/{}", name.as_str().unwrap_or_default()) });
+                group != own.as_deref() || logs["LogGroupName"] != named
+            });
+            let keeps_all = |group: &Value| template.number(&group["Properties"]["RetentionInDays"]).is_none();
+            let groups = template.resources("AWS::Logs::LogGroup").into_iter();
+            let endless = groups.filter(|(_, group)| keeps_all(group)).map(|(id, _)| id.to_owned());
+            elsewhere.into_iter().chain(endless).collect()
+        },
+        broken_by: &[
+            |t| t.plant("/SweepFunction/Properties/LoggingConfig", Value::Null),
+            |t| t.plant("/SweepLogs", Value::Null),
+            |t| t.plant("/SweepLogs/Properties/RetentionInDays", Value::Null),
+        ],
+    },
+    Rule {
+        says: "the API's function ends before the HTTP API gives up, after 30 seconds",
+        problems: |template, _| {
+            let timeout = template.number(&template.resource("ApiFunction")["Properties"]["Timeout"]);
+            if timeout.is_some_and(|seconds| seconds < 30.0) { Vec::new() } else { vec![format!("{timeout:?}")] }
+        },
+        broken_by: &[|t| t.plant("/ApiFunction/Properties/Timeout", json!(30))],
+    },
+    Rule {
+        says: "the authorizer gives simple answers, remembered by token and route",
+        problems: |template, _| {
+            let authorizers = template.resources("AWS::ApiGatewayV2::Authorizer").into_iter();
+            let wrong = |authorizer: &Value| {
+                authorizer["AuthorizerPayloadFormatVersion"] != "2.0"
+                    || authorizer["EnableSimpleResponses"] != true
+                    || authorizer["IdentitySource"] != json!(["$request.header.Authorization", "$context.routeKey"])
+                    || template.number(&authorizer["AuthorizerResultTtlInSeconds"]).is_none_or(|ttl| ttl > 300.0)
+            };
+            authorizers
+                .filter(|(_, authorizer)| wrong(&authorizer["Properties"]))
+                .map(|(id, _)| id.to_owned())
+                .collect()
+        },
+        broken_by: &[
+            |t| t.plant("/ApiAuthorizer/Properties/IdentitySource", json!(["$request.header.Authorization"])),
+            |t| t.plant("/ApiAuthorizer/Properties/EnableSimpleResponses", json!(false)),
+            |t| t.plant("/ApiAuthorizer/Properties/AuthorizerPayloadFormatVersion", json!("1.0")),
+            |t| t.plant("/ApiAuthorizer/Properties/AuthorizerResultTtlInSeconds", json!(3600)),
+        ],
+    },
+    Rule {
+        says: "only the two public paths of the API go without a token",
+        problems: |template, _| {
+            let routes = template.resources("AWS::ApiGatewayV2::Route").into_iter();
+            let open = |route: &Value| {
+                let public = ["GET /health", "GET /openapi.json"].iter().any(|public| route["RouteKey"] == **public);
+                let guarded =
+                    route["AuthorizationType"] == "CUSTOM" && referred(&route["AuthorizerId"]) == Some("ApiAuthorizer");
+                public == guarded
+            };
+            let wrong = routes.filter(|(_, route)| open(&route["Properties"])).map(|(id, _)| id.to_owned());
+            let public: Vec<String> =
+                public_paths().into_iter().filter(|path| path != "/health" && path != "/openapi.json").collect();
+            wrong.chain(public).collect()
+        },
+        broken_by: &[
+            |t| t.plant("/ApiRoute/Properties/AuthorizationType", json!("NONE")),
+            |t| t.plant("/ApiHealthRoute/Properties/RouteKey", json!("GET /v1/users")),
+        ],
+    },
+    Rule {
+        says: "the sweep runs each minute, one at a time, and isn't repeated",
+        problems: |template, _| {
+            let sweep = &template.resource("SweepFunction")["Properties"];
+            let schedule = &template.resource("SweepSchedule")["Properties"];
+            let right = sweep["ReservedConcurrentExecutions"] == 1
+                && sweep["EventInvokeConfig"]["MaximumRetryAttempts"] == 0
+                && template.number(&sweep["Timeout"]).is_some_and(|seconds| seconds < 60.0)
+                && schedule["ScheduleExpression"] == "rate(1 minute)"
+                && referred(&schedule["Targets"][0]["Arn"]) == Some("SweepFunction");
+            if right { Vec::new() } else { vec!["SweepFunction".to_owned()] }
+        },
+        broken_by: &[
+            |t| t.plant("/SweepFunction/Properties/ReservedConcurrentExecutions", Value::Null),
+            |t| t.plant("/SweepFunction/Properties/EventInvokeConfig", Value::Null),
+            |t| t.plant("/SweepFunction/Properties/Timeout", json!(60)),
+            |t| t.plant("/SweepSchedule/Properties/ScheduleExpression", json!("rate(1 hour)")),
+        ],
+    },
+    Rule {
+        says: "a warmer's ping is what functions know it by",
+        problems: |template, _| {
+            let targets = template.resource("Warmer")["Properties"]["Targets"].as_array().cloned().unwrap_or_default();
+            let known = |target: &Value| {
+                target["Input"]["Fn::Sub"] == r#"{"source":"warmer","concurrency":${WarmConcurrency}}"#
+            };
+            let wrong: Vec<String> = targets.iter().filter(|t| !known(t)).map(|t| t["Id"].to_string()).collect();
+            if targets.is_empty() { vec!["it warms nothing".to_owned()] } else { wrong }
+        },
+        broken_by: &[
+            |t| t.plant("/Warmer/Properties/Targets/0/Input", json!("{\"source\":\"warm\"}")),
+            |t| t.plant("/Warmer/Properties/Targets", json!([])),
+        ],
+    },
+    Rule {
+        says: "a state machine's definition stands in a file that is JSON",
+        problems: |template, _| {
+            let missing = |machine: &Value| {
+                let path = machine["Properties"]["DefinitionUri"].as_str()?;
+                let text = fs::read_to_string(Template::folder().join(path)).ok()?;
+                serde_json::from_str::<Value>(&text).ok()?["StartAt"].as_str().map(drop)
+            };
+            let machines = template.resources("AWS::Serverless::StateMachine").into_iter();
+            machines.filter(|(_, machine)| missing(machine).is_none()).map(|(id, _)| id.to_owned()).collect()
+        },
+        broken_by: &[
+            |t| t.plant("/Runs/Properties/DefinitionUri", json!("asl/nothing.asl.json")),
+            |t| t.plant("/Runs/Properties/DefinitionUri", json!("template.yaml")),
+            |t| t.plant("/Runs/Properties/DefinitionUri", Value::Null),
+        ],
+    },
+];
+
+fn blame(template: &Template, wrong: impl Fn(&Resource<'_>) -> bool) -> Vec<String> {
+    let functions = template.resources("AWS::Serverless::Function").into_iter();
+    functions.filter(|function| wrong(function)).map(|(id, _)| id.to_owned()).collect()
+}
+
+/// The paths that the API itself serves without a token.
+fn public_paths() -> Vec<String> {
+    let document = sendoff_producers::api::openapi();
+    let paths = document["paths"].as_object().cloned().unwrap_or_default();
+    let public = |item: &Value| item.as_object().is_some_and(|item| item.values().any(|o| o["security"] == json!([])));
+    paths.into_iter().filter(|(_, item)| public(item)).map(|(path, _)| path).collect()
+}

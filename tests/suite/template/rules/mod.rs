@@ -1,0 +1,34 @@
+//! The rules, by what they look at.
+
+mod access;
+mod environment;
+mod functions;
+mod queues;
+mod storage;
+mod streams;
+mod topic;
+mod watching;
+
+use super::{code::Code, document::Template};
+
+/// One rule.
+pub(super) struct Rule {
+    /// What it demands.
+    pub(super) says: &'static str,
+    /// What is wrong in a template, each with the resource that is to blame.
+    pub(super) problems: fn(&Template, &Code) -> Vec<String>,
+    /// Changes of the template that it has to notice.
+    pub(super) broken_by: &'static [fn(&mut Template)],
+}
+
+/// All of them.
+pub(super) const RULES: &[&[Rule]] = &[
+    access::RULES,
+    environment::RULES,
+    functions::RULES,
+    queues::RULES,
+    storage::RULES,
+    streams::RULES,
+    topic::RULES,
+    watching::RULES,
+];

@@ -1,0 +1,122 @@
+//! Tables and buckets.
+
+use sendoff_aws::tables::{inbox, records};
+use sendoff_consumers::RouterPorts;
+use serde_json::{Value, json};
+
+use super::Rule;
+use crate::template::document::Resource;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        says: "the tables have the keys, the index, the stream and the TTL attributes that the code knows",
+        problems: |template, _| {
+            let keys = |hash, range| json!([{ "AttributeName": hash, "KeyType": "HASH" }, { "AttributeName": range, "KeyType": "RANGE" }]);
+            let ttl = |attribute| json!({ "AttributeName": attribute, "Enabled": true });
+            let index = json!([{
+                "IndexName": records::PENDING_INDEX,
+                "KeySchema": keys(records::PENDING, records::COMMITTED_AT),
+                "Projection": { "ProjectionType": "KEYS_ONLY" },
+            }]);
+            let types = [(records::PK, "S"), (records::SK, "S"), (records::PENDING, "S"), (records::COMMITTED_AT, "N")];
+            let types: Value =
+                types.map(|(name, kind)| json!({ "AttributeName": name, "AttributeType": kind })).to_vec().into();
+            let expected = [
+                ("Records", "KeySchema", keys(records::PK, records::SK)),
+                ("Records", "AttributeDefinitions", types),
+                ("Records", "GlobalSecondaryIndexes", index),
+                ("Records", "TimeToLiveSpecification", ttl(records::EXPIRES)),
+                ("Records", "StreamSpecification", json!({ "StreamViewType": "NEW_AND_OLD_IMAGES" })),
+                ("Inbox", "KeySchema", json!([{ "AttributeName": inbox::ID, "KeyType": "HASH" }])),
+                ("Inbox", "TimeToLiveSpecification", ttl(inbox::EXPIRATION)),
+            ];
+            let other = |(table, property, value): &(&str, &str, Value)| {
+                template.resource(table)["Properties"][property] != *value
+            };
+            expected
+                .iter()
+                .filter(|entry| other(entry))
+                .map(|(table, property, _)| format!("{table}: {property}"))
+                .collect()
+        },
+        broken_by: &[
+            |t| t.plant("/Inbox/Properties/TimeToLiveSpecification/AttributeName", json!("expires")),
+            |t| t.plant("/Inbox/Properties/TimeToLiveSpecification/Enabled", json!(false)),
+            |t| t.plant("/Records/Properties/TimeToLiveSpecification", Value::Null),
+            |t| t.plant("/Records/Properties/StreamSpecification/StreamViewType", json!("NEW_IMAGE")),
+            |t| t.plant("/Records/Properties/GlobalSecondaryIndexes/0/KeySchema/1/AttributeName", json!("at")),
+            |t| t.plant("/Records/Properties/AttributeDefinitions/3/AttributeType", json!("S")),
+        ],
+    },
+    Rule {
+        says: "tables outlive the stack, and can be brought back to any second",
+        problems: |template, _| {
+            let lost = |table: &Value| {
+                table["DeletionPolicy"] != "Retain"
+                    || table["UpdateReplacePolicy"] != "Retain"
+                    || table["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] != true
+                    || table["Properties"]["BillingMode"] != "PAY_PER_REQUEST"
+            };
+            blame(template.resources("AWS::DynamoDB::Table"), lost)
+        },
+        broken_by: &[
+            |t| t.plant("/Records/DeletionPolicy", Value::Null),
+            |t| t.plant("/Inbox/UpdateReplacePolicy", json!("Delete")),
+            |t| t.plant("/Inbox/Properties/PointInTimeRecoverySpecification", Value::Null),
+            |t| t.plant("/Records/Properties/BillingMode", json!("PROVISIONED")),
+        ],
+    },
+    Rule {
+        says: "a large body is kept as long as the inbox remembers, since until then messages that point to it may run",
+        problems: |template, _| {
+            let rules = template.resource("Payloads")["Properties"]["LifecycleConfiguration"]["Rules"].clone();
+            let days =
+                rules.as_array().into_iter().flatten().filter_map(|rule| template.number(&rule["ExpirationInDays"]));
+            let least = RouterPorts::KEEP.as_secs_f64() / 86_400.0;
+            match days.reduce(f64::min) {
+                Some(days) if days >= least => Vec::new(),
+                found => vec![format!("it is kept for {found:?} days, and should be for {least}")],
+            }
+        },
+        broken_by: &[
+            |t| t.plant("/Payloads/Properties/LifecycleConfiguration/Rules/0/ExpirationInDays", json!(30)),
+            |t| t.plant("/Payloads/Properties/LifecycleConfiguration", Value::Null),
+            |t| t.plant("/Payloads/Properties/LifecycleConfiguration/Rules/-", json!({ "ExpirationInDays": 7 })),
+        ],
+    },
+    Rule {
+        says: "the inbox remembers longer than any message can live: 23 days in the topic, 14 in a queue and in each of three replays",
+        problems: |template, _| {
+            let retention = template
+                .resources("AWS::SQS::Queue")
+                .into_iter()
+                .filter_map(|(_, queue)| template.number(&queue["Properties"]["MessageRetentionPeriod"]));
+            let longest = retention.reduce(f64::max).unwrap_or(345_600.0);
+            let needed = 23.0 * 86_400.0 + longest * 4.0;
+            let kept = RouterPorts::KEEP.as_secs_f64();
+            if kept > needed { Vec::new() } else { vec![format!("{kept} s aren't more than {needed} s")] }
+        },
+        // SQS keeps nothing longer than 14 days today.
+        broken_by: &[|t| t.plant("/EmailDeadLetters/Properties/MessageRetentionPeriod", json!(20 * 86_400))],
+    },
+    Rule {
+        says: "buckets are closed to the public and encrypted",
+        problems: |template, _| {
+            let open = |bucket: &Value| {
+                let block = &bucket["Properties"]["PublicAccessBlockConfiguration"];
+                let all = ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"];
+                all.iter().any(|name| block[name] != true) || bucket["Properties"].get("BucketEncryption").is_none()
+            };
+            blame(template.resources("AWS::S3::Bucket"), open)
+        },
+        broken_by: &[
+            |t| t.plant("/Payloads/Properties/PublicAccessBlockConfiguration/BlockPublicPolicy", json!(false)),
+            |t| t.plant("/Failures/Properties/PublicAccessBlockConfiguration", Value::Null),
+            |t| t.plant("/Failures/Properties/BucketEncryption", Value::Null),
+        ],
+    },
+];
+
+fn blame(resources: Vec<Resource<'_>>, wrong: impl Fn(&Value) -> bool) -> Vec<String> {
+    resources.into_iter().filter(|(_, resource)| wrong(resource)).map(|(id, _)| id.to_owned()).collect()
+}
