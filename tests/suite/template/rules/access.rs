@@ -67,7 +67,7 @@ const EXCEPTIONS: &[Exception] = &[
         because: "schedules are named after messages, inside our own group",
     },
     Exception {
-        actions: &["states:DescribeExecution"],
+        actions: &["states:DescribeExecution", "states:GetExecutionHistory"],
         resource: "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${Runs.Name}:*",
         because: "runs are named after events, of our own state machine",
     },
@@ -201,7 +201,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
-        says: "schedules can send to each consumer's queue, and to nothing else",
+        says: "schedules can send to each consumer's queue and dead-letter queue, and to nothing else",
         problems: |template, code| {
             let policies = &template.resource("ScheduleRole")["Properties"]["Policies"];
             let statement = &policies[0]["PolicyDocument"]["Statement"][0];
@@ -212,7 +212,8 @@ pub(super) const RULES: &[Rule] = &[
                 .into_iter()
                 .filter(|(_, queue)| {
                     let name = queue["Properties"]["QueueName"]["Fn::Sub"].as_str().unwrap_or_default();
-                    name.strip_prefix("${AWS::StackName}-").is_some_and(|name| code.consumers.contains_key(name))
+                    name.strip_prefix("${AWS::StackName}-")
+                        .is_some_and(|name| code.consumers.contains_key(name.strip_suffix("-dlq").unwrap_or(name)))
                 })
                 .map(|(id, _)| id)
                 .collect();
@@ -226,8 +227,8 @@ pub(super) const RULES: &[Rule] = &[
         broken_by: &[
             |t| t.plant("/ScheduleRole/Properties/Policies/0/PolicyDocument/Statement/0/Resource/1", Value::Null),
             |t| {
-                let dead = json!({ "Fn::GetAtt": ["EmailDeadLetters", "Arn"] });
-                t.plant("/ScheduleRole/Properties/Policies/0/PolicyDocument/Statement/0/Resource/-", dead);
+                let parked = json!({ "Fn::GetAtt": ["TimelineDeadLetters", "Arn"] });
+                t.plant("/ScheduleRole/Properties/Policies/0/PolicyDocument/Statement/0/Resource/-", parked);
             },
         ],
     },

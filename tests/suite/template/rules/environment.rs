@@ -27,10 +27,7 @@ const NEEDED: &[(&str, &[&[&str]])] = &[
     ("AuthorizerFunction", &[EVERY, &["SENDOFF_AUTH_KEYS_ARN"]]),
     ("EmailFunction", &[EVERY, CONSUMER, &["SENDOFF_MAIL_FROM", "SMTP_URL_ARN"]]),
     ("WorkflowKickoffFunction", &[EVERY, CONSUMER, &["SENDOFF_RUNS_ARN"]]),
-    (
-        "ReactionsFunction",
-        &[EVERY, &["SENDOFF_CACHE_URL_ARN", "SENDOFF_INBOX_TABLE", "SENDOFF_QUEUE_URL_BASE", "SENDOFF_TABLE"]],
-    ),
+    ("ReactionsFunction", &[EVERY, &["SENDOFF_CACHE_URL_ARN", "SENDOFF_QUEUE_URL_BASE", "SENDOFF_TABLE"]]),
     ("RelayFunction", &[EVERY, PUBLISHER]),
     ("SweepFunction", &[EVERY, PUBLISHER]),
 ];
