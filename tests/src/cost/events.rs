@@ -1,0 +1,124 @@
+//! What one event causes.
+
+/// A call of a function, as it is billed.
+#[derive(Debug, Clone, Copy)]
+pub struct Call {
+    /// How many of them there are for each event; less than one where several events share a call.
+    pub calls: f64,
+    /// Milliseconds of each.
+    pub milliseconds: f64,
+    /// Memory in megabytes, as the template has it.
+    pub megabytes: f64,
+}
+
+impl Call {
+    pub(super) fn gb_seconds(self) -> f64 {
+        self.calls * self.milliseconds / 1000.0 * self.megabytes / 1024.0
+    }
+}
+
+/// What one consumer does with one event.
+#[derive(Debug, Clone, Copy)]
+pub struct Handling {
+    /// The consumer.
+    pub consumer: &'static str,
+    /// Requests to the queue: the topic's delivery (counted to be on the safe side), and its share of a receive and a delete.
+    pub queue_requests: f64,
+    /// Writes of the inbox record, each of one unit up to 1 KB: claim, settle, and for a `Once` effect *sending* in between.
+    pub inbox_writes: f64,
+    /// Reads of records: the app, and the users.
+    pub reads: f64,
+    /// The function.
+    pub function: Call,
+    /// State transitions of the run that it starts.
+    pub transitions: f64,
+}
+
+/// What one event causes, from the request to the end.
+#[derive(Debug, Clone, Copy)]
+pub struct Event {
+    /// Its type.
+    pub event_type: &'static str,
+    /// Requests to the API.
+    pub requests: f64,
+    /// The API's function.
+    pub api: Call,
+    /// The authorizer, where its answer isn't remembered.
+    pub authorizer: Call,
+    /// Reads before the commit: the records that the request is about, and the answer to its key.
+    pub reads: f64,
+    /// Kilobytes that each item of the commit counts as: the record, the event in the outbox, the request's key.
+    pub commit_kilobytes: [f64; 3],
+    /// Writes to the sparse index: the event comes in with the commit, and leaves it with the mark.
+    pub index_writes: f64,
+    /// Writes of the mark: the event's item, in kilobytes.
+    pub mark_kilobytes: f64,
+    /// Publishes to the topic.
+    pub publishes: f64,
+    /// The relay: it looks whether the event is marked.
+    pub relay: Call,
+    /// Reads of the relay.
+    pub relay_reads: f64,
+    /// The reactions.
+    pub reactions: Call,
+    /// Items that reactions commit, of one kilobyte each: an entry in the timeline.
+    pub reaction_items: f64,
+    /// Its consumers.
+    pub handlings: &'static [Handling],
+    /// Kilobytes of logs.
+    pub log_kilobytes: f64,
+}
+
+/// How many messages or changes share a call of a function while there is enough to do: less than the ten or hundred that a
+/// batch holds.
+const SHARED: f64 = 5.0;
+
+/// The mail server's answer takes most of it; the messages of a batch are sent at the same time.
+pub(super) const EMAIL: Handling = Handling {
+    consumer: "email",
+    queue_requests: 1.0 + 2.0 / SHARED,
+    inbox_writes: 3.0,
+    reads: 3.0,
+    function: Call { calls: 1.0 / SHARED, milliseconds: 400.0, megabytes: 256.0 },
+    transitions: 0.0,
+};
+
+/// A workflow of four steps: two transitions for each, and three around them (`infra/aws/asl/run.asl.json`).
+pub(super) const WORKFLOW: Handling = Handling {
+    consumer: "workflow-kickoff",
+    queue_requests: 1.0 + 2.0 / SHARED,
+    inbox_writes: 2.0,
+    reads: 1.0,
+    function: Call { calls: 1.0 / SHARED, milliseconds: 100.0, megabytes: 256.0 },
+    transitions: 11.0,
+};
+
+pub(super) const ASSIGNED: Event = Event {
+    event_type: "app.assigned",
+    requests: 1.0,
+    api: Call { calls: 1.0, milliseconds: 40.0, megabytes: 512.0 },
+    authorizer: Call { calls: 0.1, milliseconds: 5.0, megabytes: 256.0 },
+    reads: 4.0,
+    commit_kilobytes: [1.0, 1.0, 1.0],
+    index_writes: 2.0,
+    mark_kilobytes: 1.0,
+    publishes: 1.0,
+    relay: Call { calls: 1.0 / SHARED, milliseconds: 20.0, megabytes: 256.0 },
+    relay_reads: 1.0,
+    // The entry in the timeline is a change too, which the reactions are called for.
+    reactions: Call { calls: 2.0 / SHARED, milliseconds: 30.0, megabytes: 256.0 },
+    reaction_items: 1.0,
+    handlings: &[EMAIL],
+    log_kilobytes: 2.0,
+};
+
+pub(super) const CREATED: Event = Event {
+    event_type: "submission.created",
+    commit_kilobytes: [2.0, 1.0, 1.0],
+    handlings: &[EMAIL, WORKFLOW],
+    log_kilobytes: 3.0,
+    ..ASSIGNED
+};
+
+/// The events that the tables are made for.
+pub const EVENTS: [Event; 2] = [ASSIGNED, CREATED];

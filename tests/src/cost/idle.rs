@@ -1,0 +1,34 @@
+//! What waiting costs.
+
+use super::Prices;
+
+/// What the stack costs when nothing happens.
+#[derive(Debug, Clone, Copy)]
+pub struct Idle {
+    /// Alarms.
+    pub alarms: f64,
+    /// Metrics of our own: each of ten counts and two times, for each consumer, reaction and publisher that has it.
+    pub metrics: f64,
+    /// Secrets.
+    pub secrets: f64,
+    /// Queues that functions poll.
+    pub polled_queues: f64,
+}
+
+/// Lambda keeps five long polls of 20 seconds open at an idle queue.
+const POLLS_A_MONTH: f64 = 5.0 * 3.0 * 60.0 * 24.0 * 30.0;
+
+impl Idle {
+    /// The template without cache, provisioned concurrency and warmer.
+    pub const TEMPLATE: Self = Self { alarms: 34.0, metrics: 30.0, secrets: 2.0, polled_queues: 2.0 };
+
+    /// Dollars for a month.
+    #[must_use]
+    pub fn dollars(&self, prices: &Prices) -> f64 {
+        self.alarms * prices.alarm_months
+            + self.metrics * prices.metric_months
+            + self.secrets * prices.secret_months
+            + self.polled_queues * POLLS_A_MONTH / 1e6 * prices.queue_requests
+            + prices.dashboard_months
+    }
+}
