@@ -2,15 +2,11 @@
 
 mod error;
 mod mail;
-mod parts;
 
-use sendoff_host::{SystemClock, SystemRng};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 pub use error::SystemError;
 use futures::future::select_all;
-pub use parts::PartError;
-use parts::Phase;
 use sendoff_consumers::{
     Consumer, NoMeter, ReactionContext, Reactor, Router, RouterError, RouterPorts, Stop, Worker, WorkerSettings,
     handlers::{EmailAppAssigned, EmailDesk, EmailSubmissionCreated, WorkflowKickoff},
@@ -18,6 +14,8 @@ use sendoff_consumers::{
     templates::Templates,
 };
 use sendoff_events::{Clock, Rng};
+pub use sendoff_host::PartError;
+use sendoff_host::{Phase, SystemClock, SystemRng};
 use sendoff_producers::api::{self, ApiState, DevelopmentKey, KeySet, Limits};
 use tokio::net::TcpListener;
 

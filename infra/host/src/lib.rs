@@ -1,5 +1,13 @@
-//! What every host needs and no backend owns: the system's clock and its randomness.
+//! What every host needs and no backend owns: the system's clock and its randomness, the machinery of configurations, the
+//! running parts of a process, requests to stop it, and how a program ends.
 
 mod clock;
+pub mod config;
+mod parts;
+mod program;
+mod signals;
 
 pub use clock::{SystemClock, SystemRng};
+pub use parts::{PartError, Phase};
+pub use program::{Exit, Stopped, end};
+pub use signals::Signals;

@@ -8,7 +8,6 @@ mod mail;
 mod outcome;
 mod reading;
 mod serve;
-mod signals;
 mod tail;
 mod token;
 mod trace;

@@ -8,7 +8,9 @@ use sendoff_embedded::{
     program::{Exit, Stopped, print},
 };
 
-use super::{reading, signals::Signals, token};
+use sendoff_host::Signals;
+
+use super::{reading, token};
 
 pub(super) async fn run(config: &Config) -> Result<Exit, Stopped> {
     let mut signals = Signals::listen().map_err(Stopped::failed)?;

@@ -1,6 +1,5 @@
 //! `sendoff tail`: events and outcomes as they happen. It reads the data file, so it works beside a running server.
 
-use sendoff_host::SystemClock;
 use std::{collections::BTreeMap, time::Duration};
 
 use sendoff_embedded::{
@@ -9,13 +8,13 @@ use sendoff_embedded::{
     program::{Exit, Stopped, print},
 };
 use sendoff_events::{Clock as _, EventId, Timestamp};
+use sendoff_host::{Signals, SystemClock};
 use serde::Serialize;
 
 use super::{
     args::TableOrNdjson,
     outcome::{self, Outcome, State},
     reading,
-    signals::Signals,
 };
 
 /// How often it looks.

@@ -2,14 +2,14 @@
 
 use std::{fs, path::PathBuf};
 
-use sendoff_producers::api::{Key, KeyError, KeySet, SharedSecret};
-
-use super::{
-    file::Given,
-    problem::{Problem, Source},
-    rules::{choice, optional, path, text},
-    table::settings,
+use sendoff_host::{
+    config::{
+        Given, Problem, Source, fill,
+        rules::{choice, optional, path, text},
+    },
+    settings,
 };
+use sendoff_producers::api::{Key, KeyError, KeySet, SharedSecret};
 
 /// How a token is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub(super) fn keys(tables: &[(Source, Vec<Given>)], problems: &mut Vec<Problem>)
     for (source, values) in tables {
         let mut draft = AuthKeyDraft::default();
         let before = problems.len();
-        super::fill(AUTH_KEY, &mut draft, values, "auth.key.", problems);
+        fill(AUTH_KEY, &mut draft, values, "auth.key.", problems);
         for setting in AUTH_KEY.iter().filter(|s| s.default.is_none() && !values.iter().any(|v| v.key == s.key)) {
             problems.push(problem(setting.key, source, "is missing: every `[[auth.key]]` needs it"));
         }

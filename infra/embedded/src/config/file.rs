@@ -2,18 +2,8 @@
 
 use std::path::Path;
 
+use sendoff_host::config::{Given, Problem, Source};
 use toml::de::{DeTable, DeValue};
-
-use super::problem::{Problem, Source};
-
-/// A value as it was given.
-#[derive(Debug, Clone)]
-pub(super) struct Given {
-    /// The setting's key, dotted.
-    pub(super) key: String,
-    pub(super) text: String,
-    pub(super) source: Source,
-}
 
 /// What stands in a file.
 #[derive(Default)]

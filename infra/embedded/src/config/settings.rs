@@ -5,11 +5,14 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use sendoff_consumers::channels::email::{Sender, SmtpUrl};
 use sendoff_events::MAX_BODY_BYTES;
-
-use super::{
-    rules::{address, bytes, choice, count, days, duration, log_filter, optional, path, sender, smtp_url},
-    table::settings,
+use sendoff_host::{
+    config::{
+        Rule,
+        rules::{address, bytes, choice, count, days, duration, explained, optional, path, sender, smtp_url},
+    },
+    settings,
 };
+
 use crate::Durability;
 
 /// How log lines look.
@@ -110,4 +113,12 @@ settings! {
         key: "log.level", env: Some("SENDOFF_LOG_LEVEL"), default: Some("info"), secret: false,
         rule: log_filter()
     }
+}
+
+/// What is logged, in the words of `tracing`.
+fn log_filter() -> Rule<String> {
+    explained(
+        "`error`, `warn`, `info`, `debug` or `trace`, or directives such as `info,sendoff_consumers=debug`",
+        |text| tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned()),
+    )
 }

@@ -3,4 +3,4 @@
 mod exit;
 pub mod print;
 
-pub use exit::{Exit, Stopped, end};
+pub use sendoff_host::{Exit, Stopped, end};

@@ -3,7 +3,7 @@
 use std::io;
 
 /// Waits for requests to stop, as often as they come.
-pub(crate) struct Signals {
+pub struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
@@ -13,13 +13,17 @@ pub(crate) struct Signals {
 #[cfg(unix)]
 impl Signals {
     /// Listens from now on.
-    pub(crate) fn listen() -> io::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// When the system doesn't let it.
+    pub fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     /// The next request; its name.
-    pub(crate) async fn next(&mut self) -> &'static str {
+    pub async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
             _ = self.interrupt.recv() => "Ctrl-C",
@@ -30,12 +34,16 @@ impl Signals {
 #[cfg(not(unix))]
 impl Signals {
     /// Listens from now on.
-    pub(crate) fn listen() -> io::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// When the system doesn't let it.
+    pub fn listen() -> io::Result<Self> {
         Ok(Self {})
     }
 
     /// The next request; its name.
-    pub(crate) async fn next(&mut self) -> &'static str {
+    pub async fn next(&mut self) -> &'static str {
         if tokio::signal::ctrl_c().await.is_err() {
             // Without signals it runs until it is killed; that loses nothing either.
             std::future::pending::<()>().await;

@@ -84,7 +84,8 @@ impl fmt::Display for ConfigError {
 }
 
 /// The candidate that is most like `word`, if one is much like it.
-pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     candidates
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
@@ -94,7 +95,8 @@ pub(super) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// A value as it is shown: quoted, cut, without control characters.
-pub(super) fn shown(text: &str, secret: bool) -> String {
+#[must_use]
+pub fn shown(text: &str, secret: bool) -> String {
     if secret {
         return "(secret)".into();
     }

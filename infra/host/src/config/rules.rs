@@ -5,53 +5,62 @@ use std::{borrow::Cow, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time
 use jiff::SignedDuration;
 use sendoff_consumers::channels::email::{Sender, SmtpUrl};
 
-use super::table::{Broken, Rule};
+use super::{Broken, Rule};
 
 /// A rule that says everything by itself.
-fn rule<T>(says: impl Into<Cow<'static, str>>, parse: impl Fn(&str) -> Option<T> + 'static) -> Rule<T> {
+#[must_use]
+pub fn rule<T>(says: impl Into<Cow<'static, str>>, parse: impl Fn(&str) -> Option<T> + 'static) -> Rule<T> {
     Rule { says: says.into(), parse: Box::new(move |text| parse(text).ok_or(Broken(None))) }
 }
 
 /// A rule whose parser has more to say about what is wrong.
-fn explained<T, E: ToString>(says: &'static str, parse: impl Fn(&str) -> Result<T, E> + 'static) -> Rule<T> {
+#[must_use]
+pub fn explained<T, E: ToString>(says: &'static str, parse: impl Fn(&str) -> Result<T, E> + 'static) -> Rule<T> {
     Rule { says: says.into(), parse: Box::new(move |text| parse(text).map_err(|e| Broken(Some(e.to_string())))) }
 }
 
 /// The same rule, where nothing may be given at all.
-pub(super) fn optional<T: 'static>(inner: Rule<T>) -> Rule<Option<T>> {
+#[must_use]
+pub fn optional<T: 'static>(inner: Rule<T>) -> Rule<Option<T>> {
     let Rule { says, parse } = inner;
     Rule { says, parse: Box::new(move |text| if text.is_empty() { Ok(None) } else { parse(text).map(Some) }) }
 }
 
 /// Any text but the empty one.
-pub(super) fn text(what: &'static str) -> Rule<String> {
+#[must_use]
+pub fn text(what: &'static str) -> Rule<String> {
     rule(what, |text| (!text.trim().is_empty()).then(|| text.to_owned()))
 }
 
 /// A path; a relative one starts at the folder that the process runs in.
-pub(super) fn path(what: &'static str) -> Rule<PathBuf> {
+#[must_use]
+pub fn path(what: &'static str) -> Rule<PathBuf> {
     rule(what, |text| (!text.trim().is_empty()).then(|| PathBuf::from(text)))
 }
 
 /// An address to listen at.
-pub(super) fn address() -> Rule<SocketAddr> {
+#[must_use]
+pub fn address() -> Rule<SocketAddr> {
     rule("an IP address and a port, such as `127.0.0.1:8080` (port 0 takes a free one)", |text| text.parse().ok())
 }
 
 /// One of a few words.
-pub(super) fn choice<T: Copy + 'static>(choices: &'static [(&'static str, T)]) -> Rule<T> {
+#[must_use]
+pub fn choice<T: Copy + 'static>(choices: &'static [(&'static str, T)]) -> Rule<T> {
     let words: Vec<_> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
     rule(words.join(" or "), |text| choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value))
 }
 
 /// A whole number.
-pub(super) fn count(range: RangeInclusive<usize>) -> Rule<usize> {
+#[must_use]
+pub fn count(range: RangeInclusive<usize>) -> Rule<usize> {
     let says = format!("a whole number from {} to {}", range.start(), range.end());
     rule(says, move |text| text.parse().ok().filter(|number| range.contains(number)))
 }
 
 /// A number of bytes, with or without a unit.
-pub(super) fn bytes(range: RangeInclusive<usize>) -> Rule<usize> {
+#[must_use]
+pub fn bytes(range: RangeInclusive<usize>) -> Rule<usize> {
     let says = format!(
         "a number of bytes, KiB or MiB from {} to {}, such as `{}`",
         show_bytes(*range.start()),
@@ -82,7 +91,8 @@ fn show_bytes(number: usize) -> String {
 }
 
 /// A span of time, with its unit.
-pub(super) fn duration(range: RangeInclusive<u64>) -> Rule<Duration> {
+#[must_use]
+pub fn duration(range: RangeInclusive<u64>) -> Rule<Duration> {
     let says =
         format!("a duration of {} to {} seconds with its unit, such as `30s` or `2m`", range.start(), range.end());
     rule(says, move |text| {
@@ -93,7 +103,8 @@ pub(super) fn duration(range: RangeInclusive<u64>) -> Rule<Duration> {
 }
 
 /// A span of time in whole days.
-pub(super) fn days(range: RangeInclusive<u64>) -> Rule<Duration> {
+#[must_use]
+pub fn days(range: RangeInclusive<u64>) -> Rule<Duration> {
     let says = format!("a number of days from {} to {}", range.start(), range.end());
     rule(says, move |text| {
         text.parse().ok().filter(|days| range.contains(days)).map(|days| Duration::from_secs(days * 24 * 3600))
@@ -101,21 +112,15 @@ pub(super) fn days(range: RangeInclusive<u64>) -> Rule<Duration> {
 }
 
 /// The address of a mail server, with its password.
-pub(super) fn smtp_url() -> Rule<SmtpUrl> {
+#[must_use]
+pub fn smtp_url() -> Rule<SmtpUrl> {
     explained("the address of a mail server, such as `smtps://user:password@mail.example.org`", str::parse)
 }
 
 /// A sender: an address, with or without a name.
-pub(super) fn sender() -> Rule<Sender> {
+#[must_use]
+pub fn sender() -> Rule<Sender> {
     explained("a sender such as `Sendoff <no-reply@example.org>`", str::parse)
-}
-
-/// What is logged, in the words of `tracing`.
-pub(super) fn log_filter() -> Rule<String> {
-    explained(
-        "`error`, `warn`, `info`, `debug` or `trace`, or directives such as `info,sendoff_consumers=debug`",
-        |text| tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned()),
-    )
 }
 
 #[cfg(test)]

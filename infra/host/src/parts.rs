@@ -23,7 +23,7 @@ pub struct PartError {
 }
 
 /// Parts that are stopped together.
-pub(super) struct Phase {
+pub struct Phase {
     stopper: Option<Stopper>,
     stop: Stop,
     parts: Vec<Part>,
@@ -37,27 +37,23 @@ struct Part {
 
 impl Phase {
     /// A phase without parts, whose parts have `patience` to end when they are asked to.
-    pub(super) fn new(patience: Duration) -> Self {
+    pub fn new(patience: Duration) -> Self {
         let (stopper, stop) = Stop::pair();
         Self { stopper: Some(stopper), stop, parts: Vec::new(), patience }
     }
 
     /// What its parts have to obey.
-    pub(super) fn stop_signal(&self) -> Stop {
+    pub fn stop_signal(&self) -> Stop {
         self.stop.clone()
     }
 
     /// Runs a part.
-    pub(super) fn run(
-        &mut self,
-        name: impl Into<String>,
-        work: impl Future<Output = Result<(), String>> + Send + 'static,
-    ) {
+    pub fn run(&mut self, name: impl Into<String>, work: impl Future<Output = Result<(), String>> + Send + 'static) {
         self.parts.push(Part { name: name.into(), task: tokio::spawn(work) });
     }
 
     /// Resolves when a part has ended by itself: an error, a panic, or for no reason at all.
-    pub(super) async fn failed(&mut self) -> PartError {
+    pub async fn failed(&mut self) -> PartError {
         poll_fn(|cx| {
             let ended = self.parts.iter_mut().enumerate().find_map(|(at, part)| match poll(part, cx) {
                 Poll::Ready(error) => Some((at, error)),
@@ -76,7 +72,11 @@ impl Phase {
     }
 
     /// Asks all parts to stop and waits for them. What doesn't end in time is cut off.
-    pub(super) async fn stop(mut self) -> Result<(), PartError> {
+    ///
+    /// # Errors
+    ///
+    /// [`PartError`] of the first part that failed; all are stopped nevertheless.
+    pub async fn stop(mut self) -> Result<(), PartError> {
         if let Some(stopper) = self.stopper.take() {
             stopper.stop();
         }

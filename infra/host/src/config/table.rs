@@ -3,37 +3,38 @@
 use std::borrow::Cow;
 
 /// What a setting's value must look like, and how it is read.
-pub(super) struct Rule<T> {
+pub struct Rule<T> {
     /// Completes "must be …".
-    pub(super) says: Cow<'static, str>,
+    pub says: Cow<'static, str>,
     /// The value, unless the text breaks the rule.
-    pub(super) parse: Box<Parse<T>>,
+    pub parse: Box<Parse<T>>,
 }
 
 type Parse<T> = dyn Fn(&str) -> Result<T, Broken>;
 
 /// A text breaks a rule. What the rule doesn't say by itself may be added.
-pub(super) struct Broken(pub(super) Option<String>);
+pub struct Broken(pub Option<String>);
 
 /// One row of the table; `D` is the draft that collects the values.
-pub(super) struct Setting<D> {
+pub struct Setting<D> {
     /// Its key in the file: `worker.lease`.
-    pub(super) key: &'static str,
+    pub key: &'static str,
     /// Its environment variable; `None` for what stands in a list.
-    pub(super) env: Option<&'static str>,
+    pub env: Option<&'static str>,
     /// Its value when nothing is given: empty for none at all. Without a default it must be given.
-    pub(super) default: Option<&'static str>,
+    pub default: Option<&'static str>,
     /// Its value is never shown.
-    pub(super) secret: bool,
+    pub secret: bool,
     /// What it does, for the reference.
-    pub(super) doc: &'static [&'static str],
+    pub doc: &'static [&'static str],
     /// Completes "must be …".
-    pub(super) says: fn() -> Cow<'static, str>,
+    pub says: fn() -> Cow<'static, str>,
     /// Reads a text into the draft.
-    pub(super) set: fn(&mut D, &str) -> Result<(), Broken>,
+    pub set: fn(&mut D, &str) -> Result<(), Broken>,
 }
 
 /// Makes a struct of typed values, a draft that collects them, and the table that fills it.
+#[macro_export]
 macro_rules! settings {
     (
         $(#[$meta:meta])*
@@ -61,8 +62,8 @@ macro_rules! settings {
             }
         }
 
-        pub(super) const $table: &[$crate::config::table::Setting<$draft>] = &[$(
-            $crate::config::table::Setting {
+        pub(super) const $table: &[$crate::config::Setting<$draft>] = &[$(
+            $crate::config::Setting {
                 key: $key,
                 env: $env,
                 default: $default,
@@ -77,4 +78,3 @@ macro_rules! settings {
         )+];
     };
 }
-pub(super) use settings;
