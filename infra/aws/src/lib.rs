@@ -4,6 +4,7 @@
 //! [`Aws`] holds the connection: region, credentials, endpoints, one HTTP client and the service clients, each made when it
 //! is first used. [`Store`] names the resources of one deployment and hands out the ports over them.
 
+mod auth_keys;
 mod batches;
 mod blobs;
 #[cfg(feature = "redis")]
@@ -13,19 +14,26 @@ mod connection;
 mod error;
 mod inbox;
 mod item;
+mod logging;
 mod message;
+pub mod metrics;
 mod outbox;
 mod publisher;
 mod queue;
 mod records;
 mod schedules;
+mod secret;
+pub mod settings;
 mod store;
 mod table;
 pub mod tables;
 mod workflows;
 
+pub use auth_keys::auth_keys;
 #[cfg(feature = "redis")]
 pub use cache_redis::{RedisCache, RedisUrlError};
 pub use connection::{Aws, ConnectionError, Environment};
 pub use error::{CallError, Cause};
+pub use logging::{LogLevel, LogLevelError, log_to_stderr, log_to_stdout};
+pub use secret::{Secret, SecretError};
 pub use store::{Resources, Store};

@@ -13,7 +13,7 @@ use serde_json::Value;
 type Document = (&'static str, fn() -> String);
 
 const DOCUMENTS: &[Document] = &[
-    ("docs/CONFIG.md", sendoff_embedded::config::reference),
+    ("docs/CONFIG.md", || sendoff_embedded::config::reference() + &sendoff_aws::settings::reference()),
     ("docs/DEPLOY.md", sendoff_tests::cost::document),
     ("docs/EVENTS.md", sendoff_events::reference),
     ("docs/asyncapi.json", || pretty(&sendoff_events::asyncapi())),

@@ -1,0 +1,119 @@
+//! What the functions and the worker are told by environment variables, checked as a whole before anything is called.
+//!
+//! Everything that is wrong is told at once ([`ConfigError`]). A program names what it can't do without ([`Need`]): the
+//! template gives each function only what it needs.
+
+mod need;
+mod reference;
+mod rules;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use need::Need;
+pub use reference::reference;
+use sendoff_consumers::channels::email::Sender;
+use sendoff_host::config::{ConfigError, fill, variables};
+use table::Draft;
+pub use table::Settings;
+
+use crate::{Resources, Secret};
+
+/// Which consumers the worker runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Consumers {
+    /// All that there are.
+    All,
+    /// Those with these names.
+    These(Vec<String>),
+}
+
+impl Consumers {
+    /// Whether a consumer is one of them.
+    #[must_use]
+    pub fn contain(&self, name: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(names) => names.iter().any(|n| n == name),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads all settings from the environment. Variables that don't belong to Sendoff are passed over. Bytes that aren't
+    /// UTF-8 have to be replaced (`to_string_lossy`); no setting takes such a value.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with everything that is wrong, and everything that is needed and missing.
+    pub fn read(environment: impl IntoIterator<Item = (String, String)>, needs: &[Need]) -> Result<Self, ConfigError> {
+        let environment: BTreeMap<String, String> = environment.into_iter().collect();
+        let mut problems = Vec::new();
+        let values = variables(table::SETTINGS, &environment, &mut problems);
+        let mut draft = Draft::default();
+        fill(table::SETTINGS, &mut draft, &values, "", &mut problems);
+        need::check(needs, |name| values.iter().any(|given| given.key == name), &mut problems);
+        match draft.finish() {
+            Some(settings) if problems.is_empty() => Ok(settings),
+            _ => Err(ConfigError { problems }),
+        }
+    }
+
+    /// The names of the deployment's resources. In place of one that was neither needed nor given stands a text that says
+    /// so: it is part of the error of a call that is made on it nevertheless.
+    #[must_use]
+    pub fn resources(&self) -> Resources {
+        let named = |value: &Option<String>, variable: &str| {
+            value.clone().unwrap_or_else(|| format!("({variable} is not set)"))
+        };
+        Resources {
+            table: named(&self.table, "SENDOFF_TABLE"),
+            inbox_table: named(&self.inbox_table, "SENDOFF_INBOX_TABLE"),
+            stream_arn: self.stream_arn.clone(),
+            topic_arn: named(&self.topic_arn, "SENDOFF_TOPIC_ARN"),
+            queue_url_base: named(&self.queue_url_base, "SENDOFF_QUEUE_URL_BASE"),
+            bucket: named(&self.bucket, "SENDOFF_BUCKET"),
+            runs_arn: named(&self.runs_arn, "SENDOFF_RUNS_ARN"),
+            schedule_group: named(&self.schedule_group, "SENDOFF_SCHEDULE_GROUP"),
+            schedule_role_arn: named(&self.schedule_role_arn, "SENDOFF_SCHEDULE_ROLE_ARN"),
+            topic_limit: self.topic_limit,
+        }
+    }
+
+    /// The sender of every mail, and where the mail server's URL is.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when they aren't given; never after they were named as [`Need::Mail`].
+    pub fn mail(&self) -> Result<(Sender, Secret), ConfigError> {
+        let url = Secret::of("SMTP_URL", self.smtp_url.clone(), self.smtp_url_file.clone(), self.smtp_url_arn.clone());
+        self.mail_from.clone().zip(url).ok_or_else(|| Need::Mail.missing())
+    }
+
+    /// Where the keys are that bearer tokens are checked with; [`auth_keys`](crate::auth_keys) reads them.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when they aren't given; never after they were named as [`Need::AuthKeys`].
+    pub fn auth_keys(&self) -> Result<Secret, ConfigError> {
+        Secret::of("SENDOFF_AUTH_KEYS", None, self.auth_keys_file.clone(), self.auth_keys_arn.clone())
+            .ok_or_else(|| Need::AuthKeys.missing())
+    }
+
+    /// Where the URL of the shared cache is, if there is a cache.
+    #[must_use]
+    pub fn cache(&self) -> Option<Secret> {
+        Secret::of("SENDOFF_CACHE_URL", self.cache_url.clone(), None, self.cache_url_arn.clone())
+    }
+
+    /// Which consumer a function is.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when it isn't given; never after it was named as [`Need::Consumer`].
+    pub fn consumer(&self) -> Result<&str, ConfigError> {
+        self.consumer.as_deref().ok_or_else(|| Need::Consumer.missing())
+    }
+}

@@ -1,0 +1,78 @@
+//! The rules that only settings of this backend keep.
+
+use secrecy::SecretString;
+use sendoff_consumers::channels::email::SmtpUrl;
+use sendoff_host::config::{
+    Rule,
+    rules::{explained, rule},
+};
+
+use super::Consumers;
+use crate::LogLevel;
+
+/// The name of a resource of one service: `arn:aws:sns:eu-central-1:123456789012:events`.
+pub(super) fn arn(service: &'static str) -> Rule<String> {
+    rule(format!("an ARN that begins with `arn:aws:{service}:`"), move |text| {
+        let parts: Vec<_> = text.splitn(6, ':').collect();
+        let whole = parts.len() == 6 && parts[0] == "arn" && !parts[1].is_empty() && !parts[5].is_empty();
+        (whole && parts[2] == service && !text.contains(char::is_whitespace)).then(|| text.to_owned())
+    })
+}
+
+/// The common beginning of the URLs of all queues.
+pub(super) fn queue_url_base() -> Rule<String> {
+    let says = "what the URLs of all queues begin with, up to the consumer's name, such as \
+                `https://sqs.eu-central-1.amazonaws.com/123456789012/sendoff-`";
+    rule(says, |text| {
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+        let (host, path) = rest.split_once('/')?;
+        (!host.is_empty() && !path.is_empty() && !text.contains(char::is_whitespace)).then(|| text.to_owned())
+    })
+}
+
+/// The address of a mail server. It stays a secret until it is used.
+pub(super) fn smtp_url() -> Rule<SecretString> {
+    explained("the address of a mail server, such as `smtps://user:password@mail.example.org`", |text| {
+        text.parse::<SmtpUrl>().map(|_| SecretString::from(text))
+    })
+}
+
+/// The address of a cache.
+pub(super) fn cache_url() -> Rule<SecretString> {
+    rule("the address of a Valkey or Redis server, such as `rediss://:password@cache.example.org:6379`", |text| {
+        let host = text.strip_prefix("rediss://").or_else(|| text.strip_prefix("redis://"))?;
+        (!host.is_empty() && !text.contains(char::is_whitespace)).then(|| SecretString::from(text))
+    })
+}
+
+/// A namespace of CloudWatch
+/// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html>).
+pub(super) fn namespace() -> Rule<String> {
+    rule("1 to 255 letters, digits and `.-_/#`, and not begin with `AWS/`, such as `Sendoff/production`", |text| {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_/#".contains(c);
+        ((1..=255).contains(&text.len()) && text.chars().all(allowed) && !text.starts_with("AWS/"))
+            .then(|| text.to_owned())
+    })
+}
+
+/// What is logged.
+pub(super) fn log_level() -> Rule<LogLevel> {
+    explained(
+        "`error`, `warn`, `info`, `debug` or `trace`, or a list such as `info,sendoff_consumers=debug`",
+        str::parse,
+    )
+}
+
+/// Which consumers run.
+pub(super) fn consumers() -> Rule<Consumers> {
+    rule("`all`, or names of consumers with commas between them, such as `email,workflow-kickoff`", |text| {
+        if text == "all" {
+            return Some(Consumers::All);
+        }
+        let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+        let allowed = |name: &String| {
+            !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        };
+        names.iter().all(allowed).then_some(Consumers::These(names))
+    })
+}

@@ -1,0 +1,125 @@
+use std::time::Duration;
+
+use secrecy::ExposeSecret as _;
+
+use super::{table::SETTINGS, *};
+
+const TOPIC: (&str, &str) = ("SENDOFF_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:sendoff-events");
+
+fn read(variables: &[(&str, &str)], needs: &[Need]) -> Result<Settings, ConfigError> {
+    Settings::read(variables.iter().map(|(name, value)| ((*name).into(), (*value).into())), needs)
+}
+
+fn problems(variables: &[(&str, &str)], needs: &[Need]) -> Vec<String> {
+    let problems = read(variables, needs).unwrap_err().problems;
+    problems.iter().map(|p| p.to_string().split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+#[test]
+fn nothing_is_missing_where_nothing_is_needed() {
+    let settings = read(&[("PATH", "/bin"), ("AWS_REGION", "eu-central-1")], &[]).unwrap();
+    assert_eq!(settings.topic_limit, Resources::TOPIC_LIMIT);
+    assert_eq!(settings.inbox_keep, Duration::from_secs(90 * 86_400));
+    assert_eq!(settings.consumers, Consumers::All);
+    assert_eq!(settings.log_level, crate::LogLevel::default());
+    assert!(settings.cache().is_none());
+}
+
+#[test]
+fn everything_that_is_wrong_or_missing_is_told_at_once() {
+    let variables = [
+        ("SENDOFF_TOPIC_ARN", "arn:aws:sqs:eu-central-1:123456789012:sendoff"),
+        ("SENDOFF_TABEL", "records"),
+        ("SENDOFF_WORKER_LEASE", "soon"),
+        ("SENDOFF_BUCKET", ""),
+        ("SENDOFF_LOG_LEVEL", "loud"),
+    ];
+    assert_eq!(
+        problems(&variables, &[Need::Table, Need::Topic, Need::Bucket]),
+        [
+            "SENDOFF_TABEL there is no such variable; did you mean `SENDOFF_TABLE`?",
+            "SENDOFF_BUCKET = \"\" must be the name of an S3 bucket",
+            "SENDOFF_LOG_LEVEL = \"loud\" must be `error`, `warn`, `info`, `debug` or `trace`, or a list such as \
+             `info,sendoff_consumers=debug` (`loud` is neither a level nor `module=level`)",
+            "SENDOFF_TOPIC_ARN = \"arn:aws:sqs:eu-central-1:123456789012:sendoff\" must be an ARN that begins with \
+             `arn:aws:sns:`",
+            "SENDOFF_WORKER_LEASE = \"soon\" must be a duration of 2 to 43200 seconds with its unit, such as `30s` or \
+             `2m`",
+            "SENDOFF_TABLE is missing: this program needs it, and infra/aws/template.yaml sets it. It must be the name \
+             of a DynamoDB table",
+        ]
+    );
+}
+
+#[test]
+fn what_can_be_given_in_several_ways_is_given_in_one() {
+    let missing = problems(&[("SENDOFF_MAIL_FROM", "Sendoff <no-reply@example.org>")], &[Need::Mail]);
+    assert!(
+        missing[0].starts_with("SMTP_URL is missing (SMTP_URL_FILE or SMTP_URL_ARN would do): this program"),
+        "{missing:?}"
+    );
+    let twice = [("SMTP_URL", "smtp://localhost:25"), ("SMTP_URL_FILE", "/run/secrets/smtp")];
+    assert_eq!(problems(&twice, &[]), ["SMTP_URL_FILE is given beside SMTP_URL: give one of them"]);
+}
+
+#[test]
+fn a_resource_that_was_not_needed_says_so_in_its_name() {
+    let resources = read(&[TOPIC], &[Need::Topic]).unwrap().resources();
+    assert_eq!((resources.topic_arn.as_str(), resources.table.as_str()), (TOPIC.1, "(SENDOFF_TABLE is not set)"));
+}
+
+#[test]
+fn what_was_not_named_as_needed_is_an_error_where_it_is_asked_for() {
+    let settings = read(&[], &[]).unwrap();
+    let error = settings.consumer().unwrap_err().to_string();
+    assert!(error.contains("SENDOFF_CONSUMER") && error.contains("infra/aws/template.yaml sets it"), "{error}");
+    assert_eq!(settings.mail().map(|_| ()).unwrap_err().problems.len(), 2);
+    assert!(settings.auth_keys().is_err());
+}
+
+#[test]
+fn no_secret_is_ever_shown() {
+    let url = "smtps://ada:hunter2@mail.example.org";
+    let from = ("SENDOFF_MAIL_FROM", "no-reply@example.org");
+    let cache = ("SENDOFF_CACHE_URL", "rediss://:hunter2@cache.example.org");
+    let settings = read(&[("SMTP_URL", url), from, cache], &[Need::Mail]).unwrap();
+    let (_, secret) = settings.mail().unwrap();
+    assert_eq!(settings.smtp_url.as_ref().unwrap().expose_secret(), url);
+    let printed = format!("{settings:?} {secret:?} {secret} {:?}", settings.cache());
+    assert!(!printed.contains("hunter2"), "{printed}");
+    for wrong in [("SMTP_URL", "smtp:/ada:hunter2@mail"), ("SENDOFF_CACHE_URL", "hunter2"), ("SENDOFF_PASS", "hunter2")]
+    {
+        let found = problems(&[wrong], &[]);
+        assert!(found.len() == 1 && !found[0].contains("hunter2"), "{found:?}");
+    }
+}
+
+#[test]
+fn the_worker_runs_all_consumers_or_those_that_are_listed() {
+    let some = read(&[("SENDOFF_CONSUMERS", "email, workflow-kickoff")], &[]).unwrap().consumers;
+    assert!(some.contain("email") && some.contain("workflow-kickoff") && !some.contain("sms"));
+    assert!(Consumers::All.contain("sms"));
+    for wrong in ["email,", "Email", ","] {
+        assert_eq!(problems(&[("SENDOFF_CONSUMERS", wrong)], &[]).len(), 1, "{wrong}");
+    }
+}
+
+#[test]
+fn queue_urls_begin_with_their_base() {
+    for wrong in ["sendoff-", "https://sqs.eu-central-1.amazonaws.com", "https:///x", "ftp://a/b"] {
+        assert_eq!(problems(&[("SENDOFF_QUEUE_URL_BASE", wrong)], &[]).len(), 1, "{wrong}");
+    }
+    let base = "http://127.0.0.1:4566/000000000000/sendoff-";
+    let resources = read(&[("SENDOFF_QUEUE_URL_BASE", base)], &[Need::Queues]).unwrap().resources();
+    assert_eq!(resources.dead_letter_url("email"), format!("{base}email-dlq"));
+}
+
+#[test]
+fn every_default_keeps_its_own_rule_and_every_setting_is_documented() {
+    let page = reference();
+    for setting in SETTINGS {
+        assert!((setting.set)(&mut Draft::default(), setting.default.unwrap()).is_ok(), "{}", setting.key);
+        assert!(page.contains(&format!("| `{}` |", setting.key)), "{}", setting.key);
+        assert_eq!(setting.env, Some(setting.key));
+    }
+}
