@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn nothing_makes_no_batch() {
-        assert_eq!(split(&[], 100), []);
+        assert!(split(&[], 100).is_empty());
     }
 
     #[test]

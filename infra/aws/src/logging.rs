@@ -42,10 +42,14 @@ impl FromStr for LogLevel {
         for part in text.split(',').map(str::trim) {
             // The crate would take a misspelt level for a module.
             let (module, level) = part.split_once('=').map_or((None, part), |(module, level)| (Some(module), level));
-            let level: LevelFilter = level.parse().map_err(|_| LogLevelError(part.to_owned()))?;
+            let wrong = || LogLevelError(part.to_owned());
+            // It would also take an empty one for `error`.
+            if level.is_empty() || module == Some("") {
+                return Err(wrong());
+            }
+            let level: LevelFilter = level.parse().map_err(|_| wrong())?;
             targets = match module {
                 None => targets.with_default(level),
-                Some("") => return Err(LogLevelError(part.to_owned())),
                 Some(module) => targets.with_target(module, level),
             };
         }

@@ -64,13 +64,27 @@ impl Secret {
     ///
     /// [`SecretError`] when it can't be read and wasn't read before.
     pub async fn get(&self, aws: &Aws, clock: &dyn Clock) -> Result<SecretString, SecretError> {
+        self.no_older_than(KEEP, aws, clock).await
+    }
+
+    /// The value, read again if that was longer ago: for when the one that is kept doesn't work any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub async fn no_older_than(
+        &self,
+        age: Duration,
+        aws: &Aws,
+        clock: &dyn Clock,
+    ) -> Result<SecretString, SecretError> {
         if let Place::Here(_, value) = &*self.place {
             return Ok(value.clone());
         }
         let mut kept = self.kept.lock().await;
         let now = clock.now();
         if let Some((value, since)) = &*kept
-            && now.duration_since(*since).unsigned_abs() < KEEP
+            && now.duration_since(*since).unsigned_abs() < age
         {
             return Ok(value.clone());
         }

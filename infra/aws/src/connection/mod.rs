@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::default_async_sleep;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
@@ -93,6 +93,8 @@ impl Aws {
         let loaded = loader.load().await;
         let region = loaded.region().cloned().ok_or(ConnectionError::NoRegion)?;
         let credentials = loaded.credentials_provider().ok_or(ConnectionError::NoCredentials)?;
+        // There is always a provider; whether it has anything to give shows only when it is asked.
+        credentials.provide_credentials().await.map_err(|_| ConnectionError::NoCredentials)?;
         let base = SdkConfig::builder().region(region).credentials_provider(credentials);
         Ok(Self::build(environment, base, http))
     }

@@ -10,7 +10,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ffi::OsString};
 
 pub use need::Need;
 pub use reference::reference;
@@ -20,6 +20,12 @@ use table::Draft;
 pub use table::Settings;
 
 use crate::{Resources, Secret};
+
+/// The environment of this process. Bytes that aren't UTF-8 are replaced; no setting takes such a value.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+}
 
 /// Which consumers the worker runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,14 +112,5 @@ impl Settings {
     #[must_use]
     pub fn cache(&self) -> Option<Secret> {
         Secret::of("SENDOFF_CACHE_URL", self.cache_url.clone(), None, self.cache_url_arn.clone())
-    }
-
-    /// Which consumer a function is.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`] when it isn't given; never after it was named as [`Need::Consumer`].
-    pub fn consumer(&self) -> Result<&str, ConfigError> {
-        self.consumer.as_deref().ok_or_else(|| Need::Consumer.missing())
     }
 }

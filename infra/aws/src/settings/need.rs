@@ -27,8 +27,6 @@ pub enum Need {
     Mail,
     /// The keys that tokens are checked with.
     AuthKeys,
-    /// The function's own consumer.
-    Consumer,
 }
 
 /// Variables of which one must be given, and not more.
@@ -52,7 +50,6 @@ impl Need {
             Self::Schedules => &[&["SENDOFF_SCHEDULE_GROUP"], &["SENDOFF_SCHEDULE_ROLE_ARN"]],
             Self::Mail => &[&["SENDOFF_MAIL_FROM"], SMTP],
             Self::AuthKeys => &[AUTH_KEYS],
-            Self::Consumer => &[&["SENDOFF_CONSUMER"]],
         }
     }
 

@@ -130,7 +130,8 @@ settings! {
         key: "SENDOFF_LOG_LEVEL", env: Some("SENDOFF_LOG_LEVEL"), default: Some("info"), secret: false,
         rule: log_level()
     }
-    /// Which consumer a function is.
+    /// Which consumer a function is. It is made for one and knows which: this is for whoever looks at the template, and for
+    /// the checks of it.
     consumer: Option<String> {
         key: "SENDOFF_CONSUMER", env: Some("SENDOFF_CONSUMER"), default: Some(""), secret: false,
         rule: optional(text("the name of a consumer"))
