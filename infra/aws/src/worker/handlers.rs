@@ -1,0 +1,99 @@
+//! The consumers that the worker can run, and what they need.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use sendoff_consumers::{
+    Handler as _, Router, RouterPorts,
+    handlers::{EmailAppAssigned, EmailDesk, EmailSubmissionCreated, WorkflowKickoff},
+    templates::Templates,
+};
+use sendoff_host::config::{ConfigError, Problem, Source, nearest, shown};
+
+use super::WorkerError;
+use crate::{
+    Secret, Store,
+    mail::SecretEmail,
+    renewed::Fetch,
+    settings::{Consumers, Need, Settings},
+};
+
+/// The consumer that sends mail.
+pub(super) const EMAIL: &str = EmailAppAssigned::NAME;
+/// The consumer that starts workflows.
+pub(super) const WORKFLOW_KICKOFF: &str = WorkflowKickoff::NAME;
+
+const KNOWN: [&str; 2] = [EMAIL, WORKFLOW_KICKOFF];
+
+/// The settings, with all that the chosen consumers need.
+///
+/// # Errors
+///
+/// [`ConfigError`] with everything that is wrong or missing.
+pub(super) fn settings(environment: &BTreeMap<String, String>) -> Result<Settings, ConfigError> {
+    let read = |needs: &[Need]| Settings::read(environment.clone(), needs);
+    // What is needed hangs on what is chosen. If that can't be read, all there are show what else may be missing.
+    let chosen = read(&[]).map_or(Consumers::All, |settings| settings.consumers);
+    let mut needs = vec![Need::Table, Need::InboxTable, Need::Topic, Need::Queues, Need::Bucket, Need::Schedules];
+    if chosen.contain(EMAIL) {
+        needs.push(Need::Mail);
+    }
+    if chosen.contain(WORKFLOW_KICKOFF) {
+        needs.push(Need::Runs);
+    }
+    let mut problems: Vec<_> = unknown(&chosen).collect();
+    match read(&needs) {
+        Ok(settings) if problems.is_empty() => Ok(settings),
+        Ok(_) => Err(ConfigError { problems }),
+        Err(error) => {
+            problems.extend(error.problems);
+            Err(ConfigError { problems })
+        }
+    }
+}
+
+fn unknown(chosen: &Consumers) -> impl Iterator<Item = Problem> {
+    const VARIABLE: &str = "SENDOFF_CONSUMERS";
+    let names = match chosen {
+        Consumers::All => &[],
+        Consumers::These(names) => names.as_slice(),
+    };
+    names.iter().filter(|name| !KNOWN.contains(&name.as_str())).map(|name| Problem {
+        key: VARIABLE.into(),
+        source: Source::Variable(VARIABLE.into()),
+        value: Some(shown(name, false)),
+        rule: format!("there is no such consumer; there are {}", KNOWN.join(" and ")),
+        suggestion: nearest(name, KNOWN),
+    })
+}
+
+/// The router of the chosen consumers.
+///
+/// # Errors
+///
+/// [`WorkerError`] when one of them can't be made.
+pub(super) fn router(settings: &Settings, store: &Store, ports: RouterPorts) -> Result<Router, WorkerError> {
+    let mut router = Router::new(ports);
+    if settings.consumers.contain(EMAIL) {
+        let (from, url) = settings.mail()?;
+        let desk = Arc::new(EmailDesk {
+            records: store.records(),
+            provider: Arc::new(SecretEmail::new(fetch(store, url))),
+            templates: Arc::new(Templates::standard()?),
+            from,
+        });
+        router = router.with(EmailAppAssigned(desk.clone()))?.with(EmailSubmissionCreated(desk))?;
+    }
+    if settings.consumers.contain(WORKFLOW_KICKOFF) {
+        router = router.with(WorkflowKickoff { records: store.records(), workflows: store.workflows() })?;
+    }
+    Ok(router)
+}
+
+/// Reads a secret, as often as it is asked to.
+fn fetch(store: &Store, secret: Secret) -> Fetch {
+    let (aws, clock) = (store.aws.clone(), store.clock.clone());
+    Box::new(move |age| {
+        let (secret, aws, clock) = (secret.clone(), aws.clone(), clock.clone());
+        Box::pin(async move { secret.no_older_than(age, &aws, &*clock).await.map_err(|e| e.to_string()) })
+    })
+}
