@@ -12,4 +12,5 @@ mod crash;
 mod faults;
 mod protocol;
 mod simulation;
+mod streams;
 mod template;

@@ -1,10 +1,6 @@
 //! The AWS backend over an emulator, as the suite sees it: what the services can't do, and where the emulator is wrong.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
@@ -28,7 +24,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(13);
 /// A deployment of its own in the emulator that all tests share. Queues, schedules and runs live on real time.
 pub struct OnAws {
     store: Store,
-    changes: OnceLock<Arc<dyn Changes>>,
     clock: WarpClock,
 }
 
@@ -42,7 +37,10 @@ impl OnAws {
             let resources = provision(&aws, emulator).await;
             let clock = WarpClock::from(SystemClock.now());
             let store = Store::new(aws, resources, Arc::new(clock.clone()), Arc::new(SystemRng::new()));
-            Self { store, changes: OnceLock::new(), clock }
+            let backend = Self { store, clock };
+            // The one reaction of the suite that parks.
+            backend.make_queue("timeline-dlq").await;
+            backend
         })
     }
 
@@ -229,8 +227,7 @@ impl Backend for OnAws {
     }
 
     fn changes(&self) -> Arc<dyn Changes> {
-        // One reader per process: it keeps what it has read until that is checkpointed.
-        self.changes.get_or_init(|| self.store.changes()).clone()
+        self.store.changes()
     }
 
     fn schedules(&self) -> Arc<dyn Schedules> {

@@ -79,7 +79,8 @@ impl Reader {
     }
 }
 
-/// [`Changes`] over the stream of the table of records.
+/// [`Changes`] over the stream of the table of records. Needs a Tokio runtime for reading and checkpointing.
+#[derive(Clone)]
 pub(crate) struct DynamoChanges {
     store: Store,
 }
@@ -164,6 +165,17 @@ impl DynamoChanges {
         Ok(())
     }
 
+    /// Does `work` in a task of its own. A reader is locked meanwhile, and whoever asked may be suspended, or be dropped, and
+    /// must keep nobody else waiting by that.
+    async fn apart<T, F>(&self, work: impl FnOnce(Self) -> F) -> Result<T, ChangesError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, ChangesError>> + Send + 'static,
+    {
+        let done = tokio::spawn(work(self.clone())).await;
+        done.unwrap_or_else(|error| Err(ChangesError(format!("reading was cut short: {error}"))))
+    }
+
     async fn look(&self, reaction: &str, max: usize) -> Result<Vec<Change>, ChangesError> {
         let reader = self.store.readers.of(reaction);
         let mut reader = reader.lock().await;
@@ -180,6 +192,31 @@ impl DynamoChanges {
         }
         Ok(reader.line.first(max, epoch))
     }
+
+    /// Notes that everything up to and including this place is dealt with; false when there is no such place.
+    async fn finish(&self, reaction: &str, place: Place) -> Result<bool, ChangesError> {
+        let reader = self.store.readers.of(reaction);
+        let mut reader = reader.lock().await;
+        let epoch = match &reader.lease {
+            Some(lease) if lease.epoch == place.epoch => lease.epoch,
+            // Whoever reads since then sees those changes again.
+            _ => return Ok(true),
+        };
+        if place.number <= reader.line.done() {
+            return Ok(true);
+        }
+        if !reader.line.finish(place.number) {
+            return Ok(false);
+        }
+        let until = later(self.now(), LEASE);
+        let standing = reader.line.standing();
+        if !self.checkpoints().write(reaction, epoch, &standing, until).await.map_err(unavailable)? {
+            reader.lose(reaction);
+            return Err(ChangesError(format!("another worker reads for the reaction `{reaction}` now")));
+        }
+        reader.lease = Some(Lease { epoch, until });
+        Ok(true)
+    }
 }
 
 impl Changes for DynamoChanges {
@@ -192,7 +229,8 @@ impl Changes for DynamoChanges {
         Box::pin(async move {
             let give_up = later(self.now(), wait);
             loop {
-                let found = self.look(reaction, max).await?;
+                let name = reaction.to_owned();
+                let found = self.apart(|own| async move { own.look(&name, max).await }).await?;
                 let left = Duration::try_from(give_up.duration_since(self.now())).unwrap_or_default();
                 if !found.is_empty() || max == 0 || left.is_zero() {
                     return Ok(found);
@@ -204,29 +242,12 @@ impl Changes for DynamoChanges {
 
     fn checkpoint<'a>(&'a self, reaction: &'a str, position: &'a Position) -> BoxFuture<'a, Result<(), ChangesError>> {
         Box::pin(async move {
-            let wrong = || ChangesError(format!("position `{}` is not one of this stream", position.0));
-            let place = Place::parse(position).ok_or_else(wrong)?;
-            let reader = self.store.readers.of(reaction);
-            let mut reader = reader.lock().await;
-            let epoch = match &reader.lease {
-                Some(lease) if lease.epoch == place.epoch => lease.epoch,
-                // Whoever reads since then sees those changes again.
-                _ => return Ok(()),
-            };
-            if place.number <= reader.line.done() {
-                return Ok(());
+            let place = Place::parse(position).ok_or_else(|| wrong(position))?;
+            let reaction = reaction.to_owned();
+            match self.apart(|own| async move { own.finish(&reaction, place).await }).await? {
+                true => Ok(()),
+                false => Err(wrong(position)),
             }
-            if !reader.line.finish(place.number) {
-                return Err(wrong());
-            }
-            let until = later(self.now(), LEASE);
-            let standing = reader.line.standing();
-            if !self.checkpoints().write(reaction, epoch, &standing, until).await.map_err(unavailable)? {
-                reader.lose(reaction);
-                return Err(ChangesError(format!("another worker reads for the reaction `{reaction}` now")));
-            }
-            reader.lease = Some(Lease { epoch, until });
-            Ok(())
         })
     }
 
@@ -238,6 +259,10 @@ impl Changes for DynamoChanges {
     ) -> BoxFuture<'a, Result<(), ChangesError>> {
         Box::pin(async move { park::park(&self.store, reaction, change, failure).await.map_err(ChangesError) })
     }
+}
+
+fn wrong(position: &Position) -> ChangesError {
+    ChangesError(format!("position `{}` is not one of this stream", position.0))
 }
 
 fn no_stream() -> CallError {
