@@ -1,6 +1,8 @@
 //! The reactor: runs a reaction over the stream of changes. One change that can't be dealt with never stalls the stream.
 
 mod attempts;
+#[cfg(test)]
+mod tests;
 
 use std::{sync::Arc, time::Duration};
 
