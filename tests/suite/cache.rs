@@ -281,6 +281,17 @@ fn a_wrong_password_fails_no_look_up() {
 }
 
 #[test]
+fn a_server_that_speaks_no_tls_fails_no_look_up_of_a_client_that_insists_on_it() {
+    let redis = Redis::start();
+    run(async {
+        let process = Process::at(&redis.url().replace("redis://", "rediss://"));
+        process.write("ada", 1);
+        assert_eq!((process.get("ada").await, process.calls()), (Some(1), 1));
+        process.shared.get(&user("ada")).await.expect_err("no TLS");
+    });
+}
+
+#[test]
 fn a_server_that_dies_fails_no_look_up_and_is_used_again_when_it_is_back() {
     let mut redis = Redis::start();
     run(async {
