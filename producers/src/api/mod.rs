@@ -29,7 +29,9 @@ mod submissions;
 mod timeline;
 mod users;
 
-pub use auth::{DevelopmentKey, Key, KeyError, KeySet, MintError, NotLoopback, SharedSecret, SigningKey, mint};
+pub use auth::{
+    DevelopmentKey, Identity, Key, KeyError, KeySet, MintError, NotLoopback, Refusal, SharedSecret, SigningKey, mint,
+};
 pub use limits::Limits;
 pub use openapi::openapi;
 pub use state::ApiState;

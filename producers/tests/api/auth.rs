@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use sendoff_producers::api::{DevelopmentKey, Key, KeyError, KeySet, SharedSecret, SigningKey, mint};
+use sendoff_producers::api::{DevelopmentKey, Key, KeyError, KeySet, Refusal, SharedSecret, SigningKey, mint};
 use serde_json::{Value, json};
 
 use crate::world::{Reply, World};
@@ -246,4 +246,25 @@ fn debug_output_shows_no_secret() {
     let text = std::str::from_utf8(SECRET).unwrap();
     let bytes = format!("{:?}", &SECRET[..4]).replace(['[', ']'], "");
     assert!(!printed.contains(text) && !printed.contains(&bytes), "{printed}");
+}
+
+#[test]
+fn an_authorizer_comes_to_the_same_judgement() {
+    let now = sendoff_events::Timestamp::from_second(1_795_000_000).unwrap();
+    let keys = KeySet::new().with("shared", Key::hs256(ISSUER, AUDIENCE, &SharedSecret::new(SECRET).unwrap())).unwrap();
+    let mut claims = claims();
+    claims["scope"] = json!("read");
+    let identity = keys.identify(&format!("bearer {}", signed(&claims)), now).unwrap();
+    assert_eq!((identity.tenant.as_str(), identity.subject.as_str()), ("acme", "grace"));
+    assert_eq!(identity.scopes.as_deref(), Some("read"));
+    claims["exp"] = json!(1_794_999_000);
+    let late = format!("Bearer {}", signed(&claims));
+    for (header, refusal) in [
+        (late.as_str(), Refusal::Expired),
+        ("Bearer nonsense", Refusal::Malformed),
+        ("Basic Z3JhY2U6aG9wcGVy", Refusal::NoToken),
+        ("", Refusal::NoToken),
+    ] {
+        assert_eq!(keys.identify(header, now), Err(refusal), "{header}");
+    }
 }

@@ -36,7 +36,7 @@ impl fmt::Display for Scope {
 #[derive(Debug)]
 pub(super) struct Verified {
     pub(super) caller: Caller,
-    scopes: Option<String>,
+    pub(super) scopes: Option<String>,
 }
 
 impl Verified {
@@ -49,23 +49,35 @@ impl Verified {
 
 /// Why a token is refused. Never says anything of the token's text or of the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub enum Refusal {
+    /// There is no bearer token at all.
+    #[error("there is no bearer token")]
+    NoToken,
+    /// It isn't a JWT, or one with extensions that aren't understood.
     #[error("the token is not a signed JWT")]
     Malformed,
+    /// It names a key that isn't in the set.
     #[error("the token's key is not known here")]
     UnknownKey,
+    /// It wants to be checked otherwise than its key is used.
     #[error("the token's algorithm is not the one of its key")]
     WrongAlgorithm,
+    /// It was changed, or signed by somebody else.
     #[error("the token's signature does not fit")]
     BadSignature,
+    /// Its `exp` is over.
     #[error("the token has expired")]
     Expired,
+    /// Its `nbf` is still to come.
     #[error("the token is not valid yet")]
     NotYetValid,
+    /// Its `iss` isn't the one that its key is for.
     #[error("the token's issuer is not the one of its key")]
     WrongIssuer,
+    /// Its `aud` isn't the one that its key is for.
     #[error("the token is meant for another audience")]
     WrongAudience,
+    /// A claim isn't there, or isn't what it has to be.
     #[error("the token lacks a valid claim: exp, iss, aud, sub and tenant are needed")]
     MissingClaim,
 }

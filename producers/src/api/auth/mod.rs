@@ -4,6 +4,7 @@
 
 mod claims;
 mod development;
+mod identity;
 mod keys;
 mod mint;
 
@@ -15,7 +16,9 @@ use axum::{
 };
 use sendoff_events::{TenantId, UserId};
 
+pub use claims::Refusal;
 pub use development::{DevelopmentKey, NotLoopback};
+pub use identity::Identity;
 pub use keys::{Key, KeyError, KeySet, SharedSecret};
 pub use mint::{MintError, SigningKey, mint};
 
@@ -56,11 +59,14 @@ pub(super) async fn authorise(
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let token = values.next().filter(|_| values.next().is_none()).and_then(|value| {
-        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-    });
+    let token = values.next().filter(|_| values.next().is_none()).and_then(|value| bearer_token(value.to_str().ok()?));
     token.ok_or_else(|| unauthorized("send one header `Authorization: Bearer <token>`", r#"Bearer realm="sendoff""#))
+}
+
+/// The token in the value of an `Authorization` header (RFC 6750, section 2.1).
+fn bearer_token(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
 fn unauthorized(detail: &str, challenge: &str) -> Problem {
