@@ -4,6 +4,7 @@ mod email;
 mod email_app_assigned;
 mod email_submission_created;
 mod look_up;
+mod standard;
 mod workflow_kickoff;
 
 #[cfg(test)]
@@ -14,4 +15,5 @@ mod tests;
 pub use email::EmailDesk;
 pub use email_app_assigned::EmailAppAssigned;
 pub use email_submission_created::EmailSubmissionCreated;
+pub use standard::{standard, with_email};
 pub use workflow_kickoff::WorkflowKickoff;

@@ -6,6 +6,8 @@ use secrecy::{ExposeSecret, SecretString};
 use sendoff_events::BoxFuture;
 use tokio::sync::Mutex;
 
+use crate::{Secret, Store};
+
 /// How old a secret may usually be.
 const USUAL: Duration = Duration::from_secs(5 * 60);
 /// How old it may be when what was made from it has failed. A wrong password for all must not become a call for each.
@@ -15,6 +17,15 @@ const IN_TROUBLE: Duration = Duration::from_secs(30);
 pub(crate) type Fetch = Box<dyn Fn(Duration) -> BoxFuture<'static, Result<SecretString, String>> + Send + Sync>;
 /// Makes the thing from the secret. The error shows nothing of it.
 pub(crate) type Make<T> = Box<dyn Fn(&str) -> Result<T, String> + Send + Sync>;
+
+/// Reads a secret, as often as it is asked to.
+pub(crate) fn fetch(secret: Secret, store: &Store) -> Fetch {
+    let (aws, clock) = (store.aws.clone(), store.clock.clone());
+    Box::new(move |age| {
+        let (secret, aws, clock) = (secret.clone(), aws.clone(), clock.clone());
+        Box::pin(async move { secret.no_older_than(age, &aws, &*clock).await.map_err(|error| error.to_string()) })
+    })
+}
 
 /// The thing, made at its first use.
 pub(crate) struct Renewed<T> {

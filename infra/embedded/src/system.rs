@@ -9,7 +9,7 @@ pub use error::SystemError;
 use futures::future::select_all;
 use sendoff_consumers::{
     Consumer, NoMeter, ReactionContext, Reactor, Router, RouterError, RouterPorts, Stop, Worker, WorkerSettings,
-    handlers::{EmailAppAssigned, EmailDesk, EmailSubmissionCreated, WorkflowKickoff},
+    handlers::{EmailDesk, WorkflowKickoff, standard},
     reactions::Timeline,
     templates::Templates,
 };
@@ -100,7 +100,8 @@ impl System {
             templates: Arc::new(Templates::standard()?),
             from: settings.mail_from.clone(),
         };
-        let router = add(standard(Router::new(ports), desk, &store)?, &store)?;
+        let kickoff = WorkflowKickoff { records: records.clone(), workflows: store.workflows() };
+        let router = add(standard(Router::new(ports), desk, kickoff)?, &store)?;
         let consumers: Vec<_> = router.consumers().cloned().collect();
         let pace = WorkerSettings {
             concurrency: settings.concurrency,
@@ -174,15 +175,6 @@ impl System {
         self.store.shutdown().await;
         result
     }
-}
-
-/// The handlers that every system has.
-fn standard(router: Router, desk: EmailDesk, store: &Store) -> Result<Router, RouterError> {
-    let desk = Arc::new(desk);
-    router
-        .with(EmailAppAssigned(desk.clone()))?
-        .with(EmailSubmissionCreated(desk))?
-        .with(WorkflowKickoff { records: store.records(), workflows: store.workflows() })
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, SystemError> {

@@ -4,16 +4,16 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use sendoff_consumers::{
     Handler as _, Router, RouterPorts,
-    handlers::{EmailAppAssigned, EmailDesk, EmailSubmissionCreated, WorkflowKickoff},
+    handlers::{EmailAppAssigned, EmailDesk, WorkflowKickoff, with_email},
     templates::Templates,
 };
 use sendoff_host::config::{ConfigError, Problem, Source, nearest, shown};
 
 use super::WorkerError;
 use crate::{
-    Secret, Store,
+    Store,
     mail::SecretEmail,
-    renewed::Fetch,
+    renewed::fetch,
     settings::{Consumers, Need, Settings},
 };
 
@@ -75,25 +75,16 @@ pub(super) fn router(settings: &Settings, store: &Store, ports: RouterPorts) -> 
     let mut router = Router::new(ports);
     if settings.consumers.contain(EMAIL) {
         let (from, url) = settings.mail()?;
-        let desk = Arc::new(EmailDesk {
+        let desk = EmailDesk {
             records: store.records(),
-            provider: Arc::new(SecretEmail::new(fetch(store, url))),
+            provider: Arc::new(SecretEmail::new(fetch(url, store))),
             templates: Arc::new(Templates::standard()?),
             from,
-        });
-        router = router.with(EmailAppAssigned(desk.clone()))?.with(EmailSubmissionCreated(desk))?;
+        };
+        router = with_email(router, desk)?;
     }
     if settings.consumers.contain(WORKFLOW_KICKOFF) {
         router = router.with(WorkflowKickoff { records: store.records(), workflows: store.workflows() })?;
     }
     Ok(router)
-}
-
-/// Reads a secret, as often as it is asked to.
-fn fetch(store: &Store, secret: Secret) -> Fetch {
-    let (aws, clock) = (store.aws.clone(), store.clock.clone());
-    Box::new(move |age| {
-        let (secret, aws, clock) = (secret.clone(), aws.clone(), clock.clone());
-        Box::pin(async move { secret.no_older_than(age, &aws, &*clock).await.map_err(|e| e.to_string()) })
-    })
 }
