@@ -1,10 +1,11 @@
 //! What proves it: the conformance suite that every backend passes, a backend in memory, the simulation of the whole protocol
-//! under faults, and the process that is killed while it works.
+//! under faults, the process that is killed while it works, and a small Lambda that runs real functions.
 
 pub mod conformance;
 pub mod cost;
 pub mod crash;
 pub mod faults;
+pub mod lambda;
 pub mod memory;
 pub mod servers;
 pub mod simulation;
