@@ -18,6 +18,11 @@ pub async fn auth_keys(secret: &Secret, aws: &Aws, clock: &dyn Clock) -> Result<
     Ok(secret.parse::<Document>(aws, clock).await?.0)
 }
 
+/// The keys in such a document. The error doesn't repeat what stands in it.
+pub(crate) fn keys_of(text: &str) -> Result<KeySet, String> {
+    text.parse::<Document>().map(|document| document.0).map_err(|error| format!("the keys' secret: {error}"))
+}
+
 struct Document(KeySet);
 
 /// Why the document can't be used. It doesn't repeat what stands in it, but for the key's id.

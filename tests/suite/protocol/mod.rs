@@ -2,6 +2,7 @@
 
 mod effects;
 mod hosts;
+mod lambda;
 mod metrics;
 mod reactions;
 mod refusals;

@@ -15,14 +15,6 @@ use crate::{
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/time-to-live-ttl-streams.html>).
 const TTL: &str = "dynamodb.amazonaws.com";
 
-/// An event of a Lambda function that a DynamoDB stream invokes.
-#[derive(Debug, Deserialize)]
-pub(crate) struct StreamEvent {
-    /// What happened to items of the table, in order for each of them.
-    #[serde(rename = "Records")]
-    pub(crate) records: Vec<StreamRecord>,
-}
-
 /// One write of one item.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(from = "Sent")]

@@ -1,0 +1,73 @@
+//! The function `api`: the HTTP API behind API Gateway. What it commits it publishes right away; what fails then is left to
+//! the relay.
+
+use axum::{Router, body::Body, http::StatusCode};
+use lambda_http::{Request, request::LambdaRequest, tower::ServiceExt as _};
+use sendoff_producers::api::{ApiState, Limits, router};
+use serde_json::value::RawValue;
+
+use super::{http_answer::http_answer, parts::Parts};
+use crate::{
+    lambda::{Function, FunctionError, Invocation, found, run},
+    renewed::{Renewed, fetch},
+    settings::Need,
+};
+
+/// The whole function.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn main() -> Result<(), lambda_runtime::Error> {
+    run(make)
+}
+
+struct Api {
+    parts: Parts,
+    /// The router, with the keys that it checks tokens with.
+    router: Renewed<Router>,
+}
+
+async fn make() -> Result<Api, FunctionError> {
+    let parts = Parts::of(&[Need::Table, Need::Topic, Need::Bucket, Need::AuthKeys])?;
+    let (store, clock, rng) = (parts.store.clone(), parts.clock.clone(), parts.rng.clone());
+    let publisher = parts.publisher("api");
+    let keys = parts.settings.auth_keys().map_err(FunctionError::start)?;
+    let make = move |text: &str| {
+        let keys = crate::auth_keys::keys_of(text)?;
+        let state = ApiState::new(store.records(), keys, clock.clone(), rng.clone())
+            .with_fast_path(store.outbox(), publisher.clone())
+            .with_limits(Limits::default());
+        Ok(router(state))
+    };
+    Ok(Api { router: Renewed::new(fetch(keys, &parts.store), Box::new(make)), parts })
+}
+
+impl Function for Api {
+    async fn handle(&self, event: &RawValue, _: &Invocation) -> Result<Box<RawValue>, FunctionError> {
+        let router = self.router.get().await.map_err(FunctionError::Backend)?;
+        let mut response = call(&router, event).await?;
+        // Its key may be one that was added since. The refused request has done nothing, so it can be asked again.
+        if response.status() == StatusCode::UNAUTHORIZED
+            && let Some(newer) = self.router.instead_of(&router).await
+        {
+            response = call(&newer, event).await?;
+        }
+        http_answer(response).await
+    }
+
+    fn flush(&self) {
+        self.parts.flush();
+    }
+}
+
+async fn call(router: &Router, event: &RawValue) -> Result<axum::http::Response<Body>, FunctionError> {
+    let request: LambdaRequest = serde_json::from_str(event.get()).map_err(|_| FunctionError::Event {
+        expected: "a request of an HTTP API, payload format 2.0, or a ping of the warmer",
+        found: found(event),
+    })?;
+    match router.clone().oneshot(Request::from(request)).await {
+        Ok(response) => Ok(response),
+        Err(never) => match never {},
+    }
+}

@@ -1,0 +1,80 @@
+//! What every function is put together from.
+
+use std::{io, sync::Arc};
+
+use sendoff_consumers::RouterPorts;
+use sendoff_events::{Clock, Rng};
+use sendoff_host::{SystemClock, SystemRng};
+use sendoff_producers::{Publisher, api::KeySet};
+
+use crate::{
+    Aws, Environment, LogLevel, Store, auth_keys,
+    lambda::FunctionError,
+    log_to_stdout,
+    metrics::{CountingPublisher, EmfMeter},
+    renewed::{Renewed, fetch},
+    settings::{Need, Settings},
+};
+
+/// Settings, connection, clock and meter of a function. Nothing is called to make them.
+pub(super) struct Parts {
+    pub(super) settings: Settings,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) rng: Arc<dyn Rng>,
+    meter: Arc<EmfMeter>,
+}
+
+impl Parts {
+    /// The parts of a function that can't do without these settings. Logging begins here.
+    pub(super) fn of(needs: &[Need]) -> Result<Self, FunctionError> {
+        let variables = || std::env::vars_os().filter_map(text);
+        let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng::new()));
+        let settings = Settings::read(variables(), needs);
+        // What is wrong has to be logged, too. A second attempt at making the function finds logging begun.
+        let _ = log_to_stdout(
+            &settings.as_ref().map_or_else(|_| LogLevel::default(), |s| s.log_level.clone()),
+            clock.clone(),
+        );
+        let settings = settings.map_err(FunctionError::start)?;
+        let aws = Aws::from_environment(Environment::of(variables())).map_err(FunctionError::start)?;
+        let store = Store::new(aws, settings.resources(), clock.clone(), rng.clone());
+        let meter = Arc::new(EmfMeter::new(settings.metrics_namespace.clone(), clock.clone()));
+        Ok(Self { settings, store, clock, rng, meter })
+    }
+
+    /// The topic. What it takes is counted under the function's name.
+    pub(super) fn publisher(&self, name: &'static str) -> Arc<dyn Publisher> {
+        Arc::new(CountingPublisher::new(self.store.publisher(), self.meter.clone(), name))
+    }
+
+    /// Writes what was measured, where CloudWatch finds it.
+    pub(super) fn flush(&self) {
+        if let Err(error) = self.meter.flush(&mut io::stdout()) {
+            tracing::warn!(%error, "metrics can't be written");
+        }
+    }
+
+    /// What a consumer works with.
+    pub(super) fn router_ports(&self) -> RouterPorts {
+        RouterPorts {
+            inbox: self.store.inbox(),
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            blobs: Some(self.store.blobs()),
+            keep: self.settings.inbox_keep,
+            meter: self.meter.clone(),
+        }
+    }
+
+    /// The keys that tokens are checked with.
+    pub(super) fn auth_keys(&self) -> Result<Renewed<KeySet>, FunctionError> {
+        let secret = self.settings.auth_keys().map_err(FunctionError::start)?;
+        Ok(Renewed::new(fetch(secret, &self.store), Box::new(auth_keys::keys_of)))
+    }
+}
+
+/// A variable as text; what isn't UTF-8 is replaced, and no setting takes it.
+fn text((name, value): (std::ffi::OsString, std::ffi::OsString)) -> Option<(String, String)> {
+    Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+}

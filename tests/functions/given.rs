@@ -1,0 +1,84 @@
+//! A function with its settings.
+
+use std::{path::Path, time::Duration};
+
+use sendoff_tests::lambda::LambdaFunction;
+use serde_json::{Value, json};
+
+use crate::endpoint::Endpoint;
+
+/// Every function and where cargo has put it.
+pub(crate) const FUNCTIONS: [(&str, &str); 7] = [
+    ("api", env!("CARGO_BIN_EXE_api")),
+    ("authorizer", env!("CARGO_BIN_EXE_authorizer")),
+    ("email", env!("CARGO_BIN_EXE_email")),
+    ("reactions", env!("CARGO_BIN_EXE_reactions")),
+    ("relay", env!("CARGO_BIN_EXE_relay")),
+    ("sweep", env!("CARGO_BIN_EXE_sweep")),
+    ("workflow-kickoff", env!("CARGO_BIN_EXE_workflow-kickoff")),
+];
+
+/// Longer than any of them takes, on a machine that is busy with something else.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A function without any settings but where AWS is.
+pub(crate) async fn bare(name: &str, endpoint: &Endpoint) -> LambdaFunction {
+    with(name, endpoint, []).await
+}
+
+/// A function with the settings that the template gives.
+pub(crate) async fn function(name: &str, endpoint: &Endpoint) -> LambdaFunction {
+    let secret = |of: &str| format!("arn:aws:secretsmanager:us-east-1:000000000000:secret:{of}");
+    let settings = [
+        ("SENDOFF_TABLE", "records".to_owned()),
+        ("SENDOFF_INBOX_TABLE", "inbox".to_owned()),
+        ("SENDOFF_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:events".to_owned()),
+        ("SENDOFF_QUEUE_URL_BASE", format!("{}/000000000000/test-", endpoint.url())),
+        ("SENDOFF_BUCKET", "payloads".to_owned()),
+        ("SENDOFF_RUNS_ARN", "arn:aws:states:us-east-1:000000000000:stateMachine:runs".to_owned()),
+        ("SENDOFF_MAIL_FROM", "Sendoff <noreply@example.org>".to_owned()),
+        ("SMTP_URL_ARN", secret("smtp")),
+        ("SENDOFF_AUTH_KEYS_ARN", secret("keys")),
+    ];
+    with(name, endpoint, settings).await
+}
+
+async fn with<const N: usize>(
+    name: &str,
+    endpoint: &Endpoint,
+    settings: [(&'static str, String); N],
+) -> LambdaFunction {
+    let (_, path) = FUNCTIONS.into_iter().find(|(of, _)| *of == name).expect("there is such a function");
+    let variables = settings.into_iter().chain([("AWS_ENDPOINT_URL", endpoint.url())]);
+    LambdaFunction::start(Path::new(path), variables, PATIENCE).await.expect("the function starts")
+}
+
+/// A request of an HTTP API, as API Gateway hands it over.
+pub(crate) fn request(method: &str, path: &str, authorization: Option<&str>) -> Value {
+    let mut headers = json!({ "host": "api.example.org", "content-type": "application/json" });
+    if let Some(authorization) = authorization {
+        headers["authorization"] = authorization.into();
+    }
+    json!({
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": headers,
+        "requestContext": {
+            "accountId": "000000000000",
+            "apiId": "api",
+            "domainName": "api.example.org",
+            "domainPrefix": "api",
+            "http": {
+                "method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "192.0.2.1", "userAgent": "test",
+            },
+            "requestId": "id",
+            "routeKey": "$default",
+            "stage": "$default",
+            "time": "12/Mar/2026:19:03:58 +0000",
+            "timeEpoch": 1_773_342_238_000_u64,
+        },
+        "isBase64Encoded": false,
+    })
+}

@@ -1,0 +1,15 @@
+//! The functions as they are deployed: their real binaries, in a small Lambda, with an AWS that knows just enough.
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test fails where it can't go on, also in the functions that its tests share"
+)]
+
+mod api;
+mod authorizer;
+mod email;
+mod endpoint;
+mod given;
+mod start;
+mod stream;
+mod sweep;
