@@ -17,9 +17,9 @@ impl ConsumerFunction {
     pub(super) fn new(
         name: &'static str,
         parts: Parts,
-        add: impl FnOnce(Router, &Parts) -> Result<Router, RouterError>,
+        add: impl FnOnce(Router) -> Result<Router, RouterError>,
     ) -> Result<Self, FunctionError> {
-        let router = add(Router::new(parts.router_ports()), &parts).map_err(FunctionError::start)?;
+        let router = add(Router::new(parts.router_ports())).map_err(FunctionError::start)?;
         let consumer = router.consumer(name).cloned();
         let consumer = consumer.ok_or_else(|| FunctionError::start(format_args!("no handler is named `{name}`")))?;
         let host = SqsHost::new(consumer, parts.store.queue(name), parts.clock.clone());

@@ -7,7 +7,7 @@ use sendoff_consumers::{
     templates::Templates,
 };
 
-use super::{consumer::ConsumerFunction, parts::Parts};
+use super::{cache::lookup, consumer::ConsumerFunction, parts::Parts};
 use crate::{
     lambda::{FunctionError, run},
     mail::SecretEmail,
@@ -28,10 +28,10 @@ async fn make() -> Result<ConsumerFunction, FunctionError> {
     let parts = Parts::of(&[Need::Table, Need::InboxTable, Need::Queues, Need::Bucket, Need::Mail])?;
     let (from, url) = parts.settings.mail().map_err(FunctionError::start)?;
     let desk = EmailDesk {
-        records: parts.store.records(),
+        records: lookup(&parts, "email").await,
         provider: Arc::new(SecretEmail::new(fetch(url, &parts.store))),
         templates: Arc::new(Templates::standard().map_err(FunctionError::start)?),
         from,
     };
-    ConsumerFunction::new("email", parts, |router, _| with_email(router, desk))
+    ConsumerFunction::new("email", parts, |router| with_email(router, desk))
 }

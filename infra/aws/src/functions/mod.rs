@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod authorizer;
+mod cache;
 mod consumer;
 pub mod email;
 mod http_answer;

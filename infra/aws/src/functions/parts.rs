@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use sendoff_consumers::RouterPorts;
+use sendoff_consumers::{Meter, RouterPorts};
 use sendoff_events::{Clock, Rng};
 use sendoff_host::{SystemClock, SystemRng};
 use sendoff_producers::{Publisher, api::KeySet};
@@ -43,6 +43,10 @@ impl Parts {
         Ok(Self { settings, store, clock, rng, meter })
     }
 
+    pub(super) fn meter(&self) -> Arc<dyn Meter> {
+        self.meter.clone()
+    }
+
     /// The topic. What it takes is counted under the function's name.
     pub(super) fn publisher(&self, name: &'static str) -> Arc<dyn Publisher> {
         Arc::new(CountingPublisher::new(self.store.publisher(), self.meter.clone(), name))
@@ -63,7 +67,7 @@ impl Parts {
             rng: self.rng.clone(),
             blobs: Some(self.store.blobs()),
             keep: self.settings.inbox_keep,
-            meter: self.meter.clone(),
+            meter: self.meter(),
         }
     }
 

@@ -5,11 +5,15 @@ use std::{collections::BTreeMap, pin::pin, sync::Arc};
 use futures::future::{Either, select};
 use sendoff_consumers::{
     Attributes, Change, Class, Dealt, FAILURE_ATTRIBUTE, Failure, Limits, NewMessage, Queue, ReactionContext, Reactor,
-    Stop, fingerprint, reactions::Timeline, scrub,
+    Stop,
+    cache::CacheSettings,
+    fingerprint,
+    reactions::{CacheInvalidation, Timeline},
+    scrub,
 };
 use serde_json::value::RawValue;
 
-use super::parts::Parts;
+use super::{cache::shared, parts::Parts};
 use crate::{
     changes::record::StreamRecord,
     lambda::{Answer, Deadline, Function, FunctionError, Invocation, Outcome, StreamBatch, answer, run},
@@ -38,7 +42,11 @@ async fn make() -> Result<Reactions, FunctionError> {
     let parts = Parts::of(&[Need::Table, Need::Queues])?;
     let context = ReactionContext { clock: parts.clock.clone(), rng: parts.rng.clone() };
     let timeline = Arc::new(Timeline { records: parts.store.records() });
-    let reactors = vec![Reactor::new(timeline, parts.store.changes(), context)];
+    let mut reactors = vec![Reactor::new(timeline, parts.store.changes(), context.clone())];
+    if let Some(shared) = shared(&parts).await {
+        let invalidation = CacheInvalidation::new(shared, &CacheSettings::default(), parts.clock.clone());
+        reactors.push(Reactor::new(Arc::new(invalidation), parts.store.changes(), context));
+    }
     Ok(Reactions { reactors, dead_letters: parts.store.queue(DEAD_LETTERS), parts })
 }
 
