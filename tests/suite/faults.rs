@@ -1,6 +1,7 @@
 //! The whole way of events over AWS services that fail in every way they can: what was committed, and what became of it.
 //!
 //! `cargo test -p sendoff-tests --test suite faults -- --nocapture` prints what failed, and the outcome.
+#![expect(clippy::print_stdout, reason = "the tally is for whoever runs it with --nocapture")]
 
 use std::{
     collections::BTreeMap,
@@ -132,7 +133,7 @@ async fn nothing_is_lost_and_nothing_done_twice_over_services_that_fail_in_every
     // The same resources twice: through the storm, and as they really are.
     let backend = OnAws::open().await;
     let weather = Arc::new(Weather::new(World::new(20_261_125).rng(), PER_MILLE));
-    let aws = Aws::with_http(Emulator::shared().environment(), FaultyHttp::new(weather.clone())).unwrap();
+    let aws = Aws::with_http(Emulator::shared().environment(), FaultyHttp::client(weather.clone())).unwrap();
     let stormy = Store::new(aws, backend.store().resources().clone(), backend.clock(), Arc::new(SystemRng::new()));
 
     let provider = Provider::default();

@@ -264,6 +264,13 @@ impl Backend for OnAws {
         Duration::from_secs(2)
     }
 
+    fn unproven(&self) -> &'static [(&'static str, &'static str)] {
+        &[(
+            "schedules::a_message_arrives_when_it_is_due_and_not_before",
+            "ministack 1.5.33 runs no universal targets of EventBridge Scheduler, which a message with attributes needs",
+        )]
+    }
+
     fn lacks(&self) -> &'static [(Capability, &'static str)] {
         &[
             (

@@ -29,7 +29,7 @@ pub struct FaultyHttp {
 impl FaultyHttp {
     /// A client in this weather.
     #[must_use]
-    pub fn new(weather: Arc<Weather>) -> SharedHttpClient {
+    pub fn client(weather: Arc<Weather>) -> SharedHttpClient {
         SharedHttpClient::new(Self { inner: Builder::new().build_http(), weather })
     }
 }

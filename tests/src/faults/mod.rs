@@ -1,5 +1,6 @@
 //! A connection to AWS that fails as the services do: it throttles, breaks before and after a request was carried out, answers
 //! late, and fails parts of batches. Which request fails how is drawn from a seed.
+#![expect(clippy::expect_used, reason = "a test can't go on without it, and the message says what is wrong")]
 
 mod batch;
 mod http;

@@ -1,14 +1,15 @@
 //! A batch of SQS messages as Lambda hands it over
 //! (<https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#example-standard-queue-message-event>).
 
-use std::collections::{BTreeMap, HashMap};
-
+use aws_lambda_events::sqs::SqsMessage;
+use aws_smithy_types::base64;
 use sendoff_consumers::{Attributes, Delivery, Receipt};
 use sendoff_events::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{FunctionError, ItemId, records::records};
+use crate::message::TRACE_HEADER;
 
 const EXPECTED: &str = "a batch of SQS messages, or a ping of the warmer";
 
@@ -42,26 +43,6 @@ impl QueueEvent {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Record {
-    receipt_handle: String,
-    body: String,
-    #[serde(default)]
-    attributes: BTreeMap<String, String>,
-    #[serde(default)]
-    message_attributes: HashMap<String, MessageAttribute>,
-    #[serde(default, rename = "eventSourceARN")]
-    queue_arn: String,
-}
-
-/// Ours are all texts and numbers; what else a message may carry isn't looked at.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MessageAttribute {
-    string_value: Option<String>,
-}
-
 fn message(raw: &RawValue, now: Timestamp) -> Result<Message, FunctionError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -76,31 +57,40 @@ fn message(raw: &RawValue, now: Timestamp) -> Result<Message, FunctionError> {
         return Err(refused("found records of another service"));
     }
     let item = ItemId::new(&id.message_id).ok_or_else(|| refused("found a record with an empty `messageId`"))?;
-    let (group, trace, delivery) = match serde_json::from_str::<Record>(raw.get()) {
-        Ok(mut record) => {
-            let group = record.attributes.remove("MessageGroupId").filter(|_| record.queue_arn.ends_with(".fifo"));
-            (group, record.attributes.remove("AWSTraceHeader"), Ok(delivery(id.message_id, record, now)))
-        }
-        Err(error) => (None, None, Err(error.to_string())),
+    let record = match serde_json::from_str::<SqsMessage>(raw.get()) {
+        Ok(record) => record,
+        Err(error) => return Ok(Message { id: item, group: None, trace: None, delivery: Err(error.to_string()) }),
     };
-    Ok(Message { id: item, group, trace, delivery })
+    let system = |name: &str| record.attributes.get(name).cloned();
+    let fifo = record.event_source_arn.as_ref().is_some_and(|queue| queue.ends_with(".fifo"));
+    let (group, trace) = (system("MessageGroupId").filter(|_| fifo), system(TRACE_HEADER));
+    Ok(Message { id: item, group, trace, delivery: delivery(id.message_id, record, now) })
 }
 
-fn delivery(message_id: String, record: Record, now: Timestamp) -> Delivery {
-    let number = |name: &str| record.attributes.get(name).map(String::as_str);
-    let attributes: Attributes = record
+/// The delivery in a record, with the same attributes that a worker would receive.
+fn delivery(message_id: String, record: SqsMessage, now: Timestamp) -> Result<Delivery, String> {
+    let missing = |name: &str| format!("it has no `{name}`");
+    let system = |name: &str| record.attributes.get(name);
+    let receive_count = system("ApproximateReceiveCount").and_then(|n| n.parse().ok()).unwrap_or(1);
+    let sent_at =
+        system("SentTimestamp").and_then(|n| Timestamp::from_millisecond(n.parse().ok()?).ok()).unwrap_or(now);
+    let mut attributes: Attributes = record
         .message_attributes
         .into_iter()
-        .filter_map(|(name, attribute)| Some((name, attribute.string_value?)))
+        .filter_map(|(name, attribute)| {
+            let bytes = attribute.binary_value.map(|bytes| base64::encode(&*bytes));
+            Some((name, attribute.string_value.or(bytes)?))
+        })
         .collect();
-    Delivery {
-        receipt: Receipt::new(record.receipt_handle),
+    attributes.extend(record.attributes.get(TRACE_HEADER).map(|trace| (TRACE_HEADER.to_owned(), trace.clone())));
+    Ok(Delivery {
+        receipt: Receipt::new(record.receipt_handle.ok_or_else(|| missing("receiptHandle"))?),
         message_id,
-        receive_count: number("ApproximateReceiveCount").and_then(|n| n.parse().ok()).unwrap_or(1),
-        sent_at: number("SentTimestamp").and_then(|n| Timestamp::from_millisecond(n.parse().ok()?).ok()).unwrap_or(now),
-        body: record.body.into(),
+        receive_count,
+        sent_at,
+        body: record.body.ok_or_else(|| missing("body"))?.into(),
         attributes,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -124,7 +114,7 @@ mod tests {
             "messageAttributes": {
                 "type": { "stringValue": "app.assigned.v1", "stringListValues": [], "binaryListValues": [], "dataType": "String" },
                 "replay": { "stringValue": "2", "dataType": "Number" },
-                "blob": { "binaryValue": "not base64", "dataType": "Binary" },
+                "blob": { "binaryValue": "AP8=", "dataType": "Binary" },
             },
             "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
             "eventSource": "aws:sqs",
@@ -139,14 +129,15 @@ mod tests {
     }
 
     #[test]
-    fn a_record_becomes_a_delivery_with_its_textual_attributes() {
+    fn a_record_becomes_a_delivery_with_its_attributes() {
         let event = of(&json!([record()])).unwrap();
         let message = &event.messages[0];
         let delivery = message.delivery.as_ref().unwrap();
         assert_eq!(delivery.body, "{\"a\":\"ü\"}".as_bytes());
         assert_eq!((delivery.receive_count, delivery.sent_at.as_millisecond()), (3, 1_545_082_649_183));
         let attributes: Vec<_> = delivery.attributes.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        assert_eq!(attributes, [("replay", "2"), ("type", "app.assigned.v1")]);
+        let trace = "Root=1-5759e988-bd862e3fe1be46a994272793";
+        assert_eq!(attributes, [(TRACE_HEADER, trace), ("blob", "AP8="), ("replay", "2"), ("type", "app.assigned.v1")]);
         assert_eq!(message.trace.as_deref(), Some("Root=1-5759e988-bd862e3fe1be46a994272793"));
         assert_eq!(
             (message.id.as_str(), delivery.message_id.as_str()),
@@ -156,9 +147,13 @@ mod tests {
 
     #[test]
     fn a_record_that_cannot_be_read_keeps_its_id_and_leaves_the_others_alone() {
-        let event = of(&json!([{ "messageId": "a", "body": 7 }, record()])).unwrap();
-        assert!(event.messages[0].delivery.is_err() && event.messages[1].delivery.is_ok());
-        assert_eq!(event.messages[0].id.as_str(), "a");
+        for unreadable in [json!({ "body": 7 }), json!({ "receiptHandle": "r" }), json!({ "body": "x" })] {
+            let mut unreadable = unreadable;
+            unreadable["messageId"] = json!("a");
+            let event = of(&json!([unreadable, record()])).unwrap();
+            assert!(event.messages[0].delivery.is_err() && event.messages[1].delivery.is_ok(), "{unreadable}");
+            assert_eq!(event.messages[0].id.as_str(), "a");
+        }
     }
 
     #[test]
