@@ -17,6 +17,7 @@ mod inbox;
 mod item;
 pub mod lambda;
 mod logging;
+mod lookup;
 mod mail;
 mod message;
 pub mod metrics;

@@ -13,6 +13,7 @@ use serde_json::Value;
 type Document = (&'static str, fn() -> String);
 
 const DOCUMENTS: &[Document] = &[
+    ("docs/BACKENDS.md", sendoff_tests::conformance::document),
     ("docs/CONFIG.md", || sendoff_embedded::config::reference() + &sendoff_aws::settings::reference()),
     ("docs/DEPLOY.md", sendoff_tests::cost::document),
     ("docs/EVENTS.md", sendoff_events::reference),

@@ -168,6 +168,7 @@ macro_rules! every_promise {
             }
             schedules {
                 a_message_arrives_when_it_is_due_and_not_before
+                a_scheduled_message_keeps_its_attributes
                 the_past_means_now
                 the_delay_of_its_message_is_ignored
                 putting_a_name_again_replaces_message_and_moment

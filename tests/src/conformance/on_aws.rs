@@ -44,6 +44,30 @@ impl OnAws {
         })
     }
 
+    /// What the services can't do.
+    pub const LACKS: &[(Capability, &'static str)] = &[
+        (
+            Capability::StaleReceipts,
+            "SQS answers a delete by an old receipt of a standard queue with success, whether it deleted or not",
+        ),
+        (Capability::BinaryBodies, "SQS takes bodies of at least one character, of those that XML 1.0 allows"),
+        (Capability::AnyAttributeName, "SQS and SNS take attribute names of A-Z, a-z, 0-9, `_`, `-` and `.`"),
+        (
+            Capability::DeadLettersKeepTheirAge,
+            "the failure goes with a new message; SQS moves old ones only by its own redrive, which tells no reason",
+        ),
+        (
+            Capability::TellsTheFirstStart,
+            "StartExecution answers a repetition with the same input like the first one while the run goes on",
+        ),
+    ];
+
+    /// Where the emulator is wrong.
+    pub const UNPROVEN: &[(&'static str, &'static str)] = &[(
+        "schedules::a_scheduled_message_keeps_its_attributes",
+        "ministack 1.5.33 runs no universal targets of EventBridge Scheduler, which a message with attributes needs",
+    )];
+
     /// The ports over it.
     #[must_use]
     pub const fn store(&self) -> &Store {
@@ -265,29 +289,11 @@ impl Backend for OnAws {
     }
 
     fn unproven(&self) -> &'static [(&'static str, &'static str)] {
-        &[(
-            "schedules::a_message_arrives_when_it_is_due_and_not_before",
-            "ministack 1.5.33 runs no universal targets of EventBridge Scheduler, which a message with attributes needs",
-        )]
+        Self::UNPROVEN
     }
 
     fn lacks(&self) -> &'static [(Capability, &'static str)] {
-        &[
-            (
-                Capability::StaleReceipts,
-                "SQS answers a delete by an old receipt of a standard queue with success, whether it deleted or not",
-            ),
-            (Capability::BinaryBodies, "SQS takes bodies of at least one character, of those that XML 1.0 allows"),
-            (Capability::AnyAttributeName, "SQS and SNS take attribute names of A-Z, a-z, 0-9, `_`, `-` and `.`"),
-            (
-                Capability::DeadLettersKeepTheirAge,
-                "the failure goes with a new message; SQS moves old ones only by its own redrive, which tells no reason",
-            ),
-            (
-                Capability::TellsTheFirstStart,
-                "StartExecution answers a repetition with the same input like the first one while the run goes on",
-            ),
-        ]
+        Self::LACKS
     }
 }
 

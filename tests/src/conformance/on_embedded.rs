@@ -19,6 +19,10 @@ pub struct OnEmbedded {
 }
 
 impl OnEmbedded {
+    /// What it can't do.
+    pub const LACKS: &[(Capability, &'static str)] =
+        &[(Capability::PendingEvents, "a commit publishes in its own transaction, so nothing is ever pending")];
+
     /// A fresh one.
     #[must_use]
     pub fn open() -> BoxFuture<'static, Self> {
@@ -104,6 +108,6 @@ impl Backend for OnEmbedded {
     }
 
     fn lacks(&self) -> &'static [(Capability, &'static str)] {
-        &[(Capability::PendingEvents, "a commit publishes in its own transaction, so nothing is ever pending")]
+        Self::LACKS
     }
 }

@@ -38,12 +38,19 @@ async fn arrives(backend: &dyn Backend, queue: &dyn Queue, body: &str) {
 
 pub(super) async fn a_message_arrives_when_it_is_due_and_not_before(backend: &dyn Backend) {
     let queue = queue(backend).await;
-    let mut later = schedule(backend, "s", 4, "due");
-    later.message.attributes.insert("type".into(), "ü.v1".into());
-    put(backend, &later).await;
+    put(backend, &schedule(backend, "s", 4, "due")).await;
     backend.advance(backend.tick() * 3).await;
     assert_nothing_visible(&*queue, "it isn't due").await;
     backend.advance(backend.tick() * 2).await;
+    arrives(backend, &*queue, "due").await;
+}
+
+pub(super) async fn a_scheduled_message_keeps_its_attributes(backend: &dyn Backend) {
+    let queue = queue(backend).await;
+    let mut later = schedule(backend, "s", 2, "due");
+    later.message.attributes.insert("type".into(), "ü.v1".into());
+    put(backend, &later).await;
+    backend.advance(backend.tick() * 3).await;
     let delivery = receive_one(backend, &*queue).await;
     assert_eq!((&delivery.body[..], &delivery.attributes), (&b"due"[..], &later.message.attributes));
 }

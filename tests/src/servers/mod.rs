@@ -3,12 +3,14 @@
 #![expect(clippy::expect_used, reason = "a test without its server can't go on, and the message says what is missing")]
 
 mod emulator;
+mod mail;
 mod node;
 mod process;
 mod python;
 mod redis;
 
 pub use emulator::Emulator;
+pub use mail::MailServer;
 pub use node::node_modules;
 pub use process::{Server, free_port};
 pub use python::venv;

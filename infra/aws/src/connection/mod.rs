@@ -131,6 +131,12 @@ impl Aws {
         self.0.config.region().map_or("", Region::as_ref)
     }
 
+    /// What clients of other services are made from: region, credentials, the one HTTP client, timeouts.
+    #[must_use]
+    pub fn config(&self) -> &SdkConfig {
+        &self.0.config
+    }
+
     /// DynamoDB. Its calls are repeated by the SDK: every write of ours is conditional or carries a token.
     #[must_use]
     pub fn dynamodb(&self) -> &aws_sdk_dynamodb::Client {

@@ -7,7 +7,7 @@ use sendoff_consumers::{
     templates::Templates,
 };
 
-use super::{cache::lookup, consumer::ConsumerFunction, parts::Parts};
+use super::{consumer::ConsumerFunction, parts::Parts};
 use crate::{
     lambda::{FunctionError, run},
     mail::SecretEmail,
@@ -28,7 +28,7 @@ async fn make() -> Result<ConsumerFunction, FunctionError> {
     let parts = Parts::of(&[Need::Table, Need::InboxTable, Need::Queues, Need::Bucket, Need::Mail])?;
     let (from, url) = parts.settings.mail().map_err(FunctionError::start)?;
     let desk = EmailDesk {
-        records: lookup(&parts, "email").await,
+        records: parts.lookup("email").await,
         provider: Arc::new(SecretEmail::new(fetch(url, &parts.store))),
         templates: Arc::new(Templates::standard().map_err(FunctionError::start)?),
         from,

@@ -3,7 +3,6 @@
 
 pub mod api;
 pub mod authorizer;
-mod cache;
 mod consumer;
 pub mod email;
 mod http_answer;

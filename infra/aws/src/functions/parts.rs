@@ -5,12 +5,13 @@ use std::{io, sync::Arc};
 use sendoff_consumers::{Meter, RouterPorts};
 use sendoff_events::{Clock, Rng};
 use sendoff_host::{SystemClock, SystemRng};
-use sendoff_producers::{Publisher, api::KeySet};
+use sendoff_producers::{Lookup, Publisher, api::KeySet};
 
 use crate::{
     Aws, Environment, LogLevel, Store, auth_keys,
     lambda::FunctionError,
     log_to_stdout,
+    lookup::{lookup, shared},
     metrics::{CountingPublisher, EmfMeter},
     renewed::{Renewed, fetch},
     settings::{Need, Settings},
@@ -50,6 +51,11 @@ impl Parts {
     /// The topic. What it takes is counted under the function's name.
     pub(super) fn publisher(&self, name: &'static str) -> Arc<dyn Publisher> {
         Arc::new(CountingPublisher::new(self.store.publisher(), self.meter.clone(), name))
+    }
+
+    /// The records, remembered. Hits and misses are counted under the function's name.
+    pub(super) async fn lookup(&self, name: &'static str) -> Arc<dyn Lookup> {
+        lookup(&self.store, shared(&self.store, &self.settings).await, self.meter(), name)
     }
 
     /// Writes what was measured, where CloudWatch finds it.

@@ -13,10 +13,11 @@ use sendoff_consumers::{
 };
 use serde_json::value::RawValue;
 
-use super::{cache::shared, parts::Parts};
+use super::parts::Parts;
 use crate::{
     changes::record::StreamRecord,
     lambda::{Answer, Deadline, Function, FunctionError, Invocation, Outcome, StreamBatch, answer, run},
+    lookup::shared,
     settings::Need,
 };
 
@@ -43,7 +44,7 @@ async fn make() -> Result<Reactions, FunctionError> {
     let context = ReactionContext { clock: parts.clock.clone(), rng: parts.rng.clone() };
     let timeline = Arc::new(Timeline { records: parts.store.records() });
     let mut reactors = vec![Reactor::new(timeline, parts.store.changes(), context.clone())];
-    if let Some(shared) = shared(&parts).await {
+    if let Some(shared) = shared(&parts.store, &parts.settings).await {
         let invalidation = CacheInvalidation::new(shared, &CacheSettings::default(), parts.clock.clone());
         reactors.push(Reactor::new(Arc::new(invalidation), parts.store.changes(), context));
     }

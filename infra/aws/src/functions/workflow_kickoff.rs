@@ -2,7 +2,7 @@
 
 use sendoff_consumers::handlers::WorkflowKickoff;
 
-use super::{cache::lookup, consumer::ConsumerFunction, parts::Parts};
+use super::{consumer::ConsumerFunction, parts::Parts};
 use crate::{
     lambda::{FunctionError, run},
     settings::Need,
@@ -20,6 +20,6 @@ pub fn main() -> Result<(), lambda_runtime::Error> {
 async fn make() -> Result<ConsumerFunction, FunctionError> {
     let parts = Parts::of(&[Need::Table, Need::InboxTable, Need::Queues, Need::Bucket, Need::Runs])?;
     let kickoff =
-        WorkflowKickoff { records: lookup(&parts, "workflow-kickoff").await, workflows: parts.store.workflows() };
+        WorkflowKickoff { records: parts.lookup("workflow-kickoff").await, workflows: parts.store.workflows() };
     ConsumerFunction::new("workflow-kickoff", parts, |router| router.with(kickoff))
 }

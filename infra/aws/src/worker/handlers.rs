@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use sendoff_consumers::{
     Handler as _, Router, RouterPorts,
+    cache::SharedCache,
     handlers::{EmailAppAssigned, EmailDesk, WorkflowKickoff, with_email},
     templates::Templates,
 };
@@ -12,6 +13,7 @@ use sendoff_host::config::{ConfigError, Problem, Source, nearest, shown};
 use super::WorkerError;
 use crate::{
     Store,
+    lookup::lookup,
     mail::SecretEmail,
     renewed::fetch,
     settings::{Consumers, Need, Settings},
@@ -71,12 +73,19 @@ fn unknown(chosen: &Consumers) -> impl Iterator<Item = Problem> {
 /// # Errors
 ///
 /// [`WorkerError`] when one of them can't be made.
-pub(super) fn router(settings: &Settings, store: &Store, ports: RouterPorts) -> Result<Router, WorkerError> {
+pub(super) fn router(
+    settings: &Settings,
+    store: &Store,
+    cache: Option<&Arc<dyn SharedCache>>,
+    ports: RouterPorts,
+) -> Result<Router, WorkerError> {
+    let meter = ports.meter.clone();
+    let remembered = |name| lookup(store, cache.cloned(), meter.clone(), name);
     let mut router = Router::new(ports);
     if settings.consumers.contain(EMAIL) {
         let (from, url) = settings.mail()?;
         let desk = EmailDesk {
-            records: store.records(),
+            records: remembered(EMAIL),
             provider: Arc::new(SecretEmail::new(fetch(url, store))),
             templates: Arc::new(Templates::standard()?),
             from,
@@ -84,7 +93,8 @@ pub(super) fn router(settings: &Settings, store: &Store, ports: RouterPorts) -> 
         router = with_email(router, desk)?;
     }
     if settings.consumers.contain(WORKFLOW_KICKOFF) {
-        router = router.with(WorkflowKickoff { records: store.records(), workflows: store.workflows() })?;
+        router =
+            router.with(WorkflowKickoff { records: remembered(WORKFLOW_KICKOFF), workflows: store.workflows() })?;
     }
     Ok(router)
 }

@@ -4,7 +4,9 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures::future::select_all;
 use sendoff_consumers::{
-    self as consumers, Count, Meter as _, ReactionContext, Reactor, RouterPorts, WorkerSettings, reactions::Timeline,
+    self as consumers, Count, Meter as _, Reaction, ReactionContext, Reactor, RouterPorts, WorkerSettings,
+    cache::{CacheSettings, SharedCache},
+    reactions::{CacheInvalidation, Timeline},
 };
 use sendoff_events::{Clock, Rng};
 use sendoff_host::{PartError, Phase, SystemClock, SystemRng};
@@ -19,6 +21,7 @@ use super::{
 };
 use crate::{
     Aws, Store,
+    lookup::shared,
     metrics::{CountingPublisher, PrometheusMeter},
     settings::Settings,
 };
@@ -58,14 +61,15 @@ impl Worker {
             keep: settings.inbox_keep,
             meter: meter.clone(),
         };
-        let router = handlers::router(settings, &store, ports)?;
+        let cache = shared(&store, settings).await;
+        let router = handlers::router(settings, &store, cache.as_ref(), ports)?;
         let names: Vec<&'static str> = router.consumers().map(|consumer| consumer.name()).collect();
         // A counter that is there from the beginning shows its first step as a step.
         names.iter().for_each(|name| OUTCOMES.iter().for_each(|what| meter.count(*what, name, 0)));
         meter.count(Count::Published, SWEEP, 0);
-        let reaction = settings.stream_arn.is_some().then(|| Arc::new(Timeline { records: store.records() }));
-        let reactions: Vec<_> = reaction.iter().map(|reaction| consumers::Reaction::name(&**reaction)).collect();
-        reach::all(&store, &names, &reactions).await.map_err(WorkerError::Unreachable)?;
+        let reactions = reactions(settings, &store, cache);
+        let reacting: Vec<_> = reactions.iter().map(|reaction| reaction.name()).collect();
+        reach::all(&store, &names, &reacting).await.map_err(WorkerError::Unreachable)?;
 
         let listening = |source| WorkerError::Listen { address: settings.listen, source };
         let listener = TcpListener::bind(settings.listen).await.map_err(listening)?;
@@ -88,11 +92,12 @@ impl Worker {
                 Ok(())
             });
         }
-        if let Some(reaction) = reaction {
+        for reaction in reactions {
+            let name = reaction.name();
             let context = ReactionContext { clock: clock.clone(), rng: rng.clone() };
             let reactor = Reactor::new(reaction, store.changes(), context);
             let stop = front.stop_signal();
-            front.run("the reaction to changes", async move {
+            front.run(format!("the reaction `{name}`"), async move {
                 reactor.run(stop).await;
                 Ok(())
             });
@@ -142,6 +147,18 @@ impl Worker {
         }
         result
     }
+}
+
+/// The reactions to changes, if the stream is to be read: the timeline, and the cache if there is one to be kept up to date.
+fn reactions(settings: &Settings, store: &Store, cache: Option<Arc<dyn SharedCache>>) -> Vec<Arc<dyn Reaction>> {
+    if settings.stream_arn.is_none() {
+        return Vec::new();
+    }
+    let mut reactions: Vec<Arc<dyn Reaction>> = vec![Arc::new(Timeline { records: store.records() })];
+    if let Some(cache) = cache {
+        reactions.push(Arc::new(CacheInvalidation::new(cache, &CacheSettings::default(), store.clock.clone())));
+    }
+    reactions
 }
 
 fn lines(errors: &[crate::CallError]) -> String {

@@ -1,0 +1,157 @@
+//! What happens in a deployed system. One stack serves all: it takes a while to come up.
+
+use bytes::Bytes;
+use reqwest::{Method, StatusCode};
+use sendoff_consumers::{Failure, IdempotencyKey, NewMessage, RunStatus, Status};
+use sendoff_events::{AppAssigned, Envelope, EventId, Origin, Outgoing, at_millis};
+use sendoff_host::{SystemClock, SystemRng};
+use sendoff_producers::UnitOfWork;
+use serde_json::json;
+
+use crate::{
+    caller::Caller,
+    stack::{Stack, eventually},
+};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_deployed_template_takes_calls_and_sends_mail() {
+    let stack = Stack::deploy().await;
+    strangers_are_kept_out(&stack).await;
+    let caller = Caller::of(&stack);
+    given_people_and_apps(&caller).await;
+    a_call_ends_as_a_mail(&stack, &caller).await;
+    a_submission_ends_as_a_run_and_in_the_timeline(&stack, &caller).await;
+    what_was_committed_is_published_although_its_committer_died(&stack).await;
+    a_poisoned_message_is_a_dead_letter_and_its_neighbour_is_mailed(&stack).await;
+}
+
+async fn strangers_are_kept_out(stack: &Stack) {
+    for token in ["", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJncmFjZSJ9."] {
+        let stranger = Caller::of(stack).with_token(token);
+        let (status, ..) = stranger.call(Method::GET, "/v1/apps/crm", None).await;
+        assert!(matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN), "{token}: {status}");
+    }
+}
+
+async fn given_people_and_apps(caller: &Caller) {
+    for user in ["ada", "bjorn", "carol", "dora"] {
+        let body = json!({ "name": user, "email": format!("{user}@example.org"), "locale": "en" });
+        caller.change(Method::PUT, &format!("/v1/users/{user}"), Some(body)).await;
+    }
+    let workflow = json!({ "name": "approve", "version": 1, "steps": ["check", "ask", "book"] });
+    let app = json!({ "name": "CRM", "owners": ["ada"], "workflow": workflow });
+    caller.change(Method::PUT, "/v1/apps/crm", Some(app)).await;
+}
+
+/// The mails to a user, once there is one.
+async fn mail_to(stack: &Stack, user: &str) -> String {
+    let to = format!("To: {user}@example.org");
+    eventually(&format!("a mail to {user}"), async || {
+        stack.mail.received().into_iter().find(|mail| mail.lines().any(|line| line == to))
+    })
+    .await
+}
+
+/// The outcome of an event at its consumer, once it has one.
+async fn outcome(stack: &Stack, consumer: &str, event: EventId) -> (Status, Option<String>) {
+    let inbox = stack.store().inbox();
+    let key = IdempotencyKey::new(consumer, event);
+    eventually(&format!("the end of {key}"), async || {
+        let record = inbox.get(&key).await.expect("the inbox answers")?;
+        let provider_id = record.steps.values().find_map(|step| step.provider_id.clone());
+        (record.status != Status::Claimed).then_some((record.status, provider_id))
+    })
+    .await
+}
+
+async fn a_call_ends_as_a_mail(stack: &Stack, caller: &Caller) {
+    let (event, _) = caller.change(Method::PUT, "/v1/apps/crm/assignments/bjorn", None).await;
+    let mail = mail_to(stack, "bjorn").await;
+    assert!(
+        mail.contains("From: Apps <apps@example.org>") || mail.contains("From: \"Apps\" <apps@example.org>"),
+        "{mail}"
+    );
+    assert!(mail.contains("CRM") && mail.contains(&format!("X-Idempotency-Key: email/{event}/bjorn")), "{mail}");
+    assert_eq!(outcome(stack, "email", event.parse().unwrap()).await.0, Status::Done);
+}
+
+async fn a_submission_ends_as_a_run_and_in_the_timeline(stack: &Stack, caller: &Caller) {
+    let body = json!({ "fields": { "amount": 12.5 } });
+    let (event, _) = caller.change(Method::POST, "/v1/apps/crm/submissions", Some(body)).await;
+    let (status, run) = outcome(stack, "workflow-kickoff", event.parse().unwrap()).await;
+    assert_eq!(status, Status::Done);
+    let (workflows, run) = (stack.store().workflows(), run.expect("the run's name"));
+    let taken = eventually("the end of the run", async || {
+        let found = workflows.get(&run).await.expect("the runs answer").expect("it is there");
+        (found.status == RunStatus::Succeeded).then_some(found.taken)
+    })
+    .await;
+    assert_eq!(taken.iter().map(|step| step.id.as_str()).collect::<Vec<_>>(), ["check", "ask", "book"]);
+    mail_to(stack, "ada").await;
+    eventually("the timeline", async || {
+        let (_, _, page) = caller.call(Method::GET, "/v1/apps/crm/timeline", None).await;
+        let text = page.to_string();
+        ["app created", "user assigned", "submission created"].iter().all(|action| text.contains(action)).then_some(())
+    })
+    .await;
+}
+
+/// A fresh assignment of `user`.
+fn assigned(user: &str) -> Outgoing {
+    let id = |text: &str| text.parse().unwrap();
+    let data = AppAssigned { app_id: "crm".parse().unwrap(), user_id: id(user), assigned_by: id("grace") };
+    let origin = Origin {
+        source: "/deployed".into(),
+        tenant: "acme".parse().unwrap(),
+        correlation: None,
+        causation: None,
+        traceparent: None,
+    };
+    Envelope::new(data, origin, Some(1), &SystemClock, &SystemRng::new()).encode().unwrap()
+}
+
+/// A commit without a publication, as of an API that was killed in between: the stream's relay has to see it.
+async fn what_was_committed_is_published_although_its_committer_died(stack: &Stack) {
+    let event = assigned("carol");
+    let work = UnitOfWork {
+        tenant: event.tenant.clone(),
+        actor: "grace".into(),
+        at: at_millis(sendoff_events::Clock::now(&SystemClock)),
+        writes: Vec::new(),
+        events: vec![event.clone()],
+        request: None,
+    };
+    stack.store().records().commit(work).await.expect("committed");
+    let mail = mail_to(stack, "carol").await;
+    assert!(mail.contains(&format!("X-Idempotency-Key: email/{}/carol", event.id)), "{mail}");
+    let outbox = stack.store().outbox();
+    eventually("the mark", async || {
+        let pending = outbox.pending(sendoff_events::Clock::now(&SystemClock), 100).await.expect("the outbox answers");
+        pending.is_empty().then_some(())
+    })
+    .await;
+}
+
+async fn a_poisoned_message_is_a_dead_letter_and_its_neighbour_is_mailed(stack: &Stack) {
+    let queue = stack.store().queue("email");
+    let message = |body: Bytes| NewMessage { body, ..NewMessage::default() };
+    let sent = queue.send(&[message("Hello!".into()), message(assigned("dora").body)]).await;
+    assert!(sent.iter().all(Result::is_ok), "{sent:?}");
+    mail_to(stack, "dora").await;
+    let sqs = stack.aws.sqs();
+    let letter = eventually("the dead letter", async || {
+        let receive =
+            sqs.receive_message().queue_url(stack.output("EmailDeadLettersUrl")).message_attribute_names("All");
+        receive.send().await.expect("the queue answers").messages.unwrap_or_default().pop()
+    })
+    .await;
+    assert_eq!(letter.body(), Some("Hello!"));
+    let told = letter.message_attributes().unwrap()["failure"].string_value().unwrap();
+    let failure: Failure = serde_json::from_str(told).unwrap();
+    assert_eq!((&*failure.reason, &*failure.consumer), ("not-json", "email"));
+    eventually("the queue is empty", async || {
+        let depth = queue.depth().await.expect("the queue answers");
+        (depth.visible + depth.in_flight + depth.delayed == 0).then_some(())
+    })
+    .await;
+}

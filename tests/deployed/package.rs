@@ -1,0 +1,82 @@
+//! What `sam build` and `sam package` do to a template: each function's binary in an archive, and the template with the places
+//! where the archives are.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use aws_sdk_s3::primitives::ByteStream;
+use sendoff_aws::Aws;
+
+const TEMPLATE: &str = include_str!("../../infra/aws/template.yaml");
+const RUNS: &[u8] = include_bytes!("../../infra/aws/asl/run.asl.json");
+
+/// Every function and where cargo has put it.
+const FUNCTIONS: [(&str, &str); 7] = [
+    ("api", env!("CARGO_BIN_EXE_api")),
+    ("authorizer", env!("CARGO_BIN_EXE_authorizer")),
+    ("email", env!("CARGO_BIN_EXE_email")),
+    ("reactions", env!("CARGO_BIN_EXE_reactions")),
+    ("relay", env!("CARGO_BIN_EXE_relay")),
+    ("sweep", env!("CARGO_BIN_EXE_sweep")),
+    ("workflow-kickoff", env!("CARGO_BIN_EXE_workflow-kickoff")),
+];
+
+/// Puts the archives and the state machine into `bucket`, and gives the template that points there. Every function gets the
+/// emulator's address: it doesn't tell it by itself.
+pub(crate) async fn package(aws: &Aws, bucket: &str, endpoint: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let put = async |key: String, bytes: ByteStream| {
+        aws.s3().put_object().bucket(bucket).key(key).body(bytes).send().await.expect("uploaded");
+    };
+    put("run.asl.json".into(), ByteStream::from_static(RUNS)).await;
+    for (name, binary) in FUNCTIONS {
+        let archive = zip(Path::new(binary), &folder.path().join(format!("{name}.zip")));
+        put(format!("{name}.zip"), ByteStream::from_path(archive).await.unwrap()).await;
+    }
+    let mut binary = None;
+    let mut packaged = String::with_capacity(TEMPLATE.len());
+    for line in TEMPLATE.lines() {
+        if let Some((_, rest)) = line.split_once("Binary: ") {
+            binary = Some(rest.trim_end_matches([' ', '}']));
+        }
+        let line = match line {
+            "      CodeUri: ." => {
+                format!("      CodeUri: s3://{bucket}/{}.zip", binary.take().expect("a binary is named first"))
+            }
+            "      DefinitionUri: asl/run.asl.json" => format!("      DefinitionUri: s3://{bucket}/run.asl.json"),
+            "    Handler: bootstrap" => {
+                format!("    Handler: bootstrap\n    Environment: {{Variables: {{AWS_ENDPOINT_URL: '{endpoint}'}}}}")
+            }
+            line => line.to_owned(),
+        };
+        packaged.push_str(&line);
+        packaged.push('\n');
+    }
+    for (name, _) in FUNCTIONS {
+        assert!(packaged.contains(&format!("s3://{bucket}/{name}.zip")), "the template has no function `{name}`");
+    }
+    packaged
+}
+
+/// An archive that holds the binary, without what only a debugger needs, as `bootstrap`.
+fn zip(binary: &Path, archive: &Path) -> PathBuf {
+    // A function's own zip file: executable, and stored as it is, for it is unpacked at once.
+    const ZIP: &str = "
+import sys, zipfile
+entry = zipfile.ZipInfo('bootstrap')
+entry.external_attr = 0o755 << 16
+with zipfile.ZipFile(sys.argv[2], 'w') as archive, open(sys.argv[1], 'rb') as binary:
+    archive.writestr(entry, binary.read())
+";
+    let stripped = archive.with_extension("stripped");
+    run(Command::new("strip").arg("-o").arg(&stripped).arg(binary));
+    run(Command::new("python3").args(["-c", ZIP]).arg(&stripped).arg(archive));
+    archive.to_path_buf()
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?} can't be run: {error}"));
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
