@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sendoff_events::{BoxFuture, Clock, Rng, Timestamp};
 use sendoff_producers::RecordKey;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{Failure, HandlerError, Policy};
 
@@ -29,6 +29,25 @@ pub struct Change {
     pub old: Option<Value>,
     /// What it holds now; `None` when it was deleted.
     pub new: Option<Value>,
+}
+
+impl Change {
+    /// The change as the body of a dead letter, with its images: what a person, or a replay, needs to know of it.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let Self { position, key, version, actor, at, old, new } = self;
+        json!({
+            "position": position.0,
+            "tenant": key.tenant,
+            "collection": key.collection,
+            "id": key.id,
+            "version": version,
+            "actor": actor,
+            "at": at,
+            "old": old,
+            "new": new,
+        })
+    }
 }
 
 /// The change stream can't be reached; trying again later may help.

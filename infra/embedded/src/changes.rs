@@ -88,22 +88,10 @@ impl Changes for SqliteChanges {
 
 fn park(tx: &Tx<'_>, reaction: &str, change: &Change, failure: &str) -> rusqlite::Result<()> {
     let queue = names::of_reaction(tx, reaction)?;
-    let Change { position, key, version, actor, at, old, new } = change;
-    let body = json!({
-        "position": position.0,
-        "tenant": key.tenant,
-        "collection": key.collection,
-        "id": key.id,
-        "version": version,
-        "actor": actor,
-        "at": at,
-        "old": old,
-        "new": new,
-    });
-    let attributes = json!({ "tenant": key.tenant });
+    let attributes = json!({ "tenant": change.key.tenant });
     // A crash between parking and the checkpoint parks again: the same dead letter, not a second one.
-    let once = format!("parked/{reaction}/{}", position.0);
-    let body = body.to_string().into_bytes();
+    let once = format!("parked/{reaction}/{}", change.position.0);
+    let body = change.to_json().to_string().into_bytes();
     tx.run(PARK, params![queue, tx.now, body, columns::json(&attributes)?, failure, once])?;
     tx.wake(queue);
     Ok(())

@@ -6,7 +6,6 @@ mod mail;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 pub use error::SystemError;
-use futures::future::select_all;
 use sendoff_consumers::{
     Consumer, NoMeter, ReactionContext, Reactor, Router, RouterError, RouterPorts, Stop, Worker, WorkerSettings,
     handlers::{EmailDesk, WorkflowKickoff, standard},
@@ -15,7 +14,7 @@ use sendoff_consumers::{
 };
 use sendoff_events::{Clock, Rng};
 pub use sendoff_host::PartError;
-use sendoff_host::{Phase, SystemClock, SystemRng};
+use sendoff_host::{Phase, Phases, SystemClock, SystemRng};
 use sendoff_producers::api::{self, ApiState, DevelopmentKey, KeySet, Limits};
 use tokio::net::TcpListener;
 
@@ -35,7 +34,7 @@ pub struct System {
     store: Store,
     address: SocketAddr,
     consumers: Vec<Arc<Consumer>>,
-    phases: Vec<Phase>,
+    phases: Phases,
 }
 
 impl System {
@@ -135,7 +134,7 @@ impl System {
         front.run("the API", async move {
             axum::serve(listener, api).with_graceful_shutdown(stop.requested()).await.map_err(|e| e.to_string())
         });
-        Ok(Self { store, address, consumers, phases: vec![front, middle, back] })
+        Ok(Self { store, address, consumers, phases: Phases::new(vec![front, middle, back]) })
     }
 
     /// Where the API listens.
@@ -158,7 +157,7 @@ impl System {
 
     /// Resolves when a part has failed. Then the rest should be shut down: half a system is worse than none.
     pub async fn failed(&mut self) -> PartError {
-        select_all(self.phases.iter_mut().map(|phase| Box::pin(phase.failed()))).await.0
+        self.phases.failed().await
     }
 
     /// Stops everything in order and loses nothing: requests that were taken are answered, running handlers get the grace
@@ -168,10 +167,7 @@ impl System {
     ///
     /// [`PartError`] of the first part that failed while it stopped; everything is stopped nevertheless.
     pub async fn shutdown(self) -> Result<(), PartError> {
-        let mut result = Ok(());
-        for phase in self.phases {
-            result = result.and(phase.stop().await);
-        }
+        let result = self.phases.stop().await;
         self.store.shutdown().await;
         result
     }

@@ -8,6 +8,6 @@ mod program;
 mod signals;
 
 pub use clock::{SystemClock, SystemRng};
-pub use parts::{PartError, Phase};
+pub use parts::{PartError, Phase, Phases};
 pub use program::{Exit, Stopped, end};
 pub use signals::Signals;

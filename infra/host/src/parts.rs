@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use futures::future::select_all;
 use sendoff_consumers::{Stop, Stopper};
 use tokio::task::{JoinError, JoinHandle};
 
@@ -98,6 +99,35 @@ impl Phase {
                 }
             };
             result = result.and(Err(PartError { part: name, why }));
+        }
+        result
+    }
+}
+
+/// Phases of a system, stopped one after the other, so that nothing loses what it depends on.
+pub struct Phases(Vec<Phase>);
+
+impl Phases {
+    /// Phases in the order in which they are stopped.
+    #[must_use]
+    pub const fn new(phases: Vec<Phase>) -> Self {
+        Self(phases)
+    }
+
+    /// Resolves when a part has failed. Then the rest should be shut down: half a system is worse than none.
+    pub async fn failed(&mut self) -> PartError {
+        select_all(self.0.iter_mut().map(|phase| Box::pin(phase.failed()))).await.0
+    }
+
+    /// Stops everything in order.
+    ///
+    /// # Errors
+    ///
+    /// [`PartError`] of the first part that failed while it stopped; everything is stopped nevertheless.
+    pub async fn stop(self) -> Result<(), PartError> {
+        let mut result = Ok(());
+        for phase in self.0 {
+            result = result.and(phase.stop().await);
         }
         result
     }

@@ -1,7 +1,7 @@
 //! A change that its reaction can't deal with, as a message in the reaction's dead-letter queue.
 
 use sendoff_consumers::{Attributes, Change, FAILURE_ATTRIBUTE, Failure};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::{CallError, Store, message::SqsMessage};
 
@@ -20,31 +20,17 @@ fn message(change: &Change, failure: &Failure) -> Result<SqsMessage, String> {
         (FAILURE_ATTRIBUTE.to_owned(), failure.to_attribute()),
         ("tenant".to_owned(), change.key.tenant.to_string()),
     ]);
-    let whole = body(change, &change.old, &change.new, None);
-    SqsMessage::new(whole.as_bytes(), &attributes).or_else(|_| {
+    let mut body = change.to_json();
+    SqsMessage::new(text(&body).as_bytes(), &attributes).or_else(|_| {
         // A record of DynamoDB may be larger than a message. Its key and version tell which change it was.
-        let note = "too large for a message: the record's data is left out";
-        SqsMessage::new(body(change, &None, &None, Some(note)).as_bytes(), &attributes)
+        (body["old"], body["new"]) = (Value::Null, Value::Null);
+        body["images"] = "too large for a message: the record's data is left out".into();
+        SqsMessage::new(text(&body).as_bytes(), &attributes)
     })
 }
 
-fn body(change: &Change, old: &Option<Value>, new: &Option<Value>, images: Option<&str>) -> String {
-    let Change { position, key, version, actor, at, .. } = change;
-    let mut body = json!({
-        "position": position.0,
-        "tenant": key.tenant,
-        "collection": key.collection,
-        "id": key.id,
-        "version": version,
-        "actor": actor,
-        "at": at,
-        "old": old,
-        "new": new,
-    });
-    if let Some(images) = images {
-        body["images"] = images.into();
-    }
-    // Characters that a message may not hold are escaped; SQS refuses them otherwise.
+/// The JSON with the characters escaped that a message may not hold: SQS refuses them otherwise.
+fn text(body: &Value) -> String {
     body.to_string().replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
 }
 
@@ -53,6 +39,7 @@ mod tests {
     use sendoff_consumers::{Class, Position};
     use sendoff_events::Timestamp;
     use sendoff_producers::RecordKey;
+    use serde_json::json;
 
     use super::*;
 

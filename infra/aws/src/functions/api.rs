@@ -22,6 +22,9 @@ pub fn main() -> Result<(), lambda_runtime::Error> {
     run(make)
 }
 
+/// The largest request body, in bytes: what it holds goes into one item of the table, which DynamoDB limits to 400 KB.
+const BODY_LIMIT: usize = 300 * 1024;
+
 struct Api {
     parts: Parts,
     /// The router, with the keys that it checks tokens with.
@@ -37,7 +40,7 @@ async fn make() -> Result<Api, FunctionError> {
         let keys = crate::auth_keys::keys_of(text)?;
         let state = ApiState::new(store.records(), keys, clock.clone(), rng.clone())
             .with_fast_path(store.outbox(), publisher.clone())
-            .with_limits(Limits::default());
+            .with_limits(Limits { body_bytes: BODY_LIMIT, ..Limits::default() });
         Ok(router(state))
     };
     Ok(Api { router: Renewed::new(fetch(keys, &parts.store), Box::new(make)), parts })

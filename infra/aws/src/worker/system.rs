@@ -2,14 +2,13 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use futures::future::select_all;
 use sendoff_consumers::{
     self as consumers, Count, Meter as _, Reaction, ReactionContext, Reactor, RouterPorts, WorkerSettings,
     cache::{CacheSettings, SharedCache},
     reactions::{CacheInvalidation, Timeline},
 };
 use sendoff_events::{Clock, Rng};
-use sendoff_host::{PartError, Phase, SystemClock, SystemRng};
+use sendoff_host::{PartError, Phase, Phases, SystemClock, SystemRng};
 use tokio::net::TcpListener;
 
 use super::{
@@ -40,7 +39,7 @@ const OUTCOMES: [Count; 6] =
 /// last, so that a probe can see it stop.
 pub struct Worker {
     address: SocketAddr,
-    phases: Vec<Phase>,
+    phases: Phases,
 }
 
 impl Worker {
@@ -120,7 +119,7 @@ impl Worker {
         back.run("the pages", async move {
             axum::serve(listener, pages).with_graceful_shutdown(stop.requested()).await.map_err(|e| e.to_string())
         });
-        Ok(Self { address, phases: vec![front, back] })
+        Ok(Self { address, phases: Phases::new(vec![front, back]) })
     }
 
     /// Where it listens.
@@ -131,7 +130,7 @@ impl Worker {
 
     /// Resolves when a part has failed. Then the rest should be shut down.
     pub async fn failed(&mut self) -> PartError {
-        select_all(self.phases.iter_mut().map(|phase| Box::pin(phase.failed()))).await.0
+        self.phases.failed().await
     }
 
     /// Stops everything in order and loses nothing: running handlers get the grace period, and what isn't finished by then
@@ -141,11 +140,7 @@ impl Worker {
     ///
     /// [`PartError`] of the first part that failed while it stopped; everything is stopped nevertheless.
     pub async fn shutdown(self) -> Result<(), PartError> {
-        let mut result = Ok(());
-        for phase in self.phases {
-            result = result.and(phase.stop().await);
-        }
-        result
+        self.phases.stop().await
     }
 }
 
