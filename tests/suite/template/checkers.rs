@@ -40,6 +40,15 @@ fn cfn_lint_finds_nothing_in_the_template() {
 }
 
 #[test]
+fn cfn_lint_finds_nothing_in_the_part_that_the_demo_makes() {
+    let folder = tempfile::tempdir().unwrap();
+    let template = folder.path().join("data.json");
+    fs::write(&template, sendoff_aws::provision::data().unwrap().to_string()).unwrap();
+    let output = cfn_lint(&template);
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+#[test]
 fn cfn_lint_sees_errors_in_plain_resources_and_behind_the_sam_transform() {
     let text = fs::read_to_string(Template::folder().join("template.yaml")).unwrap();
     let planted = [

@@ -2,8 +2,8 @@
 
 use std::{fs, path::PathBuf};
 
-use saphyr::{LoadableYamlNode, ScalarOwned, YamlOwned};
-use serde_json::{Map, Value, json};
+use sendoff_aws::provision;
+use serde_json::Value;
 
 /// The template.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,9 +20,7 @@ impl Template {
 
     pub(super) fn read() -> Self {
         let text = fs::read_to_string(Self::folder().join("template.yaml")).expect("the template is there");
-        let documents = YamlOwned::load_from_str(&text).expect("the template is YAML");
-        let [document] = &documents[..] else { panic!("the template is one document") };
-        Self(plain(document))
+        Self(provision::read(&text).expect("the template is YAML"))
     }
 
     /// All resources, of a type or, with the empty one, of every type.
@@ -82,56 +80,4 @@ impl Template {
 pub(super) fn referred(value: &Value) -> Option<&str> {
     let name = value["Ref"].as_str().or_else(|| value["Fn::GetAtt"][0].as_str())?;
     Some(name.split('.').next().unwrap_or(name))
-}
-
-fn plain(yaml: &YamlOwned) -> Value {
-    match yaml {
-        YamlOwned::Value(scalar) => match scalar {
-            ScalarOwned::Null => Value::Null,
-            ScalarOwned::Boolean(is) => json!(is),
-            ScalarOwned::Integer(number) => json!(number),
-            ScalarOwned::FloatingPoint(number) => json!(number.into_inner()),
-            ScalarOwned::String(text) => json!(text),
-        },
-        YamlOwned::Sequence(list) => list.iter().map(plain).collect(),
-        YamlOwned::Mapping(map) => Value::Object(
-            map.iter()
-                .map(|(key, value)| match plain(key) {
-                    Value::String(key) => (key, plain(value)),
-                    key => (key.to_string(), plain(value)),
-                })
-                .collect(),
-        ),
-        YamlOwned::Tagged(tag, value) => function(&tag.suffix, plain(value)),
-        YamlOwned::Representation(..) | YamlOwned::Alias(_) | YamlOwned::BadValue => {
-            panic!("CloudFormation takes no {yaml:?}")
-        }
-    }
-}
-
-/// The long form of a function.
-fn function(name: &str, argument: Value) -> Value {
-    let (name, argument) = match (name, &argument) {
-        ("Ref" | "Condition", _) => (name.to_owned(), argument),
-        ("GetAtt", Value::String(path)) => {
-            let (resource, attribute) = path.split_once('.').expect("an attribute of a resource");
-            ("Fn::GetAtt".to_owned(), json!([resource, attribute]))
-        }
-        _ => (format!("Fn::{name}"), argument),
-    };
-    Value::Object(Map::from_iter([(name, argument)]))
-}
-
-#[test]
-fn functions_are_read_in_their_long_form() {
-    let yaml = "a: !Ref X\nb: !GetAtt X.Stream.Arn\nc: !If [C, !Sub '${X}-y', !Ref AWS::NoValue]\nd: \"1\"\n2: 3";
-    let documents = YamlOwned::load_from_str(yaml).unwrap();
-    let expected = json!({
-        "a": { "Ref": "X" },
-        "b": { "Fn::GetAtt": ["X", "Stream.Arn"] },
-        "c": { "Fn::If": ["C", { "Fn::Sub": "${X}-y" }, { "Ref": "AWS::NoValue" }] },
-        "d": "1",
-        "2": 3,
-    });
-    assert_eq!(plain(&documents[0]), expected);
 }

@@ -46,6 +46,8 @@ pub struct Aws(Arc<Inner>);
 struct Inner {
     config: SdkConfig,
     environment: Environment,
+    #[cfg(feature = "provision")]
+    cloudformation: OnceLock<aws_sdk_cloudformation::Client>,
     dynamodb: OnceLock<aws_sdk_dynamodb::Client>,
     streams: OnceLock<aws_sdk_dynamodbstreams::Client>,
     s3: OnceLock<aws_sdk_s3::Client>,
@@ -114,6 +116,8 @@ impl Aws {
         Self(Arc::new(Inner {
             config: base.build(),
             environment,
+            #[cfg(feature = "provision")]
+            cloudformation: OnceLock::new(),
             dynamodb: OnceLock::new(),
             streams: OnceLock::new(),
             s3: OnceLock::new(),
@@ -135,6 +139,18 @@ impl Aws {
     #[must_use]
     pub fn config(&self) -> &SdkConfig {
         &self.0.config
+    }
+
+    /// CloudFormation. Its calls are repeated by the SDK: a creation carries a token.
+    #[cfg(feature = "provision")]
+    #[must_use]
+    pub fn cloudformation(&self) -> &aws_sdk_cloudformation::Client {
+        self.0.cloudformation.get_or_init(|| {
+            let config = aws_sdk_cloudformation::config::Builder::from(&self.0.config);
+            aws_sdk_cloudformation::Client::from_conf(
+                self.at(config, "CLOUDFORMATION", |c, url| c.endpoint_url(url)).build(),
+            )
+        })
     }
 
     /// DynamoDB. Its calls are repeated by the SDK: every write of ours is conditional or carries a token.

@@ -1,7 +1,7 @@
 //! An event as an item of the outbox.
 
 use bytes::Bytes;
-use sendoff_events::{BlobError, Blobs, EventId, Outgoing, Pointer, Timestamp};
+use sendoff_events::{BlobError, Blobs, EventId, EventType, Outgoing, Pointer, Timestamp};
 
 use crate::{
     item::{Attribute, Damage, Item},
@@ -94,6 +94,11 @@ impl Stored {
     /// The event's id.
     pub(crate) fn id(&self) -> EventId {
         self.event.id
+    }
+
+    /// The event's type.
+    pub(crate) fn event_type(&self) -> &EventType {
+        &self.event.event_type
     }
 
     /// Whether it is the same event as this one. A body that is put aside stands under the event's id, and isn't fetched to

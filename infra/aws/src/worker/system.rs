@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use sendoff_consumers::{
-    self as consumers, Count, Meter as _, Reaction, ReactionContext, Reactor, RouterPorts, WorkerSettings,
+    self as consumers, Consumer, Count, Meter as _, Reaction, ReactionContext, Reactor, RouterPorts, WorkerSettings,
     cache::{CacheSettings, SharedCache},
     reactions::{CacheInvalidation, Timeline},
 };
@@ -39,6 +39,7 @@ const OUTCOMES: [Count; 6] =
 /// last, so that a probe can see it stop.
 pub struct Worker {
     address: SocketAddr,
+    consumers: Vec<Arc<Consumer>>,
     phases: Phases,
 }
 
@@ -119,13 +120,19 @@ impl Worker {
         back.run("the pages", async move {
             axum::serve(listener, pages).with_graceful_shutdown(stop.requested()).await.map_err(|e| e.to_string())
         });
-        Ok(Self { address, phases: Phases::new(vec![front, back]) })
+        Ok(Self { address, consumers: router.consumers().cloned().collect(), phases: Phases::new(vec![front, back]) })
     }
 
     /// Where it listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The consumers that it runs, sorted by name.
+    #[must_use]
+    pub fn consumers(&self) -> &[Arc<Consumer>] {
+        &self.consumers
     }
 
     /// Resolves when a part has failed. Then the rest should be shut down.
