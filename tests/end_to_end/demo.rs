@@ -4,9 +4,11 @@ use serde_json::{Value, json};
 
 use crate::program::run;
 
-const KEYS: [&str; 4] = ["dead_letters", "events", "lost", "mails"];
+/// What the report has as JSON.
+pub(crate) const KEYS: [&str; 4] = ["dead_letters", "events", "lost", "mails"];
 
-fn outcomes(report: &Value) -> Vec<(String, String, String)> {
+/// Each outcome: type, consumer, outcome.
+pub(crate) fn outcomes(report: &Value) -> Vec<(String, String, String)> {
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let events = report["events"].as_array().expect("events");
     let rows = events.iter().flat_map(|event| {

@@ -5,10 +5,12 @@
     reason = "a test fails where it can't go on, also in the functions that its tests share"
 )]
 
+mod cloudformation;
 mod configuration;
 mod data_folder;
 mod demo;
 mod mail_server;
+mod on_aws;
 mod program;
 mod readme;
 mod serve;

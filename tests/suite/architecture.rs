@@ -88,6 +88,28 @@ fn the_embedded_system_links_no_aws_crate() {
     let linked = linked("sendoff-embedded");
     let aws: Vec<_> = names(&linked).into_iter().filter(|name| is_aws(name)).collect();
     assert!(aws.is_empty(), "{aws:?}");
+    let with_feature = tree(&["--package", "sendoff-embedded", "--features", "aws"]);
+    assert!(names(&with_feature).into_iter().any(is_aws), "its feature `aws` brings them");
+}
+
+#[test]
+fn only_the_command_line_of_the_embedded_system_knows_of_the_other_backend() {
+    for (path, source) in sources("infra/embedded/src") {
+        if !path.starts_with("infra/embedded/src/cli/") {
+            for name in ["sendoff_aws", "feature = \"aws\""] {
+                assert!(!source.contains(name), "{path} names {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_deployed_cannot_make_stacks() {
+    let linked = linked("sendoff-aws");
+    let names = names(&linked);
+    for name in ["aws-sdk-cloudformation", "saphyr"] {
+        assert!(!names.contains(name), "{name}");
+    }
 }
 
 #[test]

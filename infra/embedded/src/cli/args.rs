@@ -88,8 +88,21 @@ pub(crate) struct Demo {
     /// Also makes this many submissions whose mail can't be rendered
     #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub(crate) poison: u16,
+    /// Where it runs: in one file of this machine, or in a stack of its own in the AWS account that the environment names
+    #[arg(long, value_enum, default_value_t, value_name = "BACKEND")]
+    pub(crate) backend: Backend,
+    /// With `--backend aws`: leaves the stack in place
+    #[arg(long)]
+    pub(crate) keep: bool,
     #[arg(long, value_enum, default_value_t)]
     pub(crate) output: TableOrJson,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Backend {
+    #[default]
+    Embedded,
+    Aws,
 }
 
 #[derive(Debug, Subcommand)]

@@ -120,7 +120,8 @@ fn outcome(consumer: String, record: Option<InboxRecord>, message: Option<EventD
     Outcome { consumer, state, attempts, at, record, message }
 }
 
-fn reason(failure: Option<&Failure>, record: Option<&InboxRecord>) -> String {
+/// Why it was dead-lettered: as the dead letter says, or else as the record does.
+pub(crate) fn reason(failure: Option<&Failure>, record: Option<&InboxRecord>) -> String {
     let recorded = || record.and_then(|r| r.history.last()).map(|last| last.reason.clone());
     failure.map(|f| f.reason.clone()).or_else(recorded).unwrap_or_else(|| "unknown".into())
 }

@@ -136,7 +136,7 @@ async fn life(store: &Store, found: EventDetail, outcomes: Vec<Outcome>) -> Resu
 }
 
 /// The workflow runs that the consumers' steps have started: a step that starts one records the run's name.
-pub(crate) async fn runs(store: &Store, outcomes: &[Outcome]) -> Result<Vec<Run>, Stopped> {
+async fn runs(store: &Store, outcomes: &[Outcome]) -> Result<Vec<Run>, Stopped> {
     let workflows = store.workflows();
     let mut runs = Vec::new();
     let steps = outcomes.iter().filter_map(|o| o.record.as_ref()).flat_map(|record| record.steps.values());

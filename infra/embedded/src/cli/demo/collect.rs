@@ -1,101 +1,119 @@
-//! Waiting for the ends, and counting them. Everything is read back: events and outcomes from the store, the timeline from
+//! Waiting for the ends, and counting them. Everything is read back: events and outcomes from the backend, the timeline from
 //! the API, the mail from where the mail server put it.
 
-use sendoff_host::SystemClock;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::collections::BTreeMap;
 
-use sendoff_consumers::Consumer;
-use sendoff_embedded::{EventSummary, Store};
+use sendoff_consumers::{Run, RunStatus};
+use sendoff_embedded::program::{Exit, Stopped};
 use sendoff_events::{Clock as _, EventId, Timestamp};
+use sendoff_host::SystemClock;
 use serde_json::Value;
 
 use super::{
     client::Client,
+    fate::{Fate, Ledger, Standing},
     report::{DeadLetters, EventReport, OutcomeReport, Report, TimelineEntry},
     scenario::APPS,
 };
-use sendoff_embedded::program::Stopped;
-
-use crate::cli::{
-    outcome::{Outcome, State, of_event},
-    trace::runs,
-};
-
-/// How long everything may take to come to its end before the demo tells what hasn't.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-const TICK: Duration = Duration::from_millis(10);
+use crate::cli::outcome::State;
 
 /// Waits until every consumer has come to an end with every event that it subscribes to, and reports.
-pub(super) async fn report(client: &Client, store: &Store, consumers: &[Arc<Consumer>]) -> Result<Report, Stopped> {
-    let deadline = SystemClock.now() + PATIENCE;
-    let (mut ends, mut lost) = (Vec::new(), 0);
+pub(super) async fn report(client: &Client, ledger: &dyn Ledger) -> Result<Report, Stopped> {
+    let wait = Wait { ledger, deadline: SystemClock.now() + ledger.pace().patience };
+    let (mut fates, mut lost) = (Vec::new(), 0);
     for &id in &client.events {
-        let (event, outcomes) = end_of(id, store, consumers, deadline).await?;
-        let accounted_for = event.as_ref().is_some_and(|event| is_settled(event, &outcomes, consumers));
-        lost += usize::from(!accounted_for);
-        ends.extend(event.map(|event| (event, outcomes)));
+        let fate = wait.fate(id).await?;
+        lost += usize::from(!fate.as_ref().is_some_and(|fate| fate.is_settled(ledger.consumers())));
+        fates.extend(fate);
     }
-    let mut report = Report {
-        events: ends.iter().map(|(event, outcomes)| event_report(event, outcomes)).collect(),
+    Ok(Report {
+        events: fates.iter().map(event_report).collect(),
         mails: Vec::new(),
-        dead_letters: dead_letters(&ends),
+        dead_letters: dead_letters(&fates),
         lost,
         requests: client.changes,
-        runs: Vec::new(),
-        timeline: timeline(client, deadline).await?,
-    };
-    for (_, outcomes) in &ends {
-        report.runs.extend(runs(store, outcomes).await?);
-    }
-    Ok(report)
+        timeline: wait.timeline(client).await?,
+        runs: wait.runs(&fates).await?,
+    })
 }
 
-type End = (EventSummary, Vec<Outcome>);
-
-/// The event and its outcomes, once they are all ends, or as they stand at the deadline. No event if it isn't stored.
-async fn end_of(
-    id: EventId,
-    store: &Store,
-    consumers: &[Arc<Consumer>],
+/// Looks again and again until something has come to its end, or until the deadline: then it is told as it stands.
+struct Wait<'a> {
+    ledger: &'a dyn Ledger,
     deadline: Timestamp,
-) -> Result<(Option<EventSummary>, Vec<Outcome>), Stopped> {
-    loop {
-        let event = store.event(id).await?.map(|found| found.summary);
-        let outcomes = of_event(store, id).await?;
-        let settled = event.as_ref().is_some_and(|event| is_settled(event, &outcomes, consumers));
-        if settled || SystemClock.now() >= deadline {
-            return Ok((event, outcomes));
+}
+
+impl Wait<'_> {
+    /// Whether it is worth looking again, after a pause.
+    async fn again(&self) -> bool {
+        let in_time = SystemClock.now() < self.deadline;
+        if in_time {
+            SystemClock.sleep(self.ledger.pace().tick).await;
         }
-        SystemClock.sleep(TICK).await;
+        in_time
+    }
+
+    async fn fate(&self, id: EventId) -> Result<Option<Fate>, Stopped> {
+        loop {
+            let fate = self.ledger.fate(id).await?;
+            let settled = fate.as_ref().is_some_and(|fate| fate.is_settled(self.ledger.consumers()));
+            if settled || !self.again().await {
+                return Ok(fate);
+            }
+        }
+    }
+
+    /// The workflow runs that the consumers have started: a step that starts one records the run's name.
+    async fn runs(&self, fates: &[Fate]) -> Result<Vec<Run>, Stopped> {
+        let workflows = self.ledger.workflows();
+        let mut runs = Vec::new();
+        for name in fates.iter().flat_map(|fate| &fate.standings).flat_map(|standing| &standing.told) {
+            runs.extend(loop {
+                let run = workflows.get(name).await.map_err(|e| Stopped::new(Exit::Unreachable, e))?;
+                let runs_on = run.as_ref().is_some_and(|run| run.status == RunStatus::Running);
+                if !runs_on || !self.again().await {
+                    break run;
+                }
+            });
+        }
+        Ok(runs)
+    }
+
+    /// The timelines of the apps, once they tell of every change that was made.
+    async fn timeline(&self, client: &Client) -> Result<Vec<TimelineEntry>, Stopped> {
+        let mut entries = Vec::new();
+        for app in APPS {
+            let changes = client.app_changes.get(app).copied().unwrap_or(0);
+            let items = loop {
+                let page = client.read(&format!("/v1/apps/{app}/timeline")).await?;
+                let items = page["items"].as_array().cloned().unwrap_or_default();
+                if items.len() >= changes || !self.again().await {
+                    break items;
+                }
+            };
+            entries.extend(items.iter().map(|item| entry(app, item)));
+        }
+        Ok(entries)
     }
 }
 
-/// Whether every consumer that subscribes to the event has come to an end with it.
-fn is_settled(event: &EventSummary, outcomes: &[Outcome], consumers: &[Arc<Consumer>]) -> bool {
-    let subscribes = |c: &&Arc<Consumer>| c.event_names().any(|name| name == event.event_type.name());
-    consumers
-        .iter()
-        .filter(subscribes)
-        .all(|consumer| outcomes.iter().any(|o| o.consumer == consumer.name() && o.state.is_settled()))
-}
-
-fn event_report(event: &EventSummary, outcomes: &[Outcome]) -> EventReport {
-    let outcome = |o: &Outcome| OutcomeReport {
-        consumer: o.consumer.clone(),
-        outcome: o.state.word(),
-        attempts: o.attempts,
-        latency_ms: o.latency(event).map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)),
-        shown: o.state.to_string(),
+fn event_report(fate: &Fate) -> EventReport {
+    let outcome = |s: &Standing| OutcomeReport {
+        consumer: s.consumer.clone(),
+        outcome: s.state.word(),
+        attempts: s.attempts,
+        latency_ms: s.latency.map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)),
+        shown: s.state.to_string(),
     };
-    EventReport { id: event.id, r#type: event.event_type.to_string(), outcomes: outcomes.iter().map(outcome).collect() }
+    let outcomes = fate.standings.iter().map(outcome).collect();
+    EventReport { id: fate.id, r#type: fate.event_type.to_string(), outcomes }
 }
 
-fn dead_letters(ends: &[End]) -> Vec<DeadLetters> {
+fn dead_letters(fates: &[Fate]) -> Vec<DeadLetters> {
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for outcome in ends.iter().flat_map(|(_, outcomes)| outcomes) {
-        if let State::DeadLettered(reason) = &outcome.state {
-            *counts.entry((&outcome.consumer, reason)).or_default() += 1;
+    for standing in fates.iter().flat_map(|fate| &fate.standings) {
+        if let State::DeadLettered(reason) = &standing.state {
+            *counts.entry((&standing.consumer, reason)).or_default() += 1;
         }
     }
     let letters = |((consumer, reason), count): ((&str, &str), usize)| DeadLetters {
@@ -104,24 +122,6 @@ fn dead_letters(ends: &[End]) -> Vec<DeadLetters> {
         count,
     };
     counts.into_iter().map(letters).collect()
-}
-
-/// The timelines of the apps, once they tell of every change that was made, or as they stand at the deadline.
-async fn timeline(client: &Client, deadline: Timestamp) -> Result<Vec<TimelineEntry>, Stopped> {
-    let mut entries = Vec::new();
-    for app in APPS {
-        let changes = client.app_changes.get(app).copied().unwrap_or(0);
-        let items = loop {
-            let page = client.read(&format!("/v1/apps/{app}/timeline")).await?;
-            let items = page["items"].as_array().cloned().unwrap_or_default();
-            if items.len() >= changes || SystemClock.now() >= deadline {
-                break items;
-            }
-            SystemClock.sleep(TICK).await;
-        };
-        entries.extend(items.iter().map(|item| entry(app, item)));
-    }
-    Ok(entries)
 }
 
 fn entry(app: &str, item: &Value) -> TimelineEntry {

@@ -2,26 +2,31 @@
 
 mod client;
 mod collect;
+mod fate;
+#[cfg(feature = "aws")]
+mod on_aws;
+mod on_embedded;
 mod report;
 mod scenario;
 mod show;
 
+use std::net::SocketAddr;
+
 use client::Client;
+use fate::Ledger;
 use report::{MailReport, Report};
 use sendoff_embedded::{
-    System,
     config::{Config, ConfigFile, Inputs, Mail},
+    program::{
+        Exit, Stopped,
+        print::{data, json, prose},
+    },
     sink::Mailbox,
 };
 use sendoff_events::{EventId, TenantId};
 use sendoff_host::{SystemClock, SystemRng};
 
-use sendoff_embedded::program::{
-    Exit, Stopped,
-    print::{data, json, prose},
-};
-
-use super::args::{Demo as DemoArgs, TableOrJson};
+use super::args::{Backend, Demo as DemoArgs, TableOrJson};
 
 /// What the demo is configured by: flags only, so that nothing of the real system gets in and no mail out. Just what is
 /// logged may be set by the environment too, and by default nothing is: the report says it all.
@@ -37,6 +42,10 @@ pub(crate) fn inputs(given: Inputs) -> Inputs {
 
 /// Starts the system, makes the requests of the scenario, waits until every consumer is done with every event, and reports.
 pub(crate) async fn run(mut config: Config, args: &DemoArgs, keep: bool) -> Result<Exit, Stopped> {
+    if args.keep && args.backend == Backend::Embedded {
+        let why = "--keep is for `--backend aws`; here, what is kept stays in the folder that --data names";
+        return Err(Stopped::new(Exit::Usage, why));
+    }
     if let Mail::Server(server) = &config.mail {
         let why = format!("the demo keeps all mail on this machine: run it without `smtp.url` ({})", server.url);
         return Err(Stopped::new(Exit::Refused, why));
@@ -48,31 +57,39 @@ pub(crate) async fn run(mut config: Config, args: &DemoArgs, keep: bool) -> Resu
     }
     let mailbox = Mailbox::of(&config.settings.data);
     let before = mailbox.list().map_err(Stopped::failed)?.len();
-
-    let mut system = System::start(&config).await?;
-    let mut client = Client::connect(system.address(), tenant()?)?;
-    let (store, consumers) = (system.store().clone(), system.consumers().to_vec());
-    let story = async {
-        scenario::play(&mut client, args.poison).await?;
-        let mut report = collect::report(&client, &store, &consumers).await?;
-        report.mails = mails(&mailbox, before)?;
-        Ok(report)
+    let mut report = match args.backend {
+        Backend::Embedded => on_embedded::play(&config, args.poison).await?,
+        Backend::Aws => on_aws(&config, args).await?,
     };
-    let told: Result<Report, Stopped> = tokio::select! {
-        report = story => report,
-        failure = system.failed() => Err(failure.into()),
-    };
-    system.shutdown().await?;
-    let report = told?;
+    report.mails = mails(&mailbox, before)?;
     match args.output {
         TableOrJson::Json => json(&report)?,
         TableOrJson::Table => data(show::page(&report))?,
     }
-    if keep {
+    if keep && args.backend == Backend::Embedded {
         let folder = config.settings.data.display();
         prose(format_args!("The data stays in {folder}: try `sendoff --data {folder} trace` with an id from above."));
     }
     Ok(report.exit(args.poison))
+}
+
+#[cfg(feature = "aws")]
+async fn on_aws(config: &Config, args: &DemoArgs) -> Result<Report, Stopped> {
+    on_aws::play(config, args.poison, args.keep).await
+}
+
+#[cfg(not(feature = "aws"))]
+async fn on_aws(_: &Config, _: &DemoArgs) -> Result<Report, Stopped> {
+    let why =
+        "this program was built without the AWS backend; build it with: cargo run --features aws -- demo --backend aws";
+    Err(Stopped::new(Exit::Usage, why))
+}
+
+/// The requests of the scenario, made to the API at `address`, and what became of them.
+async fn tell(address: SocketAddr, ledger: &dyn Ledger, poison: u16) -> Result<Report, Stopped> {
+    let mut client = Client::connect(address, tenant()?)?;
+    scenario::play(&mut client, poison).await?;
+    collect::report(&client, ledger).await
 }
 
 /// The mails that were received after the first `before`, in an order that doesn't depend on who was faster.

@@ -1,0 +1,105 @@
+//! What became of events: read from the outbox, the inbox records and the dead-letter queues.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures::future::try_join_all;
+use sendoff_aws::{CommittedEvent, Store};
+use sendoff_consumers::{Consumer, Failure, IdempotencyKey, Status, Workflows};
+use sendoff_embedded::program::{Exit, Stopped};
+use sendoff_events::{BoxFuture, EventId};
+
+use crate::cli::{
+    demo::fate::{Fate, Ledger, Pace, Standing, subscribes, told},
+    outcome::{State, reason},
+};
+
+/// Dead letters by consumer and event.
+type Letters = BTreeMap<(&'static str, EventId), Option<Failure>>;
+
+/// The ledger of a deployment.
+pub(super) struct OnAws {
+    store: Store,
+    consumers: Vec<Arc<Consumer>>,
+    /// The dead letters that were seen. They stay where they are, so none has to be looked for twice.
+    seen: Mutex<Letters>,
+}
+
+impl OnAws {
+    pub(super) fn new(store: Store, consumers: Vec<Arc<Consumer>>) -> Self {
+        Self { store, consumers, seen: Mutex::default() }
+    }
+
+    async fn standing(&self, consumer: &Consumer, event: &CommittedEvent) -> Result<Standing, Stopped> {
+        let key = IdempotencyKey::new(consumer.name(), event.id);
+        let record = self.store.inbox().get(&key).await.map_err(unreachable)?;
+        let status = record.as_ref().map(|record| record.status);
+        let letter = match status {
+            Some(Status::Done | Status::InDoubt | Status::Claimed) => None,
+            // A message that no handler saw has no record.
+            Some(Status::Failed) | None => self.letter(consumer, event.id).await?,
+        };
+        let state = match (status, &letter) {
+            (Some(Status::Done), _) => State::Done,
+            (Some(Status::InDoubt), _) => State::InDoubt,
+            (_, Some(failure)) => State::DeadLettered(reason(failure.as_ref(), record.as_ref())),
+            // It has failed, and isn't in the dead-letter queue yet.
+            (Some(_), None) => State::Running,
+            (None, None) => State::Waiting,
+        };
+        let (attempts, at) = match (&record, letter.flatten()) {
+            (Some(record), _) => (record.attempts, Some(record.updated_at)),
+            (None, Some(failure)) => (failure.attempts, Some(failure.last_at)),
+            (None, None) => (0, None),
+        };
+        // Clocks of different machines must not make it negative.
+        let latency = |at: sendoff_events::Timestamp| {
+            Duration::try_from(at.duration_since(event.committed_at)).unwrap_or_default()
+        };
+        let latency = at.filter(|_| state.is_settled()).map(latency);
+        Ok(Standing { consumer: consumer.name().to_owned(), state, attempts, latency, told: told(record.as_ref()) })
+    }
+
+    /// The dead letter of an event, if there is one; with the failure, if it tells one.
+    async fn letter(&self, consumer: &Consumer, event: EventId) -> Result<Option<Option<Failure>>, Stopped> {
+        let key = (consumer.name(), event);
+        if let Some(seen) = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(Some(seen.clone()));
+        }
+        let letters = self.store.dead_letters(consumer.name()).await.map_err(unreachable)?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.extend(letters.into_iter().filter_map(|letter| Some(((consumer.name(), letter.event?), letter.failure))));
+        Ok(seen.get(&key).cloned())
+    }
+}
+
+impl Ledger for OnAws {
+    fn fate(&self, event: EventId) -> BoxFuture<'_, Result<Option<Fate>, Stopped>> {
+        Box::pin(async move {
+            let Some(found) = self.store.event(event).await.map_err(unreachable)? else { return Ok(None) };
+            let subscribers = self.consumers.iter().filter(|consumer| subscribes(consumer, &found.event_type));
+            let standings = try_join_all(subscribers.map(|consumer| self.standing(consumer, &found))).await?;
+            Ok(Some(Fate { id: event, event_type: found.event_type, standings }))
+        })
+    }
+
+    fn workflows(&self) -> Arc<dyn Workflows> {
+        self.store.workflows()
+    }
+
+    fn consumers(&self) -> &[Arc<Consumer>] {
+        &self.consumers
+    }
+
+    fn pace(&self) -> Pace {
+        // What the fast path didn't publish, the sweep does within a minute and a half.
+        Pace { patience: Duration::from_secs(180), tick: Duration::from_millis(100) }
+    }
+}
+
+fn unreachable(error: impl std::fmt::Display) -> Stopped {
+    Stopped::new(Exit::Unreachable, error)
+}

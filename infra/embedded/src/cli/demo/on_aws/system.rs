@@ -1,0 +1,111 @@
+//! The whole system in this process over a stack: the API with the fast path, the worker, and the mail server that takes the
+//! mail.
+
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+
+use sendoff_aws::{Aws, Resources, Store, settings::Settings, worker::Worker};
+use sendoff_embedded::{
+    config::Config,
+    program::{Exit, Stopped},
+    sink::{Mailbox, SinkLimits, SmtpSink},
+};
+use sendoff_events::{Clock, Rng};
+use sendoff_host::{PartError, Phase, SystemClock, SystemRng};
+use sendoff_producers::api::{self, ApiState, DevelopmentKey, KeySet, Limits};
+use tokio::net::TcpListener;
+
+use super::ledger::OnAws;
+
+/// How long the API and the mail server may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The system, running. It is stopped in the order of its parts.
+pub(super) struct System {
+    address: SocketAddr,
+    store: Store,
+    api: Phase,
+    worker: Worker,
+    mail: Phase,
+}
+
+impl System {
+    /// Starts everything. When it returns, the API takes requests.
+    pub(super) async fn start(aws: Aws, resources: Resources, config: &Config) -> Result<Self, Stopped> {
+        let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng::new()));
+        let mailbox = Mailbox::of(&config.settings.data);
+        let sink = SmtpSink::bind(mailbox, SinkLimits::default(), clock.clone(), rng.clone());
+        let sink = sink.await.map_err(Stopped::failed)?;
+        let smtp_url = format!("smtp://{}", sink.address());
+        let mut mail = Phase::new(PATIENCE);
+        let stop = mail.stop_signal();
+        mail.run("the mail server", async move {
+            sink.run(stop).await;
+            Ok(())
+        });
+
+        let settings = settings(&resources, &smtp_url, config)?;
+        let worker = Worker::start(aws.clone(), &settings).await?;
+
+        let store = Store::new(aws, resources, clock.clone(), rng.clone());
+        let listener = TcpListener::bind(config.settings.listen).await.map_err(Stopped::failed)?;
+        let address = listener.local_addr().map_err(Stopped::failed)?;
+        let key = DevelopmentKey::loopback(address).map_err(|error| Stopped::new(Exit::Refused, error))?;
+        let keys = KeySet::new().with_development(&key).map_err(Stopped::failed)?;
+        let limits = Limits { body_bytes: config.settings.max_body, ..Limits::default() };
+        let state = ApiState::new(store.records(), keys, clock, rng).with_limits(limits);
+        let router = api::router(state.with_fast_path(store.outbox(), store.publisher()));
+        let mut api = Phase::new(PATIENCE);
+        let stop = api.stop_signal();
+        api.run("the API", async move {
+            axum::serve(listener, router).with_graceful_shutdown(stop.requested()).await.map_err(|e| e.to_string())
+        });
+        Ok(Self { address, store, api, worker, mail })
+    }
+
+    /// Where the API listens.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it is looked up what became of events.
+    pub(super) fn ledger(&self) -> OnAws {
+        OnAws::new(self.store.clone(), self.worker.consumers().to_vec())
+    }
+
+    /// Resolves when a part has failed.
+    pub(super) async fn failed(&mut self) -> PartError {
+        tokio::select! {
+            failure = self.api.failed() => failure,
+            failure = self.worker.failed() => failure,
+            failure = self.mail.failed() => failure,
+        }
+    }
+
+    /// Stops everything in order.
+    pub(super) async fn shutdown(self) -> Result<(), PartError> {
+        let api = self.api.stop().await;
+        let worker = self.worker.shutdown().await;
+        let mail = self.mail.stop().await;
+        api.and(worker).and(mail)
+    }
+}
+
+/// The worker's settings, as its environment would give them in a container.
+fn settings(resources: &Resources, smtp_url: &str, config: &Config) -> Result<Settings, Stopped> {
+    let given = [
+        ("SENDOFF_TABLE", resources.table.as_str()),
+        ("SENDOFF_INBOX_TABLE", &resources.inbox_table),
+        ("SENDOFF_STREAM_ARN", resources.stream_arn.as_deref().unwrap_or_default()),
+        ("SENDOFF_TOPIC_ARN", &resources.topic_arn),
+        ("SENDOFF_QUEUE_URL_BASE", &resources.queue_url_base),
+        ("SENDOFF_BUCKET", &resources.bucket),
+        ("SENDOFF_RUNS_ARN", &resources.runs_arn),
+        ("SENDOFF_SCHEDULE_GROUP", &resources.schedule_group),
+        ("SENDOFF_SCHEDULE_ROLE_ARN", &resources.schedule_role_arn),
+        ("SMTP_URL", smtp_url),
+        ("SENDOFF_LISTEN", "127.0.0.1:0"),
+    ];
+    let given: BTreeMap<String, String> =
+        given.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Ok(Settings { mail_from: Some(config.settings.mail_from.clone()), ..Settings::read(given, &[])? })
+}

@@ -1,0 +1,61 @@
+//! The demo over one file of this machine.
+
+use std::{sync::Arc, time::Duration};
+
+use sendoff_consumers::{Consumer, Workflows};
+use sendoff_embedded::{EventSummary, Store, System, config::Config, program::Stopped};
+use sendoff_events::{BoxFuture, EventId};
+
+use super::{
+    fate::{Fate, Ledger, Pace, Standing, told},
+    report::Report,
+    tell,
+};
+use crate::cli::outcome::{Outcome, of_event};
+
+struct OnEmbedded {
+    store: Store,
+    consumers: Vec<Arc<Consumer>>,
+}
+
+/// Runs the system, plays the story on it, and reports.
+pub(super) async fn play(config: &Config, poison: u16) -> Result<Report, Stopped> {
+    let mut system = System::start(config).await?;
+    let ledger = OnEmbedded { store: system.store().clone(), consumers: system.consumers().to_vec() };
+    let address = system.address();
+    let told = tokio::select! {
+        report = tell(address, &ledger, poison) => report,
+        failure = system.failed() => Err(failure.into()),
+    };
+    system.shutdown().await?;
+    told
+}
+
+impl Ledger for OnEmbedded {
+    fn fate(&self, event: EventId) -> BoxFuture<'_, Result<Option<Fate>, Stopped>> {
+        Box::pin(async move {
+            let Some(found) = self.store.event(event).await? else { return Ok(None) };
+            let outcomes = of_event(&self.store, event).await?;
+            let standings = outcomes.into_iter().map(|outcome| standing(outcome, &found.summary)).collect();
+            Ok(Some(Fate { id: event, event_type: found.summary.event_type, standings }))
+        })
+    }
+
+    fn workflows(&self) -> Arc<dyn Workflows> {
+        self.store.workflows()
+    }
+
+    fn consumers(&self) -> &[Arc<Consumer>] {
+        &self.consumers
+    }
+
+    fn pace(&self) -> Pace {
+        Pace { patience: Duration::from_secs(60), tick: Duration::from_millis(10) }
+    }
+}
+
+fn standing(outcome: Outcome, event: &EventSummary) -> Standing {
+    let (latency, told) = (outcome.latency(event), told(outcome.record.as_ref()));
+    let Outcome { consumer, state, attempts, .. } = outcome;
+    Standing { consumer, state, attempts, latency, told }
+}
