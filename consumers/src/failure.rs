@@ -66,7 +66,8 @@ const MAX_ERROR: usize = 1000;
 #[must_use]
 pub fn scrub(error: &str) -> String {
     let mut clean = String::with_capacity(error.len().min(MAX_ERROR));
-    let error = hide_phones(error);
+    // The two characters that a message may not hold, as whoever puts the text into one would have to know.
+    let error = hide_phones(&error.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}"));
     let mut rest = error.as_str();
     while !rest.is_empty() && clean.len() < MAX_ERROR {
         let end = rest.find(|c: char| c.is_whitespace() || c.is_control()).unwrap_or(rest.len());

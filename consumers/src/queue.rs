@@ -119,6 +119,10 @@ pub trait Queue: Send + Sync {
     /// [`FAILURE_ATTRIBUTE`](crate::FAILURE_ATTRIBUTE).
     fn dead_letter<'a>(&'a self, entries: &'a [(Delivery, Failure)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>>;
 
+    /// Tells of messages of this queue that were received elsewhere, by an event source mapping, and that will be finished
+    /// here. A queue that hides messages for a limited time only needs their contents to put one off for longer.
+    fn hold(&self, _received: &[Delivery]) {}
+
     /// How many messages there are, roughly.
     fn depth(&self) -> BoxFuture<'_, Result<Depth, QueueError>>;
 }

@@ -96,7 +96,7 @@ impl<E: Event> Envelope<E> {
         let failed = |source| EncodeError { event_type: self.header.event_type.clone(), source };
         let refused = |why: String| failed(serde_json::Error::custom(why));
         self.header.check().map_err(refused)?;
-        let body = serde_json::to_vec(&Wire::of(self)).map_err(failed)?;
+        let body = escape_noncharacters(serde_json::to_vec(&Wire::of(self)).map_err(failed)?);
         if body.len() > MAX_BODY_BYTES {
             return Err(refused(format!("it has {} bytes, more than the limit of {MAX_BODY_BYTES}", body.len())));
         }
@@ -108,6 +108,25 @@ impl<E: Event> Envelope<E> {
             body: Bytes::from(body),
         })
     }
+}
+
+/// The same JSON without U+FFFE and U+FFFF as they are: XML, and with it SNS and SQS, has no place for them, and a body that a
+/// broker refuses would never leave the outbox.
+fn escape_noncharacters(body: Vec<u8>) -> Vec<u8> {
+    // What JSON allows outside of its texts is ASCII, so the bytes of such a character stand in a text.
+    let is_one = |bytes: &[u8]| matches!(bytes, [0xef, 0xbf, 0xbe | 0xbf]);
+    if !body.windows(3).any(is_one) {
+        return body;
+    }
+    let mut escaped = Vec::with_capacity(body.len() + 12);
+    let mut rest = &body[..];
+    while let Some(at) = rest.windows(3).position(is_one) {
+        escaped.extend_from_slice(&rest[..at]);
+        escaped.extend_from_slice(if rest[at + 2] == 0xbe { b"\\ufffe" } else { b"\\uffff" });
+        rest = &rest[at + 3..];
+    }
+    escaped.extend_from_slice(rest);
+    escaped
 }
 
 impl Header {

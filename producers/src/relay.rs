@@ -4,7 +4,7 @@
 //! 2. the change stream of the outbox (on aws), which calls the same function;
 //! 3. the [`sweep`], which takes what is still unmarked after a while.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use sendoff_events::{Clock, EventId, Outgoing};
 
@@ -51,7 +51,8 @@ pub async fn publish_committed(outbox: &dyn Outbox, publisher: &dyn Publisher, e
 }
 
 /// Publishes what was committed more than [`SWEEP_AFTER`] ago and is still unmarked, in batches of `batch`, until the outbox
-/// has no more of it or a batch makes no headway.
+/// has no more of it or can't be marked, or the topic takes no more. What the topic refuses for good is passed over, so that
+/// it holds up nothing that is younger.
 ///
 /// # Errors
 ///
@@ -65,15 +66,96 @@ pub async fn sweep(
     let before = clock.now() - SWEEP_AFTER;
     let mut total = Relayed::default();
     loop {
-        let events = outbox.pending(before, batch).await?;
-        let full = events.len() == batch;
+        let passed_over: HashSet<EventId> = total.left.iter().map(|(id, _)| *id).collect();
+        let mut events = outbox.pending(before, batch + passed_over.len()).await?;
+        let full = events.len() == batch + passed_over.len();
+        events.retain(|event| !passed_over.contains(&event.id));
         let run = publish_committed(outbox, publisher, &events).await;
-        let stuck = run.published == run.unmarked;
+        let stuck = run.unmarked > 0 || run.left.iter().any(|(_, error)| !matches!(error, PublishError::Refused(_)));
         total.published += run.published;
         total.unmarked += run.unmarked;
         total.left.extend(run.left);
         if !full || stuck {
             return Ok(total);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use futures::executor::block_on;
+    use sendoff_events::{BoxFuture, Timestamp};
+
+    use super::*;
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+            Box::pin(async {})
+        }
+    }
+
+    /// What waits, and what the topic says to it: an outbox and a topic in one.
+    struct Waiting {
+        events: Mutex<Vec<Outgoing>>,
+        answer: fn(&Outgoing) -> Result<(), PublishError>,
+    }
+
+    impl Outbox for Waiting {
+        fn pending(&self, _: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<Outgoing>, OutboxError>> {
+            let found = self.events.lock().unwrap().iter().take(limit).cloned().collect();
+            Box::pin(async { Ok(found) })
+        }
+
+        fn mark_published<'a>(&'a self, ids: &'a [EventId]) -> BoxFuture<'a, Result<(), OutboxError>> {
+            self.events.lock().unwrap().retain(|event| !ids.contains(&event.id));
+            Box::pin(async { Ok(()) })
+        }
+    }
+
+    impl Publisher for Waiting {
+        fn publish<'a>(&'a self, events: &'a [Outgoing]) -> BoxFuture<'a, Vec<Result<(), PublishError>>> {
+            Box::pin(async move { events.iter().map(self.answer).collect() })
+        }
+    }
+
+    fn event(n: u8, subject: &str) -> Outgoing {
+        Outgoing {
+            id: EventId::from_bytes([n; 16]),
+            event_type: "app.assigned.v1".parse().unwrap(),
+            tenant: "acme".parse().unwrap(),
+            subject: subject.into(),
+            body: "{}".into(),
+        }
+    }
+
+    fn swept(events: Vec<Outgoing>, answer: fn(&Outgoing) -> Result<(), PublishError>) -> (Relayed, usize) {
+        let waiting = Waiting { events: Mutex::new(events), answer };
+        let run = block_on(sweep(&waiting, &waiting, &Still, 3)).unwrap();
+        (run, waiting.events.into_inner().unwrap().len())
+    }
+
+    #[test]
+    fn what_the_topic_refuses_for_good_holds_up_nothing_that_is_younger() {
+        let events = (0..10).map(|n| event(n, if n < 7 { "bad" } else { "good" })).collect();
+        let (run, left) = swept(events, |event| match event.subject.as_str() {
+            "bad" => Err(PublishError::Refused("no".into())),
+            _ => Ok(()),
+        });
+        assert_eq!((run.published, run.left.len(), left), (3, 7, 7));
+    }
+
+    #[test]
+    fn a_topic_that_takes_nothing_is_asked_once() {
+        let events = (0..10).map(|n| event(n, "")).collect();
+        let (run, left) = swept(events, |_| Err(PublishError::Unavailable("down".into())));
+        assert_eq!((run.published, run.left.len(), left), (0, 3, 10));
     }
 }

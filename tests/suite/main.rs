@@ -10,6 +10,7 @@ mod cache;
 mod conformance;
 mod crash;
 mod faults;
+mod long_delays;
 mod protocol;
 mod simulation;
 mod streams;

@@ -108,3 +108,22 @@ fn an_event_over_the_limit_is_not_written() {
     let error = envelope(changed(MAX_BODY_BYTES - around + 1), origin(), None).encode().unwrap_err();
     assert!(error.to_string().contains("1048577 bytes, more than the limit of 1048576"), "{error}");
 }
+
+#[test]
+fn characters_that_brokers_refuse_are_escaped_and_read_back() {
+    let data = SubmissionUpdated {
+        app_id: "crm".parse().unwrap(),
+        submission_id: "s1".parse().unwrap(),
+        editor_id: "ada".parse().unwrap(),
+        revision: 2,
+        changed_fields: vec!["a\u{fffe}b\u{ffff}\u{ffff}".into(), "\u{fffd}\u{1fffe}".into()],
+    };
+    let body = envelope(data.clone(), origin(), None).encode().unwrap().body;
+    let text = std::str::from_utf8(&body).unwrap();
+    assert!(
+        !text.contains(['\u{fffe}', '\u{ffff}']) && text.contains("\\ufffe") && text.contains('\u{1fffe}'),
+        "{text}"
+    );
+    let read = AnyEnvelope::decode(&body).unwrap().into_event::<SubmissionUpdated>().unwrap();
+    assert_eq!(read.data.changed_fields, data.changed_fields);
+}

@@ -1,6 +1,6 @@
 //! A call to AWS that failed: which call, on what, why, and what to do.
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -86,8 +86,9 @@ impl CallError {
         let (cause, code, message) = match error {
             SdkError::ConstructionFailure(_) => (Cause::NotSent, None, chain(error)),
             SdkError::DispatchFailure(failure) => {
-                // A user's failure is one of ours, before anything left: no credentials, say.
-                let sent = !failure.is_user() && (failure.is_timeout() || failure.is_io() && !connecting(error));
+                // A user's failure is one of ours, before anything left: no credentials, say. Whatever broke off later,
+                // an answer that ended halfway among it, may have been done.
+                let sent = !failure.is_user() && !connecting(error);
                 (if sent { Cause::Unknown } else { Cause::NotSent }, None, chain(error))
             }
             SdkError::TimeoutError(_) => (Cause::Unknown, None, "it didn't answer in time".to_owned()),
@@ -102,30 +103,20 @@ impl CallError {
         Self { call, resource: resource.into(), cause, code, message }
     }
 
-    /// Whether it is certain that the call did nothing.
-    #[must_use]
-    pub fn is_certain(&self) -> bool {
-        self.cause != Cause::Unknown
-    }
-
     /// Whether the same call may succeed later without anybody changing anything.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         matches!(self.cause, Cause::Throttled | Cause::NotSent | Cause::Unknown)
     }
-
-    /// How long to wait before the next one. AWS services say nothing about it.
-    #[must_use]
-    pub const fn retry_after(&self) -> Option<Duration> {
-        None
-    }
 }
 
 fn judge(code: &str, status: u16) -> Cause {
     // Query protocols prefix their codes with the service: `AWS.SimpleQueueService.NonExistentQueue`.
-    if THROTTLES.contains(&code) || status == 429 {
+    let kms = code.starts_with("KMS");
+    if THROTTLES.contains(&code) || (kms && code.contains("Throttl")) || status == 429 {
         Cause::Throttled
-    } else if DENIALS.contains(&code) || status == 403 {
+    } else if DENIALS.contains(&code) || kms || status == 403 {
+        // A key that is disabled or not ours is for a person to mend, like a missing permission; it says nothing of the request.
         Cause::Denied
     } else if MISSING.iter().any(|part| code.contains(part)) || status == 404 {
         Cause::Missing
@@ -188,3 +179,78 @@ impl fmt::Display for CallError {
 }
 
 impl std::error::Error for CallError {}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use aws_sdk_sqs::error::ErrorMetadata;
+    use aws_smithy_runtime_api::{client::result::ConnectorError, http::StatusCode};
+    use aws_smithy_types::{body::SdkBody, retry::ErrorKind};
+
+    use super::*;
+
+    #[test]
+    fn codes_of_every_dialect_are_judged_by_what_they_mean() {
+        for (code, status, cause) in [
+            ("ThrottlingException", 400, Cause::Throttled),
+            ("KMSThrottling", 400, Cause::Throttled),
+            ("KMS.ThrottlingException", 400, Cause::Throttled),
+            ("Whatever", 429, Cause::Throttled),
+            ("KMSAccessDenied", 400, Cause::Denied),
+            ("KMS.DisabledException", 400, Cause::Denied),
+            ("AuthorizationError", 403, Cause::Denied),
+            ("AWS.SimpleQueueService.NonExistentQueue", 400, Cause::Missing),
+            ("ResourceNotFoundException", 400, Cause::Missing),
+            ("NoSuchBucket", 404, Cause::Missing),
+            ("InternalServerError", 500, Cause::Unknown),
+            ("", 503, Cause::Unknown),
+            ("ValidationException", 400, Cause::Refused),
+        ] {
+            assert_eq!(judge(code, status), cause, "{code} {status}");
+        }
+    }
+
+    fn told(error: SdkError<ErrorMetadata, HttpResponse>) -> CallError {
+        #[derive(Debug)]
+        struct Service(ErrorMetadata);
+
+        impl fmt::Display for Service {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("service error")
+            }
+        }
+
+        impl std::error::Error for Service {}
+
+        impl ProvideErrorMetadata for Service {
+            fn meta(&self) -> &ErrorMetadata {
+                &self.0
+            }
+        }
+
+        CallError::of("sqs:SendMessage", "https://queue", &error.map_service_error(Service))
+    }
+
+    #[test]
+    fn an_answer_that_broke_off_leaves_it_open_whether_the_call_was_done() {
+        let refused = ConnectorError::io(io::Error::from(io::ErrorKind::ConnectionRefused).into());
+        assert_eq!(told(SdkError::dispatch_failure(refused)).cause, Cause::NotSent);
+        let cut = ConnectorError::other("message incomplete".into(), Some(ErrorKind::TransientError));
+        let reset = ConnectorError::io(io::Error::from(io::ErrorKind::ConnectionReset).into());
+        let silent = ConnectorError::timeout("no answer".into());
+        for broken in [cut, reset, silent] {
+            assert_eq!(told(SdkError::dispatch_failure(broken)).cause, Cause::Unknown);
+        }
+    }
+
+    #[test]
+    fn an_error_names_call_and_resource_and_what_to_do() {
+        let denied = ErrorMetadata::builder().code("AccessDenied").message("no").build();
+        let answer = HttpResponse::new(StatusCode::try_from(403).unwrap(), SdkBody::empty());
+        let text = told(SdkError::service_error(denied, answer)).to_string();
+        let expected = "sqs:SendMessage on `https://queue` failed: AccessDenied: no; allow sqs:SendMessage on it in the role's \
+                        policy, and check the credentials and the region";
+        assert_eq!(text, expected);
+    }
+}

@@ -197,7 +197,7 @@ fn entry(ready: &Ready) -> Option<PublishBatchRequestEntry> {
 
 fn failure(error: &CallError) -> PublishError {
     match error.cause {
-        Cause::Throttled => PublishError::Throttled { after: error.retry_after() },
+        Cause::Throttled => PublishError::Throttled { after: None },
         Cause::Refused => PublishError::Refused(error.to_string()),
         Cause::Denied | Cause::Missing | Cause::NotSent | Cause::Unknown => {
             PublishError::Unavailable(error.to_string())

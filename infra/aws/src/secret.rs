@@ -1,7 +1,8 @@
 //! Secrets: where one stands, and its value for as long as it may be kept.
 
-use std::{fmt, fs, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, fs, path::PathBuf, pin::pin, str::FromStr, sync::Arc, time::Duration};
 
+use futures::future::{Either, select};
 use secrecy::{ExposeSecret as _, SecretString};
 use sendoff_events::{Clock, Timestamp};
 use tokio::sync::Mutex;
@@ -10,6 +11,9 @@ use crate::{Aws, CallError};
 
 /// How long a value is kept before it is read again.
 const KEEP: Duration = Duration::from_secs(5 * 60);
+
+/// How long it may take to be read again while there is an old value.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A secret that is read when it is first needed, and again after five minutes. If it can't be read again, the old value
 /// holds. Clones share what was read. It never prints its value.
@@ -88,7 +92,15 @@ impl Secret {
         {
             return Ok(value.clone());
         }
-        let value = match (self.read(aws).await, &*kept) {
+        let read = match &*kept {
+            None => self.read(aws).await,
+            // A store that hangs must not hold up what the old value would do.
+            Some(_) => match select(pin!(self.read(aws)), clock.sleep(PATIENCE)).await {
+                Either::Left((read, _)) => read,
+                Either::Right(_) => Err(self.invalid("it can't be read in time")),
+            },
+        };
+        let value = match (read, &*kept) {
             (Ok(value), _) => value,
             (Err(error), Some((old, _))) => {
                 tracing::warn!(%error, "a secret can't be read again; the old value holds");
@@ -147,5 +159,67 @@ impl fmt::Display for Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Secret({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+    use aws_smithy_runtime_api::{
+        client::{
+            http::{HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn},
+            orchestrator::{HttpRequest, HttpResponse},
+        },
+        http::StatusCode,
+    };
+    use aws_smithy_types::body::SdkBody;
+    use sendoff_events::BoxFuture;
+
+    use super::*;
+    use crate::Environment;
+
+    /// A Secrets Manager that answers, until it says nothing any more.
+    #[derive(Debug, Clone, Default)]
+    struct Manager {
+        hangs: Arc<AtomicBool>,
+    }
+
+    impl HttpConnector for Manager {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            if self.hangs.load(SeqCst) {
+                return HttpConnectorFuture::new(std::future::pending());
+            }
+            let body = SdkBody::from(r#"{"ARN":"arn","Name":"smtp","SecretString":"hunter2"}"#);
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(StatusCode::try_from(200).unwrap(), body)))
+        }
+    }
+
+    /// A clock on which every wait is over at once.
+    struct Impatient;
+
+    impl Clock for Impatient {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+            Box::pin(tokio::task::yield_now())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_hangs_does_not_hold_up_what_the_old_value_does() {
+        let manager = Manager::default();
+        let connector = manager.clone();
+        let http = http_client_fn(move |_, _| SharedHttpConnector::new(connector.clone()));
+        let variables = [("AWS_REGION", "eu-central-1"), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")];
+        let environment = Environment::of(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let aws = Aws::with_http(environment, http).unwrap();
+        let secret = Secret::of("SMTP_URL", None, None, Some("arn".into())).unwrap();
+        assert_eq!(secret.get(&aws, &Impatient).await.unwrap().expose_secret(), "hunter2");
+        manager.hangs.store(true, SeqCst);
+        let again = secret.no_older_than(Duration::ZERO, &aws, &Impatient).await;
+        assert_eq!(again.unwrap().expose_secret(), "hunter2");
     }
 }

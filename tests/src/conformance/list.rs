@@ -43,6 +43,7 @@ macro_rules! every_promise {
                 the_characters_of_a_prefix_stand_for_themselves
                 a_deleted_record_is_not_listed
                 a_listing_crosses_neither_tenants_nor_collections
+                large_records_are_listed_whole_on_as_many_pages_as_it_takes
             }
             requests {
                 a_repeated_request_gets_the_first_answer_and_writes_nothing

@@ -92,3 +92,22 @@ pub(super) async fn a_listing_crosses_neither_tenants_nor_collections(backend: &
     }
     assert_eq!(listed(backend, "", 1000).await, ["a", "b"]);
 }
+
+pub(super) async fn large_records_are_listed_whole_on_as_many_pages_as_it_takes(backend: &dyn Backend) {
+    let text = "x".repeat(300_000);
+    for id in ["a", "b", "c", "d", "e", "f", "g", "h", "i"] {
+        commit(backend, vec![write(id, Expected::Any, json!({ "id": id, "text": text }))]).await;
+    }
+    let (mut ids, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let page = backend.records().list(&acme(), "things", "", after.as_deref(), 1000).await.expect("readable");
+        let whole = |record: &sendoff_producers::Record| record.data == json!({ "id": record.key.id, "text": text });
+        assert!(page.records.iter().all(whole));
+        ids.extend(page.records.into_iter().map(|record| record.key.id));
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(ids, ["a", "b", "c", "d", "e", "f", "g", "h", "i"]);
+}

@@ -47,6 +47,9 @@ impl SqsHost {
     /// Lambda would delete it although that worker may still fail.
     pub async fn handle(&self, batch: QueueEvent, deadline: &Deadline) -> Answer {
         let ids: Vec<ItemId> = batch.messages.iter().map(|message| message.id.clone()).collect();
+        for delivery in batch.messages.iter().filter_map(|message| message.delivery.as_ref().ok()) {
+            self.queue.hold(std::slice::from_ref(delivery));
+        }
         let ended = join_all(lanes(batch.messages).into_iter().map(|lane| self.in_order(lane, deadline))).await;
         let mut outcomes = vec![Outcome::Failed; ids.len()];
         let mut releases = Vec::new();

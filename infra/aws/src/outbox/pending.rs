@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
+use futures::{StreamExt as _, future::try_join_all, stream};
 use sendoff_events::{EventId, Outgoing, Timestamp};
 use sendoff_producers::OutboxError;
 
@@ -41,14 +41,21 @@ impl DynamoOutbox {
         entries.sort_unstable();
         let mut waiting = Vec::new();
         for some in entries.chunks(BATCH) {
-            waiting.extend(self.read(some).await?);
+            let whole = self.read(some).await?.into_iter().map(|stored| async move {
+                let event_id = stored.id();
+                // One body that can't be fetched must not keep the others in the outbox.
+                self.outgoing(stored)
+                    .await
+                    .map_err(|error| tracing::error!(%event_id, %error, "an event waits for its body"))
+            });
+            let whole: Vec<_> = stream::iter(whole).buffered(AT_ONCE).collect().await;
+            waiting.extend(whole.into_iter().flatten());
             if waiting.len() >= limit {
                 break;
             }
         }
         waiting.truncate(limit);
-        let whole: Vec<_> = waiting.into_iter().map(|stored| self.outgoing(stored)).collect();
-        stream::iter(whole).buffered(AT_ONCE).try_collect().await
+        Ok(waiting)
     }
 
     /// The oldest entries of one partition of the index, at most `limit`.

@@ -86,6 +86,10 @@ impl Queue for SqsQueue {
         Box::pin(self.bury(entries))
     }
 
+    fn hold(&self, received: &[Delivery]) {
+        received.iter().for_each(|delivery| self.held.remember(delivery));
+    }
+
     fn depth(&self) -> BoxFuture<'_, Result<Depth, QueueError>> {
         Box::pin(async move {
             let ((visible, in_flight, delayed), dead) =

@@ -14,7 +14,7 @@ use crate::{
 pub(super) const VERSION: &str = "version";
 /// On what is left of a deleted record, so that its versions go on counting and the stream tells who deleted it.
 pub(super) const DELETED: &str = "deleted";
-const DATA: &str = "data";
+pub(super) const DATA: &str = "data";
 const ACTOR: &str = "actor";
 const AT: &str = "at";
 

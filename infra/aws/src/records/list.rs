@@ -6,7 +6,7 @@ use sendoff_producers::{Page, ReadError, Record};
 
 use super::{
     DynamoRecords,
-    item::{Image, LONGEST_SK, partition, sort_key},
+    item::{DATA, Image, LONGEST_SK, partition, sort_key},
 };
 use crate::{
     CallError,
@@ -14,8 +14,9 @@ use crate::{
     tables::records::{PK, SK},
 };
 
-/// How many more items are asked for at least once deleted records were found in the way.
-const MORE: usize = 25;
+/// A page ends early when its records have more bytes of data than this. A Lambda function's answer may have 6 MiB, with the
+/// text escaped once more.
+const PAGE_BYTES: usize = 2 << 20;
 
 /// Where a listing begins.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,23 +63,26 @@ impl DynamoRecords {
             Begin::After(id) => Some(Item::default().with_text(PK, &pk).with_text(SK, sort_key(&id)).into_sdk()),
         };
         // One more than asked for tells whether there is a next page.
-        let mut wanted = limit + 1;
+        let (mut wanted, mut bytes) = (Some(limit as i32 + 1), 0);
         loop {
-            let query = self.under(&pk, prefix).set_exclusive_start_key(from.take()).limit(wanted as i32);
+            let query = self.under(&pk, prefix).set_exclusive_start_key(from.take()).set_limit(wanted);
             let found = query.send().await.map_err(|error| {
                 ReadError::Unavailable(CallError::of("dynamodb:Query", self.table.name(), &error).to_string())
             })?;
             for item in found.items.into_iter().flatten().map(Item::from) {
+                bytes += item.optional_text(DATA).map_or(0, str::len);
                 records.extend(live(&item)?.filter(|record| after.is_none_or(|after| record.key.id.as_str() > after)));
             }
             from = found.last_evaluated_key;
-            if records.len() > limit || from.is_none() {
-                let more = records.len() > limit;
+            let too_large = bytes > PAGE_BYTES && records.len() > 1;
+            if records.len() > limit || too_large || from.is_none() {
+                let more = records.len() > limit || (too_large && from.is_some());
                 records.truncate(limit);
                 let next = if more { records.last().map(|record| record.key.id.clone()) } else { None };
                 return Ok(Page { records, next });
             }
-            wanted = (limit + 1 - records.len()).max(MORE);
+            // What was deleted leaves items that are passed over, many of them to an answer.
+            wanted = None;
         }
     }
 

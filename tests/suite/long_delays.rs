@@ -1,0 +1,47 @@
+//! Delays beyond what SQS can hide a message for: EventBridge Scheduler takes over, whoever received the message.
+
+use std::time::Duration;
+
+use sendoff_consumers::{Attributes, NewMessage};
+use sendoff_tests::conformance::{Backend as _, OnAws};
+
+const A_DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The schedules of the deployment.
+async fn schedules(backend: &OnAws) -> usize {
+    let list =
+        backend.store().aws().scheduler().list_schedules().group_name(&backend.store().resources().schedule_group);
+    list.send().await.expect("the schedules").schedules.len()
+}
+
+#[tokio::test]
+async fn a_message_that_an_event_source_mapping_received_is_put_off_for_longer_than_sqs_can_hide_it() {
+    let backend = OnAws::open().await;
+    backend.create_queue("email", None).await;
+    // The mapping's poller and the function are different processes: each has a queue of its own over the same resource.
+    let (poller, function) = (backend.store().queue("email"), backend.store().queue("email"));
+    let attributes = Attributes::from([("type".to_owned(), "x.v1".to_owned())]);
+    let sent = poller.send(&[NewMessage { body: "later".into(), attributes, delay: Duration::ZERO }]).await;
+    assert!(sent[0].is_ok(), "{sent:?}");
+    let delivery =
+        poller.receive(1, Duration::from_secs(5), Duration::from_secs(30)).await.expect("a message").remove(0);
+
+    function.hold(std::slice::from_ref(&delivery));
+    assert_eq!(function.release(&[(delivery.receipt.clone(), A_DAY)]).await, [Ok(())]);
+    assert_eq!(schedules(&backend).await, 1);
+    let depth = function.depth().await.expect("the queue answers");
+    assert_eq!((depth.visible, depth.in_flight), (0, 0), "the message itself is gone");
+}
+
+#[tokio::test]
+async fn a_message_that_nobody_holds_is_hidden_as_long_as_sqs_can() {
+    let backend = OnAws::open().await;
+    backend.create_queue("email", None).await;
+    let (poller, function) = (backend.store().queue("email"), backend.store().queue("email"));
+    poller.send(&[NewMessage { body: "later".into(), ..NewMessage::default() }]).await;
+    let delivery =
+        poller.receive(1, Duration::from_secs(5), Duration::from_secs(30)).await.expect("a message").remove(0);
+    assert_eq!(function.release(&[(delivery.receipt, A_DAY)]).await, [Ok(())]);
+    assert_eq!(schedules(&backend).await, 0);
+    assert_eq!(function.depth().await.expect("the queue answers").in_flight, 1);
+}
