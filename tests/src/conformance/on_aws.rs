@@ -54,7 +54,7 @@ impl OnAws {
         (Capability::AnyAttributeName, "SQS and SNS take attribute names of A-Z, a-z, 0-9, `_`, `-` and `.`"),
         (
             Capability::DeadLettersKeepTheirAge,
-            "the failure goes with a new message; SQS moves old ones only by its own redrive, which tells no reason",
+            "the failure goes with a new message, since the redrive of SQS tells no reason; `sent_at` in the failure tells it",
         ),
         (
             Capability::TellsTheFirstStart,

@@ -59,10 +59,10 @@ impl<'a> Batch<'a> {
     fn worked_within(self, timeout: Duration) -> Vec<usize> {
         let Self { rig, records } = self;
         let consumer = Router::new(rig.ports()).with(rig.handler()).unwrap().consumer("scripted").unwrap().clone();
-        let queue = MemoryQueue::new("scripted", rig.remote(&rig.queue));
+        let queue = Arc::new(rig.watched());
         let now = rig.world.clock().now();
         let event = QueueEvent::of(&to_raw_value(&json!({ "Records": records })).unwrap(), now).unwrap();
-        let host = SqsHost::new(consumer, Arc::new(queue.clone()), rig.clock());
+        let host = SqsHost::new(consumer, queue.clone(), rig.clock());
         let answer = Arc::new(Mutex::new(None));
         let told = Arc::clone(&answer);
         rig.world.spawn(WORKER, async move {
@@ -73,6 +73,9 @@ impl<'a> Batch<'a> {
         }
         assert!(rig.world.clock().now() <= now + timeout, "Lambda would have killed it");
         let answer = lock(&answer).take().unwrap();
+        // The queue can put off for long only what it knows.
+        let readable = records.iter().filter_map(|record| record["receiptHandle"].as_str().map(Receipt::new));
+        assert_eq!(*lock(&queue.held), readable.collect::<Vec<_>>());
         let failed = |record: &Value| answer.failures().iter().any(|id| record["messageId"] == id.as_str());
         let done = records.iter().filter(|record| !failed(record));
         let receipts: Vec<_> = done.map(|record| Receipt::new(record["receiptHandle"].as_str().unwrap())).collect();

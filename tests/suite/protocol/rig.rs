@@ -137,11 +137,12 @@ impl Inbox for Counting {
     }
 }
 
-/// A queue that counts how often it is asked, and whose leases may be impossible to extend.
+/// A queue that counts how often it is asked and remembers what it was told of, and whose leases may be impossible to extend.
 pub(super) struct Watched {
     pub(super) inner: MemoryQueue,
     pub(super) extends: bool,
     pub(super) receives: Arc<AtomicU32>,
+    pub(super) held: Arc<Mutex<Vec<Receipt>>>,
 }
 
 impl Queue for Watched {
@@ -172,6 +173,10 @@ impl Queue for Watched {
 
     fn dead_letter<'a>(&'a self, entries: &'a [(Delivery, Failure)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
         self.inner.dead_letter(entries)
+    }
+
+    fn hold(&self, received: &[Delivery]) {
+        lock(&self.held).extend(received.iter().map(|delivery| delivery.receipt.clone()));
     }
 
     fn depth(&self) -> BoxFuture<'_, Result<Depth, QueueError>> {
@@ -246,13 +251,17 @@ impl Rig {
 
     pub(super) fn start(&mut self, stop: Stop, grace: Duration) {
         let router = Router::new(self.ports()).with(self.handler()).unwrap();
-        let inner = MemoryQueue::new("scripted", self.remote(&self.queue));
-        let queue = Watched { inner, extends: self.extends, receives: self.receives.clone() };
+        let queue = self.watched();
         let (concurrency, batch) = (self.slots, self.slots);
         let settings = WorkerSettings { concurrency, batch, wait: Duration::from_secs(5), lease: LEASE, grace };
         let consumer = router.consumer("scripted").unwrap().clone();
         let worker = Worker::new(consumer, Arc::new(queue), self.clock(), Arc::new(self.world.rng()), settings);
         self.world.spawn(WORKER, async move { worker.run(stop).await });
+    }
+
+    pub(super) fn watched(&self) -> Watched {
+        let inner = MemoryQueue::new("scripted", self.remote(&self.queue));
+        Watched { inner, extends: self.extends, receives: self.receives.clone(), held: Arc::default() }
     }
 
     pub(super) fn envelope(&self, age: Duration) -> (EventId, Bytes) {
