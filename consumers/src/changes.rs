@@ -6,7 +6,7 @@ use sendoff_events::{BoxFuture, Clock, Rng, Timestamp};
 use sendoff_producers::RecordKey;
 use serde_json::{Value, json};
 
-use crate::{Failure, HandlerError, Policy};
+use crate::{Failure, HandlerError, Meter, Policy};
 
 /// A place in the stream; later changes have greater ones.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,6 +85,8 @@ pub struct ReactionContext {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub rng: Arc<dyn Rng>,
+    /// Where it is measured what becomes of changes, under the reaction's name.
+    pub meter: Arc<dyn Meter>,
 }
 
 /// A handler of changes. It sees each change at least once, in order for each record, and must come to the same result

@@ -9,11 +9,13 @@ use crate::{Class, Verdict};
 pub enum Count {
     /// Events that the topic took.
     Published,
-    /// Messages that were handled.
+    /// Messages that were handled; of a reaction, changes that it has dealt with.
     Handled,
-    /// Attempts that failed and will be repeated.
+    /// Attempts that failed, whether they are repeated or were the last. A message that can't be read isn't attempted.
+    Failed,
+    /// Attempts that failed and will be repeated. They are among [`Count::Failed`] too.
     Retried,
-    /// Messages that were moved to the dead-letter queue.
+    /// Messages, or changes, that were moved to the dead-letter queue.
     DeadLettered,
     /// Messages that had been handled before; nothing ran.
     Duplicates,
@@ -32,7 +34,7 @@ pub enum Count {
 /// What is timed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Span {
-    /// From the delivery to the verdict.
+    /// From the delivery to the verdict; of a reaction, how long an attempt took.
     HandlerLatency,
     /// From the event's first publication to the end of its handling.
     Age,
@@ -40,9 +42,10 @@ pub enum Span {
 
 impl Count {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Published,
         Self::Handled,
+        Self::Failed,
         Self::Retried,
         Self::DeadLettered,
         Self::Duplicates,
@@ -59,6 +62,7 @@ impl Count {
         match self {
             Self::Published => "Published",
             Self::Handled => "Handled",
+            Self::Failed => "Failed",
             Self::Retried => "Retried",
             Self::DeadLettered => "DeadLettered",
             Self::Duplicates => "Duplicates",
@@ -102,8 +106,11 @@ impl Meter for NoMeter {
     fn time(&self, _: Span, _: &str, _: Duration) {}
 }
 
-/// Counts what became of a message.
+/// Counts what became of a message, or of an attempt at a change.
 pub(crate) fn measure(meter: &dyn Meter, consumer: &str, verdict: &Verdict) {
+    if is_failed_attempt(verdict) {
+        meter.count(Count::Failed, consumer, 1);
+    }
     let counted = match verdict {
         Verdict::Ack { duplicate: false } => Count::Handled,
         Verdict::Ack { duplicate: true } => Count::Duplicates,
@@ -119,4 +126,13 @@ pub(crate) fn measure(meter: &dyn Meter, consumer: &str, verdict: &Verdict) {
         Verdict::Superseded => return,
     };
     meter.count(counted, consumer, 1);
+}
+
+/// A message that can't be read, or is too old to be, was dead-lettered without one.
+fn is_failed_attempt(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Retry { .. } => true,
+        Verdict::DeadLetter(failure) => failure.class != Class::Undecodable,
+        Verdict::Ack { .. } | Verdict::Snooze { .. } | Verdict::Superseded => false,
+    }
 }

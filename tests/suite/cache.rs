@@ -13,7 +13,7 @@ use std::{
 use futures::future::join_all;
 use sendoff_aws::RedisCache;
 use sendoff_consumers::{
-    Change, Count, Meter, Position, Reaction, ReactionContext, Span,
+    Change, Count, Meter, NoMeter, Position, Reaction, ReactionContext, Span,
     cache::{CacheSettings, Cached, Image, SharedCache},
     reactions::CacheInvalidation,
 };
@@ -123,7 +123,7 @@ impl Process {
             old: None,
             new: (!deleted).then(|| record(&user(id), version).data),
         };
-        let context = ReactionContext { clock, rng: Arc::new(SystemRng::new()) };
+        let context = ReactionContext { clock, rng: Arc::new(SystemRng::new()), meter: Arc::new(NoMeter) };
         reaction.react(&change, &context).await.expect("it holds up no stream");
     }
 

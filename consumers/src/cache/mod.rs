@@ -41,6 +41,11 @@ pub struct CacheSettings {
     pub collections: &'static [&'static str],
     /// The most records in memory; beyond, those that are asked for least make room. Default 10,000.
     pub capacity: usize,
+    /// The most bytes in memory, in the size of the records as JSON; beyond, those that are asked for least make room. Default
+    /// 32 MiB.
+    pub max_bytes: u64,
+    /// The largest record that is kept in memory, in bytes of JSON; larger ones are looked up each time. Default 64 KiB.
+    pub max_record: u64,
     /// How long a record lives in memory. Default 30 seconds.
     pub ttl: Duration,
     /// How long it is remembered in memory that there is no such record. Default 5 seconds: what is missing is often just
@@ -57,6 +62,8 @@ impl Default for CacheSettings {
         Self {
             collections: CACHED_COLLECTIONS,
             capacity: 10_000,
+            max_bytes: 32 << 20,
+            max_record: 64 << 10,
             ttl: Duration::from_secs(30),
             negative_ttl: Duration::from_secs(5),
             shared_ttl: Duration::from_secs(300),
@@ -82,7 +89,7 @@ impl Cached {
     /// Remembers, in memory, what `inner` answers.
     #[must_use]
     pub fn new(inner: Arc<dyn Lookup>, settings: CacheSettings, clock: Arc<dyn Clock>) -> Self {
-        let memory = Memory::new(settings.capacity, clock);
+        let memory = Memory::new(&settings, clock);
         Self { inner, memory, shared: None, settings, meter: Arc::new(NoMeter), name: String::new() }
     }
 

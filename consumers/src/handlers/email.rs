@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sendoff_events::{Personal, TenantId, Timestamp, UserId};
+use sendoff_events::{AppId, Personal, TenantId, Timestamp, UserId};
 use sendoff_producers::{
-    Lookup,
-    model::{Channel, User, user_key},
+    Lookup, RecordKey,
+    model::{App, Channel, User, app_key, user_key},
 };
 use serde::Serialize;
 
@@ -35,6 +35,9 @@ pub(super) const POLICY: Policy = Policy {
 pub struct EmailDesk {
     /// Where users and apps are looked up. Through a cache an opt-out counts as late as that cache may be.
     pub records: Arc<dyn Lookup>,
+    /// The records themselves, never a copy: asked once more before somebody gets no mail, which is for good. May be the same
+    /// as `records` where that remembers nothing.
+    pub authoritative: Arc<dyn Lookup>,
     /// What sends.
     pub provider: Arc<dyn EmailProvider>,
     /// The texts.
@@ -67,17 +70,20 @@ pub(super) enum Letter {
 impl EmailDesk {
     /// Whether and how a user can be reached by email. Looked up at send time, so that an opt-out counts for mails that wait already.
     pub(super) async fn recipient(&self, tenant: &TenantId, id: &UserId) -> Result<Recipient, HandlerError> {
-        let Some(user) = look_up::find::<User>(&*self.records, &user_key(tenant, id)).await? else {
-            return Ok(Recipient::Skipped("the user was deleted"));
-        };
-        if !user.wants(Channel::Email) {
-            return Ok(Recipient::Skipped("the user has turned emails off"));
+        let key = user_key(tenant, id);
+        match recipient(&*self.records, &key).await? {
+            // It may be so no longer: the user was just made, or has just given an address.
+            Recipient::Skipped(_) => recipient(&*self.authoritative, &key).await,
+            reachable => Ok(reachable),
         }
-        let Some(email) = &user.email else { return Ok(Recipient::Skipped("the user has no email address")) };
-        Ok(match email.expose().parse() {
-            Ok(address) => Recipient::Reachable { user: Box::new(user), address },
-            Err(_) => Recipient::Skipped("the user's email address is not valid"),
-        })
+    }
+
+    /// The app that an event speaks of. One that `records` doesn't know may have just been made.
+    pub(super) async fn app(&self, tenant: &TenantId, id: &AppId) -> Result<App, HandlerError> {
+        match look_up::find(&*self.records, &app_key(tenant, id)).await? {
+            Some(app) => Ok(app),
+            None => look_up::app(&*self.authoritative, tenant, id).await,
+        }
     }
 
     /// A person as they are called; by their id when they were deleted.
@@ -104,4 +110,19 @@ impl EmailDesk {
         let (to, from) = (Personal::new(to), self.from.clone());
         Mail { to, from, reply_to: None, subject, html, text, idempotency_key, date, list_unsubscribe: None }
     }
+}
+
+/// Whether and how somebody can be reached, as these records have it.
+async fn recipient(records: &dyn Lookup, key: &RecordKey) -> Result<Recipient, HandlerError> {
+    let Some(user) = look_up::find::<User>(records, key).await? else {
+        return Ok(Recipient::Skipped("the user was deleted"));
+    };
+    if !user.wants(Channel::Email) {
+        return Ok(Recipient::Skipped("the user has turned emails off"));
+    }
+    let Some(email) = &user.email else { return Ok(Recipient::Skipped("the user has no email address")) };
+    Ok(match email.expose().parse() {
+        Ok(address) => Recipient::Reachable { user: Box::new(user), address },
+        Err(_) => Recipient::Skipped("the user's email address is not valid"),
+    })
 }

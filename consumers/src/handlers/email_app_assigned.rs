@@ -5,10 +5,7 @@ use std::sync::Arc;
 use sendoff_events::{AppAssigned, Envelope};
 use serde_json::json;
 
-use super::{
-    email::{self, EmailDesk, Letter, Person, Recipient},
-    look_up,
-};
+use super::email::{self, EmailDesk, Letter, Person, Recipient};
 use crate::{Classify, Context, Handler, HandlerError, Policy, templates::StandardMail};
 
 /// Mails the user that an app was assigned to.
@@ -26,7 +23,7 @@ impl Handler for EmailAppAssigned {
         let letter = match desk.recipient(tenant, user_id).await? {
             Recipient::Skipped(why) => Letter::Skipped(why),
             Recipient::Reachable { user, address } => {
-                let app = look_up::app(&*desk.records, tenant, app_id).await?;
+                let app = desk.app(tenant, app_id).await?;
                 let data = json!({
                     "user": Person { id: user_id.clone(), name: user.name },
                     "app": { "id": app_id, "name": app.name },

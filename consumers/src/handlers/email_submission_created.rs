@@ -25,7 +25,7 @@ impl Handler for EmailSubmissionCreated {
 
     async fn handle(&self, event: &Envelope<SubmissionCreated>, cx: &Context) -> Result<(), HandlerError> {
         let desk = &self.0;
-        let app = look_up::app(&*desk.records, &event.header.tenant, &event.data.app_id).await?;
+        let app = desk.app(&event.header.tenant, &event.data.app_id).await?;
         let owners: BTreeSet<&UserId> = app.owners.iter().collect();
         // All letters are written before the first one goes: a template that fails, fails for nobody in part.
         let mut letters = Vec::new();

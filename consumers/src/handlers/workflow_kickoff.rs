@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use sendoff_events::{Envelope, EventId, SubmissionCreated};
-use sendoff_producers::{Lookup, model::AppWorkflow};
+use sendoff_events::{AppId, Envelope, EventId, SubmissionCreated, TenantId};
+use sendoff_producers::{
+    Lookup,
+    model::{App, AppWorkflow, app_key},
+};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -14,6 +17,9 @@ use crate::{Classify, Context, Handler, HandlerError, NewRun, SendOutcome, Workf
 pub struct WorkflowKickoff {
     /// Where apps are looked up.
     pub records: Arc<dyn Lookup>,
+    /// The records themselves, never a copy: asked once more before nothing is started, which is for good. May be the same as
+    /// `records` where that remembers nothing.
+    pub authoritative: Arc<dyn Lookup>,
     /// What runs workflows.
     pub workflows: Arc<dyn Workflows>,
 }
@@ -25,9 +31,7 @@ impl Handler for WorkflowKickoff {
 
     async fn handle(&self, event: &Envelope<SubmissionCreated>, cx: &Context) -> Result<(), HandlerError> {
         let (header, data) = (&event.header, &event.data);
-        let Some(workflow) = look_up::app(&*self.records, &header.tenant, &data.app_id).await?.workflow else {
-            return Ok(());
-        };
+        let Some(workflow) = self.workflow(&header.tenant, &data.app_id).await? else { return Ok(()) };
         let run = NewRun {
             name: run_name(header.id, &workflow),
             tenant: header.tenant.clone(),
@@ -51,6 +55,15 @@ impl Handler for WorkflowKickoff {
 }
 
 impl WorkflowKickoff {
+    /// The app's workflow, if it has one. An app that `records` knows without one, or not at all, may have just got it.
+    async fn workflow(&self, tenant: &TenantId, app: &AppId) -> Result<Option<AppWorkflow>, HandlerError> {
+        let found = look_up::find::<App>(&*self.records, &app_key(tenant, app)).await?;
+        match found.and_then(|app| app.workflow) {
+            None => Ok(look_up::app(&*self.authoritative, tenant, app).await?.workflow),
+            found => Ok(found),
+        }
+    }
+
     async fn start(&self, run: &NewRun) -> Result<(), HandlerError> {
         match self.workflows.start(run).await {
             Ok(_) => Ok(()),

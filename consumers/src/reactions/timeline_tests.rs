@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Timeline;
 use crate::{
-    Change, HandlerError, Position, Reaction, ReactionContext,
+    Change, HandlerError, NoMeter, Position, Reaction, ReactionContext,
     handlers::doubles::{Counting, MemoryRecords, SetClock, tenant},
 };
 
@@ -46,7 +46,8 @@ fn story() -> Vec<Change> {
 }
 
 fn react(records: &Arc<MemoryRecords>, change: &Change) -> Result<(), HandlerError> {
-    let context = ReactionContext { clock: SetClock::new(), rng: Arc::new(Counting::default()) };
+    let context =
+        ReactionContext { clock: SetClock::new(), rng: Arc::new(Counting::default()), meter: Arc::new(NoMeter) };
     block_on(Timeline { records: records.clone() }.react(change, &context))
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use futures::future::{Either, select};
 
 use crate::{
-    Change, Class, Failure, HandlerError, Limits, Reaction, ReactionContext, fingerprint,
+    Change, Class, Failure, HandlerError, Limits, Reaction, ReactionContext, Span, Verdict, fingerprint,
+    meter::measure,
     middleware::{Ended, catch_panic, deadline},
     moments, scrub,
 };
@@ -13,7 +14,8 @@ use crate::{
 /// A limit came before the change was dealt with.
 pub(super) struct Interrupted;
 
-/// Tries until it works, is useless, or has used up its attempts; gives the failure then.
+/// Tries until it works, is useless, or has used up its attempts; gives the failure then. All attempts are measured but the
+/// one that ends in a failure that is given: what it counts as hangs on whether the change can be put aside.
 pub(super) async fn until_dealt_with(
     reaction: &dyn Reaction,
     change: &Change,
@@ -21,15 +23,25 @@ pub(super) async fn until_dealt_with(
     limits: &Limits,
 ) -> Result<Option<Failure>, Interrupted> {
     let policy = reaction.policy();
-    let (clock, rng) = (&context.clock, &*context.rng);
+    let (clock, rng, name) = (&context.clock, &*context.rng, reaction.name());
+    let count = |verdict| measure(&*context.meter, name, &verdict);
     let first_at = clock.now();
     let (mut attempts, mut deferrals) = (0, 0);
     loop {
         let attempt = async { deadline(&**clock, policy.timeout, limits, reaction.react(change, context)).await };
         attempts += 1;
-        let (class, reason, error, after) = match catch_panic(attempt).await {
-            Ended::Returned(Ok(())) => return Ok(None),
-            Ended::Interrupted => return Err(Interrupted),
+        let began = clock.now();
+        let ended = catch_panic(attempt).await;
+        context.meter.time(Span::HandlerLatency, name, moments::since(began, clock.now()));
+        let (class, reason, error, after) = match ended {
+            Ended::Returned(Ok(())) => {
+                count(Verdict::Ack { duplicate: false });
+                return Ok(None);
+            }
+            Ended::Interrupted => {
+                count(Verdict::Snooze { after: Duration::ZERO, pause: false });
+                return Err(Interrupted);
+            }
             Ended::Panicked(text) => (Class::Panicked, "attempts-exhausted".into(), text, None),
             Ended::TimedOut => (Class::TimedOut, "attempts-exhausted".into(), "timed out".into(), None),
             Ended::Returned(Err(error)) => {
@@ -44,7 +56,9 @@ pub(super) async fn until_dealt_with(
                         let wait = until.and_then(|u| Duration::try_from(u.duration_since(clock.now())).ok());
                         // A date that is over would let it spin.
                         let wait = wait.filter(|wait| !wait.is_zero());
-                        pause(wait.unwrap_or_else(|| policy.backoff.delay(deferrals, rng)), context, limits).await?;
+                        let after = wait.unwrap_or_else(|| policy.backoff.delay(deferrals, rng));
+                        count(Verdict::Snooze { after, pause: false });
+                        pause(after, context, limits).await?;
                         continue;
                     }
                 }
@@ -56,14 +70,16 @@ pub(super) async fn until_dealt_with(
                 fingerprint: fingerprint(&reason, &error),
                 reason,
                 class,
-                consumer: reaction.name().into(),
+                consumer: name.into(),
                 attempts,
                 first_at,
                 last_at: clock.now(),
                 error: scrub(&error),
             }));
         }
-        pause(after.unwrap_or_else(|| policy.backoff.delay(attempts, rng)), context, limits).await?;
+        let after = after.unwrap_or_else(|| policy.backoff.delay(attempts, rng));
+        count(Verdict::Retry { after });
+        pause(after, context, limits).await?;
     }
 }
 

@@ -11,7 +11,7 @@ use futures::{
     future::{Either, join_all, select},
 };
 
-use crate::{Backoff, Change, Changes, ChangesError, Limits, Reaction, ReactionContext, Stop};
+use crate::{Backoff, Change, Changes, ChangesError, Limits, Reaction, ReactionContext, Stop, Verdict, meter::measure};
 
 /// How many changes it reads at once.
 const BATCH: usize = 100;
@@ -118,6 +118,13 @@ impl Reactor {
         };
         tracing::warn!(reaction = name, record = %change.key, reason = failure.reason, error = failure.error,
             "a change can't be dealt with and is put aside");
-        self.changes.park(name, change, &failure).await.map(|()| Dealt::Parked)
+        let parked = self.changes.park(name, change, &failure).await;
+        let verdict = match &parked {
+            Ok(()) => Verdict::DeadLetter(Box::new(failure)),
+            // The change is seen again, and all of it is repeated.
+            Err(_) => Verdict::Retry { after: Duration::ZERO },
+        };
+        measure(&*self.context.meter, name, &verdict);
+        parked.map(|()| Dealt::Parked)
     }
 }

@@ -1,6 +1,7 @@
 //! A reactor over changes that it is given.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -12,8 +13,8 @@ use serde_json::json;
 
 use super::{Dealt, Reactor};
 use crate::{
-    Backoff, Change, Changes, ChangesError, Failure, HandlerError, Limits, Policy, Position, Reaction, ReactionContext,
-    Stop,
+    Backoff, Change, Changes, ChangesError, Count, Failure, HandlerError, Limits, Meter, Policy, Position, Reaction,
+    ReactionContext, Span, Stop,
     handlers::doubles::{Counting, tenant},
 };
 
@@ -73,6 +74,13 @@ impl Changes for Parked {
 #[derive(Default)]
 struct Obedient(Mutex<Vec<(String, u64)>>);
 
+impl Obedient {
+    /// How often it was given changes of a record.
+    fn times(&self, id: &str) -> usize {
+        self.0.lock().unwrap().iter().filter(|(of, _)| of == id).count()
+    }
+}
+
 impl Reaction for Obedient {
     fn name(&self) -> &'static str {
         "obedient"
@@ -89,6 +97,9 @@ impl Reaction for Obedient {
             match &*change.key.id {
                 "reject" => Err(HandlerError::Reject { reason: "bad".into(), source: "bad".into() }),
                 "retry" => Err(HandlerError::Retry { after: None, source: "again".into() }),
+                "busy" if self.times("busy") < 3 => Err(HandlerError::Snooze { until: None, source: "later".into() }),
+                "flaky" if self.times("flaky") < 2 => Err(HandlerError::Retry { after: None, source: "again".into() }),
+                "doubt" => Err(HandlerError::InDoubt { source: "who knows".into() }),
                 "snooze" => Err(HandlerError::Snooze { until: None, source: "later".into() }),
                 "panic" => panic!("no"),
                 "hang" => std::future::pending().await,
@@ -110,26 +121,56 @@ fn change(id: &str, version: u64) -> Change {
     }
 }
 
+/// A meter that remembers.
+#[derive(Default)]
+struct Measured {
+    counts: Mutex<BTreeMap<Count, u64>>,
+    times: Mutex<Vec<(Span, Duration)>>,
+}
+
+impl Meter for Measured {
+    fn count(&self, what: Count, name: &str, n: u64) {
+        assert_eq!(name, "obedient");
+        *self.counts.lock().unwrap().entry(what).or_default() += n;
+    }
+
+    fn time(&self, what: Span, name: &str, took: Duration) {
+        assert_eq!(name, "obedient");
+        self.times.lock().unwrap().push((what, took));
+    }
+}
+
 struct Bench {
     reaction: Arc<Obedient>,
     changes: Arc<Parked>,
     clock: LeapClock,
+    meter: Arc<Measured>,
 }
 
 impl Bench {
     fn new(is_down: bool) -> Self {
         let clock = LeapClock(Arc::new(Mutex::new(Timestamp::UNIX_EPOCH)));
-        Self { reaction: Arc::default(), changes: Arc::new(Parked { is_down, ..Parked::default() }), clock }
+        let changes = Arc::new(Parked { is_down, ..Parked::default() });
+        Self { reaction: Arc::default(), changes, clock, meter: Arc::default() }
     }
 
     /// What becomes of these when the host has so many seconds.
     fn deal_with(&self, changes: &[(&str, u64)], seconds: Option<u64>) -> Vec<Result<Dealt, ()>> {
-        let context = ReactionContext { clock: Arc::new(self.clock.clone()), rng: Arc::new(Counting::default()) };
+        let context = ReactionContext {
+            clock: Arc::new(self.clock.clone()),
+            rng: Arc::new(Counting::default()),
+            meter: self.meter.clone(),
+        };
         let reactor = Reactor::new(self.reaction.clone(), self.changes.clone(), context);
         let until = seconds.map(|seconds| self.clock.now() + Duration::from_secs(seconds));
         let limits = Limits { stop: Stop::never(), until };
         let changes: Vec<_> = changes.iter().map(|(id, version)| change(id, *version)).collect();
         block_on(reactor.deal_with(&changes, &limits)).into_iter().map(|dealt| dealt.map_err(drop)).collect()
+    }
+
+    /// What was counted, in the order of [`Count`].
+    fn counted(&self) -> Vec<(Count, u64)> {
+        self.meter.counts.lock().unwrap().iter().map(|(what, n)| (*what, *n)).collect()
     }
 
     fn parked(&self) -> Vec<(String, String)> {
@@ -171,4 +212,38 @@ fn what_cannot_even_be_put_aside_must_come_again_with_all_that_follows_it() {
     let bench = Bench::new(true);
     let dealt = bench.deal_with(&[("reject", 1), ("reject", 2), ("a", 1)], None);
     assert_eq!(dealt, [Err(()), Ok(Interrupted), Ok(Done)]);
+}
+
+#[test]
+fn each_end_of_an_attempt_is_counted_as_what_it_is() {
+    use Count::{DeadLettered, Deferred, Failed, Handled, InDoubt, Retried};
+    for (id, attempts, counted) in [
+        ("a", 1, vec![(Handled, 1)]),
+        ("flaky", 2, vec![(Handled, 1), (Failed, 1), (Retried, 1)]),
+        ("busy", 3, vec![(Handled, 1), (Deferred, 2)]),
+        ("retry", 3, vec![(Failed, 3), (Retried, 2), (DeadLettered, 1)]),
+        ("panic", 3, vec![(Failed, 3), (Retried, 2), (DeadLettered, 1)]),
+        ("reject", 1, vec![(Failed, 1), (DeadLettered, 1)]),
+        ("doubt", 3, vec![(Failed, 3), (Retried, 2), (DeadLettered, 1), (InDoubt, 1)]),
+    ] {
+        let bench = Bench::new(false);
+        bench.deal_with(&[(id, 1)], None);
+        assert_eq!(bench.counted(), counted, "{id}");
+        assert_eq!(*bench.meter.times.lock().unwrap(), vec![(Span::HandlerLatency, Duration::ZERO); attempts], "{id}");
+    }
+}
+
+#[test]
+fn what_the_host_interrupts_is_deferred_and_what_was_not_attempted_is_not_counted() {
+    let bench = Bench::new(false);
+    bench.deal_with(&[("hang", 1), ("hang", 2)], Some(4));
+    assert_eq!(bench.counted(), [(Count::Deferred, 1)]);
+    assert_eq!(*bench.meter.times.lock().unwrap(), [(Span::HandlerLatency, Duration::from_secs(4))]);
+}
+
+#[test]
+fn what_cannot_be_put_aside_is_no_dead_letter() {
+    let bench = Bench::new(true);
+    bench.deal_with(&[("reject", 1)], None);
+    assert_eq!(bench.counted(), [(Count::Failed, 1), (Count::Retried, 1)]);
 }

@@ -95,11 +95,14 @@ impl System {
         let records = store.records();
         let desk = EmailDesk {
             records: records.clone(),
+            // Nothing here remembers: a look-up costs no more than a memory would.
+            authoritative: records.clone(),
             provider,
             templates: Arc::new(Templates::standard()?),
             from: settings.mail_from.clone(),
         };
-        let kickoff = WorkflowKickoff { records: records.clone(), workflows: store.workflows() };
+        let kickoff =
+            WorkflowKickoff { records: records.clone(), authoritative: records.clone(), workflows: store.workflows() };
         let router = add(standard(Router::new(ports), desk, kickoff)?, &store)?;
         let consumers: Vec<_> = router.consumers().cloned().collect();
         let pace = WorkerSettings {
@@ -120,7 +123,7 @@ impl System {
                 Ok(())
             });
         }
-        let context = ReactionContext { clock: clock.clone(), rng: rng.clone() };
+        let context = ReactionContext { clock: clock.clone(), rng: rng.clone(), meter: Arc::new(NoMeter) };
         let reactor = Reactor::new(Arc::new(Timeline { records: records.clone() }), store.changes(), context);
         let stop = middle.stop_signal();
         middle.run("the reaction to changes", async move {

@@ -109,7 +109,7 @@ pub(super) async fn a_change_that_cannot_be_dealt_with_is_put_aside_and_the_stre
         commit(backend, vec![write("a", Expected::Any, json!(n)), write("b", Expected::Any, json!(n + 10))]).await;
     }
     let timeline = Arc::new(Timeline::default());
-    let context = ReactionContext { clock: backend.clock(), rng: backend.rng() };
+    let context = ReactionContext { clock: backend.clock(), rng: backend.rng(), meter: Arc::new(NoMeter) };
     let reactor = Reactor::new(timeline.clone(), backend.changes(), context);
     let (stopper, stop) = Stop::pair();
     let until = async {

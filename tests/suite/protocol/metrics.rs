@@ -28,9 +28,22 @@ fn each_end_of_a_message_is_counted_as_what_it_is() {
         rig.run_dry();
     }
     let counts = rig.measured.counts();
-    let expected =
-        ["DeadLettered", "Deferred", "Duplicates", "Handled", "Retried"].map(|name| (format!("{name} scripted"), 1));
+    // What can't be read failed no attempt.
+    let expected = ["DeadLettered", "Deferred", "Duplicates", "Failed", "Handled", "Retried"]
+        .map(|name| (format!("{name} scripted"), 1));
     assert_eq!(counts, expected);
+}
+
+#[test]
+fn the_last_attempt_failed_like_those_that_were_repeated() {
+    let mut rig =
+        Rig::new(|_, _| Act::Answer(SendOutcome::NotSent(NotSent::Transient { reason: "451 try later".into() })));
+    let (_, body) = rig.envelope(Duration::ZERO);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.run_dry();
+    let counts = [("DeadLettered", 1), ("Failed", 3), ("Retried", 2)].map(|(name, n)| (format!("{name} scripted"), n));
+    assert_eq!(rig.measured.counts(), counts);
 }
 
 #[test]

@@ -60,6 +60,7 @@ impl Code {
         let records = Arc::new(remote::<RecordsState>(&clock));
         let desk = Arc::new(EmailDesk {
             records: records.clone(),
+            authoritative: records.clone(),
             provider: Arc::new(NoProvider),
             templates: Arc::new(Templates::standard().expect("the standard templates are good")),
             from: "Sendoff <no-reply@example.org>".parse().expect("a sender"),
@@ -68,7 +69,7 @@ impl Code {
         let router = Router::new(ports)
             .with(EmailAppAssigned(desk.clone()))
             .and_then(|router| router.with(EmailSubmissionCreated(desk)))
-            .and_then(|router| router.with(WorkflowKickoff { records, workflows }))
+            .and_then(|router| router.with(WorkflowKickoff { authoritative: records.clone(), records, workflows }))
             .expect("the standard handlers go together");
         let needs = |consumer: &Arc<Consumer>| Needs { timeout: consumer.timeout(), filter: consumer.filter() };
         Self { consumers: router.consumers().map(|consumer| (consumer.name(), needs(consumer))).collect() }

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use futures::{FutureExt, executor::block_on, future::join_all, poll};
-use sendoff_producers::{Lookup, RecordKey};
+use sendoff_events::Timestamp;
+use sendoff_producers::{Lookup, Record, RecordKey};
+use serde_json::json;
 
 use super::{World, tenant, user};
 use crate::{Count, cache::CacheSettings};
@@ -120,4 +122,38 @@ fn it_holds_no_more_than_its_capacity() {
         assert_eq!(world.get(&key), Some(1));
     }
     assert!((1..=100).contains(&world.cached.memory.len()), "{}", world.cached.memory.len());
+}
+
+/// A record whose data take about so many bytes as JSON.
+fn put_of_size(world: &World, id: &str, bytes: usize) {
+    let data = json!({ "n": "x".repeat(bytes) });
+    let record = Record { key: user(id), version: 1, data, updated_at: Timestamp::UNIX_EPOCH };
+    world.inner.records.lock().unwrap().insert(user(id), record);
+}
+
+#[test]
+fn it_holds_no_more_bytes_than_it_may() {
+    let world = World::with(CacheSettings { max_bytes: 1 << 20, ..CacheSettings::default() });
+    for n in 0..200 {
+        put_of_size(&world, &n.to_string(), 16 * 1024);
+        assert_eq!(world.get(&user(&n.to_string())), Some(1));
+    }
+    assert!((16..64).contains(&world.cached.memory.len()), "{}", world.cached.memory.len());
+}
+
+#[test]
+fn a_record_that_is_too_large_is_not_kept() {
+    let world = World::new();
+    put_of_size(&world, "large", 64 * 1024);
+    put_of_size(&world, "fits", 63 * 1024);
+    for (id, calls, kept) in [("large", 3, 0), ("fits", 1, 1)] {
+        let before = world.inner.calls();
+        let found = [world.get(&user(id)), world.get(&user(id)), world.get(&user(id))];
+        assert_eq!(found, [Some(1); 3]);
+        assert_eq!((world.inner.calls() - before, world.cached.memory.len()), (calls, kept), "{id}");
+    }
+    // It takes the place of what was kept of it before it grew.
+    put_of_size(&world, "fits", 65 * 1024);
+    world.clock.forward(Duration::from_secs(30));
+    assert_eq!((world.get(&user("fits")), world.cached.memory.len()), (Some(1), 0));
 }

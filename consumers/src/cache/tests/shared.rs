@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{Relaxed, State, World, user};
 use crate::{
-    Change, Count, Position, Reaction, ReactionContext,
+    Change, Count, NoMeter, Position, Reaction, ReactionContext,
     cache::{CacheSettings, Image},
     handlers::doubles::{Counting, tenant},
     reactions::CacheInvalidation,
@@ -28,7 +28,7 @@ fn change(key: &RecordKey, version: u64, deleted: bool) -> Change {
 fn react(world: &World, change: &Change) {
     let clock = Arc::new(world.clock.clone());
     let reaction = CacheInvalidation::new(world.server.clone(), &CacheSettings::default(), clock.clone());
-    let context = ReactionContext { clock, rng: Arc::new(Counting::default()) };
+    let context = ReactionContext { clock, rng: Arc::new(Counting::default()), meter: Arc::new(NoMeter) };
     block_on(reaction.react(change, &context)).unwrap();
 }
 

@@ -166,3 +166,35 @@ fn an_unreachable_store_uses_up_no_attempt() {
         assert_eq!(stage.ledger(consumer, id).attempts, 0);
     }
 }
+
+#[test]
+fn nobody_is_passed_over_because_memory_knows_of_no_way_to_reach_them_yet() {
+    let stage = Stage::remembering();
+    for before in [None, Some(json!({ "name": "Ada" }))] {
+        stage.forget("ada");
+        before.into_iter().for_each(|before| stage.user("ada", before));
+        stage.world.clock.forward(Duration::from_secs(60));
+        let (_, _, id) = stage.deliver("email", assigned("ada"));
+        assert_eq!(stage.ledger("email", id).steps["ada"].state, StepState::Skipped);
+        stage.user("ada", json!({ "name": "Ada", "email": "ada@example.org" }));
+        let (_, _, id) = stage.deliver("email", assigned("ada"));
+        assert_eq!(stage.ledger("email", id).steps["ada"].state, StepState::Done);
+    }
+    assert_eq!(stage.provider.recipients(), ["ada@example.org"; 2]);
+}
+
+#[test]
+fn an_app_that_memory_knows_nothing_of_yet_is_not_missing() {
+    let stage = Stage::remembering();
+    stage.world.records.records.lock().unwrap().retain(|key, _| key.collection != "apps");
+    assert_eq!(reason(stage.deliver("email", assigned("ada")).0), "app-missing");
+    assert_eq!(reason(stage.deliver("workflow-kickoff", submitted()).0), "app-missing");
+    stage.app(json!({ "name": "Expenses", "owners": ["ada", "bob"] }));
+    for (consumer, verdict) in [
+        ("email", stage.deliver("email", assigned("ada")).0),
+        ("email", stage.deliver("email", submitted()).0),
+        ("workflow-kickoff", stage.deliver("workflow-kickoff", submitted()).0),
+    ] {
+        assert_eq!(verdict, Verdict::Ack { duplicate: false }, "{consumer}");
+    }
+}

@@ -7,14 +7,21 @@ use std::sync::Arc;
 
 use futures::executor::block_on;
 use sendoff_events::{Event, EventId, SubmissionCreated};
-use sendoff_producers::model::{app_key, submission_key, user_key};
+use sendoff_producers::{
+    Lookup,
+    model::{app_key, submission_key, user_key},
+};
 use serde_json::{Value, json};
 
 use super::{
     EmailAppAssigned, EmailDesk, EmailSubmissionCreated, WorkflowKickoff,
     doubles::{FakeProvider, MemoryWorkflows, World, tenant},
 };
-use crate::{Delivery, InboxRecord, Limits, Router, Verdict, templates::Templates};
+use crate::{
+    Delivery, InboxRecord, Limits, Router, Verdict,
+    cache::{CacheSettings, Cached},
+    templates::Templates,
+};
 
 /// Ada (German) and Bob (English, here) own the app `expenses`; Eve has made submission `s1`.
 struct Stage {
@@ -26,15 +33,27 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
+        Self::over(|world| world.records.clone())
+    }
+
+    /// One whose handlers look records up through a memory. It lives on a clock that stands still.
+    fn remembering() -> Self {
+        let settings = CacheSettings::default();
+        Self::over(|world| Arc::new(Cached::new(world.records.clone(), settings, world.clock.clone())))
+    }
+
+    fn over(records: impl FnOnce(&World) -> Arc<dyn Lookup>) -> Self {
         let (world, provider) = (World::new(), Arc::new(FakeProvider::default()));
         let workflows = Arc::new(MemoryWorkflows::default());
+        let records = records(&world);
         let desk = Arc::new(EmailDesk {
-            records: world.records.clone(),
+            records: records.clone(),
+            authoritative: world.records.clone(),
             provider: provider.clone(),
             templates: Arc::new(Templates::standard().unwrap()),
             from: "Acme <apps@acme.example>".parse().unwrap(),
         });
-        let kickoff = WorkflowKickoff { records: world.records.clone(), workflows: workflows.clone() };
+        let kickoff = WorkflowKickoff { records, authoritative: world.records.clone(), workflows: workflows.clone() };
         let router = Router::new(world.ports())
             .with(EmailAppAssigned(desk.clone()))
             .and_then(|router| router.with(EmailSubmissionCreated(desk)))

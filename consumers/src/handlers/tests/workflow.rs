@@ -66,3 +66,12 @@ fn unreachable_workflows_use_up_no_attempt() {
     assert!(matches!(verdict, Verdict::Snooze { .. }), "{verdict:?}");
     assert_eq!(stage.ledger("workflow-kickoff", id).attempts, 0);
 }
+
+#[test]
+fn a_workflow_that_memory_knows_nothing_of_yet_is_started_nevertheless() {
+    let stage = Stage::remembering();
+    assert_eq!(stage.deliver("workflow-kickoff", submitted()).0, Verdict::Ack { duplicate: false });
+    stage.app(with_workflow(3));
+    assert_eq!(stage.deliver("workflow-kickoff", submitted()).0, Verdict::Ack { duplicate: false });
+    assert_eq!(stage.workflows.runs.lock().unwrap().len(), 1);
+}

@@ -29,6 +29,7 @@ async fn make() -> Result<ConsumerFunction, FunctionError> {
     let (from, url) = parts.settings.mail().map_err(FunctionError::start)?;
     let desk = EmailDesk {
         records: parts.lookup("email").await,
+        authoritative: parts.store.records(),
         provider: Arc::new(SecretEmail::new(fetch(url, &parts.store))),
         templates: Arc::new(Templates::standard().map_err(FunctionError::start)?),
         from,

@@ -19,7 +19,10 @@ pub fn main() -> Result<(), lambda_runtime::Error> {
 
 async fn make() -> Result<ConsumerFunction, FunctionError> {
     let parts = Parts::of(&[Need::Table, Need::InboxTable, Need::Queues, Need::Bucket, Need::Runs])?;
-    let kickoff =
-        WorkflowKickoff { records: parts.lookup("workflow-kickoff").await, workflows: parts.store.workflows() };
+    let kickoff = WorkflowKickoff {
+        records: parts.lookup("workflow-kickoff").await,
+        authoritative: parts.store.records(),
+        workflows: parts.store.workflows(),
+    };
     ConsumerFunction::new("workflow-kickoff", parts, |router| router.with(kickoff))
 }

@@ -90,6 +90,7 @@ const fn help(what: Count) -> &'static str {
     match what {
         Count::Published => "Events that the topic took",
         Count::Handled => "Messages that were handled",
+        Count::Failed => "Attempts that failed, whether they are repeated or were the last",
         Count::Retried => "Attempts that failed and will be repeated",
         Count::DeadLettered => "Messages that were moved to the dead-letter queue",
         Count::Duplicates => "Messages that had been handled before",

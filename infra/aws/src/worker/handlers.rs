@@ -86,6 +86,7 @@ pub(super) fn router(
         let (from, url) = settings.mail()?;
         let desk = EmailDesk {
             records: remembered(EMAIL),
+            authoritative: store.records(),
             provider: Arc::new(SecretEmail::new(fetch(url, store))),
             templates: Arc::new(Templates::standard()?),
             from,
@@ -93,8 +94,11 @@ pub(super) fn router(
         router = with_email(router, desk)?;
     }
     if settings.consumers.contain(WORKFLOW_KICKOFF) {
-        router =
-            router.with(WorkflowKickoff { records: remembered(WORKFLOW_KICKOFF), workflows: store.workflows() })?;
+        router = router.with(WorkflowKickoff {
+            records: remembered(WORKFLOW_KICKOFF),
+            authoritative: store.records(),
+            workflows: store.workflows(),
+        })?;
     }
     Ok(router)
 }

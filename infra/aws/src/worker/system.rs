@@ -31,9 +31,16 @@ const MARGIN: Duration = Duration::from_secs(5);
 /// The name that the sweep's events are counted under.
 const SWEEP: &str = "sweep";
 
-/// What is counted of every consumer.
-const OUTCOMES: [Count; 6] =
-    [Count::Handled, Count::Retried, Count::DeadLettered, Count::Duplicates, Count::InDoubt, Count::Deferred];
+/// What is counted of every consumer and every reaction.
+const OUTCOMES: [Count; 7] = [
+    Count::Handled,
+    Count::Failed,
+    Count::Retried,
+    Count::DeadLettered,
+    Count::Duplicates,
+    Count::InDoubt,
+    Count::Deferred,
+];
 
 /// The worker, running. Its parts stand in phases that are stopped in order: what works on messages first, and the pages
 /// last, so that a probe can see it stop.
@@ -69,6 +76,7 @@ impl Worker {
         meter.count(Count::Published, SWEEP, 0);
         let reactions = reactions(settings, &store, cache);
         let reacting: Vec<_> = reactions.iter().map(|reaction| reaction.name()).collect();
+        reacting.iter().for_each(|name| OUTCOMES.iter().for_each(|what| meter.count(*what, name, 0)));
         reach::all(&store, &names, &reacting).await.map_err(WorkerError::Unreachable)?;
 
         let listening = |source| WorkerError::Listen { address: settings.listen, source };
@@ -94,7 +102,7 @@ impl Worker {
         }
         for reaction in reactions {
             let name = reaction.name();
-            let context = ReactionContext { clock: clock.clone(), rng: rng.clone() };
+            let context = ReactionContext { clock: clock.clone(), rng: rng.clone(), meter: meter.clone() };
             let reactor = Reactor::new(reaction, store.changes(), context);
             let stop = front.stop_signal();
             front.run(format!("the reaction `{name}`"), async move {
