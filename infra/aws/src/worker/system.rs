@@ -71,12 +71,13 @@ impl Worker {
         let cache = shared(&store, settings).await;
         let router = handlers::router(settings, &store, cache.as_ref(), ports)?;
         let names: Vec<&'static str> = router.consumers().map(|consumer| consumer.name()).collect();
-        // A counter that is there from the beginning shows its first step as a step.
-        names.iter().for_each(|name| OUTCOMES.iter().for_each(|what| meter.count(*what, name, 0)));
-        meter.count(Count::Published, SWEEP, 0);
         let reactions = reactions(settings, &store, cache);
         let reacting: Vec<_> = reactions.iter().map(|reaction| reaction.name()).collect();
-        reacting.iter().for_each(|name| OUTCOMES.iter().for_each(|what| meter.count(*what, name, 0)));
+        // A counter that is there from the beginning shows its first step as a step.
+        for name in names.iter().chain(&reacting) {
+            OUTCOMES.iter().for_each(|what| meter.count(*what, name, 0));
+        }
+        meter.count(Count::Published, SWEEP, 0);
         reach::all(&store, &names, &reacting).await.map_err(WorkerError::Unreachable)?;
 
         let listening = |source| WorkerError::Listen { address: settings.listen, source };
