@@ -36,6 +36,8 @@ pub(crate) async fn function(name: &str, endpoint: &Endpoint) -> LambdaFunction 
         ("SENDOFF_QUEUE_URL_BASE", format!("{}/000000000000/test-", endpoint.url())),
         ("SENDOFF_BUCKET", "payloads".to_owned()),
         ("SENDOFF_RUNS_ARN", "arn:aws:states:us-east-1:000000000000:stateMachine:runs".to_owned()),
+        ("SENDOFF_SCHEDULE_GROUP", "schedules".to_owned()),
+        ("SENDOFF_SCHEDULE_ROLE_ARN", "arn:aws:iam::000000000000:role/schedules".to_owned()),
         ("SENDOFF_MAIL_FROM", "Sendoff <noreply@example.org>".to_owned()),
         ("SMTP_URL_ARN", secret("smtp")),
         ("SENDOFF_AUTH_KEYS_ARN", secret("keys")),

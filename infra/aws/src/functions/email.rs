@@ -25,7 +25,7 @@ pub fn main() -> Result<(), lambda_runtime::Error> {
 }
 
 async fn make() -> Result<ConsumerFunction, FunctionError> {
-    let parts = Parts::of(&[Need::Table, Need::InboxTable, Need::Queues, Need::Bucket, Need::Mail])?;
+    let parts = Parts::of(&[Need::Table, Need::InboxTable, Need::Queues, Need::Schedules, Need::Bucket, Need::Mail])?;
     let (from, url) = parts.settings.mail().map_err(FunctionError::start)?;
     let desk = EmailDesk {
         records: parts.lookup("email").await,

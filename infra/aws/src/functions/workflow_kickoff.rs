@@ -18,7 +18,7 @@ pub fn main() -> Result<(), lambda_runtime::Error> {
 }
 
 async fn make() -> Result<ConsumerFunction, FunctionError> {
-    let parts = Parts::of(&[Need::Table, Need::InboxTable, Need::Queues, Need::Bucket, Need::Runs])?;
+    let parts = Parts::of(&[Need::Table, Need::InboxTable, Need::Queues, Need::Schedules, Need::Bucket, Need::Runs])?;
     let kickoff = WorkflowKickoff {
         records: parts.lookup("workflow-kickoff").await,
         authoritative: parts.store.records(),
