@@ -5,6 +5,7 @@ mod checkers;
 mod code;
 mod document;
 mod rules;
+mod sam;
 
 use std::sync::LazyLock;
 
