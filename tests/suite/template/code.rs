@@ -7,7 +7,7 @@ use std::{
 };
 
 use sendoff_consumers::{
-    Consumer, Filter, IdempotencyKey, InboxRecord, NoMeter, Router, RouterPorts, SendOutcome,
+    Consumer, Filter, Handler as _, IdempotencyKey, InboxRecord, NoMeter, Router, RouterPorts, SendOutcome,
     channels::email::{EmailProvider, Mail},
     handlers::{EmailAppAssigned, EmailDesk, EmailSubmissionCreated, WorkflowKickoff},
     templates::Templates,
@@ -22,6 +22,8 @@ use sendoff_tests::{
 pub(super) struct Needs {
     /// The longest that one of its attempts may take.
     pub(super) timeout: Duration,
+    /// The longest that a message is put off at a time where nobody names a date.
+    pub(super) wait: Duration,
     /// What its subscription has to let through.
     pub(super) filter: Filter,
 }
@@ -71,7 +73,17 @@ impl Code {
             .and_then(|router| router.with(EmailSubmissionCreated(desk)))
             .and_then(|router| router.with(WorkflowKickoff { authoritative: records.clone(), records, workflows }))
             .expect("the standard handlers go together");
-        let needs = |consumer: &Arc<Consumer>| Needs { timeout: consumer.timeout(), filter: consumer.filter() };
+        let policies = [
+            (EmailAppAssigned::NAME, EmailAppAssigned::POLICY),
+            (EmailSubmissionCreated::NAME, EmailSubmissionCreated::POLICY),
+            (WorkflowKickoff::NAME, WorkflowKickoff::POLICY),
+        ];
+        let wait = |name| policies.iter().filter(|(of, _)| *of == name).map(|(_, policy)| policy.backoff.cap).max();
+        let needs = |consumer: &Arc<Consumer>| Needs {
+            timeout: consumer.timeout(),
+            wait: wait(consumer.name()).expect("each consumer has a handler"),
+            filter: consumer.filter(),
+        };
         Self { consumers: router.consumers().map(|consumer| (consumer.name(), needs(consumer))).collect() }
     }
 }

@@ -35,6 +35,30 @@ impl Template {
         &self.0["Resources"][id]
     }
 
+    /// A parameter.
+    pub(super) fn parameter(&self, name: &str) -> &Value {
+        &self.0["Parameters"][name]
+    }
+
+    /// Whether a condition on one parameter holds where that has this value.
+    pub(super) fn holds(&self, condition: &str, given: (&str, u64)) -> bool {
+        self.is_true(&self.0["Conditions"][condition], given)
+    }
+
+    fn is_true(&self, condition: &Value, given: (&str, u64)) -> bool {
+        let all = |name: &str| condition[name].as_array().map(Vec::as_slice);
+        if let Some([one]) = all("Fn::Not") {
+            return !self.is_true(one, given);
+        }
+        if let Some(any) = all("Fn::Or") {
+            return any.iter().any(|one| self.is_true(one, given));
+        }
+        if let Some([parameter, value]) = all("Fn::Equals") {
+            return parameter["Ref"] == given.0 && *value == given.1;
+        }
+        condition["Condition"].as_str().is_some_and(|name| self.holds(name, given))
+    }
+
     /// A value with what parameters and mappings say put in its place, as far as the defaults tell.
     pub(super) fn resolved(&self, value: &Value) -> Value {
         if let Some(name) = value["Ref"].as_str() {

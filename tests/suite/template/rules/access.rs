@@ -57,12 +57,7 @@ const EXCEPTIONS: &[Exception] = &[
     },
     Exception { actions: &["s3:PutObject"], resource: "${Failures.Arn}/*", because: "Lambda names the objects" },
     Exception {
-        actions: &[
-            "scheduler:CreateSchedule",
-            "scheduler:GetSchedule",
-            "scheduler:UpdateSchedule",
-            "scheduler:DeleteSchedule",
-        ],
+        actions: &["scheduler:CreateSchedule", "scheduler:UpdateSchedule", "scheduler:DeleteSchedule"],
         resource: "arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/${ScheduleGroup}/*",
         because: "schedules are named after messages, inside our own group",
     },
@@ -271,11 +266,16 @@ fn statements(template: &Template) -> Vec<Resource<'_>> {
     all.collect()
 }
 
-/// Every action that something is allowed, and on what, as text.
-fn allowed(template: &Template) -> Vec<(&str, String, String)> {
-    let text = |value: &Value| match value["Fn::Sub"].as_str().or_else(|| value.as_str()) {
-        Some(text) => text.to_owned(),
-        None => value.to_string(),
+/// Every action that something is allowed, and on what: the logical id of a resource, with the attribute if it isn't its ARN,
+/// or the text as the template has it.
+pub(super) fn allowed(template: &Template) -> Vec<(&str, String, String)> {
+    let text = |value: &Value| match (value["Fn::Sub"].as_str().or_else(|| value.as_str()), referred(value)) {
+        (Some(text), _) => text.to_owned(),
+        (None, Some(id)) => match value["Fn::GetAtt"][1].as_str().filter(|attribute| *attribute != "Arn") {
+            Some(attribute) => format!("{id}.{attribute}"),
+            None => id.to_owned(),
+        },
+        (None, None) => value.to_string(),
     };
     let mut all = Vec::new();
     for (owner, statement) in statements(template) {

@@ -1,6 +1,6 @@
 //! The functions, the API before them and the state machine.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use serde_json::{Value, json};
 
@@ -121,19 +121,33 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
-        says: "a warmer's ping is what functions know it by",
+        says: "to keep n environments of a function warm, n pings come at once, such as functions know",
         problems: |template, _| {
-            let targets = template.resource("Warmer")["Properties"]["Targets"].as_array().cloned().unwrap_or_default();
-            let known = |target: &Value| {
-                target["Input"]["Fn::Sub"] == r#"{"source":"warmer","concurrency":${WarmConcurrency}}"#
-            };
-            let wrong: Vec<String> = targets.iter().filter(|t| !known(t)).map(|t| t["Id"].to_string()).collect();
-            if targets.is_empty() { vec!["it warms nothing".to_owned()] } else { wrong }
+            let most = template.parameter("WarmConcurrency")["MaxValue"].as_u64().unwrap_or(u64::MAX).min(100);
+            let cases = WARMED.iter().flat_map(|name| (0..=most).map(move |n| (*name, n)));
+            let wrong = cases.filter(|(name, n)| pings(template, name, *n) != Some(*n));
+            wrong.map(|(name, n)| format!("{name}: {:?} pings, not {n}", pings(template, name, n))).collect()
         },
         broken_by: &[
-            |t| t.plant("/Warmer/Properties/Targets/0/Input", json!("{\"source\":\"warm\"}")),
-            |t| t.plant("/Warmer/Properties/Targets", json!([])),
+            |t| t.plant("/ApiWarmer/Properties/Targets/0/Input", json!("{\"source\":\"warm\"}")),
+            |t| t.plant("/EmailWarmer/Properties/Targets", json!([])),
+            |t| t.plant("/EmailWarmer/Properties/Targets/4", Value::Null),
+            |t| t.plant("/EmailWarmer/Properties/Targets/1/Fn::If/0", json!("WarmAtLeastThree")),
+            |t| t.plant("/AuthorizerWarmer/Properties/Targets/0/Arn", json!({ "Ref": "ApiFunction.Alias" })),
+            |t| t.plant("/ApiWarmer/Properties/Targets/1/Fn::If/1/Id", json!("1")),
+            |t| t.plant("/WorkflowKickoffWarmer/Condition", Value::Null),
         ],
+    },
+    Rule {
+        says: "no route of the API has metrics of its own, which cost and which nobody looks at",
+        problems: |template, _| {
+            let stages = template.resources("AWS::ApiGatewayV2::Stage").into_iter();
+            let detailed = |stage: &Value| stage.to_string().contains("\"DetailedMetricsEnabled\":true");
+            stages.filter(|(_, stage)| detailed(stage)).map(|(id, _)| id.to_owned()).collect()
+        },
+        broken_by: &[|t| {
+            t.plant("/ApiStage/Properties/DefaultRouteSettings", json!({ "DetailedMetricsEnabled": true }));
+        }],
     },
     Rule {
         says: "a state machine's definition stands in a file that is JSON",
@@ -153,6 +167,28 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
 ];
+
+/// The functions that are kept warm.
+const WARMED: [&str; 4] = ["Api", "Authorizer", "Email", "WorkflowKickoff"];
+
+/// How many pings a function gets at once, where `n` environments are to be warm; nothing if one of them is no good.
+fn pings(template: &Template, name: &str, n: u64) -> Option<u64> {
+    const PING: &str = r#"{"source":"warmer","concurrency":${WarmConcurrency}}"#;
+    let holds = |condition: &str| template.holds(condition, ("WarmConcurrency", n));
+    let rule = template.resource(&format!("{name}Warmer"));
+    if rule["Condition"].as_str().is_some_and(|condition| !holds(condition)) {
+        return Some(0);
+    }
+    let targets = rule["Properties"]["Targets"].as_array()?.iter().filter_map(|target| match &target["Fn::If"] {
+        Value::Null => Some(target),
+        branches => branches[0].as_str().is_some_and(holds).then(|| &branches[1]),
+    });
+    let targets: Vec<&Value> = targets.collect();
+    let ids: BTreeSet<&str> = targets.iter().filter_map(|target| target["Id"].as_str()).collect();
+    let function = format!("{name}Function");
+    let known = |target: &&Value| target["Input"]["Fn::Sub"] == PING && referred(&target["Arn"]) == Some(&*function);
+    (ids.len() == targets.len() && targets.iter().all(known)).then_some(targets.len() as u64)
+}
 
 fn blame(template: &Template, wrong: impl Fn(&Resource<'_>) -> bool) -> Vec<String> {
     let functions = template.resources("AWS::Serverless::Function").into_iter();

@@ -1,6 +1,7 @@
 //! The rules, by what they look at.
 
 mod access;
+mod calls;
 mod environment;
 mod functions;
 mod queues;
@@ -24,6 +25,7 @@ pub(super) struct Rule {
 /// All of them.
 pub(super) const RULES: &[&[Rule]] = &[
     access::RULES,
+    calls::RULES,
     environment::RULES,
     functions::RULES,
     queues::RULES,

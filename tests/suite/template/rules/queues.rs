@@ -63,6 +63,21 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        says: "what is put off again and again is moved to the dead-letter queue before SQS deletes it for its age",
+        problems: |template, code| {
+            blame(template, |p| {
+                let receives = template.number(&p.queue["RedrivePolicy"]["maxReceiveCount"]).unwrap_or(f64::INFINITY);
+                let wait = code.consumers.get(p.consumer).map_or(0.0, |needs| needs.wait.as_secs_f64());
+                template.number(&p.queue["MessageRetentionPeriod"]).unwrap_or(345_600.0) < receives * wait
+            })
+        },
+        broken_by: &[
+            |t| t.plant("/EmailQueue/Properties/MessageRetentionPeriod", json!(345_600)),
+            |t| t.plant("/WorkflowKickoffQueue/Properties/MessageRetentionPeriod", Value::Null),
+            |t| t.plant("/EmailQueue/Properties/RedrivePolicy/maxReceiveCount", json!(2000)),
+        ],
+    },
+    Rule {
         says: "a dead letter is kept longer than it may have waited before",
         problems: |template, _| {
             blame(template, |p| {

@@ -49,19 +49,30 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
-        says: "tables outlive the stack, and can be brought back to any second",
+        says: "tables and buckets outlive the stack, but not a creation that failed: the next one would find them in its way",
+        problems: |template, _| {
+            let lost = |resource: &Value| {
+                resource["DeletionPolicy"] != "RetainExceptOnCreate" || resource["UpdateReplacePolicy"] != "Retain"
+            };
+            let kinds = ["AWS::DynamoDB::Table", "AWS::S3::Bucket"].into_iter();
+            blame(kinds.flat_map(|kind| template.resources(kind)).collect(), lost)
+        },
+        broken_by: &[
+            |t| t.plant("/Records/DeletionPolicy", Value::Null),
+            |t| t.plant("/Failures/DeletionPolicy", json!("Retain")),
+            |t| t.plant("/Inbox/UpdateReplacePolicy", json!("Delete")),
+        ],
+    },
+    Rule {
+        says: "tables can be brought back to any second, and are paid by use",
         problems: |template, _| {
             let lost = |table: &Value| {
-                table["DeletionPolicy"] != "Retain"
-                    || table["UpdateReplacePolicy"] != "Retain"
-                    || table["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] != true
+                table["Properties"]["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] != true
                     || table["Properties"]["BillingMode"] != "PAY_PER_REQUEST"
             };
             blame(template.resources("AWS::DynamoDB::Table"), lost)
         },
         broken_by: &[
-            |t| t.plant("/Records/DeletionPolicy", Value::Null),
-            |t| t.plant("/Inbox/UpdateReplacePolicy", json!("Delete")),
             |t| t.plant("/Inbox/Properties/PointInTimeRecoverySpecification", Value::Null),
             |t| t.plant("/Records/Properties/BillingMode", json!("PROVISIONED")),
         ],
@@ -85,19 +96,22 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
-        says: "the inbox remembers longer than any message can live: 23 days in the topic, 14 in a queue and in each of three replays",
+        says: "the inbox remembers longer than a message can live that is replayed once: 23 days in the topic, then twice the time in a queue and in its dead-letter queue",
         problems: |template, _| {
-            let retention = template
-                .resources("AWS::SQS::Queue")
-                .into_iter()
-                .filter_map(|(_, queue)| template.number(&queue["Properties"]["MessageRetentionPeriod"]));
-            let longest = retention.reduce(f64::max).unwrap_or(345_600.0);
-            let needed = 23.0 * 86_400.0 + longest * 4.0;
+            let longest = |with_redrive: bool| {
+                let queues = template.resources("AWS::SQS::Queue").into_iter().map(|(_, queue)| &queue["Properties"]);
+                let queues = queues.filter(|queue| queue.get("RedrivePolicy").is_some() == with_redrive);
+                queues.filter_map(|q| template.number(&q["MessageRetentionPeriod"])).fold(345_600.0, f64::max)
+            };
+            let needed = 23.0 * 86_400.0 + 2.0 * (longest(true) + longest(false));
             let kept = RouterPorts::KEEP.as_secs_f64();
             if kept > needed { Vec::new() } else { vec![format!("{kept} s aren't more than {needed} s")] }
         },
         // SQS keeps nothing longer than 14 days today.
-        broken_by: &[|t| t.plant("/EmailDeadLetters/Properties/MessageRetentionPeriod", json!(20 * 86_400))],
+        broken_by: &[
+            |t| t.plant("/EmailDeadLetters/Properties/MessageRetentionPeriod", json!(22 * 86_400)),
+            |t| t.plant("/EmailQueue/Properties/MessageRetentionPeriod", json!(20 * 86_400)),
+        ],
     },
     Rule {
         says: "buckets are closed to the public and encrypted",

@@ -5,7 +5,10 @@ use sendoff_tests::cost;
 use serde_json::{Value, json};
 
 use super::{Rule, Template};
-use crate::template::document::{Resource, referred};
+use crate::template::{
+    code::Needs,
+    document::{Resource, referred},
+};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -30,19 +33,25 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         says: "somebody is told a day before a dead letter is deleted, which counts from when it was first sent",
         problems: |template, _| {
-            let sources = template.resources("AWS::SQS::Queue").into_iter().filter(|(id, _)| is_source(id));
             let retention =
                 |queue: &Value| template.number(&queue["Properties"]["MessageRetentionPeriod"]).unwrap_or(345_600.0);
-            let waited = sources.map(|(_, queue)| retention(queue)).fold(0.0, f64::max);
+            // What SQS moves itself goes on being as old as it was; what is sent anew begins at nothing.
+            let waited = |queue: &str| {
+                let moves =
+                    |from: &Value| referred(&from["Properties"]["RedrivePolicy"]["deadLetterTargetArn"]) == Some(queue);
+                let sources = template.resources("AWS::SQS::Queue").into_iter().filter(|(_, from)| moves(from));
+                sources.map(|(_, from)| retention(from)).fold(0.0, f64::max)
+            };
             ids(dead_letters(template), |queue| {
-                let latest = retention(template.resource(queue)) - waited - 86_400.0;
+                let latest = retention(template.resource(queue)) - waited(queue) - 86_400.0;
                 !alarm(template, "ApproximateAgeOfOldestMessage", queue, |at| at <= latest)
             })
         },
         broken_by: &[
             |t| t.plant("/EmailDeadLettersAge", Value::Null),
-            |t| t.plant("/EmailDeadLettersAge/Properties/Threshold", json!(900_000)),
-            |t| t.plant("/EmailQueue/Properties/MessageRetentionPeriod", json!(864_000)),
+            |t| t.plant("/EmailDeadLettersAge/Properties/Threshold", json!(90_000)),
+            |t| t.plant("/TimelineDeadLettersAge/Properties/Threshold", json!(1_200_000)),
+            |t| t.plant("/EmailQueue/Properties/MessageRetentionPeriod", json!(1_123_200)),
         ],
     },
     Rule {
@@ -54,6 +63,33 @@ pub(super) const RULES: &[Rule] = &[
         broken_by: &[
             |t| t.plant("/EmailQueueAge", Value::Null),
             |t| t.plant("/WorkflowKickoffQueueAge/Properties/Threshold", json!(86_400)),
+        ],
+    },
+    Rule {
+        says: "somebody is told when messages are put off for long, which the age of the queue leaves out from the third receive on",
+        problems: |template, code| {
+            let told = |(consumer, needs): &(&&str, &Needs)| {
+                of_consumer(template, Count::Deferred, consumer).is_some_and(|alarm| {
+                    let number = |name: &str| template.number(&alarm[name]);
+                    let (Some(period), Some(periods)) = (number("Period"), number("EvaluationPeriods")) else {
+                        return false;
+                    };
+                    // One that comes again as late as can be shows in each period; two periods in a row are no accident.
+                    alarm["Threshold"] == 0
+                        && alarm["ComparisonOperator"] == "GreaterThanThreshold"
+                        && period > needs.wait.as_secs_f64()
+                        && periods >= 2.0
+                        && period * periods <= 4.0 * 3600.0
+                })
+            };
+            code.consumers.iter().filter(|entry| !told(entry)).map(|(consumer, _)| (*consumer).to_owned()).collect()
+        },
+        broken_by: &[
+            |t| t.plant("/EmailDeferred", Value::Null),
+            |t| t.plant("/EmailDeferred/Properties/Period", json!(300)),
+            |t| t.plant("/EmailDeferred/Properties/EvaluationPeriods", json!(1)),
+            |t| t.plant("/WorkflowKickoffDeferred/Properties/EvaluationPeriods", json!(48)),
+            |t| t.plant("/WorkflowKickoffDeferred/Properties/Dimensions/0/Value", json!("email")),
         ],
     },
     Rule {
@@ -86,13 +122,32 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
-        says: "somebody is told of failed runs, undelivered notifications, dropped schedules and failures of the API",
+        says: "somebody is told when a batch of changes was given up and put aside, which is counted only where it is asked for",
+        problems: |template, _| {
+            let aside = |mapping: &Value| mapping["Properties"]["DestinationConfig"].get("OnFailure").is_some();
+            let mappings = template.resources("AWS::Lambda::EventSourceMapping").into_iter();
+            let watched = |id: &str, mapping: &Value| {
+                let metric = "OnFailureDestinationDeliveredEventCount";
+                mapping["Properties"]["MetricsConfig"]["Metrics"] == json!(["EventCount"])
+                    && alarm_by(template, metric, "EventSourceMappingUUID", id, |at| at == 0.0)
+            };
+            mappings.filter(|(id, m)| aside(m) && !watched(id, m)).map(|(id, _)| id.to_owned()).collect()
+        },
+        broken_by: &[
+            |t| t.plant("/RelayPutAside", Value::Null),
+            |t| t.plant("/ReactionsPutAside/Properties/Dimensions/0/Name", json!("FunctionName")),
+            |t| t.plant("/ReactionsMapping/Properties/MetricsConfig", Value::Null),
+        ],
+    },
+    Rule {
+        says: "somebody is told of failed runs, undelivered notifications, schedules that couldn't send, and failures of the API",
         problems: |template, _| {
             let needed = [
                 ("ExecutionsFailed", "Runs"),
                 ("ExecutionsTimedOut", "Runs"),
                 ("NumberOfNotificationsFailed", "Topic"),
                 ("InvocationDroppedCount", "ScheduleGroup"),
+                ("InvocationsFailedToBeSentToDeadLetterCount", "ScheduleGroup"),
                 ("5xx", "Api"),
             ];
             let missing = needed.into_iter().filter(|(metric, of)| !alarm(template, metric, of, |at| at == 0.0));
@@ -102,20 +157,14 @@ pub(super) const RULES: &[Rule] = &[
             |t| t.plant("/FailedRuns", Value::Null),
             |t| t.plant("/FailedNotifications", Value::Null),
             |t| t.plant("/DroppedSchedules/Properties/Threshold", json!(5)),
+            |t| t.plant("/LostSchedules", Value::Null),
             |t| t.plant("/ApiFailures", Value::Null),
         ],
     },
     Rule {
         says: "somebody is told when an effect of a consumer is in doubt",
         problems: |template, code| {
-            let told = |consumer: &str| {
-                template.resources("AWS::CloudWatch::Alarm").into_iter().any(|(_, alarm)| {
-                    let alarm = &alarm["Properties"];
-                    alarm["MetricName"] == Count::InDoubt.name()
-                        && alarm["Namespace"] == json!({ "Fn::Sub": "Sendoff/${AWS::StackName}" })
-                        && alarm["Dimensions"] == json!([{ "Name": "Consumer", "Value": consumer }])
-                })
-            };
+            let told = |consumer: &str| of_consumer(template, Count::InDoubt, consumer).is_some();
             code.consumers.keys().filter(|consumer| !told(consumer)).map(ToString::to_string).collect()
         },
         broken_by: &[
@@ -196,12 +245,28 @@ fn ids(resources: Vec<Resource<'_>>, wrong: impl Fn(&str) -> bool) -> Vec<String
     resources.into_iter().filter(|(id, _)| wrong(id)).map(|(id, _)| id.to_owned()).collect()
 }
 
+/// The alarm on what is counted of a consumer.
+fn of_consumer<'a>(template: &'a Template, what: Count, consumer: &str) -> Option<&'a Value> {
+    let alarms = template.resources("AWS::CloudWatch::Alarm").into_iter().map(|(_, alarm)| &alarm["Properties"]);
+    alarms.into_iter().find(|alarm| {
+        alarm["MetricName"] == what.name()
+            && alarm["Namespace"] == json!({ "Fn::Sub": "Sendoff/${AWS::StackName}" })
+            && alarm["Dimensions"] == json!([{ "Name": "Consumer", "Value": consumer }])
+    })
+}
+
 /// Whether an alarm watches a metric of a resource, with a threshold that fits.
 fn alarm(template: &Template, metric: &str, of: &str, threshold: impl Fn(f64) -> bool) -> bool {
+    alarm_by(template, metric, "", of, threshold)
+}
+
+/// The same, by a dimension of that name; any, if it has none.
+fn alarm_by(template: &Template, metric: &str, by: &str, of: &str, threshold: impl Fn(f64) -> bool) -> bool {
     template.resources("AWS::CloudWatch::Alarm").into_iter().any(|(_, alarm)| {
         let alarm = &alarm["Properties"];
         alarm["MetricName"] == metric
             && alarm["ComparisonOperator"] == "GreaterThanThreshold"
+            && (by.is_empty() || alarm["Dimensions"][0]["Name"] == by)
             && referred(&alarm["Dimensions"][0]["Value"]) == Some(of)
             && template.number(&alarm["Threshold"]).is_some_and(&threshold)
     })
