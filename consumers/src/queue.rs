@@ -1,6 +1,6 @@
 //! The port to a consumer's queue.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use sendoff_events::{BoxFuture, Timestamp};
@@ -17,12 +17,12 @@ pub const REPLAY_ATTRIBUTE: &str = "replay";
 /// What a delivery is acked, extended or released by. It names one lease: once the lease has lapsed and the message was
 /// delivered again, the old receipt does nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Receipt(String);
+pub struct Receipt(Arc<str>);
 
 impl Receipt {
     /// The receipt that the broker gave.
     pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self(text.into().into())
     }
 
     /// Its text.

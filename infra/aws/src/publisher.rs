@@ -1,10 +1,9 @@
 //! Publishing to the SNS topic.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 use futures::{StreamExt as _, stream};
-use sendoff_consumers::Attributes;
 use sendoff_events::{Blobs, BoxFuture, EXTENDED_SIZE_ATTRIBUTE, EventId, Outgoing, Pointer};
 use sendoff_producers::{PublishError, Publisher};
 
@@ -30,12 +29,20 @@ pub(crate) struct SnsPublisher {
 }
 
 /// An event as it travels.
-struct Ready {
+struct Ready<'a> {
     /// Its place among the caller's.
     place: usize,
-    body: String,
-    attributes: Attributes,
-    group: String,
+    body: Cow<'a, str>,
+    /// Their names and values.
+    attributes: Vec<(&'static str, Cow<'a, str>)>,
+    group: &'a str,
+}
+
+impl Ready<'_> {
+    /// What SNS counts it as.
+    fn bytes(&self) -> usize {
+        message::bytes(&self.body, self.attributes.iter().map(|(name, value)| (*name, &**value)))
+    }
 }
 
 impl Store {
@@ -82,23 +89,20 @@ impl Publisher for SnsPublisher {
 }
 
 /// An event that wasn't published, why, and whether trying again may help.
-type Failed = (Ready, PublishError, bool);
+type Failed<'a> = (Ready<'a>, PublishError, bool);
 
 impl SnsPublisher {
     /// The event as it travels: a body over the topic's limit is put aside first, so a pointer never leads nowhere.
-    async fn ready(&self, place: usize, event: &Outgoing) -> Result<Ready, PublishError> {
-        let tenant = event.tenant.as_str().to_owned();
-        let mut attributes = Attributes::from([
-            ("type".to_owned(), event.event_type.to_string()),
-            ("tenant".to_owned(), tenant.clone()),
-        ]);
+    async fn ready<'a>(&self, place: usize, event: &'a Outgoing) -> Result<Ready<'a>, PublishError> {
+        let group = event.tenant.as_str();
+        let mut attributes = vec![("type", event.event_type.to_string().into()), ("tenant", group.into())];
         if event.body.len() > self.store.resources.topic_limit {
             let body = self.check(event).await.map_err(PublishError::Unavailable)?;
-            attributes.insert(EXTENDED_SIZE_ATTRIBUTE.to_owned(), event.body.len().to_string());
-            return Ok(Ready { place, body, attributes, group: tenant });
+            attributes.push((EXTENDED_SIZE_ATTRIBUTE, event.body.len().to_string().into()));
+            return Ok(Ready { place, body: body.into(), attributes, group });
         }
-        let body = message::text(&event.body).map_err(PublishError::Refused)?.to_owned();
-        Ok(Ready { place, body, attributes, group: tenant })
+        let body = message::text(&event.body).map_err(PublishError::Refused)?;
+        Ok(Ready { place, body: body.into(), attributes, group })
     }
 
     async fn check(&self, event: &Outgoing) -> Result<String, String> {
@@ -108,19 +112,21 @@ impl SnsPublisher {
     }
 
     /// Publishes each event once, in as many batches as it takes, and gives those that failed.
-    async fn publish_once(&self, events: Vec<Ready>) -> Vec<Failed> {
-        let sizes: Vec<usize> = events.iter().map(|event| message::bytes(&event.body, &event.attributes)).collect();
+    async fn publish_once<'a>(&self, events: Vec<Ready<'a>>) -> Vec<Failed<'a>> {
+        let sizes: Vec<usize> = events.iter().map(Ready::bytes).collect();
+        let batches = batches::split(&sizes, LIMIT);
+        if batches.len() == 1 {
+            return self.publish_batch(events).await;
+        }
         let mut events = events.into_iter();
-        let batches: Vec<Vec<Ready>> = batches::split(&sizes, LIMIT)
-            .into_iter()
-            .map(|batch| events.by_ref().take(batch.len()).collect())
-            .collect();
+        let batches: Vec<Vec<Ready<'a>>> =
+            batches.into_iter().map(|batch| events.by_ref().take(batch.len()).collect()).collect();
         let calls: Vec<_> = batches.into_iter().map(|batch| self.publish_batch(batch)).collect();
         stream::iter(calls).buffered(AT_ONCE).concat().await
     }
 
     /// Publishes a batch. One that SNS refuses as a whole is published event by event, to find the one that it means.
-    async fn publish_batch(&self, mut batch: Vec<Ready>) -> Vec<Failed> {
+    async fn publish_batch<'a>(&self, mut batch: Vec<Ready<'a>>) -> Vec<Failed<'a>> {
         match self.call(&batch).await {
             Ok(failed) => failed
                 .into_iter()
@@ -147,14 +153,14 @@ impl SnsPublisher {
     }
 
     /// One `PublishBatch`: the places of the events that failed, and why.
-    async fn call(&self, batch: &[Ready]) -> Result<Vec<(usize, PublishError, bool)>, CallError> {
+    async fn call(&self, batch: &[Ready<'_>]) -> Result<Vec<(usize, PublishError, bool)>, CallError> {
         let topic = &self.store.resources.topic_arn;
         let entries = batch.iter().filter_map(entry).collect();
         let call =
             self.store.aws.sns().publish_batch().topic_arn(topic).set_publish_batch_request_entries(Some(entries));
         let answer = call.send().await.map_err(|error| CallError::of("sns:Publish", topic, &error))?;
-        let published: Vec<&str> = answer.successful().iter().filter_map(|entry| entry.id()).collect();
-        let failed = batch.iter().filter(|ready| !published.contains(&ready.place.to_string().as_str())).map(|ready| {
+        let published: Vec<usize> = answer.successful().iter().filter_map(|entry| entry.id()?.parse().ok()).collect();
+        let failed = batch.iter().filter(|ready| !published.contains(&ready.place)).map(|ready| {
             let id = ready.place.to_string();
             match answer.failed().iter().find(|failed| failed.id() == id) {
                 Some(told) => {
@@ -179,18 +185,18 @@ fn key(event: EventId) -> String {
     format!("events/{event}")
 }
 
-fn entry(ready: &Ready) -> Option<PublishBatchRequestEntry> {
-    let value = |(name, value): (&String, &String)| {
-        let built = MessageAttributeValue::builder().data_type(message::data_type(name)).string_value(value).build();
-        Some((name.clone(), built.ok()?))
+fn entry(ready: &Ready<'_>) -> Option<PublishBatchRequestEntry> {
+    let value = |(name, value): &(&str, Cow<'_, str>)| {
+        let value = MessageAttributeValue::builder().data_type(message::data_type(name)).string_value(&**value);
+        Some(((*name).to_owned(), value.build().ok()?))
     };
     let attributes: HashMap<_, _> = ready.attributes.iter().filter_map(value).collect();
     PublishBatchRequestEntry::builder()
         .id(ready.place.to_string())
-        .message(&ready.body)
+        .message(&*ready.body)
         .set_message_attributes(Some(attributes))
         // On a standard topic the group only makes the standard queues behind it fair to tenants.
-        .message_group_id(&ready.group)
+        .message_group_id(ready.group)
         .build()
         .ok()
 }

@@ -19,8 +19,8 @@ use http::LazyHttps;
 
 /// How long it takes at most to connect. Within a region it is milliseconds.
 const CONNECT: Duration = Duration::from_secs(2);
-/// How long one attempt of a call may take; long polls add their wait.
-const ATTEMPT: Duration = Duration::from_secs(10);
+/// How long one attempt of a call may take, but for a long poll.
+pub(crate) const ATTEMPT: Duration = Duration::from_secs(10);
 /// How long a call may take with all its attempts.
 const CALL: Duration = Duration::from_secs(25);
 
@@ -56,6 +56,8 @@ struct Inner {
     sfn: OnceLock<aws_sdk_sfn::Client>,
     sns: OnceLock<aws_sdk_sns::Client>,
     sqs: OnceLock<aws_sdk_sqs::Client>,
+    sqs_polling: OnceLock<aws_sdk_sqs::Client>,
+    sqs_repeating: OnceLock<aws_sdk_sqs::Client>,
 }
 
 impl Aws {
@@ -126,6 +128,8 @@ impl Aws {
             sfn: OnceLock::new(),
             sns: OnceLock::new(),
             sqs: OnceLock::new(),
+            sqs_polling: OnceLock::new(),
+            sqs_repeating: OnceLock::new(),
         }))
     }
 
@@ -223,10 +227,30 @@ impl Aws {
     /// SQS, without the SDK's retries: a send that timed out may have been taken, and repeating it is the caller's choice.
     #[must_use]
     pub fn sqs(&self) -> &aws_sdk_sqs::Client {
-        self.0.sqs.get_or_init(|| {
-            let config = aws_sdk_sqs::config::Builder::from(&self.0.config).retry_config(RetryConfig::disabled());
-            aws_sdk_sqs::Client::from_conf(self.at(config, "SQS", |c, url| c.endpoint_url(url)).build())
+        self.0.sqs.get_or_init(|| self.sqs_with(|config| config.retry_config(RetryConfig::disabled())))
+    }
+
+    /// SQS for long polls: as [`sqs`](Self::sqs), with the patience for the longest wait. A client of its own, since a
+    /// configuration that is changed for a call is built anew for each.
+    pub(crate) fn sqs_polling(&self) -> &aws_sdk_sqs::Client {
+        self.0.sqs_polling.get_or_init(|| {
+            let patience = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(CALL);
+            let patience = patience.operation_timeout(CALL).build();
+            self.sqs_with(|config| config.retry_config(RetryConfig::disabled()).timeout_config(patience))
         })
+    }
+
+    /// SQS for calls that may be repeated, with the SDK's retries.
+    pub(crate) fn sqs_repeating(&self) -> &aws_sdk_sqs::Client {
+        self.0.sqs_repeating.get_or_init(|| self.sqs_with(|config| config))
+    }
+
+    fn sqs_with(
+        &self,
+        change: impl FnOnce(aws_sdk_sqs::config::Builder) -> aws_sdk_sqs::config::Builder,
+    ) -> aws_sdk_sqs::Client {
+        let config = change(aws_sdk_sqs::config::Builder::from(&self.0.config));
+        aws_sdk_sqs::Client::from_conf(self.at(config, "SQS", |c, url| c.endpoint_url(url)).build())
     }
 
     /// The configuration with the endpoint of its service, if one is named.

@@ -1,6 +1,6 @@
 //! One SQS batch call after another, and what became of each entry.
 
-use std::{collections::HashMap, ops::Range};
+use std::ops::Range;
 
 use aws_sdk_sqs::types::BatchResultErrorEntry;
 use futures::{StreamExt as _, stream};
@@ -17,6 +17,13 @@ const AT_ONCE: usize = 4;
 pub(super) struct Answer<T> {
     pub(super) done: Vec<(String, T)>,
     pub(super) failed: Vec<BatchResultErrorEntry>,
+}
+
+impl<T> Default for Answer<T> {
+    /// It tells of no entry.
+    fn default() -> Self {
+        Self { done: Vec::new(), failed: Vec::new() }
+    }
 }
 
 /// A batch that is on its way.
@@ -50,12 +57,18 @@ fn one_each<T>(batch: Range<usize>, answer: Result<Answer<T>, CallError>) -> Vec
         Ok(answer) => answer,
         Err(error) => return batch.map(|_| Err(failed(&error))).collect(),
     };
-    let mut done: HashMap<String, T> = answer.done.into_iter().collect();
+    let mut done: Vec<Option<T>> = batch.clone().map(|_| None).collect();
+    for (id, value) in answer.done {
+        let place = id.parse::<usize>().ok().and_then(|place| place.checked_sub(batch.start));
+        if let Some(place) = place.and_then(|place| done.get_mut(place)) {
+            *place = Some(value);
+        }
+    }
     batch
-        .map(|place| {
-            let id = place.to_string();
-            let told = || answer.failed.iter().find(|entry| entry.id() == id);
-            match (done.remove(&id), told()) {
+        .zip(done)
+        .map(|(place, done)| {
+            let told = || answer.failed.iter().find(|entry| entry.id() == place.to_string());
+            match (done, told()) {
                 (Some(value), _) => Ok(value),
                 (None, Some(entry)) => {
                     let text = format!("{}: {}", entry.code(), entry.message().unwrap_or("SQS doesn't say why"));

@@ -91,7 +91,7 @@ impl SqsQueue {
     async fn letter(&self, delivery: &Delivery, failure: &Failure) -> Result<SqsMessage, QueueError> {
         let mut attributes = beside(delivery, failure);
         let text = message::text(&delivery.body).map_err(QueueError::Refused)?;
-        if message::bytes(text, &attributes) <= SQS_LIMIT {
+        if message::bytes(text, message::pairs(&attributes)) <= SQS_LIMIT {
             return SqsMessage::new(&delivery.body, &attributes).map_err(QueueError::Refused);
         }
         let key = format!("dead-letters/{:x}", Sha256::digest(&delivery.body));

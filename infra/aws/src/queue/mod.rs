@@ -13,7 +13,6 @@ use aws_sdk_sqs::types::QueueAttributeName::{
     ApproximateNumberOfMessages as Visible, ApproximateNumberOfMessagesDelayed as Delayed,
     ApproximateNumberOfMessagesNotVisible as InFlight,
 };
-use aws_smithy_types::retry::RetryConfig;
 use sendoff_consumers::{Delivery, Depth, Failure, NewMessage, Queue, QueueError, Receipt};
 use sendoff_events::{Blobs, BoxFuture};
 
@@ -102,21 +101,16 @@ impl Queue for SqsQueue {
 impl SqsQueue {
     /// How many messages of a queue are visible, in flight and delayed, by one `GetQueueAttributes`.
     async fn counts(&self, url: &str) -> Result<(u64, u64, u64), QueueError> {
-        let call = self.store.aws.sqs().get_queue_attributes().queue_url(url);
+        let call = self.store.aws.sqs_repeating().get_queue_attributes().queue_url(url);
         let call = call.attribute_names(Visible).attribute_names(InFlight).attribute_names(Delayed);
-        let answer = call.customize().config_override(again()).send().await;
-        let answer = answer.map_err(|error| failed(&CallError::of("sqs:GetQueueAttributes", url, &error)))?;
+        let answer =
+            call.send().await.map_err(|error| failed(&CallError::of("sqs:GetQueueAttributes", url, &error)))?;
         let count = |name| {
             let text = answer.attributes().and_then(|all| all.get(&name));
             text.and_then(|text| text.parse().ok()).unwrap_or_default()
         };
         Ok((count(Visible), count(InFlight), count(Delayed)))
     }
-}
-
-/// The SDK's retries, for calls that may be repeated.
-fn again() -> aws_sdk_sqs::config::Builder {
-    aws_sdk_sqs::Config::builder().retry_config(RetryConfig::standard())
 }
 
 /// A call that failed as a whole.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry};
 use sendoff_consumers::{NewMessage, QueueError, Receipt};
 
-use super::{SqsQueue, again, batch, batch::Answer};
+use super::{SqsQueue, batch, batch::Answer};
 use crate::{CallError, batches};
 
 /// The longest that a message is hidden in one go. SQS allows twelve hours in all since it was received; the hour that is left
@@ -28,14 +28,14 @@ impl SqsQueue {
                 entry.receipt_handle(receipts[place].as_str()).build().ok()
             };
             let entries = range.filter(|place| is_one(&receipts[*place])).filter_map(entry).collect::<Vec<_>>();
+            if entries.is_empty() {
+                return Box::pin(async { Ok(Answer::default()) });
+            }
             let call =
-                self.store.aws.sqs().delete_message_batch().queue_url(&self.url).set_entries(Some(entries.clone()));
+                self.store.aws.sqs_repeating().delete_message_batch().queue_url(&self.url).set_entries(Some(entries));
             Box::pin(async move {
-                if entries.is_empty() {
-                    return Ok(Answer { done: Vec::new(), failed: Vec::new() });
-                }
-                let answer = call.customize().config_override(again()).send().await;
-                let answer = answer.map_err(|error| CallError::of("sqs:DeleteMessage", &self.url, &error))?;
+                let answer =
+                    call.send().await.map_err(|error| CallError::of("sqs:DeleteMessage", &self.url, &error))?;
                 let done = answer.successful.into_iter().map(|entry| (entry.id, ())).collect();
                 Ok(Answer { done, failed: answer.failed })
             })
@@ -78,14 +78,16 @@ impl SqsQueue {
                 entry.receipt_handle(receipt.as_str()).visibility_timeout(*seconds).build().ok()
             };
             let changes = range.filter(|place| is_one(&entries[*place].0)).filter_map(entry).collect::<Vec<_>>();
-            let call = self.store.aws.sqs().change_message_visibility_batch().queue_url(&self.url);
-            let call = call.set_entries(Some(changes.clone()));
+            if changes.is_empty() {
+                return Box::pin(async { Ok(Answer::default()) });
+            }
+            let call = self.store.aws.sqs_repeating().change_message_visibility_batch().queue_url(&self.url);
+            let call = call.set_entries(Some(changes));
             Box::pin(async move {
-                if changes.is_empty() {
-                    return Ok(Answer { done: Vec::new(), failed: Vec::new() });
-                }
-                let answer = call.customize().config_override(again()).send().await;
-                let answer = answer.map_err(|error| CallError::of("sqs:ChangeMessageVisibility", &self.url, &error))?;
+                let answer = call
+                    .send()
+                    .await
+                    .map_err(|error| CallError::of("sqs:ChangeMessageVisibility", &self.url, &error))?;
                 let done = answer.successful.into_iter().map(|entry| (entry.id, ())).collect();
                 Ok(Answer { done, failed: answer.failed })
             })

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use aws_sdk_sqs::{
-    Config,
-    types::{Message, MessageSystemAttributeName as System},
-};
-use aws_smithy_types::{base64, timeout::TimeoutConfig};
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as System};
+use aws_smithy_types::base64;
 use sendoff_consumers::{Attributes, Delivery, QueueError, Receipt};
 use sendoff_events::{Clock, Timestamp};
 
 use super::{SqsQueue, dead_letter::Origin, failed, receipts::seconds};
-use crate::{CallError, batches::ENTRIES, message::TRACE_HEADER};
+use crate::{CallError, batches::ENTRIES, connection::ATTEMPT, message::TRACE_HEADER};
 
 /// The longest that SQS waits for a message.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
@@ -40,14 +37,15 @@ impl SqsQueue {
 
     async fn poll_once(&self, most: i32, wait: i32, lease: i32) -> Result<Vec<Delivery>, QueueError> {
         let patience = Duration::from_secs(u64::try_from(wait).unwrap_or_default()) + MARGIN;
-        let timeouts = TimeoutConfig::builder().operation_attempt_timeout(patience).operation_timeout(patience);
-        let call = self.store.aws.sqs().receive_message().queue_url(&self.url).max_number_of_messages(most);
+        let aws = &self.store.aws;
+        let client = if patience > ATTEMPT { aws.sqs_polling() } else { aws.sqs() };
+        let call = client.receive_message().queue_url(&self.url).max_number_of_messages(most);
         let call = call.wait_time_seconds(wait).visibility_timeout(lease).message_attribute_names("All");
         let call = [System::ApproximateReceiveCount, System::SentTimestamp, System::AwsTraceHeader]
             .into_iter()
             .fold(call, |call, name| call.message_system_attribute_names(name));
-        let answer = call.customize().config_override(Config::builder().timeout_config(timeouts.build())).send().await;
-        let answer = answer.map_err(|error| failed(&CallError::of("sqs:ReceiveMessage", &self.url, &error)))?;
+        let answer =
+            call.send().await.map_err(|error| failed(&CallError::of("sqs:ReceiveMessage", &self.url, &error)))?;
         let deliveries: Vec<Delivery> = answer
             .messages
             .unwrap_or_default()
