@@ -218,3 +218,23 @@ fn events_know_no_async_and_no_io() {
         }
     }
 }
+
+/// The settings of a profile in one of our own files of TOML.
+fn profile(file: &str, name: &str) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(root().join(file)).expect("it is there");
+    let lines = text.lines().skip_while(|line| *line != format!("[profile.{name}]")).skip(1);
+    let settings = lines.take_while(|line| !line.starts_with('[')).filter_map(|line| line.split_once(" = "));
+    settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// `sam build` knows no profile but `release`, and cargo-lambda builds it to abort unless the manifest says otherwise.
+#[test]
+fn functions_are_deployed_and_measured_as_the_profile_function_says() {
+    let function = profile("Cargo.toml", "function");
+    assert_eq!(function["panic"], "\"unwind\"");
+    assert_eq!(profile("tests/peers/bare-lambda/Cargo.toml", "function"), function);
+    let mut deployed = profile("infra/aws/.cargo/config.toml", "release");
+    deployed.insert("inherits".to_owned(), "\"release\"".to_owned());
+    deployed.extend(profile("Cargo.toml", "release").remove_entry("panic"));
+    assert_eq!(deployed, function);
+}
