@@ -1,0 +1,41 @@
+//! `cargo bench -p sendoff-tests --bench aws [-- --rounds N]`
+//!
+//! What the AWS adapters cost beside the SDK alone, against a stub that answers SNS, SQS and DynamoDB at once: messages per
+//! second of processor time, ours and the raw SDK's in turns, and how many calls and written items an event and a message
+//! come to. The stub is a process of its own, on another processor where there is one, and only this process's processor time
+//! counts. No figure is asserted: a shared machine is slow when it likes, and the ratio is what to look at.
+
+#![expect(clippy::print_stdout, reason = "its output is what it is for")]
+#![expect(clippy::unwrap_used, reason = "a benchmark may fail loudly")]
+
+mod answers;
+mod calls;
+mod handlers;
+mod processor;
+mod race;
+mod raw;
+mod rig;
+mod stub;
+
+/// Interleaved rounds of each comparison.
+const ROUNDS: usize = 15;
+
+fn main() {
+    let mut rounds = ROUNDS;
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            stub::ARGUMENT => return stub::serve(),
+            "--rounds" => rounds = arguments.next().unwrap().parse().unwrap(),
+            // `cargo bench` adds it.
+            "--bench" => {}
+            other => panic!("unknown option {other}: use --rounds N"),
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let rig = rig::Rig::start();
+        race::run(&rig, rounds).await;
+        calls::run(&rig).await;
+    });
+}

@@ -1,0 +1,70 @@
+//! The same calls as ours, by the SDK alone: the same client, the same entries, and no more care than finding out that all
+//! went well.
+
+use std::{collections::HashMap, time::Duration};
+
+use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, MessageSystemAttributeName as System};
+use sendoff_aws::Store;
+use sendoff_events::Outgoing;
+
+/// The SDK's clients, by hand.
+pub(crate) struct Raw<'a> {
+    store: &'a Store,
+    url: String,
+}
+
+impl<'a> Raw<'a> {
+    pub(crate) fn new(store: &'a Store, queue: &str) -> Self {
+        Self { store, url: store.resources().queue_url(queue) }
+    }
+
+    pub(crate) async fn publish(&self, events: &[Outgoing]) {
+        let text = |value: &str| MessageAttributeValue::builder().data_type("String").string_value(value).build();
+        let entry = |(n, event): (usize, &Outgoing)| {
+            let attributes = HashMap::from([
+                ("type".to_owned(), text(&event.event_type.to_string()).unwrap()),
+                ("tenant".to_owned(), text(event.tenant.as_str()).unwrap()),
+            ]);
+            PublishBatchRequestEntry::builder()
+                .id(n.to_string())
+                .message(std::str::from_utf8(&event.body).unwrap())
+                .set_message_attributes(Some(attributes))
+                .message_group_id(event.tenant.as_str())
+                .build()
+                .unwrap()
+        };
+        let entries = events.iter().enumerate().map(entry).collect();
+        let topic = &self.store.resources().topic_arn;
+        let call = self.store.aws().sns().publish_batch().topic_arn(topic);
+        let answer = call.set_publish_batch_request_entries(Some(entries)).send().await.unwrap();
+        assert_eq!(answer.successful().len(), events.len());
+    }
+
+    pub(crate) async fn receive(
+        &self,
+        most: usize,
+        wait: Duration,
+        lease: Duration,
+    ) -> Vec<aws_sdk_sqs::types::Message> {
+        let seconds = |of: Duration| i32::try_from(of.as_secs()).unwrap();
+        let call = self.store.aws().sqs().receive_message().queue_url(&self.url);
+        let call = call.max_number_of_messages(i32::try_from(most).unwrap());
+        let call = call.wait_time_seconds(seconds(wait)).visibility_timeout(seconds(lease));
+        let call = call.message_attribute_names("All");
+        let call = call.message_system_attribute_names(System::ApproximateReceiveCount);
+        let call = call.message_system_attribute_names(System::SentTimestamp);
+        let call = call.message_system_attribute_names(System::AwsTraceHeader);
+        call.send().await.unwrap().messages.unwrap_or_default()
+    }
+
+    pub(crate) async fn ack(&self, receipts: &[String]) {
+        let entry = |(n, receipt): (usize, &String)| {
+            DeleteMessageBatchRequestEntry::builder().id(n.to_string()).receipt_handle(receipt).build().unwrap()
+        };
+        let entries = receipts.iter().enumerate().map(entry).collect();
+        let call = self.store.aws().sqs().delete_message_batch().queue_url(&self.url);
+        let answer = call.set_entries(Some(entries)).send().await.unwrap();
+        assert_eq!(answer.successful.len(), receipts.len());
+    }
+}

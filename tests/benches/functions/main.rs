@@ -1,0 +1,70 @@
+//! `cargo bench -p sendoff-tests --bench functions [-- --runs N --no-build NAMES]`
+//!
+//! What each Lambda function costs before it does anything, beside a bare function of the same runtime, built the same way:
+//! its size and that of its zip, the instructions from its start to its first `GET /next` (by callgrind, where valgrind is
+//! installed), and the time, processor time and memory that this takes here. A second line of instructions goes on to the
+//! answer to a first event, which the function refuses: Lambda doesn't start a function without one, and ours are put
+//! together then. Building takes minutes: it is fat LTO for each function.
+
+#![expect(clippy::print_stdout, reason = "its output is what it is for")]
+#![expect(clippy::unwrap_used, reason = "it may fail loudly: nobody depends on it")]
+
+mod build;
+mod measure;
+mod process;
+mod runtime_api;
+
+use build::Built;
+use measure::Measured;
+
+/// Cold starts of each function.
+const RUNS: usize = 41;
+/// The function that all others are compared with.
+const BARE: &str = "bare";
+
+fn main() {
+    let (mut runs, mut build, mut names) = (RUNS, true, Vec::new());
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--runs" => runs = arguments.next().unwrap().parse().unwrap(),
+            "--no-build" => build = false,
+            // `cargo bench` adds it.
+            "--bench" => {}
+            name => names.push(name.to_owned()),
+        }
+    }
+    let built = build::all(&names, build);
+    let measured = measure::all(&built, runs);
+    print(&built, &measured, runs);
+}
+
+fn print(built: &[Built], measured: &[Measured], runs: usize) {
+    println!(
+        "Lambda functions, built with the profile `function`; × is the ratio to the bare function; medians of {runs} starts\n"
+    );
+    println!(
+        "{:<18} {:>7} {:>7} {:>9} {:>6} {:>9} {:>8} {:>6} {:>7} {:>8} {:>6}",
+        "", "raw MB", "zip MB", "to /next", "×", "to answer", "wall ms", "×", "CPU ms", "RSS MiB", "×"
+    );
+    let bare = measured.first().unwrap();
+    for (function, measured) in built.iter().zip(measured) {
+        let million = |count: Option<u64>| count.map_or("-".to_owned(), |count| format!("{:.2} M", count as f64 / 1e6));
+        let instructions = measured.to_next.zip(bare.to_next);
+        let instructions = instructions.map_or("-".to_owned(), |(of, bare)| format!("{:.2}", of as f64 / bare as f64));
+        println!(
+            "{:<18} {:>7.2} {:>7.2} {:>9} {:>6} {:>9} {:>8.2} {:>6.2} {:>7.2} {:>8.1} {:>6.2}",
+            function.name,
+            function.raw as f64 / 1e6,
+            function.zipped as f64 / 1e6,
+            million(measured.to_next),
+            instructions,
+            million(measured.to_answer),
+            measured.wall_ms,
+            measured.wall_ms / bare.wall_ms,
+            measured.cpu_ms,
+            measured.rss_mib,
+            measured.rss_mib / bare.rss_mib,
+        );
+    }
+}
