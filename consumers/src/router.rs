@@ -24,7 +24,8 @@ pub struct RouterPorts {
 }
 
 impl RouterPorts {
-    /// 90 days: 23 days of SNS retries, 14 days in the queue and as many again for each of three replays, and some skew.
+    /// 90 days: 23 days of SNS retries, then 12 in the queue and 14 as a dead letter, both again for a replay, and some skew. An
+    /// older message is parked, not run.
     pub const KEEP: Duration = Duration::from_secs(90 * 24 * 3600);
 }
 

@@ -73,7 +73,8 @@ fn connection(_: &Store, settings: &Settings) -> Option<Connect> {
     None
 }
 
-#[cfg(all(test, feature = "redis"))]
+#[cfg(test)]
+#[cfg(feature = "redis")]
 mod tests {
     use sendoff_events::TenantId;
     use sendoff_host::{SystemClock, SystemRng};

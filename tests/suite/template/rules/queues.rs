@@ -50,7 +50,7 @@ pub(super) const RULES: &[Rule] = &[
                 let redrive = &p.queue["RedrivePolicy"];
                 let named = json!({ "Fn::Sub": format!("${{AWS::StackName}}-{}-dlq", p.consumer) });
                 let target = referred(&redrive["deadLetterTargetArn"]).map(|id| template.resource(id));
-                target.is_none_or(|dead| dead["Properties"]["QueueName"] != named) || redrive["maxReceiveCount"] != 1000
+                target.is_none_or(|dead| dead["Properties"]["QueueName"] != named) || redrive["maxReceiveCount"] != 500
             })
         },
         broken_by: &[
@@ -68,13 +68,15 @@ pub(super) const RULES: &[Rule] = &[
             blame(template, |p| {
                 let receives = template.number(&p.queue["RedrivePolicy"]["maxReceiveCount"]).unwrap_or(f64::INFINITY);
                 let wait = code.consumers.get(p.consumer).map_or(0.0, |needs| needs.wait.as_secs_f64());
+                // A function that can't start gives nothing back: its messages come again when their lease has lapsed.
+                let wait = wait.max(template.number(&p.queue["VisibilityTimeout"]).unwrap_or(30.0));
                 template.number(&p.queue["MessageRetentionPeriod"]).unwrap_or(345_600.0) < receives * wait
             })
         },
         broken_by: &[
             |t| t.plant("/EmailQueue/Properties/MessageRetentionPeriod", json!(345_600)),
             |t| t.plant("/WorkflowKickoffQueue/Properties/MessageRetentionPeriod", Value::Null),
-            |t| t.plant("/EmailQueue/Properties/RedrivePolicy/maxReceiveCount", json!(2000)),
+            |t| t.plant("/EmailQueue/Properties/RedrivePolicy/maxReceiveCount", json!(600)),
         ],
     },
     Rule {

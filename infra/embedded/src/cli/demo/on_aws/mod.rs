@@ -6,7 +6,7 @@ mod system;
 use std::{net::SocketAddr, sync::Arc};
 
 use sendoff_aws::{
-    Aws, Environment,
+    Aws, Cause, Environment,
     provision::{ProvisionError, Stack},
     settings::environment,
     worker::WorkerError,
@@ -93,7 +93,7 @@ fn name() -> String {
 /// Whether it is certain that not even a part of the stack is there.
 fn is_nothing(error: &ProvisionError) -> bool {
     matches!(error, ProvisionError::Template(_))
-        || matches!(error, ProvisionError::Call(call) if call.call == "cloudformation:CreateStack" && call.is_certain())
+        || matches!(error, ProvisionError::Call(call) if call.call == "cloudformation:CreateStack" && call.cause != Cause::Unknown)
 }
 
 fn stopped(error: &ProvisionError) -> Stopped {
