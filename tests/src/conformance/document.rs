@@ -35,6 +35,21 @@ pub fn document() -> String {
         let _ = writeln!(page, "| `{promise}` | {why} |");
     }
     page.push_str(
+        "\n## What runs where in the tests\n\n\
+         | what | where |\n|---|---|\n\
+         | every promise of the ports | memory, SQLite, and AWS adapters over the emulator (`tests/suite/conformance.rs`) |\n\
+         | the template with the real function binaries: API, authorizer, event source mappings, streams, Step Functions | the \
+         emulator, with `aiosmtpd` as the mail server (`tests/deployed`) |\n\
+         | function binaries: pings, damaged and foreign events, missing settings, tokens, an AWS that is down | a small Lambda \
+         of our own, which speaks the Runtime API (`tests/src/lambda`, `tests/functions`): the emulator can't be made to do these |\n\
+         | batches with deadlines, panics, FIFO groups, workers that take over | the Lambda host as a library, in virtual time \
+         (`tests/suite/protocol/lambda.rs`) |\n\
+         | the worker's binary: start, probes, metrics, signals | a stub of AWS (`tests/worker`) |\n\
+         | throttling, broken connections, lost answers, batches that fail in part | a connector below the SDK, over the emulator \
+         (`tests/suite/faults.rs`) |\n\
+         | the shared cache | a real Redis server from PyPI (`tests/suite/cache.rs`) |\n",
+    );
+    page.push_str(
         "\nThe emulator proves nothing about IAM, TTL expiry, throttling, several shards of a stream, message move tasks, or\n\
          how Step Functions answers a repeated start; `tests/suite/faults.rs` makes up the failures that it never has.\n",
     );

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::Backend;
 
 /// By when whatever must happen has happened, in real time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What `look` finds, as soon as it finds something.
 pub(super) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
