@@ -18,7 +18,7 @@ mod rig;
 mod stub;
 
 /// Interleaved rounds of each comparison.
-const ROUNDS: usize = 15;
+const ROUNDS: usize = 41;
 
 fn main() {
     let mut rounds = ROUNDS;

@@ -1,5 +1,5 @@
-//! The same calls as ours, by the SDK alone: the same client, the same entries, and no more care than finding out that all
-//! went well.
+//! The same calls as ours, by the SDK alone: clients of the same settings, the same entries, and no more care than finding out
+//! that all went well.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -11,12 +11,15 @@ use sendoff_events::Outgoing;
 /// The SDK's clients, by hand.
 pub(crate) struct Raw<'a> {
     store: &'a Store,
+    /// Repeats what may be repeated.
+    repeating: aws_sdk_sqs::Client,
     url: String,
 }
 
 impl<'a> Raw<'a> {
     pub(crate) fn new(store: &'a Store, queue: &str) -> Self {
-        Self { store, url: store.resources().queue_url(queue) }
+        let repeating = aws_sdk_sqs::Client::new(store.aws().config());
+        Self { store, repeating, url: store.resources().queue_url(queue) }
     }
 
     pub(crate) async fn publish(&self, events: &[Outgoing]) {
@@ -63,7 +66,7 @@ impl<'a> Raw<'a> {
             DeleteMessageBatchRequestEntry::builder().id(n.to_string()).receipt_handle(receipt).build().unwrap()
         };
         let entries = receipts.iter().enumerate().map(entry).collect();
-        let call = self.store.aws().sqs().delete_message_batch().queue_url(&self.url);
+        let call = self.repeating.delete_message_batch().queue_url(&self.url);
         let answer = call.set_entries(Some(entries)).send().await.unwrap();
         assert_eq!(answer.successful.len(), receipts.len());
     }

@@ -54,7 +54,9 @@ impl Stub {
     /// What was asked for since this was called last.
     pub(crate) fn counts(&self) -> Counts {
         let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
-        write!(stream, "GET {COUNTS} HTTP/1.1\r\nhost: stub\r\nconnection: close\r\n\r\n").unwrap();
+        write!(stream, "GET {COUNTS} HTTP/1.1\r\nhost: stub\r\n\r\n").unwrap();
+        // Nothing more comes, so the answer ends the connection.
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
