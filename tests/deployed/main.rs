@@ -6,6 +6,8 @@
     reason = "a test fails where it can't go on, also in the functions that its tests share"
 )]
 
+#[path = "../functions/binaries.rs"]
+mod binaries;
 mod caller;
 mod life;
 mod package;

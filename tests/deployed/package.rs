@@ -9,19 +9,10 @@ use std::{
 use aws_sdk_s3::primitives::ByteStream;
 use sendoff_aws::Aws;
 
+use crate::binaries::FUNCTIONS;
+
 const TEMPLATE: &str = include_str!("../../infra/aws/template.yaml");
 const RUNS: &[u8] = include_bytes!("../../infra/aws/asl/run.asl.json");
-
-/// Every function and where cargo has put it.
-const FUNCTIONS: [(&str, &str); 7] = [
-    ("api", env!("CARGO_BIN_EXE_api")),
-    ("authorizer", env!("CARGO_BIN_EXE_authorizer")),
-    ("email", env!("CARGO_BIN_EXE_email")),
-    ("reactions", env!("CARGO_BIN_EXE_reactions")),
-    ("relay", env!("CARGO_BIN_EXE_relay")),
-    ("sweep", env!("CARGO_BIN_EXE_sweep")),
-    ("workflow-kickoff", env!("CARGO_BIN_EXE_workflow-kickoff")),
-];
 
 /// Puts the archives and the state machine into `bucket`, and gives the template that points there. Every function gets the
 /// emulator's address: it doesn't tell it by itself.

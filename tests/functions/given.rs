@@ -5,18 +5,7 @@ use std::{path::Path, time::Duration};
 use sendoff_tests::lambda::LambdaFunction;
 use serde_json::{Value, json};
 
-use crate::endpoint::Endpoint;
-
-/// Every function and where cargo has put it.
-pub(crate) const FUNCTIONS: [(&str, &str); 7] = [
-    ("api", env!("CARGO_BIN_EXE_api")),
-    ("authorizer", env!("CARGO_BIN_EXE_authorizer")),
-    ("email", env!("CARGO_BIN_EXE_email")),
-    ("reactions", env!("CARGO_BIN_EXE_reactions")),
-    ("relay", env!("CARGO_BIN_EXE_relay")),
-    ("sweep", env!("CARGO_BIN_EXE_sweep")),
-    ("workflow-kickoff", env!("CARGO_BIN_EXE_workflow-kickoff")),
-];
+use crate::{binaries::FUNCTIONS, endpoint::Endpoint};
 
 /// Longer than any of them takes, on a machine that is busy with something else.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -7,6 +7,7 @@
 
 mod api;
 mod authorizer;
+mod binaries;
 mod email;
 mod endpoint;
 mod given;

@@ -4,8 +4,9 @@ use sendoff_tests::lambda::FunctionError;
 use serde_json::json;
 
 use crate::{
+    binaries::FUNCTIONS,
     endpoint::Endpoint,
-    given::{FUNCTIONS, bare, function},
+    given::{bare, function},
 };
 
 #[tokio::test]
