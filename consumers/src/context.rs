@@ -1,6 +1,7 @@
 //! What a handler may use: time, randomness, and the guarded effect.
 
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -8,8 +9,8 @@ use std::{
 use sendoff_events::{Clock, Rng, Timestamp, at_millis};
 
 use crate::{
-    Effect, HandlerError, IdempotencyKey, Inbox, InboxError, InboxRecord, NotSent, OnDoubt, Once, Policy, SendOutcome,
-    Step, StepState, inbox::insist, moments::later,
+    Doubt, Effect, Found, HandlerError, IdempotencyKey, Inbox, InboxError, InboxRecord, NotSent, OnDoubt, Once, Policy,
+    SendOutcome, Sending, Step, StepState, inbox::insist, moments::later,
 };
 
 /// One attempt at one message: what its handler may use.
@@ -33,6 +34,23 @@ struct Ledger {
     lost: bool,
     /// The steps that are being run right now.
     running: BTreeSet<String>,
+}
+
+/// What earlier attempts mean for a step.
+enum Known {
+    /// It is to be run.
+    New,
+    /// There is nothing left to do.
+    Done,
+    /// It may have happened.
+    Doubt(Doubt),
+}
+
+/// Who did something, and what they call it.
+#[derive(Default)]
+struct By {
+    provider: Option<Cow<'static, str>>,
+    provider_id: Option<String>,
 }
 
 /// A step while it runs. Whoever drops it half way leaves it *sending*: in doubt.
@@ -113,14 +131,54 @@ impl Context {
         F: FnOnce(String) -> Fut + Send,
         Fut: Future<Output = SendOutcome> + Send,
     {
+        self.once_or_found(step, |sending| effect(sending.idempotency_key), |_| async { Found::CannotTell }).await
+    }
+
+    /// As [`once`](Self::once), for an effect of which somebody may know whether it happened. `find` is asked when an earlier
+    /// attempt left that in doubt: what it finds settles the doubt, and only where it can't tell does the policy decide.
+    ///
+    /// # Errors
+    ///
+    /// As [`once`](Self::once).
+    pub async fn once_or_found<F, Fut, G, Gut>(&self, step: &str, effect: F, find: G) -> Result<Once, HandlerError>
+    where
+        F: FnOnce(Sending) -> Fut + Send,
+        Fut: Future<Output = SendOutcome> + Send,
+        G: FnOnce(Doubt) -> Gut + Send,
+        Gut: Future<Output = Found> + Send,
+    {
         let _running = self.enter(step)?;
-        if let Some(done) = self.look_up(step)? {
-            return Ok(done);
+        let mut doubt = match self.look_up(step)? {
+            Known::Done => return Ok(Once::AlreadyDone),
+            Known::New => None,
+            Known::Doubt(doubt) => Some(doubt),
+        };
+        if let Some(asked) = doubt.clone() {
+            match find(asked).await {
+                Found::Sent { provider, provider_id } => {
+                    self.set(step, StepState::Done, By { provider, provider_id }, None);
+                    return Ok(Once::AlreadyDone);
+                }
+                Found::NotSent { reason } => {
+                    self.clear(step, reason);
+                    doubt = None;
+                }
+                Found::Failed { reason } => {
+                    self.clear(step, reason.clone());
+                    self.set(step, StepState::Failed, By::default(), Some(reason.clone()));
+                    return Err(refused(reason));
+                }
+                Found::CannotTell if self.policy.on_doubt == OnDoubt::Resend => {}
+                Found::CannotTell => {
+                    let known = self.ledger().record.steps.get(step).and_then(|s| s.reason.clone());
+                    return Err(HandlerError::InDoubt { source: known.unwrap_or_default().into() });
+                }
+            }
         }
         if self.policy.effect == Effect::Once {
             self.announce(step).await?;
         }
-        let outcome = effect(self.key.step(step)).await;
+        let outcome = effect(Sending { idempotency_key: self.key.step(step), doubt }).await;
         self.conclude(step, outcome)
     }
 
@@ -133,25 +191,37 @@ impl Context {
         Err(HandlerError::Reject { reason: "step-repeated".into(), source: why.into() })
     }
 
-    /// What earlier attempts mean for this one: `None` when the step is to be run.
-    fn look_up(&self, step: &str) -> Result<Option<Once>, HandlerError> {
+    /// What earlier attempts mean for this one.
+    fn look_up(&self, step: &str) -> Result<Known, HandlerError> {
         let ledger = self.ledger();
-        let Some(known) = ledger.record.steps.get(step) else { return Ok(None) };
-        let why = || known.reason.clone().unwrap_or_default();
+        let Some(known) = ledger.record.steps.get(step) else { return Ok(Known::New) };
         match known.state {
-            StepState::Done | StepState::Skipped => Ok(Some(Once::AlreadyDone)),
-            StepState::Failed => Err(refused(why())),
-            StepState::Pending => Ok(None),
-            StepState::InDoubt | StepState::Sending => match (self.policy.effect, self.policy.on_doubt) {
-                (Effect::Repeatable, _) | (_, OnDoubt::Resend) => Ok(None),
-                (Effect::Once, OnDoubt::Hold { .. }) => Err(HandlerError::InDoubt { source: why().into() }),
-            },
+            StepState::Done | StepState::Skipped => Ok(Known::Done),
+            StepState::Failed => Err(refused(known.reason.clone().unwrap_or_default())),
+            StepState::Pending => Ok(Known::New),
+            StepState::InDoubt | StepState::Sending if self.policy.effect == Effect::Repeatable => Ok(Known::New),
+            StepState::InDoubt | StepState::Sending => Ok(Known::Doubt(Doubt {
+                idempotency_key: self.key.step(step),
+                provider: known.provider.clone(),
+                since: known.at,
+            })),
+        }
+    }
+
+    /// Takes a doubt back: it was found out that nothing had happened.
+    fn clear(&self, step: &str, reason: String) {
+        let at = self.now();
+        let mut ledger = self.ledger();
+        ledger.record.revision += 1;
+        if let Some(step) = ledger.record.steps.get_mut(step) {
+            (step.state, step.doubted, step.at) = (StepState::Pending, false, at);
+            step.reason = Some(crate::scrub(&reason));
         }
     }
 
     /// Tells the inbox that the step begins. Nothing is sent unless the inbox has confirmed it.
     async fn announce(&self, step: &str) -> Result<(), HandlerError> {
-        let before = self.set(step, StepState::Sending, None, None);
+        let before = self.set(step, StepState::Sending, By::default(), None);
         match self.store().await {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -172,40 +242,45 @@ impl Context {
         // A definite failure of this attempt says nothing about an earlier one that is in doubt.
         let unless_doubted = |state| if doubted { StepState::InDoubt } else { state };
         match outcome {
-            SendOutcome::Sent { provider_id } => {
-                self.set(step, StepState::Done, provider_id, None);
+            SendOutcome::Sent { provider, provider_id } => {
+                self.set(step, StepState::Done, By { provider, provider_id }, None);
                 Ok(Once::Ran)
             }
             SendOutcome::Skipped { reason } => {
-                self.set(step, unless_doubted(StepState::Skipped), None, Some(reason));
+                self.set(step, unless_doubted(StepState::Skipped), By::default(), Some(reason));
                 Ok(Once::Ran)
             }
-            SendOutcome::NotSent(NotSent::Permanent { reason }) => {
-                self.set(step, unless_doubted(StepState::Failed), None, Some(reason.clone()));
+            SendOutcome::NotSent(NotSent::Permanent { reason } | NotSent::Gone { reason }) => {
+                self.set(step, unless_doubted(StepState::Failed), By::default(), Some(reason.clone()));
                 if doubted { Err(HandlerError::InDoubt { source: reason.into() }) } else { Err(refused(reason)) }
             }
             SendOutcome::NotSent(NotSent::Transient { reason }) => {
-                self.set(step, unless_doubted(StepState::Pending), None, Some(reason.clone()));
+                self.set(step, unless_doubted(StepState::Pending), By::default(), Some(reason.clone()));
                 Err(HandlerError::Retry { after: None, source: reason.into() })
             }
             SendOutcome::NotSent(NotSent::Throttled { after, reason }) => {
-                self.set(step, unless_doubted(StepState::Pending), None, Some(reason.clone()));
+                self.set(step, unless_doubted(StepState::Pending), By::default(), Some(reason.clone()));
                 let until = after.map(|after| later(self.now(), after));
                 Err(HandlerError::Snooze { until, source: reason.into() })
             }
-            SendOutcome::Unknown { reason } if self.policy.effect == Effect::Repeatable => {
-                self.set(step, StepState::Pending, None, Some(reason.clone()));
+            SendOutcome::NotSent(NotSent::Unavailable { after, reason }) => {
+                self.set(step, unless_doubted(StepState::Pending), By::default(), Some(reason.clone()));
+                let until = after.map(|after| later(self.now(), after));
+                Err(HandlerError::Pause { until, source: reason.into() })
+            }
+            SendOutcome::Unknown { provider: None, reason, .. } if self.policy.effect == Effect::Repeatable => {
+                self.set(step, StepState::Pending, By::default(), Some(reason.clone()));
                 Err(HandlerError::Retry { after: None, source: reason.into() })
             }
-            SendOutcome::Unknown { reason } => {
-                self.set(step, StepState::InDoubt, None, Some(reason.clone()));
+            SendOutcome::Unknown { provider, reason } => {
+                self.set(step, StepState::InDoubt, By { provider, provider_id: None }, Some(reason.clone()));
                 Err(HandlerError::InDoubt { source: reason.into() })
             }
         }
     }
 
     /// Changes a step in the ledger and gives what it was before.
-    fn set(&self, step: &str, state: StepState, provider_id: Option<String>, reason: Option<String>) -> Option<Step> {
+    fn set(&self, step: &str, state: StepState, by: By, reason: Option<String>) -> Option<Step> {
         let at = self.now();
         let mut ledger = self.ledger();
         ledger.record.revision += 1;
@@ -214,7 +289,10 @@ impl Context {
         let doubts = |b: &Step| b.doubted || (b.state, state) == (StepState::Sending, StepState::Sending);
         let doubted = state == StepState::InDoubt || before.as_ref().is_some_and(doubts);
         let reason = reason.map(|r| crate::scrub(&r));
-        ledger.record.steps.insert(step.to_owned(), Step { state, doubted, at, provider_id, reason });
+        // Who may have acted in an earlier attempt stays known until somebody has for sure.
+        let provider = by.provider.map(Cow::into_owned).or_else(|| before.as_ref()?.provider.clone());
+        let provider_id = by.provider_id;
+        ledger.record.steps.insert(step.to_owned(), Step { state, doubted, at, provider, provider_id, reason });
         before
     }
 

@@ -1,6 +1,8 @@
 //! What an attempt to do something in the world came to.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
+
+use sendoff_events::Timestamp;
 
 use crate::HandlerError;
 
@@ -9,6 +11,8 @@ use crate::HandlerError;
 pub enum SendOutcome {
     /// It took it.
     Sent {
+        /// Which provider it was, where there may be several.
+        provider: Option<Cow<'static, str>>,
         /// Its name for the message.
         provider_id: Option<String>,
     },
@@ -21,6 +25,8 @@ pub enum SendOutcome {
     NotSent(NotSent),
     /// It may or may not have sent it: a timeout, a broken connection or a 5xx after the request left.
     Unknown {
+        /// Which provider it was, where there may be several.
+        provider: Option<Cow<'static, str>>,
         /// What is known.
         reason: String,
     },
@@ -34,18 +40,76 @@ pub enum NotSent {
         /// What the provider said.
         reason: String,
     },
+    /// It never will be, to this address: it was unregistered, its owner has opted out, its endpoint is gone. Whoever keeps the
+    /// address should forget it.
+    Gone {
+        /// What the provider said.
+        reason: String,
+    },
     /// It may be later: uses up an attempt.
     Transient {
         /// What the provider said.
         reason: String,
     },
-    /// The provider, or the way to it, is overloaded, down or wrongly configured: later, and no attempt is used.
+    /// Too fast, for the provider or for a limit of our own: later, and no attempt is used. Says nothing about other messages.
     Throttled {
-        /// How long it asks to wait.
+        /// How long to wait.
         after: Option<Duration>,
         /// What the provider said.
         reason: String,
     },
+    /// The provider can't be used at all just now: it is down, can't be reached, or refuses our credentials, sender or account.
+    /// The same goes for every message, so no attempt is used, and its consumer pauses.
+    Unavailable {
+        /// How long to wait, if that is known.
+        after: Option<Duration>,
+        /// What the provider said.
+        reason: String,
+    },
+}
+
+/// What an effect is told when it is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sending {
+    /// `consumer/event-id/step`: the same for each attempt.
+    pub idempotency_key: String,
+    /// An earlier attempt may have had the effect: it is repeated because the policy says so.
+    pub doubt: Option<Doubt>,
+}
+
+/// An effect that may or may not have happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// `consumer/event-id/step`.
+    pub idempotency_key: String,
+    /// The provider that may have acted, if it is known.
+    pub provider: Option<String>,
+    /// When the attempt was made.
+    pub since: Timestamp,
+}
+
+/// What was found out about a doubt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// It happened.
+    Sent {
+        /// Which provider it was.
+        provider: Option<Cow<'static, str>>,
+        /// Its name for the message.
+        provider_id: Option<String>,
+    },
+    /// It definitely didn't happen, so it may be tried again.
+    NotSent {
+        /// How that is known.
+        reason: String,
+    },
+    /// It was given up for good: it didn't happen, and trying again is useless.
+    Failed {
+        /// How that is known.
+        reason: String,
+    },
+    /// Nothing that settles it, or nobody to ask.
+    CannotTell,
 }
 
 /// What [`Context::once`](crate::Context::once) did.
@@ -66,7 +130,8 @@ pub enum Once {
 pub fn join_outcomes(outcomes: impl IntoIterator<Item = Result<Once, HandlerError>>) -> Result<(), HandlerError> {
     const fn urgency(error: &HandlerError) -> u8 {
         match error {
-            HandlerError::Retry { .. } => 3,
+            HandlerError::Retry { .. } => 4,
+            HandlerError::Pause { .. } => 3,
             HandlerError::Snooze { .. } => 2,
             HandlerError::InDoubt { .. } => 1,
             HandlerError::Reject { .. } => 0,

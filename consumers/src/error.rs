@@ -31,6 +31,14 @@ pub enum HandlerError {
         /// Why it has to wait.
         source: BoxError,
     },
+    /// Not now, and the same goes for every message of this consumer: what it depends on is down or wrongly configured. Uses up
+    /// no attempt, and the consumer stops receiving for a while.
+    Pause {
+        /// When to try again; `None` leaves it to the policy's backoff.
+        until: Option<Timestamp>,
+        /// What is wrong.
+        source: BoxError,
+    },
     /// A provider may or may not have acted. The policy's `on_doubt` decides.
     InDoubt {
         /// What is known.
@@ -46,6 +54,7 @@ impl HandlerError {
             Self::Retry { source, .. }
             | Self::Reject { source, .. }
             | Self::Snooze { source, .. }
+            | Self::Pause { source, .. }
             | Self::InDoubt { source } => source,
         }
     }

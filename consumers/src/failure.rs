@@ -27,6 +27,8 @@ pub enum Class {
     InDoubt,
     /// It had to wait: throttling, an outage, a lease of somebody else. Uses up no attempt.
     Deferred,
+    /// No attempt: somebody settled a doubt.
+    Resolved,
 }
 
 /// Why a message was dead-lettered.

@@ -16,6 +16,7 @@ mod consumer;
 #[cfg(test)]
 mod consumer_tests;
 mod context;
+mod deliveries;
 mod effect;
 mod error;
 mod failure;
@@ -23,11 +24,13 @@ mod filter;
 mod handler;
 pub mod handlers;
 mod inbox;
+pub mod links;
 mod meter;
 mod middleware;
 mod moments;
 mod policy;
 mod queue;
+mod rates;
 pub mod reactions;
 mod reactor;
 mod router;
@@ -42,18 +45,22 @@ pub use backoff::Backoff;
 pub use changes::{Change, Changes, ChangesError, Position, Reaction, ReactionContext};
 pub use consumer::Consumer;
 pub use context::Context;
-pub use effect::{NotSent, Once, SendOutcome, join_outcomes};
+pub use deliveries::{
+    Deliveries, DeliveriesError, DeliveryId, DeliveryIdError, DeliveryNews, DeliveryRecord, DeliveryStatus, merge,
+};
+pub use effect::{Doubt, Found, NotSent, Once, SendOutcome, Sending, join_outcomes};
 pub use error::{BoxError, Classify, HandlerError};
 pub use failure::{Class, FAILURE_ATTRIBUTE, Failure, fingerprint, scrub};
 pub use filter::{Filter, Match};
 pub use handler::Handler;
 pub use inbox::{
-    Attempt, Claim, Claimed, Fence, IdempotencyKey, Inbox, InboxError, InboxRecord, KeyError, Status, Step, StepState,
-    Steps, transition,
+    Attempt, Claim, Claimed, Fence, IdempotencyKey, Inbox, InboxError, InboxRecord, KeyError, Resolution, ResolveError,
+    Resolved, Status, Step, StepState, Steps, resolve, transition,
 };
 pub use meter::{Count, Meter, NoMeter, Span};
 pub use policy::{Effect, OnDoubt, Policy};
 pub use queue::{Attributes, Delivery, Depth, NewMessage, Queue, QueueError, REPLAY_ATTRIBUTE, Receipt};
+pub use rates::{Rate, Rates, RatesError};
 pub use reactor::{Dealt, Reactor};
 pub use router::{Router, RouterError, RouterPorts};
 pub use schedules::{Schedule, Schedules, SchedulesError};

@@ -104,6 +104,23 @@ name_id!(
     /// The customer whose data this is. Tenants are never mixed.
     TenantId, "tenant id"
 );
+impl TenantId {
+    /// Nobody's customer: the deployment itself. It can't be parsed, so nothing from outside can name it.
+    #[must_use]
+    pub fn deployment() -> Self {
+        Self("-".into())
+    }
+
+    /// The tenant that a store has kept: any, and [`deployment`](Self::deployment) too.
+    ///
+    /// # Errors
+    ///
+    /// [`IdError`] when it is neither.
+    pub fn stored(text: &str) -> Result<Self, IdError> {
+        if text == "-" { Ok(Self::deployment()) } else { text.parse() }
+    }
+}
+
 name_id!(
     /// A person who uses apps.
     UserId, "user id"
@@ -170,6 +187,14 @@ mod tests {
     fn a_name_with_a_slash_is_refused_and_the_rule_is_told() {
         let error = "a/b".parse::<AppId>().unwrap_err();
         assert_eq!(error.to_string(), format!("app id `a/b` is not valid: {NAME_RULE}"));
+    }
+
+    #[test]
+    fn the_deployment_cannot_be_named_from_outside() {
+        let deployment = TenantId::deployment();
+        assert!(deployment.as_str().parse::<TenantId>().is_err());
+        assert!(serde_json::from_str::<TenantId>("\"-\"").is_err());
+        assert_eq!(TenantId::stored(deployment.as_str()).unwrap(), deployment);
     }
 
     #[test]

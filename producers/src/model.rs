@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use sendoff_events::{AppId, Personal, SubmissionId, TenantId, UserId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use crate::{Lookup, ReadError, Record, RecordKey};
 
@@ -41,6 +42,28 @@ pub struct User {
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "enum": ["email", "sms", "whatsapp", "push"] }))]
     pub channels: BTreeMap<Channel, bool>,
+    /// The same for single kinds of events, by the event's name (`app.assigned`). It goes before `channels`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub events: BTreeMap<String, BTreeMap<Channel, bool>>,
+    /// When they don't want to be disturbed, in their time zone. SMS, WhatsApp and push messages wait for its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet_hours: Option<QuietHours>,
+    /// The registration tokens of their devices, for push messages.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>", length(max = 10))]
+    pub push_tokens: Vec<Personal<String>>,
+}
+
+/// A time of the day, every day. Where it begins later than it ends it goes over midnight.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QuietHours {
+    /// When it begins, `HH:MM`: `22:00`.
+    #[schemars(regex(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
+    pub from: String,
+    /// When it ends, `HH:MM`: `07:00`.
+    #[schemars(regex(pattern = "^([01][0-9]|2[0-3]):[0-5][0-9]$"))]
+    pub to: String,
 }
 
 fn default_locale() -> String {
@@ -52,10 +75,11 @@ fn default_time_zone() -> String {
 }
 
 impl User {
-    /// Whether they want to hear from us on this channel.
+    /// Whether they want to hear of events of this name on this channel.
     #[must_use]
-    pub fn wants(&self, channel: Channel) -> bool {
-        self.channels.get(&channel).copied().unwrap_or(true)
+    pub fn wants(&self, channel: Channel, event: &str) -> bool {
+        let of_event = self.events.get(event).and_then(|channels| channels.get(&channel));
+        of_event.or_else(|| self.channels.get(&channel)).copied().unwrap_or(true)
     }
 }
 
@@ -74,6 +98,9 @@ pub enum Channel {
 }
 
 impl Channel {
+    /// All there are.
+    pub const ALL: [Self; 4] = [Self::Email, Self::Sms, Self::Whatsapp, Self::Push];
+
     /// Its name, as it stands in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -133,6 +160,72 @@ pub struct AppWorkflow {
     pub steps: Vec<String>,
 }
 
+/// How a tenant's messages look.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Branding {
+    /// What recipients know it by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100))]
+    pub name: Option<String>,
+    /// The https address of its logo, for mails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 500), regex(pattern = "^https://"))]
+    pub logo_url: Option<String>,
+    /// The colour of buttons and lines in mails: `#0055aa`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^#[0-9a-fA-F]{6}$"))]
+    pub color: Option<String>,
+    /// The last line of every mail: who it is from, as some laws want it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 500))]
+    pub footer: Option<String>,
+}
+
+/// An endpoint of another system that is told about the events of an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookEndpoint {
+    /// Where to post to: an https address.
+    #[schemars(length(max = 2000), regex(pattern = "^https://"))]
+    pub url: String,
+    /// The names of the events that it wants (`submission.created`); all when there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub events: Vec<String>,
+    /// The secrets that calls are signed with, `whsec_` and base64: the newest first, two while one replaces the other. They are
+    /// never shown again.
+    #[schemars(with = "Vec<String>", length(min = 1, max = 2))]
+    pub secrets: Vec<Personal<String>>,
+    /// Why it is called no more: it said that it is gone (410).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<String>,
+}
+
+/// An address that nothing is sent to any more, whoever's it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Suppression {
+    /// Why.
+    pub reason: SuppressionReason,
+    /// Since when, RFC 3339.
+    pub at: String,
+    /// Who said so: `twilio`, `meta`, `ses`.
+    pub source: String,
+}
+
+/// Why nothing is sent to an address any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SuppressionReason {
+    /// Its owner has sent STOP.
+    Stopped,
+    /// There is no such mailbox (a hard bounce).
+    Bounced,
+    /// Its owner has complained about a message.
+    Complained,
+}
+
 /// A user has an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Assignment {
@@ -157,6 +250,18 @@ pub struct Submission {
     pub revision: u64,
     /// What was filled in.
     pub fields: Map<String, Value>,
+}
+
+impl Stored for Branding {
+    const COLLECTION: &'static str = "branding";
+}
+
+impl Stored for WebhookEndpoint {
+    const COLLECTION: &'static str = "webhooks";
+}
+
+impl Stored for Suppression {
+    const COLLECTION: &'static str = "suppressions";
 }
 
 impl Stored for User {
@@ -197,6 +302,33 @@ pub fn assignment_key(tenant: &TenantId, app: &AppId, user: &UserId) -> RecordKe
 #[must_use]
 pub fn submission_key(tenant: &TenantId, app: &AppId, submission: &SubmissionId) -> RecordKey {
     RecordKey::new(tenant, Submission::COLLECTION, format!("{app}/{submission}"))
+}
+
+/// The key of a tenant's branding. There is one.
+#[must_use]
+pub fn branding_key(tenant: &TenantId) -> RecordKey {
+    RecordKey::new(tenant, Branding::COLLECTION, "own")
+}
+
+/// The key of a webhook endpoint: `{app}/{webhook}`.
+#[must_use]
+pub fn webhook_key(tenant: &TenantId, app: &AppId, webhook: &str) -> RecordKey {
+    RecordKey::new(tenant, WebhookEndpoint::COLLECTION, format!("{app}/{webhook}"))
+}
+
+/// The key of the suppression of an address on a channel. Suppressions belong to the deployment, like the senders that they
+/// keep from harm, so they stand under [`deployment`]. The id holds a hash of the address, not the address.
+#[must_use]
+pub fn suppression_key(channel: Channel, address: &str) -> RecordKey {
+    let hash = Sha256::digest(address.to_lowercase());
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    RecordKey::new(&deployment(), Suppression::COLLECTION, format!("{}/{hash}", channel.name()))
+}
+
+/// The tenant of records that belong to no tenant but to the deployment. No token opens it.
+#[must_use]
+pub fn deployment() -> TenantId {
+    TenantId::deployment()
 }
 
 /// The record under `key`, decoded, with its version; `None` when there is none. As fresh as what it is asked of: pass

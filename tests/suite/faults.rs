@@ -58,7 +58,7 @@ impl Handler for Texter {
     async fn handle(&self, _: &Envelope<AppAssigned>, cx: &Context) -> Result<(), HandlerError> {
         cx.once("text", |key| async move {
             *lock(&self.0.0).entry(key).or_default() += 1;
-            SendOutcome::Sent { provider_id: None }
+            SendOutcome::Sent { provider: None, provider_id: None }
         })
         .await
         .map(drop)

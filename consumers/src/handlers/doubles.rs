@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::{
     Attributes, Claim, Claimed, Delivery, IdempotencyKey, Inbox, InboxError, InboxRecord, NewRun, NoMeter, Receipt,
     RouterPorts, Run, RunStatus, SendOutcome, Started, WorkflowError, Workflows,
-    channels::email::{EmailProvider, Mail},
+    channels::{Provider, email::Mail},
     transition,
 };
 
@@ -177,13 +177,17 @@ impl FakeProvider {
     }
 }
 
-impl EmailProvider for FakeProvider {
+impl Provider<Mail> for FakeProvider {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
     fn send<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, SendOutcome> {
         Box::pin(async move {
             let to = mail.to.expose().expose().to_owned();
             self.mails.lock().unwrap().push(mail.clone());
             let told = self.answers.lock().unwrap().remove(&to);
-            told.unwrap_or(SendOutcome::Sent { provider_id: Some(format!("queued for {}", to.len())) })
+            told.unwrap_or(SendOutcome::Sent { provider: None, provider_id: Some(format!("queued for {}", to.len())) })
         })
     }
 }

@@ -12,7 +12,10 @@ use serde::Serialize;
 use super::look_up;
 use crate::{
     Context, Effect, HandlerError, OnDoubt, Once, Policy, SendOutcome,
-    channels::email::{EmailAddress, EmailProvider, Mail, Sender},
+    channels::{
+        Provider,
+        email::{EmailAddress, Mail, Sender},
+    },
     templates::{MailContent, Templates},
 };
 
@@ -39,7 +42,7 @@ pub struct EmailDesk {
     /// as `records` where that remembers nothing.
     pub authoritative: Arc<dyn Lookup>,
     /// What sends.
-    pub provider: Arc<dyn EmailProvider>,
+    pub provider: Arc<dyn Provider<Mail>>,
     /// The texts.
     pub templates: Arc<Templates>,
     /// Who the mails are from.
@@ -117,7 +120,7 @@ async fn recipient(records: &dyn Lookup, key: &RecordKey) -> Result<Recipient, H
     let Some(user) = look_up::find::<User>(records, key).await? else {
         return Ok(Recipient::Skipped("the user was deleted"));
     };
-    if !user.wants(Channel::Email) {
+    if !user.wants(Channel::Email, "") {
         return Ok(Recipient::Skipped("the user has turned emails off"));
     }
     let Some(email) = &user.email else { return Ok(Recipient::Skipped("the user has no email address")) };

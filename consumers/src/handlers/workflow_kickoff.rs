@@ -49,7 +49,7 @@ impl Handler for WorkflowKickoff {
         };
         self.start(&run).await?;
         // For the ledger: what this event has started.
-        let started = SendOutcome::Sent { provider_id: Some(run.name) };
+        let started = SendOutcome::Sent { provider: None, provider_id: Some(run.name) };
         cx.once("run", |_| async { started }).await.map(drop)
     }
 }

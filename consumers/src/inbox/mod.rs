@@ -2,12 +2,14 @@
 
 mod insist;
 mod key;
+mod resolve;
 pub mod transition;
 
 use std::collections::BTreeMap;
 
 pub(crate) use insist::insist;
 pub use key::{IdempotencyKey, KeyError};
+pub use resolve::{Resolution, ResolveError, Resolved, resolve};
 use sendoff_events::{BoxFuture, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +46,9 @@ pub struct Step {
     pub doubted: bool,
     /// When it came to this state.
     pub at: Timestamp,
+    /// The provider that did it, or may have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// The provider's name for what it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
@@ -156,6 +161,8 @@ pub struct Claim {
     pub now: Timestamp,
     /// Until when the claim is to last.
     pub lease_until: Timestamp,
+    /// Also take a record that is in doubt: not to repeat what may have happened, but to find out whether it did.
+    pub reconcile: bool,
 }
 
 /// The answer to a claim.

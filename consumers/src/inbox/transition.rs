@@ -11,6 +11,7 @@ use crate::{Claim, Claimed, InboxError, InboxRecord, Status, StepState, Steps};
 /// | another payload | mismatch |
 /// | claimed, lease running | busy |
 /// | claimed, lease lapsed | won, one attempt more (from 1 if the message was replayed since); what was *sending* is in doubt |
+/// | in doubt, and the claim is to reconcile | won, as many attempts as before |
 /// | done, in doubt | settled |
 /// | failed | settled, unless the message was replayed since: then won, attempts from 1, failed steps forgotten |
 #[must_use]
@@ -27,6 +28,11 @@ pub fn claim(stored: Option<InboxRecord>, claim: &Claim) -> (Claimed, Option<Inb
         Status::Claimed if stored.lease_until > claim.now => (Claimed::Busy { until: stored.lease_until }, None),
         Status::Claimed => {
             let attempts = if claim.replay > stored.replay { 1 } else { stored.attempts + 1 };
+            won(taken_over(stored, claim, attempts))
+        }
+        Status::InDoubt if claim.reconcile && stored.fence == claim.fence => (Claimed::Settled(stored), None),
+        Status::InDoubt if claim.reconcile => {
+            let attempts = stored.attempts;
             won(taken_over(stored, claim, attempts))
         }
         Status::Failed if claim.replay > stored.replay => {

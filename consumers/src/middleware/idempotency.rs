@@ -6,7 +6,7 @@ use sendoff_events::{Clock, Rng, at_millis};
 
 use super::{Ended, judge::Court};
 use crate::{
-    Claim, Claimed, Context, IdempotencyKey, Inbox, InboxError, InboxRecord, OnDoubt, Policy, Status, Verdict,
+    Claim, Claimed, Context, Effect, IdempotencyKey, Inbox, InboxError, InboxRecord, OnDoubt, Policy, Status, Verdict,
     inbox::insist, moments::later,
 };
 
@@ -43,6 +43,7 @@ where
         replay: guard.replay,
         now,
         lease_until: later(now, guard.policy.timeout.saturating_add(SETTLE_MARGIN)),
+        reconcile: guard.reconciles(),
     };
     let record = match insist(&**guard.clock, &**guard.rng, || guard.inbox.claim(&claim)).await {
         Ok(Claimed::Won(record)) => record,
@@ -71,6 +72,12 @@ where
 }
 
 impl Guard<'_> {
+    /// Whether a doubt is looked into at each delivery: whoever holds waits for news of it. Who sends again has no use for any
+    /// once the attempts are used up.
+    fn reconciles(&self) -> bool {
+        matches!((self.policy.effect, self.policy.on_doubt), (Effect::Once, OnDoubt::Hold { .. }))
+    }
+
     fn court(&self) -> Court<'_> {
         Court {
             policy: &self.policy,

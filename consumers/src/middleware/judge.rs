@@ -6,8 +6,8 @@ use sendoff_events::{Rng, Timestamp};
 
 use super::Ended;
 use crate::{
-    Attempt, Class, Failure, HandlerError, InboxRecord, OnDoubt, Policy, Status, Step, StepState, Verdict, fingerprint,
-    moments::later, scrub,
+    Attempt, Backoff, Class, Failure, HandlerError, InboxRecord, OnDoubt, Policy, Status, Step, StepState, Verdict,
+    fingerprint, moments::later, scrub,
 };
 
 /// A dead letter that a person has to decide on: the effect may or may not have happened.
@@ -15,6 +15,9 @@ pub(super) const OUTCOME_UNKNOWN: &str = "outcome-unknown";
 
 /// The step that stands for the whole job, when its handler itself says that it is in doubt: a doubt must outlive its attempt.
 const WHOLE: &str = "(handler)";
+
+/// How often a doubt is looked into while it is held: callbacks arrive within seconds, and providers list a message at once.
+const ASKING: Backoff = Backoff { base: Duration::from_secs(15), cap: Duration::from_secs(900) };
 
 /// What is judged by.
 pub(super) struct Court<'a> {
@@ -50,7 +53,9 @@ impl Court<'_> {
                 self.retry(record, Class::TimedOut, "timed-out", text, None)
             }
             Ended::Interrupted if begun => self.doubt(record, "interrupted while sending".into()),
-            Ended::Interrupted => self.snooze(record, Duration::ZERO, "interrupted: the host is stopping".into()),
+            Ended::Interrupted => {
+                self.snooze(record, Duration::ZERO, false, "interrupted: the host is stopping".into())
+            }
         }
     }
 
@@ -67,11 +72,12 @@ impl Court<'_> {
         let text = error.to_string();
         match error {
             HandlerError::Retry { after, .. } => self.retry(record, Class::Retryable, "failed", text, after),
-            HandlerError::Snooze { until, .. } => self.snooze(record, self.wait(until), text),
+            HandlerError::Snooze { until, .. } => self.snooze(record, self.wait(until), false, text),
+            HandlerError::Pause { until, .. } => self.snooze(record, self.wait(until), true, text),
             HandlerError::InDoubt { .. } => {
                 if !record.is_doubted() {
                     let (state, reason) = (StepState::InDoubt, Some(scrub(&text)));
-                    let step = Step { state, doubted: true, at: self.now, provider_id: None, reason };
+                    let step = Step { state, doubted: true, at: self.now, provider: None, provider_id: None, reason };
                     record.steps.insert(WHOLE.into(), step);
                 }
                 self.doubt(record, text)
@@ -102,10 +108,10 @@ impl Court<'_> {
         Verdict::Retry { after }
     }
 
-    fn snooze(&self, record: &mut InboxRecord, after: Duration, error: String) -> Verdict {
+    fn snooze(&self, record: &mut InboxRecord, after: Duration, pause: bool, error: String) -> Verdict {
         record.attempts = record.attempts.saturating_sub(1);
         record.remember(self.attempt(Class::Deferred, "deferred", &error));
-        Verdict::Snooze { after, pause: false }
+        Verdict::Snooze { after, pause }
     }
 
     /// How long until then. Without a date, or with one that is over, by the backoff: a snooze uses up no attempt, so nothing
@@ -120,18 +126,25 @@ impl Court<'_> {
             OnDoubt::Resend => self.retry(record, Class::InDoubt, OUTCOME_UNKNOWN, error, None),
             OnDoubt::Hold { window } => {
                 record.status = Status::InDoubt;
-                record.remember(self.attempt(Class::InDoubt, OUTCOME_UNKNOWN, &error));
+                let attempt = self.attempt(Class::InDoubt, OUTCOME_UNKNOWN, &error);
+                // Asking in vain is no new doubt.
+                let known = |last: &Attempt| (last.class, &last.fingerprint) == (attempt.class, &attempt.fingerprint);
+                if !record.history.last().is_some_and(known) {
+                    record.remember(attempt);
+                }
                 self.held(record, window)
             }
         }
     }
 
-    /// A record in doubt: its message waits for the end of the window, then it is dead-lettered for a person to decide.
+    /// A record in doubt: its message waits for news, comes back now and then to ask for them, and is dead-lettered at the end of
+    /// the window for a person to decide.
     pub(super) fn held(&self, record: &InboxRecord, window: Duration) -> Verdict {
         let since = record.steps.values().filter(|s| s.state == StepState::InDoubt).map(|s| s.at).min();
         let until = later(since.unwrap_or(record.updated_at), window);
         if until > self.now {
-            let after = Duration::try_from(until.duration_since(self.now)).unwrap_or_default();
+            let left = Duration::try_from(until.duration_since(self.now)).unwrap_or_default();
+            let after = left.min(ASKING.ceiling(self.deliveries));
             return Verdict::Snooze { after, pause: false };
         }
         Verdict::DeadLetter(Box::new(self.failure_of(record)))

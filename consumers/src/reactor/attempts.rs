@@ -50,7 +50,7 @@ pub(super) async fn until_dealt_with(
                     HandlerError::Retry { after, .. } => (Class::Retryable, "attempts-exhausted".into(), text, after),
                     HandlerError::Reject { reason, .. } => (Class::Rejected, reason, text, None),
                     HandlerError::InDoubt { .. } => (Class::InDoubt, "attempts-exhausted".into(), text, None),
-                    HandlerError::Snooze { until, .. } => {
+                    HandlerError::Snooze { until, .. } | HandlerError::Pause { until, .. } => {
                         attempts -= 1;
                         deferrals += 1;
                         let wait = until.and_then(|u| Duration::try_from(u.duration_since(clock.now())).ok());

@@ -2,7 +2,10 @@
 
 use sendoff_consumers::{
     NotSent, SendOutcome,
-    channels::email::{EmailProvider, Mail, SmtpProvider, SmtpSettings, SmtpUrl},
+    channels::{
+        Provider,
+        email::{Mail, SmtpProvider, SmtpSettings, SmtpUrl},
+    },
 };
 use sendoff_events::BoxFuture;
 
@@ -23,17 +26,21 @@ fn provider(text: &str) -> Result<SmtpProvider, String> {
     SmtpProvider::new(SmtpSettings::new(url)).map_err(|error| error.to_string())
 }
 
-impl<P: EmailProvider> EmailProvider for SecretEmail<P> {
+impl<P: Provider<Mail>> Provider<Mail> for SecretEmail<P> {
+    fn name(&self) -> &'static str {
+        "smtp"
+    }
+
     fn send<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, SendOutcome> {
         Box::pin(async move {
             let provider = match self.0.get().await {
                 Ok(provider) => provider,
                 // The same for every mail, and nothing left: it waits and uses up no attempt.
-                Err(reason) => return SendOutcome::NotSent(NotSent::Throttled { after: None, reason }),
+                Err(reason) => return SendOutcome::NotSent(NotSent::Unavailable { after: None, reason }),
             };
             let outcome = provider.send(mail).await;
             // That is how a provider tells of an outage or a refused password. The mail was definitely not sent.
-            if matches!(outcome, SendOutcome::NotSent(NotSent::Throttled { .. }))
+            if matches!(outcome, SendOutcome::NotSent(NotSent::Unavailable { .. }))
                 && let Some(newer) = self.0.instead_of(&provider).await
             {
                 return newer.send(mail).await;
@@ -61,12 +68,20 @@ mod tests {
     /// A server, and the password that we know.
     struct Server(String);
 
-    impl EmailProvider for Server {
+    impl Provider<Mail> for Server {
+        fn name(&self) -> &'static str {
+            "smtp"
+        }
+
         fn send<'a>(&'a self, _: &'a Mail) -> BoxFuture<'a, SendOutcome> {
-            let refused = NotSent::Throttled { after: None, reason: "535 5.7.8".into() };
+            let refused = NotSent::Unavailable { after: None, reason: "535 5.7.8".into() };
             let knows = self.0 == "new";
             Box::pin(async move {
-                if knows { SendOutcome::Sent { provider_id: None } } else { SendOutcome::NotSent(refused) }
+                if knows {
+                    SendOutcome::Sent { provider: None, provider_id: None }
+                } else {
+                    SendOutcome::NotSent(refused)
+                }
             })
         }
     }
@@ -95,9 +110,9 @@ mod tests {
             Box::pin(async move { Ok(SecretString::from(text)) })
         });
         let email = SecretEmail(Renewed::new(fetch, Box::new(|text| Ok(Server(text.to_owned())))));
-        assert!(matches!(email.send(&mail()).await, SendOutcome::NotSent(NotSent::Throttled { .. })));
+        assert!(matches!(email.send(&mail()).await, SendOutcome::NotSent(NotSent::Unavailable { .. })));
         rotated.store(true, SeqCst);
-        assert_eq!(email.send(&mail()).await, SendOutcome::Sent { provider_id: None });
+        assert_eq!(email.send(&mail()).await, SendOutcome::Sent { provider: None, provider_id: None });
     }
 
     #[tokio::test]
@@ -107,7 +122,7 @@ mod tests {
                 Box::pin(async move { text.map(SecretString::from).ok_or_else(|| "access denied".to_owned()) })
             });
             let outcome = SecretEmail::new(fetch).send(&mail()).await;
-            let SendOutcome::NotSent(NotSent::Throttled { reason, .. }) = outcome else { panic!("{outcome:?}") };
+            let SendOutcome::NotSent(NotSent::Unavailable { reason, .. }) = outcome else { panic!("{outcome:?}") };
             assert!(!reason.contains("hunter2"), "{reason}");
         }
     }

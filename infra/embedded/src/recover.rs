@@ -53,6 +53,7 @@ mod tests {
             replay: 0,
             now: bench.clock.now(),
             lease_until: bench.clock.now() + Duration::from_secs(300),
+            reconcile: false,
         };
         assert!(matches!(bench.store.inbox().claim(&claim(1)).await, Ok(Claimed::Won(_))));
         assert!(matches!(bench.store.inbox().claim(&claim(2)).await, Ok(Claimed::Busy { .. })));

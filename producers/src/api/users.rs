@@ -95,6 +95,9 @@ fn read(body: Value, user_id: &UserId) -> Result<User, Problem> {
             locale: locale.unwrap_or_else(|| "en".into()),
             time_zone: time_zone.unwrap_or_else(|| "UTC".into()),
             channels: channels.unwrap_or_default(),
+            events: BTreeMap::new(),
+            quiet_hours: None,
+            push_tokens: Vec::new(),
         })
     })
 }

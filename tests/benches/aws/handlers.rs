@@ -24,7 +24,7 @@ impl Handler for Once {
     const POLICY: Policy = Policy { effect: Effect::Once, ..Policy::DEFAULT };
 
     async fn handle(&self, _: &Envelope<SubmissionUpdated>, context: &Context) -> Result<(), HandlerError> {
-        context.once("ada", |_| async { SendOutcome::Sent { provider_id: None } }).await?;
+        context.once("ada", |_| async { SendOutcome::Sent { provider: None, provider_id: None } }).await?;
         Ok(())
     }
 }

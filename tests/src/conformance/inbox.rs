@@ -15,7 +15,7 @@ const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 
 /// A claim at `now` with this fence, on the same payload and without a replay.
 pub(super) fn claim_of(key: &IdempotencyKey, fence: u64, now: Timestamp) -> Claim {
-    Claim { key: key.clone(), fence, payload_hash: [7; 32], replay: 0, now, lease_until: now + LEASE }
+    Claim { key: key.clone(), fence, payload_hash: [7; 32], replay: 0, now, lease_until: now + LEASE, reconcile: false }
 }
 
 pub(super) fn key_of(backend: &dyn Backend) -> IdempotencyKey {
@@ -43,7 +43,14 @@ pub(super) async fn write(backend: &dyn Backend, record: &InboxRecord) {
 
 pub(super) fn step(state: StepState) -> Step {
     let reason = Some("550 no \"such\" üser".into());
-    Step { state, doubted: state == StepState::InDoubt, at: moment(3), provider_id: Some("SM1".into()), reason }
+    Step {
+        state,
+        doubted: state == StepState::InDoubt,
+        at: moment(3),
+        provider: Some("twilio".into()),
+        provider_id: Some("SM1".into()),
+        reason,
+    }
 }
 
 /// A record that ended this way, an hour before it expires.

@@ -42,8 +42,8 @@ impl Handler for Mailer {
             ("refused", _) => SendOutcome::NotSent(NotSent::Permanent { reason: "550 no such user".into() }),
             ("unlucky", ..3) => SendOutcome::NotSent(NotSent::Transient { reason: "451 try later".into() }),
             ("hopeless", _) => SendOutcome::NotSent(NotSent::Transient { reason: "451 try later".into() }),
-            ("unknown", _) => SendOutcome::Unknown { reason: "no answer".into() },
-            _ => SendOutcome::Sent { provider_id: Some("m-1".into()) },
+            ("unknown", _) => SendOutcome::Unknown { provider: None, reason: "no answer".into() },
+            _ => SendOutcome::Sent { provider: None, provider_id: Some("m-1".into()) },
         };
         cx.once("recipient", |_| async {
             self.0.fetch_add(1, SeqCst);

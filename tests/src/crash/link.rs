@@ -53,8 +53,8 @@ impl Link {
         let (done, answer) = oneshot::channel();
         let asked = self.0.send(Request { key, done });
         match (asked, answer.await) {
-            (Ok(()), Ok(())) => SendOutcome::Sent { provider_id: None },
-            _ => SendOutcome::Unknown { reason: "the connection broke".into() },
+            (Ok(()), Ok(())) => SendOutcome::Sent { provider: None, provider_id: None },
+            _ => SendOutcome::Unknown { provider: None, reason: "the connection broke".into() },
         }
     }
 }

@@ -45,8 +45,8 @@ impl Provider {
                 return SendOutcome::NotSent(NotSent::Transient { reason: "451 try later".into() });
             }
             *lock(&accepted).entry(key).or_insert(0) += 1;
-            SendOutcome::Sent { provider_id: None }
+            SendOutcome::Sent { provider: None, provider_id: None }
         });
-        answer.await.unwrap_or_else(|_| SendOutcome::Unknown { reason: "no answer".into() })
+        answer.await.unwrap_or_else(|_| SendOutcome::Unknown { provider: None, reason: "no answer".into() })
     }
 }

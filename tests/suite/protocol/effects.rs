@@ -75,7 +75,7 @@ fn throttling_uses_up_no_attempt() {
 #[test]
 fn a_held_doubt_is_never_sent_again_and_ends_as_outcome_unknown() {
     let mut rig = Rig::new(|step, _| match step {
-        "ada" => Act::Answer(SendOutcome::Unknown { reason: "timeout".into() }),
+        "ada" => Act::Answer(SendOutcome::Unknown { provider: None, reason: "timeout".into() }),
         _ => sent(),
     });
     let (event, body) = rig.envelope(Duration::ZERO);
@@ -157,7 +157,7 @@ fn two_sends_at_once_under_one_name_are_a_mistake_and_only_one_goes() {
                     if std::mem::replace(&mut polled, true) { Poll::Ready(()) } else { Poll::Pending }
                 })
                 .await;
-                SendOutcome::Sent { provider_id: None }
+                SendOutcome::Sent { provider: None, provider_id: None }
             };
             let (one, other) = futures::join!(cx.once("mail", |_| send()), cx.once("mail", |_| send()));
             assert_eq!(sent.into_inner(), 1);

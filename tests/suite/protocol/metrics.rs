@@ -48,7 +48,7 @@ fn the_last_attempt_failed_like_those_that_were_repeated() {
 
 #[test]
 fn a_doubt_that_is_dead_lettered_is_counted_as_both() {
-    let mut rig = Rig::new(|_, _| Act::Answer(SendOutcome::Unknown { reason: "no answer".into() }));
+    let mut rig = Rig::new(|_, _| Act::Answer(SendOutcome::Unknown { provider: None, reason: "no answer".into() }));
     let (_, body) = rig.envelope(Duration::ZERO);
     rig.push(body, None);
     rig.start(Stop::never(), LEASE);

@@ -39,7 +39,15 @@ fn a_replay_has_all_its_attempts_also_when_the_dead_letter_left_an_open_record()
     let rig = Rig::new(|_, _| sent());
     let now = rig.world.clock().now();
     let key = IdempotencyKey::new("scripted", rig.envelope(Duration::ZERO).0);
-    let claim = |fence, replay| Claim { key: key.clone(), fence, payload_hash: [0; 32], replay, now, lease_until: now };
+    let claim = |fence, replay| Claim {
+        key: key.clone(),
+        fence,
+        payload_hash: [0; 32],
+        replay,
+        now,
+        lease_until: now,
+        reconcile: false,
+    };
     // Its process vanished in the last attempt, and the queue's own limit made a dead letter of the message.
     let (_, Some(mut record)) = transition::claim(None, &claim(1, 0)) else { panic!("it is free") };
     record.attempts = 3;
@@ -53,5 +61,5 @@ fn a_replay_has_all_its_attempts_also_when_the_dead_letter_left_an_open_record()
 }
 
 fn sending(at: Timestamp) -> Step {
-    Step { state: StepState::Sending, doubted: false, at, provider_id: None, reason: None }
+    Step { state: StepState::Sending, doubted: false, at, provider: None, provider_id: None, reason: None }
 }

@@ -29,7 +29,7 @@ pub(super) enum Act {
 }
 
 pub(super) fn sent() -> Act {
-    Act::Answer(SendOutcome::Sent { provider_id: Some("p-1".into()) })
+    Act::Answer(SendOutcome::Sent { provider: None, provider_id: Some("p-1".into()) })
 }
 
 /// A handler with two steps, side by side.
@@ -57,7 +57,7 @@ impl Handler for Scripted {
                     Act::Answer(outcome) => outcome,
                     Act::Hang(time) => {
                         cx.clock().sleep(time).await;
-                        SendOutcome::Sent { provider_id: None }
+                        SendOutcome::Sent { provider: None, provider_id: None }
                     }
                 }
             })

@@ -8,7 +8,7 @@ use std::{
 
 use sendoff_consumers::{
     Consumer, Filter, Handler as _, IdempotencyKey, InboxRecord, NoMeter, Router, RouterPorts, SendOutcome,
-    channels::email::{EmailProvider, Mail},
+    channels::{Provider, email::Mail},
     handlers::{EmailAppAssigned, EmailDesk, EmailSubmissionCreated, WorkflowKickoff},
     templates::Templates,
 };
@@ -37,7 +37,11 @@ pub(super) struct Code {
 /// Nothing is sent here: only what the handlers declare is looked at.
 struct NoProvider;
 
-impl EmailProvider for NoProvider {
+impl Provider<Mail> for NoProvider {
+    fn name(&self) -> &'static str {
+        "none"
+    }
+
     fn send<'a>(&'a self, _: &'a Mail) -> BoxFuture<'a, SendOutcome> {
         Box::pin(async { SendOutcome::Skipped { reason: "there is no mail server".into() } })
     }

@@ -3,9 +3,10 @@
 //! | stage | what happened | outcome | why |
 //! |---|---|---|---|
 //! | any | `421` | throttled | the server closes its doors for now (RFC 5321 § 3.8) |
-//! | connect, TLS, AUTH | anything | throttled | an outage or a wrong configuration, the same for every mail |
-//! | MAIL, RCPT, DATA, body | `530`, `534`, `535`, `538`, `5.7.8`, `5.7.9`, `5.7.11` | throttled | authentication: configuration |
-//! | MAIL | other `5xx` | throttled | our own sender address is refused: configuration |
+//! | connect | all our connections are busy | throttled | our own limit |
+//! | connect, TLS, AUTH | anything else | **unavailable** | an outage or a wrong configuration, the same for every mail |
+//! | MAIL, RCPT, DATA, body | `530`, `534`, `535`, `538`, `5.7.8`, `5.7.9`, `5.7.11` | **unavailable** | authentication: configuration |
+//! | MAIL | other `5xx` | **unavailable** | our own sender address is refused: configuration |
 //! | MAIL, RCPT, DATA, body | `454`, `4.3.1`, `4.3.2`, `4.4.5`, `4.5.3` | throttled | too fast, or the server is overloaded |
 //! | MAIL, RCPT, DATA, body | other `4xx` | transient | greylisting, a full mailbox, a lock |
 //! | RCPT, DATA, body | other `5xx` | permanent | no such mailbox, refused content |
@@ -13,7 +14,7 @@
 //! | body | lost, timed out, unreadable reply | **unknown** | the server may have taken it |
 //!
 //! *Body* begins with the first byte after the reply to DATA. All but *unknown* mean that the mail was definitely not sent.
-//! Throttled mails wait and use up no attempt.
+//! Throttled mails wait and use up no attempt; so do those that find the server unavailable, and their consumer pauses.
 
 use std::{fmt, time::Duration};
 
@@ -44,6 +45,8 @@ pub(super) enum Fault {
     TimedOut(Duration),
     /// We stopped by ourselves.
     Declined(String),
+    /// All our connections are in use.
+    Busy,
 }
 
 /// A mail that didn't go through.
@@ -69,7 +72,7 @@ impl Failure {
     pub(super) const fn is_end_of_session(&self) -> bool {
         match self.fault {
             Fault::Reply { code, .. } => code == 421,
-            Fault::Lost(_) | Fault::TimedOut(_) | Fault::Declined(_) => true,
+            Fault::Lost(_) | Fault::TimedOut(_) | Fault::Declined(_) | Fault::Busy => true,
         }
     }
 }
@@ -90,6 +93,7 @@ impl fmt::Display for Failure {
             Fault::Lost(why) => write!(f, "while {doing}, the mail server was lost: {why}"),
             Fault::TimedOut(after) => write!(f, "while {doing}, the mail server didn't answer within {after:?}"),
             Fault::Declined(why) => write!(f, "while {doing}: {why}"),
+            Fault::Busy => f.write_str("all connections to the mail server are busy"),
         }
     }
 }
@@ -97,19 +101,25 @@ impl fmt::Display for Failure {
 /// The table above.
 pub(super) fn classify(failure: &Failure) -> SendOutcome {
     let reason = failure.to_string();
+    let unavailable = |reason| SendOutcome::NotSent(NotSent::Unavailable { after: None, reason });
     let throttled = |reason| SendOutcome::NotSent(NotSent::Throttled { after: None, reason });
     let transient = |reason| SendOutcome::NotSent(NotSent::Transient { reason });
     let permanent = |reason| SendOutcome::NotSent(NotSent::Permanent { reason });
     match (failure.stage, &failure.fault) {
-        (_, Fault::Reply { code: 421, .. }) | (Stage::Connect | Stage::Tls | Stage::Auth, _) => throttled(reason),
-        (_, Fault::Reply { code: 530 | 534 | 535 | 538 | 454, .. }) => throttled(reason),
+        (_, Fault::Reply { code: 421, .. } | Fault::Busy) => throttled(reason),
+        (Stage::Connect | Stage::Tls | Stage::Auth, _) => unavailable(reason),
+        (_, Fault::Reply { code: 530 | 534 | 535 | 538, .. }) => unavailable(reason),
+        (_, Fault::Reply { code: 454, .. }) => throttled(reason),
         (stage, Fault::Reply { code, text }) => match enhanced(text) {
-            Some("5.7.8" | "5.7.9" | "5.7.11" | "4.3.1" | "4.3.2" | "4.4.5" | "4.5.3") => throttled(reason),
+            Some("5.7.8" | "5.7.9" | "5.7.11") => unavailable(reason),
+            Some("4.3.1" | "4.3.2" | "4.4.5" | "4.5.3") => throttled(reason),
             _ if *code < 500 => transient(reason),
-            _ if stage == Stage::Mail => throttled(reason),
+            _ if stage == Stage::Mail => unavailable(reason),
             _ => permanent(reason),
         },
-        (Stage::Body, Fault::Lost(_) | Fault::TimedOut(_)) => SendOutcome::Unknown { reason },
+        (Stage::Body, Fault::Lost(_) | Fault::TimedOut(_)) => {
+            SendOutcome::Unknown { provider: Some(super::smtp::NAME.into()), reason }
+        }
         (_, Fault::Lost(_) | Fault::TimedOut(_)) => transient(reason),
         (_, Fault::Declined(_)) => permanent(reason),
     }
@@ -127,12 +137,13 @@ fn enhanced(text: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    /// One letter per outcome: P(ermanent), T(ransient), W(ait: throttled), U(nknown).
+    /// One letter per outcome: P(ermanent), T(ransient), W(ait: throttled), D(own: unavailable), U(nknown).
     fn letter(stage: Stage, fault: Fault) -> char {
         match classify(&Failure { stage, fault }) {
-            SendOutcome::NotSent(NotSent::Permanent { .. }) => 'P',
+            SendOutcome::NotSent(NotSent::Permanent { .. } | NotSent::Gone { .. }) => 'P',
             SendOutcome::NotSent(NotSent::Transient { .. }) => 'T',
             SendOutcome::NotSent(NotSent::Throttled { .. }) => 'W',
+            SendOutcome::NotSent(NotSent::Unavailable { .. }) => 'D',
             SendOutcome::Unknown { .. } => 'U',
             SendOutcome::Sent { .. } | SendOutcome::Skipped { .. } => unreachable!("a failure was taken for a success"),
         }
@@ -144,32 +155,32 @@ mod tests {
             [Stage::Connect, Stage::Tls, Stage::Auth, Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Body];
         for (code, text, expected) in [
             (421, "4.7.0 too many connections", "WWWWWWW"),
-            (530, "5.7.0 authentication required", "WWWWWWW"),
-            (534, "5.7.9 mechanism too weak", "WWWWWWW"),
-            (535, "5.7.8 bad credentials", "WWWWWWW"),
-            (538, "5.7.11 encryption required", "WWWWWWW"),
-            (550, "5.7.8 log in first", "WWWWWWW"),
-            (454, "Throttling failure: maximum sending rate exceeded", "WWWWWWW"),
-            (452, "4.3.1 insufficient storage", "WWWWWWW"),
-            (451, "4.3.2 not accepting messages", "WWWWWWW"),
-            (451, "4.4.5 congestion", "WWWWWWW"),
-            (452, "4.5.3 too many recipients", "WWWWWWW"),
-            (450, "4.2.0 greylisted, come back later", "WWWTTTT"),
-            (451, "4.2.2 mailbox full", "WWWTTTT"),
-            (451, "local error", "WWWTTTT"),
-            (550, "5.1.1 no such user", "WWWWPPP"),
-            (552, "5.2.2 mailbox full for good", "WWWWPPP"),
-            (554, "5.7.1 looks like spam", "WWWWPPP"),
-            (503, "bad sequence", "WWWWPPP"),
+            (530, "5.7.0 authentication required", "DDDDDDD"),
+            (534, "5.7.9 mechanism too weak", "DDDDDDD"),
+            (535, "5.7.8 bad credentials", "DDDDDDD"),
+            (538, "5.7.11 encryption required", "DDDDDDD"),
+            (550, "5.7.8 log in first", "DDDDDDD"),
+            (454, "Throttling failure: maximum sending rate exceeded", "DDDWWWW"),
+            (452, "4.3.1 insufficient storage", "DDDWWWW"),
+            (451, "4.3.2 not accepting messages", "DDDWWWW"),
+            (451, "4.4.5 congestion", "DDDWWWW"),
+            (452, "4.5.3 too many recipients", "DDDWWWW"),
+            (450, "4.2.0 greylisted, come back later", "DDDTTTT"),
+            (451, "4.2.2 mailbox full", "DDDTTTT"),
+            (451, "local error", "DDDTTTT"),
+            (550, "5.1.1 no such user", "DDDDPPP"),
+            (552, "5.2.2 mailbox full for good", "DDDDPPP"),
+            (554, "5.7.1 looks like spam", "DDDDPPP"),
+            (503, "bad sequence", "DDDDPPP"),
         ] {
             let found: String =
                 STAGES.iter().map(|&stage| letter(stage, Fault::Reply { code, text: text.into() })).collect();
             assert_eq!(found, expected, "{code} {text}");
         }
         let lost: String = STAGES.iter().map(|&stage| letter(stage, Fault::Lost("reset".into()))).collect();
-        assert_eq!(lost, "WWWTTTU");
+        assert_eq!(lost, "DDDTTTU");
         let late: String = STAGES.iter().map(|&stage| letter(stage, Fault::TimedOut(Duration::ZERO))).collect();
-        assert_eq!(late, "WWWTTTU");
+        assert_eq!(late, "DDDTTTU");
     }
 
     #[test]

@@ -20,12 +20,10 @@ use std::fmt;
 
 pub use address::{AddressError, EmailAddress, Sender};
 pub use message::{MessageError, message_id};
-use sendoff_events::{BoxFuture, Personal, Timestamp};
+use sendoff_events::{Personal, Timestamp};
 pub use smtp::SmtpProvider;
 pub use smtp_settings::{SmtpSettings, SmtpSettingsError, SmtpTimeouts};
 pub use smtp_url::{SmtpCredentials, SmtpTls, SmtpUrl, SmtpUrlError};
-
-use crate::SendOutcome;
 
 /// A mail to one person.
 #[derive(Clone, PartialEq, Eq)]
@@ -55,11 +53,4 @@ impl fmt::Debug for Mail {
         // Subject and body are as personal as the address.
         f.debug_struct("Mail").field("idempotency_key", &self.idempotency_key).finish_non_exhaustive()
     }
-}
-
-/// Something that sends mail.
-pub trait EmailProvider: Send + Sync {
-    /// Sends one mail to its one recipient. The answer is [`SendOutcome::Unknown`] if, and only if, it may have gone out
-    /// without our knowing.
-    fn send<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, SendOutcome>;
 }

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    EmailProvider, Mail, SmtpSettings, SmtpSettingsError,
+    Mail, SmtpSettings, SmtpSettingsError,
     classify::{Failure, Fault, Stage, classify},
     message::{build, message_id},
     pool::Pool,
@@ -18,7 +18,10 @@ use super::{
     session::{Opening, Session},
     smtp_settings::{client_id, tls_parameters},
 };
-use crate::{NotSent, SendOutcome};
+use crate::{NotSent, SendOutcome, channels::Provider};
+
+/// As it stands in the ledger.
+pub(super) const NAME: &str = "smtp";
 
 /// Sends each mail to its one recipient over SMTP, through a small pool of connections.
 ///
@@ -55,7 +58,7 @@ impl SmtpProvider {
         match self.hand_over(mail, &message).await {
             Ok(reply) => {
                 let id = queue_id(&reply).unwrap_or_else(|| message_id(&mail.idempotency_key, &mail.from.address));
-                SendOutcome::Sent { provider_id: Some(id) }
+                SendOutcome::Sent { provider: Some(NAME.into()), provider_id: Some(id) }
             }
             Err(failure) => classify(&failure),
         }
@@ -75,9 +78,7 @@ impl SmtpProvider {
     async fn permit(&self) -> Result<SemaphorePermit<'_>, Failure> {
         match timeout(self.opening.timeouts.connect, self.connections.acquire()).await {
             Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => {
-                Err(Failure { stage: Stage::Connect, fault: Fault::Declined("all connections are busy".into()) })
-            }
+            Ok(Err(_)) | Err(_) => Err(Failure { stage: Stage::Connect, fault: Fault::Busy }),
         }
     }
 
@@ -109,7 +110,11 @@ impl SmtpProvider {
     }
 }
 
-impl EmailProvider for SmtpProvider {
+impl Provider<Mail> for SmtpProvider {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
     fn send<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, SendOutcome> {
         Box::pin(self.deliver(mail))
     }

@@ -84,7 +84,7 @@ fn when_one_of_two_mails_fails_the_retry_sends_only_that_one() {
 #[test]
 fn a_mail_of_unknown_outcome_is_sent_again_under_the_same_key() {
     let stage = Stage::new();
-    let lost = SendOutcome::Unknown { reason: "connection lost".into() };
+    let lost = SendOutcome::Unknown { provider: None, reason: "connection lost".into() };
     stage.provider.answers.lock().unwrap().insert("ada@example.org".into(), lost);
     let (verdict, delivery, id) = stage.deliver("email", assigned("ada"));
     assert!(matches!(verdict, Verdict::Retry { .. }), "{verdict:?}");

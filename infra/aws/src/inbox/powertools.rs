@@ -87,6 +87,7 @@ mod tests {
             replay: 0,
             now,
             lease_until: now + Duration::from_secs(60),
+            reconcile: false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! A record as an item. Its data is one JSON text: DynamoDB's numbers have 38 digits and its maps no order of their own, and
 //! every number and null must come back as it was.
 
-use sendoff_events::Timestamp;
+use sendoff_events::{TenantId, Timestamp};
 use sendoff_producers::{Record, RecordKey};
 use serde_json::Value;
 
@@ -122,7 +122,7 @@ fn key_of(item: &Item) -> Result<RecordKey, Damage> {
     let (tenant, collection) =
         item.text(PK)?.strip_prefix(RECORD).and_then(|rest| rest.split_once('#')).ok_or_else(damaged)?;
     let id = item.text(SK)?.strip_prefix('/').ok_or_else(|| Damage::new(SK, "isn't that of a record"))?;
-    let tenant = tenant.parse().map_err(|error: sendoff_events::IdError| Damage::new(PK, error.to_string()))?;
+    let tenant = TenantId::stored(tenant).map_err(|error| Damage::new(PK, error.to_string()))?;
     Ok(RecordKey::new(&tenant, collection.to_owned(), id))
 }
 

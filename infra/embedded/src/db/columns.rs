@@ -54,7 +54,7 @@ pub(crate) fn from_json<T: DeserializeOwned>(column: usize, text: &str) -> rusql
 
 /// The tenant in a column.
 pub(crate) fn tenant(column: usize, text: String) -> rusqlite::Result<TenantId> {
-    text.try_into().map_err(|e: sendoff_events::IdError| damaged(column, e))
+    TenantId::stored(&text).map_err(|e| damaged(column, e))
 }
 
 /// The error of a column that holds what was never written there.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use sendoff_consumers::channels::email::{EmailProvider, SmtpProvider, SmtpSettings, SmtpTls, SmtpUrl};
+use sendoff_consumers::channels::{
+    Provider,
+    email::{Mail as MailMessage, SmtpProvider, SmtpSettings, SmtpTls, SmtpUrl},
+};
 use sendoff_events::{Clock, Rng};
 
 use super::SystemError;
@@ -16,7 +19,7 @@ pub(super) async fn route(
     config: &Config,
     clock: &Arc<dyn Clock>,
     rng: &Arc<dyn Rng>,
-) -> Result<(Arc<dyn EmailProvider>, Option<SmtpSink>), SystemError> {
+) -> Result<(Arc<dyn Provider<MailMessage>>, Option<SmtpSink>), SystemError> {
     let (settings, sink) = match &config.mail {
         Mail::Server(settings) => (settings.clone(), None),
         Mail::Sink => {

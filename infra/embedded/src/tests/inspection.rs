@@ -91,7 +91,8 @@ async fn the_inbox_of_an_event_lists_every_consumer() {
     let now = bench.clock.now();
     for (fence, consumer) in (1..).zip(["workflow-kickoff", "email"]) {
         let key = IdempotencyKey::new(consumer, event);
-        let claim = Claim { key, fence, payload_hash: [7; 32], replay: 0, now, lease_until: now + LEASE };
+        let claim =
+            Claim { key, fence, payload_hash: [7; 32], replay: 0, now, lease_until: now + LEASE, reconcile: false };
         let Claimed::Won(mut record) = inbox.claim(&claim).await.unwrap() else { panic!("it was free") };
         record.status = Status::Done;
         record.revision += 1;

@@ -20,7 +20,8 @@ async fn settled_inbox_records_go_on_their_date_and_open_ones_never() {
     let mut keys = Vec::new();
     for (fence, status) in (1..).zip([Status::Done, Status::Failed, Status::Claimed, Status::InDoubt]) {
         let key = IdempotencyKey::new("email", bench.event("crm", None).id);
-        let claim = Claim { key, fence, payload_hash: [7; 32], replay: 0, now, lease_until: now + LEASE };
+        let claim =
+            Claim { key, fence, payload_hash: [7; 32], replay: 0, now, lease_until: now + LEASE, reconcile: false };
         let Claimed::Won(mut record) = inbox.claim(&claim).await.unwrap() else { panic!("it was free") };
         record.status = status;
         record.revision += 1;

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::{kind, mail, plain, provider, reason, settings};
+use crate::channels::Provider as _;
 use crate::channels::email::{
-    EmailProvider, SmtpProvider, SmtpSettings, SmtpSettingsError,
+    SmtpProvider, SmtpSettings, SmtpSettingsError,
     scripted_peer::{
         Act::{Close, Hang, Say},
         Peer, Rule,
@@ -89,7 +90,7 @@ async fn a_mail_for_which_no_connection_comes_free_waits_in_its_queue() {
     let mail = mail();
     let (first, second) = futures::join!(provider.send(&mail), provider.send(&mail));
     assert_eq!((kind(&first), kind(&second)), ("unknown", "throttled"));
-    assert!(reason(&second).contains("all connections are busy"), "{second:?}");
+    assert!(reason(&second).contains("all connections to the mail server are busy"), "{second:?}");
 }
 
 #[tokio::test]

@@ -56,7 +56,9 @@ fn kind(outcome: &SendOutcome) -> &'static str {
         SendOutcome::Skipped { .. } => "skipped",
         SendOutcome::NotSent(NotSent::Permanent { .. }) => "permanent",
         SendOutcome::NotSent(NotSent::Transient { .. }) => "transient",
+        SendOutcome::NotSent(NotSent::Gone { .. }) => "gone",
         SendOutcome::NotSent(NotSent::Throttled { .. }) => "throttled",
+        SendOutcome::NotSent(NotSent::Unavailable { .. }) => "unavailable",
         SendOutcome::Unknown { .. } => "unknown",
     }
 }
@@ -64,10 +66,14 @@ fn kind(outcome: &SendOutcome) -> &'static str {
 fn reason(outcome: &SendOutcome) -> &str {
     match outcome {
         SendOutcome::NotSent(
-            NotSent::Permanent { reason } | NotSent::Transient { reason } | NotSent::Throttled { reason, .. },
+            NotSent::Permanent { reason }
+            | NotSent::Gone { reason }
+            | NotSent::Transient { reason }
+            | NotSent::Throttled { reason, .. }
+            | NotSent::Unavailable { reason, .. },
         )
         | SendOutcome::Skipped { reason }
-        | SendOutcome::Unknown { reason } => reason,
+        | SendOutcome::Unknown { reason, .. } => reason,
         SendOutcome::Sent { .. } => "",
     }
 }

@@ -4,8 +4,9 @@ use tokio::net::TcpListener;
 
 use super::{impatient, kind, mail, plain, provider, reason};
 use crate::SendOutcome;
+use crate::channels::Provider as _;
 use crate::channels::email::{
-    EmailProvider, Mail, message_id,
+    Mail, message_id,
     scripted_peer::{
         Act::{self, Close, Hang, Say},
         Peer, Rule,
@@ -16,7 +17,7 @@ use crate::channels::email::{
 async fn a_mail_that_the_server_takes_is_sent_and_has_the_servers_name_for_it() {
     let peer = Peer::plain(vec![]).await;
     let outcome = provider(&plain(&peer)).send(&mail()).await;
-    assert_eq!(outcome, SendOutcome::Sent { provider_id: Some("queued as Q1".into()) });
+    assert_eq!(outcome, SendOutcome::Sent { provider: Some("smtp".into()), provider_id: Some("queued as Q1".into()) });
     let seen = peer.seen();
     assert_eq!(seen.commands[1..], ["MAIL FROM:<apps@acme.example>", "RCPT TO:<ada@example.org>", "DATA"]);
     let [message] = &*seen.messages else { panic!("not one message: {seen:?}") };
@@ -29,20 +30,20 @@ async fn a_server_that_names_nothing_leaves_the_message_id_as_the_name() {
     let peer = Peer::plain(vec![Rule(None, ".", Say("250 accepted"))]).await;
     let outcome = provider(&plain(&peer)).send(&mail()).await;
     let id = message_id(&mail().idempotency_key, &mail().from.address);
-    assert_eq!(outcome, SendOutcome::Sent { provider_id: Some(id) });
+    assert_eq!(outcome, SendOutcome::Sent { provider: Some("smtp".into()), provider_id: Some(id) });
 }
 
 #[tokio::test]
 async fn every_reply_at_every_stage_has_its_meaning() {
     let cases: &[(&str, Act, &str)] = &[
-        ("greeting", Say("554 5.3.2 no service here"), "throttled"),
+        ("greeting", Say("554 5.3.2 no service here"), "unavailable"),
         ("greeting", Say("421 4.3.2 too busy"), "throttled"),
-        ("EHLO", Say("550 5.7.1 go away"), "throttled"),
+        ("EHLO", Say("550 5.7.1 go away"), "unavailable"),
         ("MAIL", Say("421 4.7.0 slow down"), "throttled"),
         ("MAIL", Say("451 4.3.0 try again"), "transient"),
         ("MAIL", Say("454 Throttling failure: Maximum sending rate exceeded"), "throttled"),
-        ("MAIL", Say("530 5.7.0 authentication required"), "throttled"),
-        ("MAIL", Say("550 5.1.8 bad sender"), "throttled"),
+        ("MAIL", Say("530 5.7.0 authentication required"), "unavailable"),
+        ("MAIL", Say("550 5.1.8 bad sender"), "unavailable"),
         ("RCPT", Say("421 4.7.0 slow down"), "throttled"),
         ("RCPT", Say("450 4.2.0 greylisted"), "transient"),
         ("RCPT", Say("452 4.3.1 disk full"), "throttled"),
@@ -67,8 +68,8 @@ async fn every_reply_at_every_stage_has_its_meaning() {
 #[tokio::test]
 async fn a_connection_lost_before_the_message_means_not_sent_and_after_it_unknown() {
     for (moment, expected) in [
-        ("greeting", "throttled"),
-        ("EHLO", "throttled"),
+        ("greeting", "unavailable"),
+        ("EHLO", "unavailable"),
         ("MAIL", "transient"),
         ("RCPT", "transient"),
         ("DATA", "transient"),
@@ -84,8 +85,8 @@ async fn a_connection_lost_before_the_message_means_not_sent_and_after_it_unknow
 #[tokio::test]
 async fn silence_before_the_message_means_not_sent_and_after_it_unknown() {
     for (moment, expected) in [
-        ("greeting", "throttled"),
-        ("EHLO", "throttled"),
+        ("greeting", "unavailable"),
+        ("EHLO", "unavailable"),
         ("MAIL", "transient"),
         ("RCPT", "transient"),
         ("DATA", "transient"),
@@ -102,7 +103,7 @@ async fn silence_before_the_message_means_not_sent_and_after_it_unknown() {
 #[tokio::test]
 async fn what_is_no_smtp_is_not_taken_for_a_yes() {
     for (moment, act, expected) in [
-        ("greeting", Say("SSH-2.0-OpenSSH_9.9"), "throttled"),
+        ("greeting", Say("SSH-2.0-OpenSSH_9.9"), "unavailable"),
         ("MAIL", Say("354 what?"), "transient"),
         ("DATA", Say("250 ok, done"), "transient"),
         (".", Say("354 more, please"), "unknown"),
@@ -118,16 +119,16 @@ async fn what_is_no_smtp_is_not_taken_for_a_yes() {
 async fn a_server_that_is_not_there_uses_up_no_attempt() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let refused = provider(&format!("smtp://127.0.0.1:{port}?tls=none")).send(&mail()).await;
-    assert_eq!(kind(&refused), "throttled", "{refused:?}");
+    assert_eq!(kind(&refused), "unavailable", "{refused:?}");
     let unknown_name = impatient("smtp://no-such-host.invalid?tls=none").send(&mail()).await;
-    assert_eq!(kind(&unknown_name), "throttled", "{unknown_name:?}");
+    assert_eq!(kind(&unknown_name), "unavailable", "{unknown_name:?}");
 }
 
 #[tokio::test]
 async fn a_refused_password_uses_up_no_attempt_and_is_not_told() {
     let peer = Peer::plain(vec![Rule(None, "AUTH", Say("535 5.7.8 bad credentials"))]).await;
     let outcome = provider(&format!("smtp://ada:hunter2@127.0.0.1:{}?tls=none", peer.port)).send(&mail()).await;
-    assert_eq!(kind(&outcome), "throttled");
+    assert_eq!(kind(&outcome), "unavailable");
     assert!(reason(&outcome).contains("while logging in") && !reason(&outcome).contains("hunter2"), "{outcome:?}");
     assert_eq!(peer.seen().count("MAIL"), 0);
 }

@@ -1,8 +1,9 @@
 //! Encryption: never less than was asked for.
 
 use super::{kind, mail, provider, reason};
+use crate::channels::Provider as _;
 use crate::channels::email::{
-    EmailProvider, SmtpProvider, SmtpSettings,
+    SmtpProvider, SmtpSettings,
     scripted_peer::{Act::Say, Peer, Rule},
 };
 
@@ -33,7 +34,7 @@ async fn required_tls_never_falls_back_to_clear_text() {
     for peer in [&without, &refusing] {
         let url = format!("smtp+starttls://ada:hunter2@localhost:{}", peer.port);
         let outcome = provider(&url).send(&mail()).await;
-        assert_eq!(kind(&outcome), "throttled", "{outcome:?}");
+        assert_eq!(kind(&outcome), "unavailable", "{outcome:?}");
         assert!(reason(&outcome).contains("while starting TLS"), "{outcome:?}");
         let seen = peer.seen();
         assert_eq!((seen.count("AUTH"), seen.count("MAIL")), (0, 0), "{seen:?}");
@@ -55,7 +56,7 @@ async fn an_unknown_certificate_is_refused() {
     for (peer, scheme) in [(Peer::starttls(vec![]).await, "smtp"), (Peer::implicit_tls(vec![]).await, "smtps")] {
         let url = format!("{scheme}://localhost:{}", peer.port);
         let outcome = SmtpProvider::new(SmtpSettings::new(url.parse().unwrap())).unwrap().send(&mail()).await;
-        assert_eq!(kind(&outcome), "throttled", "{outcome:?}");
+        assert_eq!(kind(&outcome), "unavailable", "{outcome:?}");
         assert!(reason(&outcome).contains("certificate"), "{outcome:?}");
         assert_eq!(peer.seen().count("MAIL"), 0);
     }
@@ -66,6 +67,6 @@ async fn replies_injected_before_the_handshake_are_not_read_after_it() {
     let injected = Say("220 go ahead\r\n250-evil\r\n250 AUTH PLAIN");
     let peer = Peer::starttls(vec![Rule(None, "STARTTLS", injected)]).await;
     let outcome = provider(&format!("smtp+starttls://ada:hunter2@localhost:{}", peer.port)).send(&mail()).await;
-    assert_eq!(kind(&outcome), "throttled", "{outcome:?}");
+    assert_eq!(kind(&outcome), "unavailable", "{outcome:?}");
     assert_eq!(peer.seen().count("AUTH"), 0);
 }

@@ -1,0 +1,149 @@
+//! Links that recipients and providers get: where they lead, and proof that they are ours.
+
+use std::{fmt, sync::Arc};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::hmac;
+use secrecy::{ExposeSecret as _, SecretString};
+use sendoff_events::{TenantId, UserId};
+use sendoff_producers::model::Channel;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// Makes links below the deployment's public address. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Links(Arc<Inner>);
+
+struct Inner {
+    base: String,
+    key: hmac::Key,
+}
+
+/// Links can't be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinksError {
+    /// Providers and mail clients only follow https.
+    #[error("the public address is not an https address without query, such as `https://notify.example.org`")]
+    Base,
+    /// Whoever guesses it can unsubscribe others.
+    #[error("the secret for links has fewer than 16 bytes: take 32 random ones")]
+    Secret,
+}
+
+/// What an unsubscribe link says: who doesn't want to hear of what any more, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsubscribe {
+    /// Whose user it is.
+    #[serde(rename = "t")]
+    pub tenant: TenantId,
+    /// Who.
+    #[serde(rename = "u")]
+    pub user: UserId,
+    /// The name of the event: `app.assigned`.
+    #[serde(rename = "e")]
+    pub event: String,
+    /// The channel.
+    #[serde(rename = "c")]
+    pub channel: Channel,
+}
+
+impl Links {
+    /// The path that unsubscribe links lead to; the token follows.
+    pub const UNSUBSCRIBE: &str = "/unsubscribe";
+
+    /// Links below `base`, signed with `secret`. Plain http is taken for loopback addresses, for trying things out.
+    ///
+    /// # Errors
+    ///
+    /// [`LinksError`] when one of them won't do.
+    pub fn new(base: &str, secret: &SecretString) -> Result<Self, LinksError> {
+        let url = Url::parse(base).map_err(|_| LinksError::Base)?;
+        let loopback = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+        let secure = url.scheme() == "https" || (url.scheme() == "http" && loopback);
+        if !secure || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+            return Err(LinksError::Base);
+        }
+        let secret = secret.expose_secret().as_bytes();
+        if secret.len() < 16 {
+            return Err(LinksError::Secret);
+        }
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        Ok(Self(Arc::new(Inner { base: url.as_str().trim_end_matches('/').to_owned(), key })))
+    }
+
+    /// The public address, without a slash at its end.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.0.base
+    }
+
+    /// The link that unsubscribes when something is POSTed to it (RFC 8058).
+    #[must_use]
+    pub fn unsubscribe(&self, what: &Unsubscribe) -> String {
+        format!("{}{}/{}", self.0.base, Self::UNSUBSCRIBE, self.token(what))
+    }
+
+    /// What a token of [`unsubscribe`](Self::unsubscribe) says, if it is ours.
+    #[must_use]
+    pub fn read_unsubscribe(&self, token: &str) -> Option<Unsubscribe> {
+        let (text, signature) = token.split_once('.')?;
+        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+        hmac::verify(&self.0.key, text.as_bytes(), &signature).ok()?;
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+    }
+
+    fn token(&self, what: &Unsubscribe) -> String {
+        // Four names always make JSON.
+        let text = URL_SAFE_NO_PAD.encode(serde_json::to_vec(what).unwrap_or_default());
+        let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&self.0.key, text.as_bytes()));
+        format!("{text}.{signature}")
+    }
+}
+
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Links").field("base", &self.0.base).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links(secret: &str) -> Links {
+        Links::new("https://notify.example.org/", &SecretString::from(secret)).unwrap()
+    }
+
+    #[test]
+    fn an_unsubscribe_link_says_who_and_what_and_nobody_else_can_make_one() {
+        let what = Unsubscribe {
+            tenant: "acme".parse().unwrap(),
+            user: "ada".parse().unwrap(),
+            event: "app.assigned".into(),
+            channel: Channel::Email,
+        };
+        let ours = links("0123456789abcdef");
+        let link = ours.unsubscribe(&what);
+        let token = link.strip_prefix("https://notify.example.org/unsubscribe/").unwrap();
+        assert_eq!(ours.read_unsubscribe(token), Some(what.clone()));
+        assert_eq!(links("another secret!!").read_unsubscribe(token), None);
+        let (text, signature) = token.split_once('.').unwrap();
+        let other =
+            URL_SAFE_NO_PAD.encode(serde_json::to_vec(&Unsubscribe { user: "eve".parse().unwrap(), ..what }).unwrap());
+        for forged in [format!("{other}.{signature}"), format!("{text}."), text.to_owned(), String::new()] {
+            assert_eq!(ours.read_unsubscribe(&forged), None, "{forged}");
+        }
+    }
+
+    #[test]
+    fn only_an_https_address_and_a_long_secret_will_do() {
+        let secret = SecretString::from("0123456789abcdef");
+        for base in
+            ["", "notify.example.org", "http://notify.example.org", "https://a@b.example", "https://b.example/?x=1"]
+        {
+            assert_eq!(Links::new(base, &secret).unwrap_err(), LinksError::Base, "{base}");
+        }
+        assert_eq!(Links::new("https://b.example", &SecretString::from("short")).unwrap_err(), LinksError::Secret);
+        assert_eq!(Links::new("http://127.0.0.1:8080", &secret).unwrap().base(), "http://127.0.0.1:8080");
+    }
+}
