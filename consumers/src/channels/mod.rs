@@ -23,7 +23,10 @@ pub trait Provider<M>: Send + Sync {
 
     /// Sends one message to its one recipient. The answer is [`SendOutcome::Unknown`] if, and only if, it may have gone out
     /// without our knowing. It doesn't retry by itself.
-    fn send<'a>(&'a self, message: &'a M) -> BoxFuture<'a, SendOutcome>;
+    ///
+    /// `doubt` is an earlier attempt at the same message that may have gone out: it is repeated because the policy says so. Most
+    /// providers need not know; one that stands for several must not let another one send what the first may have sent.
+    fn send<'a>(&'a self, message: &'a M, doubt: Option<&'a Doubt>) -> BoxFuture<'a, SendOutcome>;
 
     /// Finds out whether a message went out of which that isn't known, where the provider can be asked.
     fn find<'a>(&'a self, _message: &'a M, _doubt: &'a Doubt) -> BoxFuture<'a, Found> {

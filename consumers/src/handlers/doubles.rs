@@ -16,8 +16,8 @@ use sendoff_producers::{
 use serde_json::Value;
 
 use crate::{
-    Attributes, Claim, Claimed, Delivery, IdempotencyKey, Inbox, InboxError, InboxRecord, NewRun, NoMeter, Receipt,
-    RouterPorts, Run, RunStatus, SendOutcome, Started, WorkflowError, Workflows,
+    Attributes, Claim, Claimed, Delivery, Doubt, IdempotencyKey, Inbox, InboxError, InboxRecord, NewRun, NoMeter,
+    Receipt, RouterPorts, Run, RunStatus, SendOutcome, Started, WorkflowError, Workflows,
     channels::{Provider, email::Mail},
     transition,
 };
@@ -182,7 +182,7 @@ impl Provider<Mail> for FakeProvider {
         "fake"
     }
 
-    fn send<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, SendOutcome> {
+    fn send<'a>(&'a self, mail: &'a Mail, _: Option<&'a Doubt>) -> BoxFuture<'a, SendOutcome> {
         Box::pin(async move {
             let to = mail.to.expose().expose().to_owned();
             self.mails.lock().unwrap().push(mail.clone());

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::look_up;
 use crate::{
-    Context, Effect, HandlerError, OnDoubt, Once, Policy, SendOutcome,
+    Context, Effect, Found, HandlerError, OnDoubt, Once, Policy, SendOutcome, Sending,
     channels::{
         Provider,
         email::{EmailAddress, Mail, Sender},
@@ -99,13 +99,16 @@ impl EmailDesk {
     /// Sends the letter to `user`, once.
     pub(super) async fn post(&self, user: &UserId, letter: Letter, cx: &Context) -> Result<Once, HandlerError> {
         let now = cx.now();
-        cx.once(user.as_str(), |key| async move {
+        let send = |Sending { idempotency_key, doubt }| async move {
             match letter {
-                Letter::Ready { to, content } => self.provider.send(&self.mail(to, content, key, now)).await,
+                Letter::Ready { to, content } => {
+                    self.provider.send(&self.mail(to, content, idempotency_key, now), doubt.as_ref()).await
+                }
                 Letter::Skipped(reason) => SendOutcome::Skipped { reason: reason.into() },
             }
-        })
-        .await
+        };
+        // No mail server can be asked.
+        cx.once_or_found(user.as_str(), send, |_| async { Found::CannotTell }).await
     }
 
     fn mail(&self, to: EmailAddress, content: MailContent, idempotency_key: String, date: Timestamp) -> Mail {

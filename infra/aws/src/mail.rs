@@ -1,7 +1,7 @@
 //! Mail through a server whose address, with user and password, is a secret that may be rotated at any time.
 
 use sendoff_consumers::{
-    NotSent, SendOutcome,
+    Doubt, NotSent, SendOutcome,
     channels::{
         Provider,
         email::{Mail, SmtpProvider, SmtpSettings, SmtpUrl},
@@ -31,19 +31,19 @@ impl<P: Provider<Mail>> Provider<Mail> for SecretEmail<P> {
         "smtp"
     }
 
-    fn send<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, SendOutcome> {
+    fn send<'a>(&'a self, mail: &'a Mail, doubt: Option<&'a Doubt>) -> BoxFuture<'a, SendOutcome> {
         Box::pin(async move {
             let provider = match self.0.get().await {
                 Ok(provider) => provider,
                 // The same for every mail, and nothing left: it waits and uses up no attempt.
                 Err(reason) => return SendOutcome::NotSent(NotSent::Unavailable { after: None, reason }),
             };
-            let outcome = provider.send(mail).await;
+            let outcome = provider.send(mail, doubt).await;
             // That is how a provider tells of an outage or a refused password. The mail was definitely not sent.
             if matches!(outcome, SendOutcome::NotSent(NotSent::Unavailable { .. }))
                 && let Some(newer) = self.0.instead_of(&provider).await
             {
-                return newer.send(mail).await;
+                return newer.send(mail, doubt).await;
             }
             outcome
         })
@@ -73,7 +73,7 @@ mod tests {
             "smtp"
         }
 
-        fn send<'a>(&'a self, _: &'a Mail) -> BoxFuture<'a, SendOutcome> {
+        fn send<'a>(&'a self, _: &'a Mail, _: Option<&'a Doubt>) -> BoxFuture<'a, SendOutcome> {
             let refused = NotSent::Unavailable { after: None, reason: "535 5.7.8".into() };
             let knows = self.0 == "new";
             Box::pin(async move {
@@ -110,9 +110,9 @@ mod tests {
             Box::pin(async move { Ok(SecretString::from(text)) })
         });
         let email = SecretEmail(Renewed::new(fetch, Box::new(|text| Ok(Server(text.to_owned())))));
-        assert!(matches!(email.send(&mail()).await, SendOutcome::NotSent(NotSent::Unavailable { .. })));
+        assert!(matches!(email.send(&mail(), None).await, SendOutcome::NotSent(NotSent::Unavailable { .. })));
         rotated.store(true, SeqCst);
-        assert_eq!(email.send(&mail()).await, SendOutcome::Sent { provider: None, provider_id: None });
+        assert_eq!(email.send(&mail(), None).await, SendOutcome::Sent { provider: None, provider_id: None });
     }
 
     #[tokio::test]
@@ -121,7 +121,7 @@ mod tests {
             let fetch: Fetch = Box::new(move |_| {
                 Box::pin(async move { text.map(SecretString::from).ok_or_else(|| "access denied".to_owned()) })
             });
-            let outcome = SecretEmail::new(fetch).send(&mail()).await;
+            let outcome = SecretEmail::new(fetch).send(&mail(), None).await;
             let SendOutcome::NotSent(NotSent::Unavailable { reason, .. }) = outcome else { panic!("{outcome:?}") };
             assert!(!reason.contains("hunter2"), "{reason}");
         }

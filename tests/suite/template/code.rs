@@ -7,7 +7,7 @@ use std::{
 };
 
 use sendoff_consumers::{
-    Consumer, Filter, Handler as _, IdempotencyKey, InboxRecord, NoMeter, Router, RouterPorts, SendOutcome,
+    Consumer, Doubt, Filter, Handler as _, IdempotencyKey, InboxRecord, NoMeter, Router, RouterPorts, SendOutcome,
     channels::{Provider, email::Mail},
     handlers::{EmailAppAssigned, EmailDesk, EmailSubmissionCreated, WorkflowKickoff},
     templates::Templates,
@@ -42,7 +42,7 @@ impl Provider<Mail> for NoProvider {
         "none"
     }
 
-    fn send<'a>(&'a self, _: &'a Mail) -> BoxFuture<'a, SendOutcome> {
+    fn send<'a>(&'a self, _: &'a Mail, _: Option<&'a Doubt>) -> BoxFuture<'a, SendOutcome> {
         Box::pin(async { SendOutcome::Skipped { reason: "there is no mail server".into() } })
     }
 }

@@ -18,7 +18,7 @@ use super::{
     session::{Opening, Session},
     smtp_settings::{client_id, tls_parameters},
 };
-use crate::{NotSent, SendOutcome, channels::Provider};
+use crate::{Doubt, NotSent, SendOutcome, channels::Provider};
 
 /// As it stands in the ledger.
 pub(super) const NAME: &str = "smtp";
@@ -115,7 +115,7 @@ impl Provider<Mail> for SmtpProvider {
         NAME
     }
 
-    fn send<'a>(&'a self, mail: &'a Mail) -> BoxFuture<'a, SendOutcome> {
+    fn send<'a>(&'a self, mail: &'a Mail, _: Option<&'a Doubt>) -> BoxFuture<'a, SendOutcome> {
         Box::pin(self.deliver(mail))
     }
 }

@@ -16,7 +16,7 @@ use crate::channels::email::{
 #[tokio::test]
 async fn a_mail_that_the_server_takes_is_sent_and_has_the_servers_name_for_it() {
     let peer = Peer::plain(vec![]).await;
-    let outcome = provider(&plain(&peer)).send(&mail()).await;
+    let outcome = provider(&plain(&peer)).send(&mail(), None).await;
     assert_eq!(outcome, SendOutcome::Sent { provider: Some("smtp".into()), provider_id: Some("queued as Q1".into()) });
     let seen = peer.seen();
     assert_eq!(seen.commands[1..], ["MAIL FROM:<apps@acme.example>", "RCPT TO:<ada@example.org>", "DATA"]);
@@ -28,7 +28,7 @@ async fn a_mail_that_the_server_takes_is_sent_and_has_the_servers_name_for_it() 
 #[tokio::test]
 async fn a_server_that_names_nothing_leaves_the_message_id_as_the_name() {
     let peer = Peer::plain(vec![Rule(None, ".", Say("250 accepted"))]).await;
-    let outcome = provider(&plain(&peer)).send(&mail()).await;
+    let outcome = provider(&plain(&peer)).send(&mail(), None).await;
     let id = message_id(&mail().idempotency_key, &mail().from.address);
     assert_eq!(outcome, SendOutcome::Sent { provider: Some("smtp".into()), provider_id: Some(id) });
 }
@@ -59,7 +59,7 @@ async fn every_reply_at_every_stage_has_its_meaning() {
     ];
     for &(moment, act, expected) in cases {
         let peer = Peer::plain(vec![Rule(None, moment, act)]).await;
-        let outcome = provider(&plain(&peer)).send(&mail()).await;
+        let outcome = provider(&plain(&peer)).send(&mail(), None).await;
         assert_eq!(kind(&outcome), expected, "{act:?} at {moment}: {outcome:?}");
         assert_eq!(peer.seen().messages.len(), 0, "{act:?} at {moment}");
     }
@@ -77,7 +77,7 @@ async fn a_connection_lost_before_the_message_means_not_sent_and_after_it_unknow
         (".", "unknown"),
     ] {
         let peer = Peer::plain(vec![Rule(None, moment, Close)]).await;
-        let outcome = provider(&plain(&peer)).send(&mail()).await;
+        let outcome = provider(&plain(&peer)).send(&mail(), None).await;
         assert_eq!(kind(&outcome), expected, "closed at {moment}: {outcome:?}");
     }
 }
@@ -94,7 +94,7 @@ async fn silence_before_the_message_means_not_sent_and_after_it_unknown() {
         (".", "unknown"),
     ] {
         let peer = Peer::plain(vec![Rule(None, moment, Hang)]).await;
-        let outcome = impatient(&plain(&peer)).send(&mail()).await;
+        let outcome = impatient(&plain(&peer)).send(&mail(), None).await;
         assert_eq!(kind(&outcome), expected, "silent at {moment}: {outcome:?}");
         assert!(reason(&outcome).contains("didn't answer within 250ms"), "{outcome:?}");
     }
@@ -110,7 +110,7 @@ async fn what_is_no_smtp_is_not_taken_for_a_yes() {
         (".", Say("\u{0}\u{1}garbage"), "unknown"),
     ] {
         let peer = Peer::plain(vec![Rule(None, moment, act)]).await;
-        let outcome = provider(&plain(&peer)).send(&mail()).await;
+        let outcome = provider(&plain(&peer)).send(&mail(), None).await;
         assert_eq!(kind(&outcome), expected, "{act:?} at {moment}: {outcome:?}");
     }
 }
@@ -118,16 +118,16 @@ async fn what_is_no_smtp_is_not_taken_for_a_yes() {
 #[tokio::test]
 async fn a_server_that_is_not_there_uses_up_no_attempt() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let refused = provider(&format!("smtp://127.0.0.1:{port}?tls=none")).send(&mail()).await;
+    let refused = provider(&format!("smtp://127.0.0.1:{port}?tls=none")).send(&mail(), None).await;
     assert_eq!(kind(&refused), "unavailable", "{refused:?}");
-    let unknown_name = impatient("smtp://no-such-host.invalid?tls=none").send(&mail()).await;
+    let unknown_name = impatient("smtp://no-such-host.invalid?tls=none").send(&mail(), None).await;
     assert_eq!(kind(&unknown_name), "unavailable", "{unknown_name:?}");
 }
 
 #[tokio::test]
 async fn a_refused_password_uses_up_no_attempt_and_is_not_told() {
     let peer = Peer::plain(vec![Rule(None, "AUTH", Say("535 5.7.8 bad credentials"))]).await;
-    let outcome = provider(&format!("smtp://ada:hunter2@127.0.0.1:{}?tls=none", peer.port)).send(&mail()).await;
+    let outcome = provider(&format!("smtp://ada:hunter2@127.0.0.1:{}?tls=none", peer.port)).send(&mail(), None).await;
     assert_eq!(kind(&outcome), "unavailable");
     assert!(reason(&outcome).contains("while logging in") && !reason(&outcome).contains("hunter2"), "{outcome:?}");
     assert_eq!(peer.seen().count("MAIL"), 0);
@@ -137,6 +137,6 @@ async fn a_refused_password_uses_up_no_attempt_and_is_not_told() {
 async fn a_mail_that_can_not_be_written_is_refused_before_anything_is_sent() {
     let peer = Peer::plain(vec![]).await;
     let bad = Mail { subject: "Hello\r\nBcc: eve@example.org".into(), ..mail() };
-    assert_eq!(kind(&provider(&plain(&peer)).send(&bad).await), "permanent");
+    assert_eq!(kind(&provider(&plain(&peer)).send(&bad, None).await), "permanent");
     assert_eq!(peer.seen().connections, 0);
 }

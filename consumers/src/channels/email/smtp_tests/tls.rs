@@ -11,7 +11,7 @@ use crate::channels::email::{
 async fn required_tls_is_used_from_starttls_on_with_the_password_inside() {
     let peer = Peer::starttls(vec![]).await;
     let provider = provider(&format!("smtp+starttls://ada:hunter2@localhost:{}", peer.port));
-    let outcome = provider.send(&mail()).await;
+    let outcome = provider.send(&mail(), None).await;
     assert_eq!(kind(&outcome), "sent", "{outcome:?}");
     let seen = peer.seen();
     assert_eq!(seen.handshakes, 1);
@@ -22,7 +22,7 @@ async fn required_tls_is_used_from_starttls_on_with_the_password_inside() {
 #[tokio::test]
 async fn implicit_tls_is_used_from_the_first_byte() {
     let peer = Peer::implicit_tls(vec![]).await;
-    let outcome = provider(&format!("smtps://localhost:{}", peer.port)).send(&mail()).await;
+    let outcome = provider(&format!("smtps://localhost:{}", peer.port)).send(&mail(), None).await;
     assert_eq!(kind(&outcome), "sent", "{outcome:?}");
     assert_eq!(peer.seen().handshakes, 1);
 }
@@ -33,7 +33,7 @@ async fn required_tls_never_falls_back_to_clear_text() {
     let refusing = Peer::starttls(vec![Rule(None, "STARTTLS", Say("454 4.7.0 TLS not available"))]).await;
     for peer in [&without, &refusing] {
         let url = format!("smtp+starttls://ada:hunter2@localhost:{}", peer.port);
-        let outcome = provider(&url).send(&mail()).await;
+        let outcome = provider(&url).send(&mail(), None).await;
         assert_eq!(kind(&outcome), "unavailable", "{outcome:?}");
         assert!(reason(&outcome).contains("while starting TLS"), "{outcome:?}");
         let seen = peer.seen();
@@ -44,10 +44,10 @@ async fn required_tls_never_falls_back_to_clear_text() {
 #[tokio::test]
 async fn opportunistic_tls_is_used_where_it_is_offered() {
     let offering = Peer::starttls(vec![]).await;
-    let outcome = provider(&format!("smtp://localhost:{}", offering.port)).send(&mail()).await;
+    let outcome = provider(&format!("smtp://localhost:{}", offering.port)).send(&mail(), None).await;
     assert_eq!((kind(&outcome), offering.seen().handshakes), ("sent", 1), "{outcome:?}");
     let plain = Peer::plain(vec![]).await;
-    let outcome = provider(&format!("smtp://localhost:{}", plain.port)).send(&mail()).await;
+    let outcome = provider(&format!("smtp://localhost:{}", plain.port)).send(&mail(), None).await;
     assert_eq!((kind(&outcome), plain.seen().handshakes), ("sent", 0), "{outcome:?}");
 }
 
@@ -55,7 +55,7 @@ async fn opportunistic_tls_is_used_where_it_is_offered() {
 async fn an_unknown_certificate_is_refused() {
     for (peer, scheme) in [(Peer::starttls(vec![]).await, "smtp"), (Peer::implicit_tls(vec![]).await, "smtps")] {
         let url = format!("{scheme}://localhost:{}", peer.port);
-        let outcome = SmtpProvider::new(SmtpSettings::new(url.parse().unwrap())).unwrap().send(&mail()).await;
+        let outcome = SmtpProvider::new(SmtpSettings::new(url.parse().unwrap())).unwrap().send(&mail(), None).await;
         assert_eq!(kind(&outcome), "unavailable", "{outcome:?}");
         assert!(reason(&outcome).contains("certificate"), "{outcome:?}");
         assert_eq!(peer.seen().count("MAIL"), 0);
@@ -66,7 +66,7 @@ async fn an_unknown_certificate_is_refused() {
 async fn replies_injected_before_the_handshake_are_not_read_after_it() {
     let injected = Say("220 go ahead\r\n250-evil\r\n250 AUTH PLAIN");
     let peer = Peer::starttls(vec![Rule(None, "STARTTLS", injected)]).await;
-    let outcome = provider(&format!("smtp+starttls://ada:hunter2@localhost:{}", peer.port)).send(&mail()).await;
+    let outcome = provider(&format!("smtp+starttls://ada:hunter2@localhost:{}", peer.port)).send(&mail(), None).await;
     assert_eq!(kind(&outcome), "unavailable", "{outcome:?}");
     assert_eq!(peer.seen().count("AUTH"), 0);
 }
