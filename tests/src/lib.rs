@@ -6,6 +6,7 @@ pub mod cost;
 pub mod crash;
 pub mod faults;
 pub mod lambda;
+pub mod matrix;
 pub mod memory;
 pub mod servers;
 pub mod simulation;

@@ -11,6 +11,7 @@ mod conformance;
 mod crash;
 mod faults;
 mod long_delays;
+mod matrix;
 mod protocol;
 mod simulation;
 mod streams;

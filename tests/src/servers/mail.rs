@@ -7,7 +7,7 @@ use super::{
     python::{program, venv},
 };
 
-const REQUIREMENTS: &str = include_str!("../../requirements/aiosmtpd.txt");
+pub(super) const REQUIREMENTS: &str = include_str!("../../requirements/aiosmtpd.txt");
 
 /// A running mail server.
 pub struct MailServer {

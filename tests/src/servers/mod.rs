@@ -8,6 +8,7 @@ mod node;
 mod process;
 mod python;
 mod redis;
+mod scripted_mail;
 
 pub use emulator::Emulator;
 pub use mail::MailServer;
@@ -15,3 +16,4 @@ pub use node::node_modules;
 pub use process::{Server, free_port};
 pub use python::venv;
 pub use redis::Redis;
+pub use scripted_mail::ScriptedMail;

@@ -73,7 +73,9 @@ fn client() -> HttpClient {
 
 #[tokio::test]
 async fn an_answer_is_an_answer_whatever_its_status() {
-    for (text, status) in [("HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok", 201), ("HTTP/1.1 503 No\r\n\r\nok", 503)] {
+    for (text, status) in
+        [("HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok", 201), ("HTTP/1.1 503 No\r\n\r\nok", 503)]
+    {
         let answer = client().send(Peer::new(Then::Say(text)).await.request()).await.unwrap();
         assert_eq!((answer.status.as_u16(), &*answer.body), (status, b"ok".as_slice()));
     }

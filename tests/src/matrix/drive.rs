@@ -1,0 +1,119 @@
+//! One message, driven through the real protocol until it has come to an end.
+
+use std::{sync::Arc, time::Duration};
+
+use sendoff_consumers::{
+    Attributes, Backoff, Context, Delivery, Effect, Handler, HandlerError, IdempotencyKey, Limits, NoMeter, Policy,
+    Receipt, Router, RouterPorts, Status, Verdict, channels::Provider,
+};
+use sendoff_events::{AppAssigned, Clock as _, Envelope, Event as _, Origin};
+use sendoff_host::SystemRng;
+
+use super::{End, OnDoubt};
+use crate::{
+    conformance::WarpClock,
+    memory::{Link, Remote},
+};
+
+/// After this time in its queue a message counts as one that waits.
+const PATIENCE: Duration = Duration::from_secs(48 * 3600);
+
+/// Makes the message for an idempotency key.
+pub(super) type Make<M> = Arc<dyn Fn(String) -> M + Send + Sync>;
+
+/// A handler that sends one message.
+struct Deliver<M, const HOLD: bool> {
+    provider: Arc<dyn Provider<M>>,
+    make: Make<M>,
+}
+
+impl<M: Send + Sync + 'static, const HOLD: bool> Handler for Deliver<M, HOLD> {
+    type Event = AppAssigned;
+    const NAME: &'static str = "matrix";
+    const POLICY: Policy = Policy {
+        max_attempts: 4,
+        backoff: Backoff { base: Duration::from_secs(10), cap: Duration::from_secs(900) },
+        timeout: Duration::from_secs(3600),
+        effect: Effect::Once,
+        on_doubt: if HOLD {
+            sendoff_consumers::OnDoubt::Hold { window: Duration::from_secs(1800) }
+        } else {
+            sendoff_consumers::OnDoubt::Resend
+        },
+    };
+
+    async fn handle(&self, _: &Envelope<AppAssigned>, cx: &Context) -> Result<(), HandlerError> {
+        let step = "ada";
+        let message = (self.make)(cx.key().step(step));
+        let (provider, message) = (&*self.provider, &message);
+        let send =
+            |sending: sendoff_consumers::Sending| async move { provider.send(message, sending.doubt.as_ref()).await };
+        let find = |doubt: sendoff_consumers::Doubt| async move { provider.find(message, &doubt).await };
+        cx.once_or_found(step, send, find).await.map(drop)
+    }
+}
+
+/// Sends one message through `provider` under the policy, as often as its queue would deliver it. Gives its idempotency key and
+/// what became of it.
+pub(super) async fn drive<M: Send + Sync + 'static>(
+    provider: Arc<dyn Provider<M>>,
+    make: Make<M>,
+    on_doubt: OnDoubt,
+    clock: &WarpClock,
+) -> (String, End) {
+    let inbox = Arc::new(Remote::new(Arc::default(), Link::Direct, Arc::new(clock.clone())));
+    let ports = RouterPorts {
+        inbox: inbox.clone(),
+        clock: Arc::new(clock.clone()),
+        rng: Arc::new(SystemRng::new()),
+        blobs: None,
+        keep: RouterPorts::KEEP,
+        meter: Arc::new(NoMeter),
+    };
+    let rng = ports.rng.clone();
+    let router = Router::new(ports);
+    let router = match on_doubt {
+        OnDoubt::Hold => router.with(Deliver::<M, true> { provider, make }),
+        OnDoubt::Resend => router.with(Deliver::<M, false> { provider, make }),
+    };
+    let router = router.expect("one handler");
+    let consumer = router.consumer("matrix").expect("the consumer").clone();
+    let id = |text: &str| text.parse().expect("a user id");
+    let event = AppAssigned { app_id: "crm".parse().expect("an app id"), user_id: id("ada"), assigned_by: id("root") };
+    let origin = Origin {
+        source: format!("/test/{}", AppAssigned::TYPE),
+        tenant: "acme".parse().expect("a tenant"),
+        correlation: None,
+        causation: None,
+        traceparent: None,
+    };
+    let envelope = Envelope::new(event, origin, None, clock, &*rng);
+    let key = IdempotencyKey::new("matrix", envelope.header.id);
+    let mut delivery = Delivery {
+        receipt: Receipt::new("1"),
+        message_id: "1".into(),
+        body: envelope.encode().expect("an envelope").body,
+        attributes: Attributes::new(),
+        receive_count: 0,
+        sent_at: clock.now(),
+    };
+    let end = loop {
+        delivery.receive_count += 1;
+        match consumer.process(&delivery, &Limits::none()).await {
+            Verdict::Ack { .. } => break End::Done,
+            Verdict::DeadLetter(failure) => {
+                use sendoff_consumers::Inbox as _;
+                let record = inbox.get(&key).await.expect("the inbox").expect("its record");
+                break if record.status == Status::InDoubt { End::InDoubt } else { End::Dead(failure.reason) };
+            }
+            Verdict::Retry { after } | Verdict::Snooze { after, .. } => {
+                if clock.now() > delivery.sent_at + PATIENCE {
+                    break End::Waits;
+                }
+                clock.advance(after.max(Duration::from_millis(1)));
+            }
+            Verdict::Superseded => unreachable!("nobody else is at work"),
+        }
+    };
+    (key.step("ada"), end)
+}

@@ -1,0 +1,90 @@
+//! The fault matrix: every channel, every fault of its peer, both policies for a doubt, each run over real sockets and judged
+//! by what the *peer* took. `docs/DELIVERY.md` shows it; the suite asserts on it.
+
+#![expect(clippy::expect_used, reason = "a cell that can't be run is no result")]
+
+mod drive;
+mod mail;
+mod table;
+
+use std::fmt;
+
+pub use table::table;
+
+/// What a message that may have been sent is to be, when nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDoubt {
+    /// Held for news, then left to a person.
+    Hold,
+    /// Sent again, with the same idempotency key.
+    Resend,
+}
+
+/// How long the fault lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasts {
+    /// It hits the first attempt only.
+    Once,
+    /// It hits every attempt.
+    Always,
+}
+
+/// One message that met one fault.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    /// The channel and its provider: `sms (twilio)`.
+    pub channel: &'static str,
+    /// What its peer did: `reset after`.
+    pub fault: String,
+    /// For how long.
+    pub lasts: Lasts,
+    /// The policy.
+    pub on_doubt: OnDoubt,
+    /// How often the peer took the message.
+    pub taken: usize,
+    /// What became of it.
+    pub end: End,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Its ledger says done.
+    Done,
+    /// It is dead-lettered, and its ledger says that it was not sent.
+    Dead(String),
+    /// It is dead-lettered in doubt: a person decides.
+    InDoubt,
+    /// It still waits in its queue, after two days, and has used up no attempt.
+    Waits,
+}
+
+impl Cell {
+    /// What must hold of every cell: nothing is sent twice under `Hold`, nothing is told as done that wasn't, and nothing that
+    /// wasn't sent is without a dead letter, a doubt or a message that waits.
+    ///
+    /// # Errors
+    ///
+    /// What doesn't hold.
+    pub fn check(&self) -> Result<(), String> {
+        let wrong = |what: &str| Err(format!("{self}: {what}"));
+        match (&self.end, self.taken, self.on_doubt) {
+            (_, 2.., OnDoubt::Hold) => wrong("sent twice, though doubts are held"),
+            (End::Done, 0, _) => wrong("told as done and never sent"),
+            (End::Dead(_) | End::Waits, 1.., _) => wrong("sent, and told as if it were not"),
+            (End::Done | End::Dead(_) | End::InDoubt | End::Waits, ..) => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { channel, fault, lasts, on_doubt, taken, end } = self;
+        write!(f, "{channel}, {fault} ({lasts:?}), {on_doubt:?}: taken {taken}, {end:?}")
+    }
+}
+
+/// Runs every cell.
+pub async fn run() -> Vec<Cell> {
+    mail::cells().await
+}

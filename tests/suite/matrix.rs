@@ -1,0 +1,11 @@
+//! The fault matrix: what a peer takes under every fault and either policy.
+
+use sendoff_tests::matrix::{run, table};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_fault_makes_a_message_go_twice_under_hold_or_vanish_under_any_policy() {
+    let cells = run().await;
+    let wrong: Vec<String> = cells.iter().filter_map(|cell| cell.check().err()).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    println!("{}", table(&cells));
+}
