@@ -1,19 +1,24 @@
 //! Servers that the tests bring along: installed at pinned versions below the target folder when they are first needed,
-//! started on free ports of this machine, and gone when the tests are.
+//! started on free ports of this machine, and gone when the tests are. And peers that live inside the test and do as its script
+//! says.
 #![expect(clippy::expect_used, reason = "a test without its server can't go on, and the message says what is missing")]
 
 mod emulator;
 mod mail;
 mod node;
+mod peer;
 mod process;
 mod python;
 mod redis;
+mod script;
 mod scripted_mail;
 
 pub use emulator::Emulator;
 pub use mail::MailServer;
 pub use node::node_modules;
+pub use peer::{Answer, Asked, Peer, Served};
 pub use process::{Server, free_port};
 pub use python::venv;
 pub use redis::Redis;
+pub use script::{PeerFault, Script};
 pub use scripted_mail::ScriptedMail;
