@@ -60,7 +60,7 @@ pub use inbox::{
 pub use meter::{Count, Meter, NoMeter, Span};
 pub use policy::{Effect, OnDoubt, Policy};
 pub use queue::{Attributes, Delivery, Depth, NewMessage, Queue, QueueError, REPLAY_ATTRIBUTE, Receipt};
-pub use rates::{Rate, Rates, RatesError};
+pub use rates::{MemoryRates, Rate, Rates, RatesError, gcra};
 pub use reactor::{Dealt, Reactor};
 pub use router::{Router, RouterError, RouterPorts};
 pub use schedules::{Schedule, Schedules, SchedulesError};

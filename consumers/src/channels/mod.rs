@@ -3,14 +3,22 @@
 //! A send answers with a [`SendOutcome`], never with a bare error: the caller has to know whether the message may have left.
 //! These are adapters: here, and only here in this crate, an async runtime is named.
 
+mod circuit;
 pub mod email;
+mod failover;
+mod guarded;
 pub mod http;
 mod phone;
 pub mod push;
+#[cfg(test)]
+mod scripted;
 pub mod sms;
 pub mod webhook;
 pub mod whatsapp;
 
+pub use circuit::CircuitState;
+pub use failover::{Failover, FailoverError};
+pub use guarded::Guarded;
 pub use phone::{PhoneError, PhoneNumber};
 use sendoff_events::BoxFuture;
 

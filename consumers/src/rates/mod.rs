@@ -1,7 +1,13 @@
 //! How fast a provider may be used, together with everybody who uses it.
 
+mod gcra;
+mod memory;
+
 use std::time::Duration;
 
+pub use gcra::gcra;
+pub use memory::MemoryRates;
+pub(crate) use memory::Moments;
 use sendoff_events::{BoxFuture, Timestamp};
 
 /// So many messages in so much time, and so many at once.
@@ -20,6 +26,19 @@ impl Rate {
         let count = count.max(1);
         Self { interval: Duration::from_secs(1) / count, burst: count }
     }
+
+    /// The interval in whole microseconds, the unit of [`gcra`], rounded up: a rate is never exceeded by rounding.
+    #[must_use]
+    pub fn step(&self) -> Duration {
+        let micros = self.interval.as_nanos().div_ceil(1000).max(1);
+        Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+    }
+
+    /// How far ahead of the present moment a bucket may be while it still gives: one step for each message of the burst but one.
+    #[must_use]
+    pub fn tolerance(&self) -> Duration {
+        self.step().saturating_mul(self.burst.max(1) - 1)
+    }
 }
 
 /// The limits can't be asked.
@@ -29,7 +48,7 @@ pub struct RatesError(pub String);
 
 /// Counts what goes out, by bucket: a provider, or one of its senders. All who share a store share the buckets.
 pub trait Rates: Send + Sync {
-    /// Takes one message from `bucket`, or says how long to wait for it, and takes nothing.
+    /// Takes one message from `bucket`, or says how long to wait for it, and takes nothing. See [`gcra`] for how.
     fn take<'a>(
         &'a self,
         bucket: &'a str,
