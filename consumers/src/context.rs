@@ -288,6 +288,10 @@ impl Context {
         // Found sending, it was given up half way by its own handler.
         let doubts = |b: &Step| b.doubted || (b.state, state) == (StepState::Sending, StepState::Sending);
         let doubted = state == StepState::InDoubt || before.as_ref().is_some_and(doubts);
+        // A doubt is as old as the first attempt that left it: what is looked for may have been sent then.
+        let begun = before.as_ref().filter(|b| b.doubted || b.state == StepState::Sending).map(|b| b.at);
+        let open = doubted && matches!(state, StepState::InDoubt | StepState::Sending);
+        let at = begun.filter(|_| open).unwrap_or(at);
         let reason = reason.map(|r| crate::scrub(&r));
         // Who may have acted in an earlier attempt stays known until somebody has for sure.
         let provider = by.provider.map(Cow::into_owned).or_else(|| before.as_ref()?.provider.clone());

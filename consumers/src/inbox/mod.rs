@@ -44,7 +44,7 @@ pub struct Step {
     /// An attempt at it may have had its effect without our knowing. Sticky: a later definite failure doesn't clear it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub doubted: bool,
-    /// When it came to this state.
+    /// When it came to this state; while it is doubted, when the first attempt began that may have had its effect.
     pub at: Timestamp,
     /// The provider that did it, or may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -81,8 +81,8 @@ fn fresh(claim: &Claim) -> InboxRecord {
 fn taken_over(mut record: InboxRecord, claim: &Claim, attempts: u32) -> InboxRecord {
     for step in record.steps.values_mut().filter(|s| s.state == StepState::Sending) {
         step.state = StepState::InDoubt;
+        // Its moment stays: whoever looks for what was sent has to begin there.
         step.doubted = true;
-        step.at = claim.now;
         step.reason = Some("the process that was sending it vanished".into());
     }
     record.status = Status::Claimed;

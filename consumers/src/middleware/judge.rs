@@ -192,7 +192,6 @@ impl Court<'_> {
             begun = true;
             step.state = StepState::InDoubt;
             step.doubted = true;
-            step.at = self.now;
             step.reason = Some("the attempt ended while it was being sent".into());
         }
         begun

@@ -112,16 +112,18 @@ impl InDoubt {
 #[test]
 fn a_send_that_is_found_out_to_have_happened_is_done_and_not_repeated() {
     let found = Found::Sent { provider: Some("twilio".into()), provider_id: Some("SM1".into()) };
-    let world = InDoubt::new(vec![], vec![found]);
+    let mut world = InDoubt::new(vec![], vec![found]);
+    let before = world.rig.world.clock().now();
     assert!(matches!(world.deliver::<true>(), Verdict::Snooze { .. }));
     assert_eq!(world.record().status, Status::InDoubt);
+    world.rig.run_for(Duration::from_secs(60));
     assert_eq!(world.deliver::<true>(), Verdict::Ack { duplicate: false });
     let record = world.record();
     let step = &record.steps["ada"];
     assert_eq!((record.status, step.state, step.provider_id.as_deref()), (Status::Done, StepState::Done, Some("SM1")));
     assert_eq!(world.sends(), 1);
     let asked = lock(&world.told.asked).clone();
-    assert_eq!(asked.len(), 1);
+    assert_eq!((asked.len(), asked[0].since), (1, before));
     assert_eq!(asked[0].provider.as_deref(), Some("twilio"));
     assert_eq!(asked[0].idempotency_key, format!("telling/{}/ada", world.event));
 }
@@ -186,6 +188,36 @@ fn a_definite_failure_of_a_repetition_leaves_the_doubt_of_the_first_attempt() {
     assert!(matches!(world.deliver::<false>(), Verdict::Retry { .. }));
     let step = world.record().steps["ada"].clone();
     assert_eq!((step.state, step.doubted, step.provider.as_deref()), (StepState::InDoubt, true, Some("twilio")));
+}
+
+#[test]
+fn what_is_looked_for_may_have_been_sent_as_long_ago_as_the_first_doubt() {
+    let mut world = InDoubt::new(vec![unknown(), sent()], vec![]);
+    let first = world.rig.world.clock().now();
+    for _ in 0..2 {
+        assert!(matches!(world.deliver::<false>(), Verdict::Retry { .. }));
+        world.rig.run_for(Duration::from_secs(60));
+    }
+    assert_eq!(world.deliver::<false>(), Verdict::Ack { duplicate: false });
+    let asked = lock(&world.told.asked).clone();
+    assert_eq!(asked.iter().map(|doubt| doubt.since).collect::<Vec<_>>(), [first, first]);
+}
+
+#[test]
+fn what_a_vanished_process_was_sending_is_looked_for_since_it_began() {
+    let mut world = InDoubt::new(vec![], vec![]);
+    let began = world.rig.world.clock().now();
+    assert!(matches!(world.deliver::<true>(), Verdict::Snooze { .. }));
+    // As the process would have left it: sending, and its lease running.
+    if let Some(record) = lock(&world.rig.records).get_mut(&world.key()) {
+        record.status = Status::Claimed;
+        record.lease_until = began + Duration::from_secs(70);
+        let step = record.steps.get_mut("ada").unwrap();
+        (step.state, step.doubted) = (StepState::Sending, false);
+    }
+    world.rig.run_for(Duration::from_secs(120));
+    assert!(matches!(world.deliver::<true>(), Verdict::Snooze { .. }));
+    assert_eq!(lock(&world.told.asked)[0].since, began);
 }
 
 #[test]
