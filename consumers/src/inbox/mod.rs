@@ -3,6 +3,8 @@
 mod insist;
 mod key;
 mod resolve;
+#[cfg(test)]
+mod resolve_tests;
 pub mod transition;
 
 use std::collections::BTreeMap;

@@ -10,7 +10,8 @@ use crate::{Claim, Claimed, InboxError, InboxRecord, Status, StepState, Steps};
 /// | the same fence | won: our own claim, whose answer was lost |
 /// | another payload | mismatch |
 /// | claimed, lease running | busy |
-/// | claimed, lease lapsed | won, one attempt more (from 1 if the message was replayed since); what was *sending* is in doubt |
+/// | claimed, lease lapsed | won, one attempt more; what was *sending* is in doubt |
+/// | the same, and the message was replayed since | won, attempts from 1, failed steps forgotten |
 /// | in doubt, and the claim is to reconcile | won, as many attempts as before |
 /// | done, in doubt | settled |
 /// | failed | settled, unless the message was replayed since: then won, attempts from 1, failed steps forgotten |
@@ -26,8 +27,9 @@ pub fn claim(stored: Option<InboxRecord>, claim: &Claim) -> (Claimed, Option<Inb
     match stored.status {
         Status::Claimed if stored.fence == claim.fence => (Claimed::Won(stored), None),
         Status::Claimed if stored.lease_until > claim.now => (Claimed::Busy { until: stored.lease_until }, None),
+        Status::Claimed if claim.replay > stored.replay => won(replayed(stored, claim)),
         Status::Claimed => {
-            let attempts = if claim.replay > stored.replay { 1 } else { stored.attempts + 1 };
+            let attempts = stored.attempts + 1;
             won(taken_over(stored, claim, attempts))
         }
         Status::InDoubt if claim.reconcile && stored.fence == claim.fence => (Claimed::Settled(stored), None),
@@ -35,11 +37,7 @@ pub fn claim(stored: Option<InboxRecord>, claim: &Claim) -> (Claimed, Option<Inb
             let attempts = stored.attempts;
             won(taken_over(stored, claim, attempts))
         }
-        Status::Failed if claim.replay > stored.replay => {
-            let mut record = taken_over(stored, claim, 1);
-            record.steps.retain(|_, step| step.state != StepState::Failed);
-            won(record)
-        }
+        Status::Failed if claim.replay > stored.replay => won(replayed(stored, claim)),
         Status::Done | Status::InDoubt | Status::Failed => (Claimed::Settled(stored), None),
     }
 }
@@ -76,6 +74,13 @@ fn fresh(claim: &Claim) -> InboxRecord {
         updated_at: claim.now,
         expires_at: None,
     }
+}
+
+/// Whoever replays a message wants to have tried again what had failed.
+fn replayed(record: InboxRecord, claim: &Claim) -> InboxRecord {
+    let mut record = taken_over(record, claim, 1);
+    record.steps.retain(|_, step| step.state != StepState::Failed);
+    record
 }
 
 fn taken_over(mut record: InboxRecord, claim: &Claim, attempts: u32) -> InboxRecord {

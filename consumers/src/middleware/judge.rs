@@ -166,7 +166,9 @@ impl Court<'_> {
     /// The failure that a settled record tells of.
     pub(super) fn failure_of(&self, record: &InboxRecord) -> Failure {
         let unknown = || self.attempt(Class::InDoubt, OUTCOME_UNKNOWN, "no attempt was recorded");
-        let last = record.history.last().cloned().unwrap_or_else(unknown);
+        // That something else of it was resolved is no reason.
+        let last = record.history.iter().rfind(|attempt| attempt.class != Class::Resolved).cloned();
+        let last = last.unwrap_or_else(unknown);
         Failure {
             reason: last.reason,
             class: last.class,
