@@ -12,7 +12,7 @@ use crate::{Claim, Claimed, InboxError, InboxRecord, Status, StepState, Steps};
 /// | claimed, lease running | busy |
 /// | claimed, lease lapsed | won, one attempt more; what was *sending* is in doubt |
 /// | the same, and the message was replayed since | won, attempts from 1, failed steps forgotten |
-/// | in doubt, and the claim is to reconcile | won, as many attempts as before |
+/// | in doubt, and the claim is to reconcile | won, still in doubt, as many attempts as before; busy while another such lease runs |
 /// | done, in doubt | settled |
 /// | failed | settled, unless the message was replayed since: then won, attempts from 1, failed steps forgotten |
 #[must_use]
@@ -32,10 +32,14 @@ pub fn claim(stored: Option<InboxRecord>, claim: &Claim) -> (Claimed, Option<Inb
             let attempts = stored.attempts + 1;
             won(taken_over(stored, claim, attempts))
         }
-        Status::InDoubt if claim.reconcile && stored.fence == claim.fence => (Claimed::Settled(stored), None),
+        Status::InDoubt if claim.reconcile && stored.lease_until > claim.now => {
+            let until = stored.lease_until;
+            (if stored.fence == claim.fence { Claimed::Won(stored) } else { Claimed::Busy { until } }, None)
+        }
+        // It stays in doubt until it is settled: its message may be a dead letter, and whoever looks into it may vanish.
         Status::InDoubt if claim.reconcile => {
             let attempts = stored.attempts;
-            won(taken_over(stored, claim, attempts))
+            won(InboxRecord { status: Status::InDoubt, ..taken_over(stored, claim, attempts) })
         }
         Status::Failed if claim.replay > stored.replay => won(replayed(stored, claim)),
         Status::Done | Status::InDoubt | Status::Failed => (Claimed::Settled(stored), None),

@@ -36,6 +36,13 @@ impl Court<'_> {
         record.updated_at = self.now;
         record.lease_until = self.now;
         let begun = self.doubt_what_had_begun(record);
+        // Looking into a doubt is no attempt, unless it comes to one.
+        if record.status == Status::InDoubt {
+            record.attempts += 1;
+            if !record.is_doubted() {
+                record.status = Status::Claimed;
+            }
+        }
         if let Ended::Returned(Ok(())) = ended
             && let Some(whole) = record.steps.get_mut(WHOLE)
         {
@@ -125,6 +132,9 @@ impl Court<'_> {
         match self.policy.on_doubt {
             OnDoubt::Resend => self.retry(record, Class::InDoubt, OUTCOME_UNKNOWN, error, None),
             OnDoubt::Hold { window } => {
+                if record.status == Status::InDoubt {
+                    record.attempts -= 1;
+                }
                 record.status = Status::InDoubt;
                 let attempt = self.attempt(Class::InDoubt, OUTCOME_UNKNOWN, &error);
                 // Asking in vain is no new doubt.
