@@ -13,6 +13,7 @@ pub mod push;
 #[cfg(test)]
 mod scripted;
 pub mod sms;
+pub mod twilio;
 pub mod webhook;
 pub mod whatsapp;
 

@@ -1,7 +1,9 @@
 //! The one HTTP client that all providers share.
 
+mod base;
 mod client;
 #[cfg(test)]
 mod client_tests;
 
+pub(crate) use base::{bare_url, base_url};
 pub use client::{HttpClient, HttpError, HttpRequest, HttpResponse, HttpSettings, HttpSettingsError};

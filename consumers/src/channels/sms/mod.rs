@@ -1,10 +1,15 @@
 //! Text messages.
 
+mod segments;
+pub(super) mod twilio;
+
 use std::fmt;
 
 use sendoff_events::Personal;
 
 use super::PhoneNumber;
+pub use segments::{Encoding, Segments, segments};
+pub use twilio::TwilioSms;
 
 /// A text message to one person.
 #[derive(Clone, PartialEq, Eq)]

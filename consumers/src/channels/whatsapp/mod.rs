@@ -1,10 +1,15 @@
 //! WhatsApp messages.
 
+pub mod meta;
+mod twilio;
+
 use std::fmt;
 
 use sendoff_events::Personal;
 
 use super::PhoneNumber;
+pub use meta::{MetaSettings, MetaSettingsError, MetaWhatsapp};
+pub use twilio::TwilioWhatsapp;
 
 /// A WhatsApp message to one person.
 #[derive(Clone, PartialEq, Eq)]
