@@ -4,7 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use reqwest::{
-    Client, Method, StatusCode,
+    Client, ClientBuilder, Method, StatusCode,
+    dns::Resolve,
     header::{HeaderMap, HeaderName, HeaderValue},
     redirect::Policy,
 };
@@ -110,7 +111,7 @@ pub enum HttpError {
     /// It may have arrived.
     #[error("no answer: {0}")]
     Unknown(String),
-    /// It can't be made: a URL that isn't one.
+    /// It can't be made, or must not be: a URL that isn't one, an address that is refused.
     #[error("the request can't be made: {0}")]
     Invalid(String),
 }
@@ -133,7 +134,19 @@ impl HttpClient {
     ///
     /// [`HttpSettingsError`] when a root certificate can't be read.
     pub fn new(settings: &HttpSettings) -> Result<Self, HttpSettingsError> {
-        let client = builder(settings)?.build().map_err(|e| HttpSettingsError(chain(&e)))?;
+        Self::build(settings, builder(settings)?)
+    }
+
+    /// A client whose names are resolved by `resolver`. It may refuse a name with [`Refused`].
+    pub(crate) fn resolving(
+        settings: &HttpSettings,
+        resolver: impl Resolve + 'static,
+    ) -> Result<Self, HttpSettingsError> {
+        Self::build(settings, builder(settings)?.dns_resolver(Arc::new(resolver)))
+    }
+
+    fn build(settings: &HttpSettings, builder: ClientBuilder) -> Result<Self, HttpSettingsError> {
+        let client = builder.build().map_err(|e| HttpSettingsError(chain(&e)))?;
         Ok(Self { client, max_answer: settings.max_answer })
     }
 
@@ -147,6 +160,9 @@ impl HttpClient {
         let sent = self.client.request(method, url).headers(headers).body(body).send().await;
         let mut answer = sent.map_err(|error| {
             let error = error.without_url();
+            if let Some(Refused(why)) = cause(&error) {
+                return HttpError::Invalid(why.clone());
+            }
             match () {
                 () if error.is_builder() => HttpError::Invalid(chain(&error)),
                 () if error.is_connect() => HttpError::NotSent(chain(&error)),
@@ -182,8 +198,13 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-/// What every client has in common; the webhook channel adds its own resolver.
-pub(crate) fn builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder, HttpSettingsError> {
+/// A resolver's refusal to hand on the addresses of a name, and why: the request must not be made, now or later.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Refused(pub(crate) String);
+
+/// What every client has in common.
+fn builder(settings: &HttpSettings) -> Result<ClientBuilder, HttpSettingsError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.into() };
     for pem in &settings.root_certificates {
         let mut found = false;
@@ -210,6 +231,18 @@ pub(crate) fn builder(settings: &HttpSettings) -> Result<reqwest::ClientBuilder,
         .retry(reqwest::retry::never())
         .pool_max_idle_per_host(0)
         .user_agent(concat!("sendoff/", env!("CARGO_PKG_VERSION"))))
+}
+
+/// The first of the error's causes that is an `E`.
+fn cause<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// The error and its causes in one line.

@@ -6,4 +6,5 @@ mod client;
 mod client_tests;
 
 pub(crate) use base::{bare_url, base_url};
+pub(crate) use client::Refused;
 pub use client::{HttpClient, HttpError, HttpRequest, HttpResponse, HttpSettings, HttpSettingsError};

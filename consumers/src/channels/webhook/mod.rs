@@ -1,10 +1,20 @@
 //! Calls to other systems, signed as Standard Webhooks (<https://www.standardwebhooks.com>).
 
+mod classify;
+mod guard;
+mod provider;
+#[cfg(test)]
+mod provider_tests;
+mod sign;
+
 use std::fmt;
 
 use bytes::Bytes;
+pub use guard::{Allowed, AllowedError, Guard, Lookup, Refusal, SystemLookup};
+pub use provider::WebhookProvider;
 use secrecy::SecretString;
 use sendoff_events::Timestamp;
+pub use sign::{SigningSecret, SigningSecretError};
 
 /// One call of one endpoint.
 #[derive(Clone)]
