@@ -1,7 +1,14 @@
 //! Notifications on phones.
 
+mod account;
+mod classify;
+mod fcm;
+mod token;
+
 use std::{collections::BTreeMap, fmt};
 
+pub use account::{ServiceAccount, ServiceAccountError};
+pub use fcm::{FcmPush, FcmUrlError};
 use sendoff_events::Personal;
 
 /// A notification to one device.
