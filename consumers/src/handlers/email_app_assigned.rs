@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use sendoff_events::{AppAssigned, Envelope};
+use sendoff_producers::model::Branding;
 use serde_json::json;
 
 use super::email::{self, EmailDesk, Letter, Person, Recipient};
-use crate::{Classify, Context, Handler, HandlerError, Policy, templates::StandardMail};
+use crate::{Classify, Context, Handler, HandlerError, Policy};
 
 /// Mails the user that an app was assigned to.
 pub struct EmailAppAssigned(pub Arc<EmailDesk>);
@@ -29,7 +30,7 @@ impl Handler for EmailAppAssigned {
                     "app": { "id": app_id, "name": app.name },
                     "assigned_by": desk.person(tenant, assigned_by).await?,
                 });
-                let content = desk.templates.render(StandardMail::AppAssigned, &user.locale, &data);
+                let content = desk.templates.render_mail("app-assigned", &user.locale, &data, &Branding::default());
                 Letter::Ready { to: address, content: content.or_reject("bad-template")? }
             }
         };

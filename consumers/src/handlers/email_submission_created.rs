@@ -4,14 +4,14 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use futures::future::join_all;
 use sendoff_events::{Envelope, SubmissionCreated, UserId};
-use sendoff_producers::model::{App, Submission, submission_key};
+use sendoff_producers::model::{App, Branding, Submission, submission_key};
 use serde_json::json;
 
 use super::{
     email::{self, EmailDesk, Letter, Person, Recipient},
     look_up,
 };
-use crate::{Classify, Context, Handler, HandlerError, Policy, join_outcomes, templates::StandardMail};
+use crate::{Classify, Context, Handler, HandlerError, Policy, join_outcomes};
 
 /// Mails each owner of the app, in the app's own words if it has some. Each owner is a step of their own: when one mail
 /// fails, the retry sends that one only.
@@ -60,10 +60,10 @@ impl EmailSubmissionCreated {
             "submission": { "id": submission_id, "revision": submission.revision, "fields": submission.fields },
         });
         let content = match &app.submission_mail {
-            None => desk.templates.render(StandardMail::SubmissionCreated, &user.locale, &data),
+            None => desk.templates.render_mail("submission-created", &user.locale, &data, &Branding::default()),
             Some(own) => {
                 let name = format!("apps/{app_id}/submission_mail");
-                desk.templates.render_custom(&name, own, &user.locale, &data)
+                desk.templates.render_custom(&name, own, &user.locale, &data, &Branding::default())
             }
         };
         Ok(Letter::Ready { to: address, content: content.or_reject("bad-template")? })

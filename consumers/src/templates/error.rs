@@ -1,8 +1,10 @@
 //! Why a template could not be rendered, in words that help its author.
 
+use std::fmt;
+
 use minijinja::{Error, ErrorKind};
 
-/// A template that gives no mail. Says which one, where, and at which expression; never the data it was given.
+/// A template that gives no message. Says which one, where, and at which expression; never the data it was given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("template `{template}`{}{}: {problem}", self.at_line(), self.at_expression())]
 pub struct TemplateError {
@@ -34,8 +36,8 @@ impl TemplateError {
         Self { template: template.into(), line: error.line(), expression, problem }
     }
 
-    pub(super) fn empty_subject(template: &str) -> Self {
-        Self::plain(template, "it gives an empty subject".into())
+    pub(super) fn empty(template: &str, what: &str) -> Self {
+        Self::plain(template, format!("it gives an empty {what}"))
     }
 
     pub(super) fn too_long(template: &str, limit: usize) -> Self {
@@ -46,7 +48,7 @@ impl TemplateError {
         Self::plain(template, "it gives text that is not UTF-8".into())
     }
 
-    fn plain(template: &str, problem: String) -> Self {
+    pub(super) fn plain(template: &str, problem: String) -> Self {
         Self { template: template.into(), line: None, expression: None, problem }
     }
 
@@ -56,5 +58,19 @@ impl TemplateError {
 
     fn at_expression(&self) -> String {
         self.expression.as_ref().map(|expression| format!(", at `{expression}`")).unwrap_or_default()
+    }
+}
+
+/// Everything that is wrong with a set of templates, told together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct TemplateProblems(pub Vec<TemplateError>);
+
+impl fmt::Display for TemplateProblems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.len() {
+            1 => f.write_str("the templates have a problem:")?,
+            several => write!(f, "the templates have {several} problems:")?,
+        }
+        self.0.iter().try_for_each(|problem| write!(f, "\n  - {problem}"))
     }
 }

@@ -1,19 +1,19 @@
 //! Which language a person gets.
 
-/// The languages that the standard templates are written in; the first is the last resort.
-pub(super) const LANGUAGES: [&str; 2] = ["en", "de"];
+/// The language that every template is written in: the last resort.
+pub(super) const LAST_RESORT: &str = "en";
 
-/// The best language for a BCP 47 tag: the tag itself, else with its last part cut off, and so on; else English.
+/// The best of these languages for a BCP 47 tag: the tag itself, else with its last part cut off, and so on; else English.
 /// (RFC 4647 § 3.4, "lookup".)
-pub(super) fn best(locale: &str) -> &'static str {
+pub(super) fn best<'a>(locale: &str, languages: impl Iterator<Item = &'a str> + Clone) -> &'a str {
     let mut range = locale.replace('_', "-");
     loop {
-        if let Some(language) = LANGUAGES.iter().find(|language| language.eq_ignore_ascii_case(&range)) {
+        if let Some(language) = languages.clone().find(|language| language.eq_ignore_ascii_case(&range)) {
             return language;
         }
         match range.rfind('-') {
             Some(end) => range.truncate(end),
-            None => return LANGUAGES[0],
+            None => return LAST_RESORT,
         }
     }
 }
@@ -29,13 +29,15 @@ mod tests {
             ("de-CH", "de"),
             ("de-Latn-CH-1996", "de"),
             ("DE_at", "de"),
+            ("pt-br", "pt-BR"),
+            ("pt", "en"),
             ("en-GB", "en"),
             ("fr-CH", "en"),
             ("deu", "en"),
             ("", "en"),
             ("-", "en"),
         ] {
-            assert_eq!(best(locale), language, "{locale}");
+            assert_eq!(best(locale, ["de", "en", "pt-BR"].into_iter()), language, "{locale}");
         }
     }
 }
