@@ -34,6 +34,7 @@ mod changes;
 pub mod config;
 mod db;
 mod dead_letters;
+mod deliveries;
 mod inbox;
 mod inspect;
 mod outbox;

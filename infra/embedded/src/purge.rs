@@ -19,6 +19,10 @@ statements! {
     // Done or failed only: what is claimed or in doubt stays, whatever its date.
     INBOX = "DELETE FROM inbox WHERE (event, consumer) IN (SELECT event, consumer FROM inbox
         WHERE expires_at <= ?1 AND expires_at IS NOT NULL AND status IN (1, 3) LIMIT ?2)";
+    // What an inbox record still remembers, it may still be asked about.
+    DELIVERIES = "DELETE FROM deliveries WHERE (event, consumer, step) IN (SELECT d.event, d.consumer, d.step FROM deliveries d
+        WHERE d.told_at < ?1 AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.event = d.event AND i.consumer = d.consumer)
+        LIMIT ?2)";
     REQUESTS = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE created_at < ?1 LIMIT ?2)";
     READ_BY_ALL = "SELECT min(seq) FROM cursors";
     LAST_OF_STEP = "SELECT max(seq) FROM (SELECT seq FROM changes WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3)";
@@ -41,12 +45,15 @@ pub struct Retention {
     pub events: Duration,
     /// Changes of records that every reaction has read. Default: 90 days.
     pub changes: Duration,
+    /// What providers told of messages, once the inbox has forgotten these. Counted from the latest of the news. Default: 90
+    /// days.
+    pub deliveries: Duration,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        Self { requests: 3 * DAY, events: 90 * DAY, changes: 90 * DAY }
+        Self { requests: 3 * DAY, events: 90 * DAY, changes: 90 * DAY, deliveries: 90 * DAY }
     }
 }
 
@@ -55,6 +62,8 @@ impl Default for Retention {
 pub struct Purged {
     /// Inbox records.
     pub inbox: u64,
+    /// What providers told of messages.
+    pub deliveries: u64,
     /// Answers to requests.
     pub requests: u64,
     /// Changes of records.
@@ -78,6 +87,7 @@ pub(crate) async fn purge(
     let (requests, blob_files) = (before(retention.requests.max(day)), &mut Vec::new());
     Ok(Purged {
         inbox: in_steps(db, INBOX, now).await?,
+        deliveries: in_steps(db, DELIVERIES, before(retention.deliveries)).await?,
         requests: in_steps(db, REQUESTS, requests).await?,
         changes: changes(db, before(retention.changes)).await?,
         events: events(db, before(retention.events), blobs, blob_files).await?,

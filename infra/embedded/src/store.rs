@@ -3,7 +3,7 @@
 use sendoff_host::SystemClock;
 use std::{path::Path, sync::Arc};
 
-use sendoff_consumers::{Changes, Filter, Inbox, Queue, Schedules, Workflows};
+use sendoff_consumers::{Changes, Deliveries, Filter, Inbox, Queue, Schedules, Workflows};
 use sendoff_events::{Blobs, Clock};
 use sendoff_producers::{Outbox, Publisher, Records};
 
@@ -12,6 +12,7 @@ use crate::{
     blobs::FolderBlobs,
     changes::SqliteChanges,
     db::{Db, open},
+    deliveries::SqliteDeliveries,
     inbox::SqliteInbox,
     outbox::SqliteOutbox,
     publisher::SqlitePublisher,
@@ -133,6 +134,12 @@ impl Store {
     #[must_use]
     pub fn inbox(&self) -> Arc<dyn Inbox> {
         Arc::new(SqliteInbox { db: Arc::clone(&self.db) })
+    }
+
+    /// What providers have told of messages.
+    #[must_use]
+    pub fn deliveries(&self) -> Arc<dyn Deliveries> {
+        Arc::new(SqliteDeliveries { db: Arc::clone(&self.db) })
     }
 
     /// The change stream.

@@ -81,7 +81,8 @@ impl System {
                 Ok(())
             });
         }
-        let retention = Retention { events: settings.inbox_keep, changes: settings.inbox_keep, ..Retention::default() };
+        let keep = settings.inbox_keep;
+        let retention = Retention { events: keep, changes: keep, deliveries: keep, ..Retention::default() };
         back.run("the housekeeping", keep_house(store.clone(), retention, clock.clone(), back.stop_signal()));
 
         let ports = RouterPorts {

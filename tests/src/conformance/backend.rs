@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sendoff_consumers::{Changes, Delivery, Filter, Inbox, Queue, Schedules, Workflows};
+use sendoff_consumers::{Changes, Deliveries, Delivery, Filter, Inbox, Queue, Schedules, Workflows};
 use sendoff_events::{Blobs, BoxFuture, Clock, Rng};
 use sendoff_producers::{Outbox, Publisher, Records};
 
@@ -25,6 +25,8 @@ pub trait Backend: Send + Sync {
     fn dead_letters<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Vec<Delivery>>;
     /// The idempotency records.
     fn inbox(&self) -> Arc<dyn Inbox>;
+    /// What providers tell of messages.
+    fn deliveries(&self) -> Arc<dyn Deliveries>;
     /// The stream of changed records.
     fn changes(&self) -> Arc<dyn Changes>;
     /// Messages for later.

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use sendoff_consumers::{Claim, Claimed, IdempotencyKey, InboxRecord, Status, Step, StepState, transition};
 use sendoff_events::Timestamp;
 
 use super::{
     Backend,
+    doubts::doubted,
     given::{event_id, moment},
 };
 
@@ -161,6 +163,55 @@ pub(super) async fn what_is_in_doubt_stays_so_and_never_expires(backend: &dyn Ba
         let again = Claim { replay: 5, ..claim_of(&record.key, 2, now) };
         assert_eq!(claim(backend, &again).await, Claimed::Settled(record.clone()));
     }
+}
+
+pub(super) async fn only_a_claim_to_reconcile_takes_what_is_in_doubt_and_it_uses_no_attempt(backend: &dyn Backend) {
+    let record = doubted(backend).await;
+    let plain = claim(backend, &claim_of(&record.key, 3, moment(200))).await;
+    assert_eq!(plain, Claimed::Settled(record.clone()));
+    let of = Claim { reconcile: true, ..claim_of(&record.key, 4, moment(200)) };
+    let taken = won(backend, &of).await;
+    assert_eq!((taken.status, taken.attempts, taken.lease_until), (Status::Claimed, 2, of.lease_until));
+    assert_eq!(taken.steps, record.steps, "a doubt stays a doubt until it is settled");
+    assert_eq!(stored(backend, &record.key).await, taken);
+    // Its answer was lost: it is answered alike.
+    assert_eq!(won(backend, &of).await, taken);
+    // And once it has found nothing out, the same claim doesn't ask again.
+    let still = InboxRecord { status: Status::InDoubt, revision: taken.revision + 1, ..taken };
+    write(backend, &still).await;
+    assert_eq!(claim(backend, &of).await, Claimed::Settled(still.clone()));
+    let next = won(backend, &Claim { reconcile: true, ..claim_of(&record.key, 5, moment(300)) }).await;
+    assert_eq!(next.attempts, 2);
+}
+
+pub(super) async fn a_claim_to_reconcile_is_otherwise_like_any_other(backend: &dyn Backend) {
+    let reconcile = |key, fence, now| Claim { reconcile: true, ..claim_of(key, fence, now) };
+    let of = reconcile(&key_of(backend), 1, moment(0));
+    assert_eq!(won(backend, &of).await.attempts, 1);
+    let busy = claim(backend, &reconcile(&of.key, 2, moment(59))).await;
+    assert_eq!(busy, Claimed::Busy { until: of.lease_until });
+    assert_eq!(won(backend, &reconcile(&of.key, 3, moment(61))).await.attempts, 2);
+    for status in [Status::Done, Status::Failed] {
+        let record = ended(backend, status).await;
+        assert_eq!(claim(backend, &reconcile(&record.key, 2, moment(100))).await, Claimed::Settled(record));
+    }
+    let doubt = doubted(backend).await;
+    let other = Claim { payload_hash: [8; 32], ..reconcile(&doubt.key, 9, moment(200)) };
+    assert_eq!(claim(backend, &other).await, Claimed::Mismatch);
+    assert_eq!(stored(backend, &doubt.key).await, doubt);
+}
+
+pub(super) async fn of_concurrent_claims_to_reconcile_exactly_one_wins(backend: &dyn Backend) {
+    let record = doubted(backend).await;
+    let tasks = (100..120).map(|fence| {
+        let inbox = backend.inbox();
+        let of = Claim { reconcile: true, ..claim_of(&record.key, fence, moment(200)) };
+        tokio::spawn(async move { inbox.claim(&of).await.expect("the inbox answers") })
+    });
+    let answers: Vec<_> = join_all(tasks).await.into_iter().map(|task| task.expect("no panic")).collect();
+    let winners = answers.iter().filter(|answer| matches!(answer, Claimed::Won(_))).count();
+    let busy = Claimed::Busy { until: moment(200) + LEASE };
+    assert_eq!((winners, answers.iter().filter(|answer| **answer == busy).count()), (1, 19), "{answers:?}");
 }
 
 pub(super) async fn what_failed_runs_again_only_when_it_was_replayed_since(backend: &dyn Backend) {

@@ -73,6 +73,7 @@ pub(super) async fn every_field_of_a_record_comes_back_as_it_was(backend: &dyn B
         Class::Crashed,
         Class::InDoubt,
         Class::Deferred,
+        Class::Resolved,
     ];
     let history = classes.iter().enumerate().map(|(n, class)| Attempt {
         at: moment(n as i64),
@@ -160,7 +161,12 @@ pub(super) async fn whatever_is_asked_the_answers_are_those_of_the_rules(backend
         if seen.is_empty() || draw(2) == 0 {
             let key = &keys[draw(2) as usize];
             let hash = if draw(12) == 0 { [8; 32] } else { [7; 32] };
-            let asked = Claim { replay: draw(3) as u32, payload_hash: hash, ..claim_of(key, draw(1000), now) };
+            let asked = Claim {
+                replay: draw(3) as u32,
+                payload_hash: hash,
+                reconcile: draw(4) == 0,
+                ..claim_of(key, draw(1000), now)
+            };
             let (expected, changed) = transition::claim(model.get(key).cloned(), &asked);
             assert_eq!(claim(backend, &asked).await, expected, "{asked:?}");
             if let Claimed::Won(record) = expected {

@@ -137,6 +137,9 @@ macro_rules! every_promise {
                 another_payload_under_the_same_key_is_a_mismatch_in_every_state
                 what_is_done_is_never_run_again_also_not_when_it_is_replayed
                 what_is_in_doubt_stays_so_and_never_expires
+                only_a_claim_to_reconcile_takes_what_is_in_doubt_and_it_uses_no_attempt
+                a_claim_to_reconcile_is_otherwise_like_any_other
+                of_concurrent_claims_to_reconcile_exactly_one_wins
                 what_failed_runs_again_only_when_it_was_replayed_since
                 what_has_expired_is_forgotten
             }
@@ -150,6 +153,24 @@ macro_rules! every_promise {
                 of_concurrent_claims_exactly_one_wins
                 of_concurrent_take_overs_exactly_one_wins
                 whatever_is_asked_the_answers_are_those_of_the_rules
+            }
+            doubts {
+                a_resolved_doubt_is_what_it_was_resolved_to_and_its_job_goes_on
+                what_is_not_in_doubt_is_not_resolved
+                of_what_was_never_tried_nothing_can_be_resolved
+                a_step_that_is_being_sent_is_resolved_only_after_its_lease
+                of_two_doubts_of_a_job_one_can_be_resolved_and_the_other_stays
+                of_concurrent_resolutions_exactly_one_settles_the_doubt
+                a_doubt_that_is_being_looked_into_is_resolved_only_after_that
+            }
+            deliveries {
+                of_a_message_without_news_nothing_is_known
+                every_field_of_the_news_comes_back_as_it_was
+                news_in_any_order_come_to_the_same
+                the_same_news_told_twice_are_the_same_as_once
+                that_it_arrived_is_stronger_than_that_it_was_given_up
+                of_news_told_at_once_the_furthest_is_kept
+                messages_do_not_share_their_news
             }
             changes {
                 each_write_tells_who_wrote_what_over_what

@@ -3,7 +3,7 @@
 use sendoff_host::SystemRng;
 use std::{sync::Arc, time::Duration};
 
-use sendoff_consumers::{Changes, Delivery, Filter, Inbox, Queue, Schedules, Workflows};
+use sendoff_consumers::{Changes, Deliveries, Delivery, Filter, Inbox, Queue, Schedules, Workflows};
 use sendoff_embedded::{Durability, Store, StoreError, StoreOptions};
 use sendoff_events::{Blobs, BoxFuture, Clock, Rng};
 use sendoff_producers::{Outbox, Publisher, Records};
@@ -76,6 +76,10 @@ impl Backend for OnEmbedded {
 
     fn inbox(&self) -> Arc<dyn Inbox> {
         self.store.inbox()
+    }
+
+    fn deliveries(&self) -> Arc<dyn Deliveries> {
+        self.store.deliveries()
     }
 
     fn changes(&self) -> Arc<dyn Changes> {

@@ -8,8 +8,8 @@ use std::{
 
 use bytes::Bytes;
 use sendoff_consumers::{
-    Attributes, Changes, Delivery, FAILURE_ATTRIBUTE, Filter, IdempotencyKey, Inbox, InboxRecord, Queue, Receipt,
-    Schedules, Workflows,
+    Attributes, Changes, Deliveries, Delivery, FAILURE_ATTRIBUTE, Filter, IdempotencyKey, Inbox, InboxRecord, Queue,
+    Receipt, Schedules, Workflows,
 };
 use sendoff_events::{Blobs, BoxFuture, Clock, Rng};
 use sendoff_producers::{Outbox, Publisher, Records};
@@ -17,8 +17,8 @@ use sendoff_producers::{Outbox, Publisher, Records};
 use super::{Backend, WarpClock};
 use crate::{
     memory::{
-        BlobsState, Link, MemoryBlobs, MemoryChanges, MemoryOutbox, MemoryQueue, MemorySchedules, MemoryWorkflows,
-        Planted, QueuesState, RecordsState, Remote, RunsState, TopicState, lock,
+        BlobsState, DeliveriesState, Link, MemoryBlobs, MemoryChanges, MemoryDeliveries, MemoryOutbox, MemoryQueue,
+        MemorySchedules, MemoryWorkflows, Planted, QueuesState, RecordsState, Remote, RunsState, TopicState, lock,
     },
     simulation::{World, WorldRng},
 };
@@ -32,6 +32,7 @@ pub struct OnMemory {
     topic: Arc<Mutex<TopicState>>,
     queues: Arc<Mutex<QueuesState>>,
     inbox: Arc<Mutex<BTreeMap<IdempotencyKey, InboxRecord>>>,
+    deliveries: Arc<Mutex<DeliveriesState>>,
     runs: Arc<Mutex<RunsState>>,
     blobs: Arc<Mutex<BlobsState>>,
 }
@@ -57,6 +58,7 @@ impl OnMemory {
                 topic: Arc::new(Mutex::new(topic)),
                 queues: Arc::default(),
                 inbox: Arc::default(),
+                deliveries: Arc::default(),
                 runs: Arc::default(),
                 blobs,
             }
@@ -109,6 +111,10 @@ impl Backend for OnMemory {
 
     fn inbox(&self) -> Arc<dyn Inbox> {
         Arc::new(self.remote(&self.inbox))
+    }
+
+    fn deliveries(&self) -> Arc<dyn Deliveries> {
+        Arc::new(MemoryDeliveries(self.remote(&self.deliveries)))
     }
 
     fn changes(&self) -> Arc<dyn Changes> {

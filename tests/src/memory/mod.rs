@@ -3,6 +3,7 @@
 
 mod blobs;
 mod changes;
+mod deliveries;
 mod inbox;
 mod queue;
 mod records;
@@ -16,6 +17,7 @@ use sendoff_events::{BoxFuture, Clock, Timestamp, at_millis};
 
 pub use blobs::{BlobsState, MemoryBlobs};
 pub use changes::{ChangesState, MemoryChanges};
+pub use deliveries::{DeliveriesState, MemoryDeliveries};
 pub use inbox::MemoryInbox;
 pub use queue::{MemoryQueue, QueueState};
 pub use records::{MemoryOutbox, MemoryRecords, RecordsState};

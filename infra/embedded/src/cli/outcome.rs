@@ -78,7 +78,7 @@ impl fmt::Display for State {
 pub(crate) async fn of_event(store: &Store, event: EventId) -> Result<Vec<Outcome>, StoreError> {
     // The records first: a message that is gone by the time the messages are read was settled before.
     let records = store.inbox_for_event(event).await?;
-    let messages = store.deliveries(event).await?;
+    let messages = store.event_deliveries(event).await?;
     // Between the two a first attempt may have begun and ended; then the record is there now.
     let late = messages.is_empty() && records.iter().all(|r| r.status == Status::Claimed);
     let records = if late { store.inbox_for_event(event).await? } else { records };

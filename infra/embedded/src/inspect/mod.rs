@@ -135,7 +135,7 @@ impl Store {
     /// # Errors
     ///
     /// When the file can't be read.
-    pub async fn deliveries(&self, id: EventId) -> Result<Vec<EventDelivery>, StoreError> {
+    pub async fn event_deliveries(&self, id: EventId) -> Result<Vec<EventDelivery>, StoreError> {
         let now = millis(self.db.clock.now());
         self.db.read(move |db| rows::deliveries(db, id, now)).await
     }

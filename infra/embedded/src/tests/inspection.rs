@@ -56,7 +56,7 @@ async fn the_deliveries_of_an_event_show_where_it_stands_in_every_queue() {
             _ => {}
         }
     }
-    let found = bench.store.deliveries(event.id).await.unwrap();
+    let found = bench.store.event_deliveries(event.id).await.unwrap();
     let found: Vec<_> = found.iter().map(|d| (d.queue.as_str(), d.receives, d.state.clone())).collect();
     assert_eq!(
         found,

@@ -2,6 +2,7 @@
 
 mod claim_checks;
 mod damage;
+mod deliveries;
 mod endurance;
 mod folder;
 mod inspection;

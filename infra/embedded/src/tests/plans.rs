@@ -2,7 +2,8 @@ use rusqlite::Connection;
 
 use super::Bench;
 use crate::{
-    changes, dead_letters, inbox, inspect, outbox, purge, queue, records, recover, schedules, topics, workflows,
+    changes, dead_letters, deliveries, inbox, inspect, outbox, purge, queue, records, recover, schedules, topics,
+    workflows,
 };
 
 /// These hold one row per queue or reaction, however many events there are.
@@ -12,6 +13,7 @@ fn statements() -> Vec<&'static str> {
     [
         changes::STATEMENTS,
         dead_letters::STATEMENTS,
+        deliveries::STATEMENTS,
         inbox::STATEMENTS,
         inspect::STATEMENTS,
         outbox::STATEMENTS,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sendoff_consumers::{Claim, Claimed, IdempotencyKey, Status};
+use sendoff_consumers::{Claim, Claimed, DeliveryId, DeliveryNews, DeliveryStatus, IdempotencyKey, Status};
 use sendoff_events::{Clock as _, Pointer};
 use sendoff_producers::Expected;
 use serde_json::json;
@@ -92,4 +92,44 @@ async fn changes_go_when_they_are_old_and_every_reaction_has_read_them() {
     bench.clock.advance(91 * DAY);
     assert_eq!(bench.store.purge(Retention::default()).await.unwrap().changes, 2);
     assert_eq!(changes.read("timeline", 10, Duration::ZERO).await.unwrap()[0].new, Some(json!(2)));
+}
+
+#[tokio::test]
+async fn what_providers_told_goes_after_the_record_of_the_message_it_was_about() {
+    let bench = Bench::new();
+    let (inbox, deliveries) = (bench.store.inbox(), bench.store.deliveries());
+    let news = |at| DeliveryNews {
+        status: DeliveryStatus::Delivered,
+        provider: "twilio".into(),
+        provider_id: None,
+        reason: None,
+        at,
+    };
+    let now = bench.clock.now();
+    let key = IdempotencyKey::new("sms", bench.event("crm", None).id);
+    let claim = Claim {
+        key: key.clone(),
+        fence: 1,
+        payload_hash: [7; 32],
+        replay: 0,
+        now,
+        lease_until: now + LEASE,
+        reconcile: false,
+    };
+    let Claimed::Won(mut record) = inbox.claim(&claim).await.unwrap() else { panic!("it was free") };
+    record.status = Status::InDoubt;
+    record.revision += 1;
+    inbox.write(&record).await.unwrap();
+    let kept = DeliveryId::new(key, "ada");
+    let orphan = DeliveryId::new(IdempotencyKey::new("sms", bench.event("crm", None).id), "ada");
+    for id in [&kept, &orphan] {
+        // What a provider says of the time decides nothing.
+        assert_eq!(deliveries.tell(id, &news(now + 10_000 * DAY)).await, Ok(true));
+    }
+    bench.clock.advance(90 * DAY);
+    assert_eq!(bench.store.purge(Retention::default()).await.unwrap(), Purged::default());
+    bench.clock.advance(DAY);
+    assert_eq!(bench.store.purge(Retention::default()).await.unwrap().deliveries, 1);
+    assert_eq!(deliveries.get(&orphan).await, Ok(None));
+    assert!(deliveries.get(&kept).await.unwrap().is_some(), "a doubt is never forgotten, nor what was told of it");
 }
