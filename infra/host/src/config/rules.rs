@@ -1,9 +1,15 @@
 //! The rules that values keep.
 
+mod channels;
+
 use std::{borrow::Cow, net::SocketAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use jiff::SignedDuration;
 use sendoff_consumers::channels::email::{Sender, SmtpUrl};
+
+pub use channels::{
+    WhatsappCarrier, base_url, is_secret, list, name, phone, public_url, rate, secret, whatsapp_carriers,
+};
 
 use super::{Broken, Rule};
 
