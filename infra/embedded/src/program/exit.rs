@@ -2,7 +2,7 @@
 
 use sendoff_host::{Exit, Stopped};
 
-use crate::{OpenError, StoreError, SystemError, sink::MailboxError};
+use crate::{OpenError, StoreError, SystemError, sink::ShelfError};
 
 impl From<OpenError> for Stopped {
     fn from(error: OpenError) -> Self {
@@ -38,12 +38,12 @@ impl From<SystemError> for Stopped {
     }
 }
 
-impl From<MailboxError> for Stopped {
-    fn from(error: MailboxError) -> Self {
+impl From<ShelfError> for Stopped {
+    fn from(error: ShelfError) -> Self {
         let exit = match error {
-            MailboxError::NotFound(_) => Exit::NothingMatched,
-            MailboxError::Ambiguous { .. } => Exit::Usage,
-            MailboxError::Io { .. } => Exit::Unreachable,
+            ShelfError::NotFound { .. } => Exit::NothingMatched,
+            ShelfError::Ambiguous { .. } => Exit::Usage,
+            ShelfError::Io { .. } => Exit::Unreachable,
         };
         Self::new(exit, error)
     }

@@ -10,13 +10,13 @@ use tokio::{
     select,
     time::timeout,
 };
-use uuid::{Builder, Uuid};
 
 use super::{
     Mailbox, SinkLimits,
     data::{self, Taken},
     line::{self, Line},
     session::{Envelope, Session, Step},
+    shelf::fresh_id,
 };
 
 /// The longest command line, generously (RFC 5321 § 4.5.3.1.4: 512 bytes, more with parameters).
@@ -79,7 +79,7 @@ impl Desk {
     /// Stores the mail, and only then says so.
     async fn keep(&self, envelope: Envelope, message: Vec<u8>) -> String {
         let at = at_millis(self.clock.now());
-        let id = self.mail_id(at.as_millisecond());
+        let id = fresh_id(at, &*self.rng);
         let mailbox = self.mailbox.clone();
         let store = tokio::task::spawn_blocking(move || mailbox.store(id, at, &envelope, &message));
         match store.await {
@@ -90,13 +90,6 @@ impl Desk {
             }
             Err(_) => "451 4.3.0 it can't be stored".into(),
         }
-    }
-
-    fn mail_id(&self, millis: i64) -> Uuid {
-        let mut random = [0; 10];
-        random[..8].copy_from_slice(&self.rng.next_u64().to_le_bytes());
-        random[8..].copy_from_slice(&self.rng.next_u64().to_le_bytes()[..2]);
-        Builder::from_unix_timestamp_millis(u64::try_from(millis).unwrap_or(0), &random).into_uuid()
     }
 }
 

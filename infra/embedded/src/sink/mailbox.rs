@@ -1,24 +1,22 @@
 //! Received mails, one file each.
 
-use std::{
-    fs::{self, File},
-    io::{self, Write as _},
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use mail_parser::MessageParser;
 use sendoff_events::Timestamp;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::session::Envelope;
-use crate::db::folder::{create_private, private_file};
+use super::{
+    session::Envelope,
+    shelf::{Shelf, ShelfError, time_of},
+};
 
 /// The mails that the sink of a data folder has received: `mail/{id}.eml`, readable by their owner only. Ids are UUIDs that
 /// sort by time.
 #[derive(Debug, Clone)]
 pub struct Mailbox {
-    folder: PathBuf,
+    shelf: Shelf,
 }
 
 /// A received mail.
@@ -42,30 +40,6 @@ pub struct ReceivedMail {
     pub size: u64,
 }
 
-/// A mail that can't be shown.
-#[derive(Debug, thiserror::Error)]
-pub enum MailboxError {
-    /// There is no such mail.
-    #[error("there is no mail `{0}`; `sendoff mail ls` lists them all")]
-    NotFound(String),
-    /// Several ids begin so.
-    #[error("{count} mails have an id that begins with `{id}`: give more of it")]
-    Ambiguous {
-        /// What was asked for.
-        id: String,
-        /// How many there are.
-        count: usize,
-    },
-    /// The folder or a file in it can't be read or written.
-    #[error("{} can't be used: {source}", path.display())]
-    Io {
-        /// Which one.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
 /// The headers that keep the envelope, in front of the message as it came.
 const ENVELOPE_TO: &str = "X-Envelope-To";
 const ENVELOPE_FROM: &str = "X-Envelope-From";
@@ -76,85 +50,34 @@ impl Mailbox {
     /// The mailbox of a data folder. Its own folder is made when the first mail comes.
     #[must_use]
     pub fn of(data_folder: &Path) -> Self {
-        Self { folder: data_folder.join("mail") }
+        Self { shelf: Shelf::new(data_folder.join("mail"), "eml", "mail", "sendoff mail ls") }
     }
 
     /// All mails, the oldest first.
     ///
     /// # Errors
     ///
-    /// [`MailboxError::Io`].
-    pub fn list(&self) -> Result<Vec<ReceivedMail>, MailboxError> {
-        self.ids()?.iter().map(|id| self.load(*id)).collect()
+    /// [`ShelfError::Io`].
+    pub fn list(&self) -> Result<Vec<ReceivedMail>, ShelfError> {
+        self.shelf.ids()?.iter().map(|id| self.load(*id)).collect()
     }
 
     /// The mail with this id, or with the only id that begins so.
     ///
     /// # Errors
     ///
-    /// [`MailboxError`].
-    pub fn read(&self, id: &str) -> Result<ReceivedMail, MailboxError> {
-        let wanted = id.to_ascii_lowercase();
-        let mut found = self.ids()?;
-        found.retain(|id| id.to_string().starts_with(&wanted));
-        match &*found {
-            [only] => self.load(*only),
-            [] => Err(MailboxError::NotFound(id.into())),
-            several => Err(MailboxError::Ambiguous { id: id.into(), count: several.len() }),
-        }
+    /// [`ShelfError`].
+    pub fn read(&self, id: &str) -> Result<ReceivedMail, ShelfError> {
+        self.load(self.shelf.find(id)?)
     }
 
     /// Stores a mail. When it has returned, the mail survives a crash; before that, nobody sees any of it.
-    pub(super) fn store(
-        &self,
-        id: Uuid,
-        at: Timestamp,
-        envelope: &Envelope,
-        message: &[u8],
-    ) -> Result<(), MailboxError> {
-        let failed = |path: &Path, source| MailboxError::Io { path: path.into(), source };
-        create_private(&self.folder).map_err(|e| failed(&self.folder, e))?;
-        let (path, unfinished) = (self.path(id), self.folder.join(format!(".{id}.tmp")));
-        let write = || -> io::Result<()> {
-            let mut file = private_file().create_new(true).open(&unfinished)?;
-            file.write_all(head(at, envelope).as_bytes())?;
-            file.write_all(message)?;
-            file.sync_all()?;
-            fs::rename(&unfinished, &path)?;
-            File::open(&self.folder)?.sync_all()
-        };
-        write().map_err(|source| {
-            // What can't be removed is hidden by its name, and harmless.
-            let _ = fs::remove_file(&unfinished);
-            failed(&path, source)
-        })
+    pub(super) fn store(&self, id: Uuid, at: Timestamp, envelope: &Envelope, message: &[u8]) -> Result<(), ShelfError> {
+        self.shelf.store(id, &[head(at, envelope).as_bytes(), message])
     }
 
-    fn ids(&self) -> Result<Vec<Uuid>, MailboxError> {
-        let failed = |source| MailboxError::Io { path: self.folder.clone(), source };
-        let entries = match fs::read_dir(&self.folder) {
-            Ok(entries) => entries,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(e) => return Err(failed(e)),
-        };
-        let mut ids = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(failed)?.file_name();
-            let stem = name.to_str().and_then(|name| name.strip_suffix(".eml"));
-            ids.extend(stem.and_then(|stem| Uuid::try_parse(stem).ok()));
-        }
-        ids.sort();
-        Ok(ids)
-    }
-
-    fn path(&self, id: Uuid) -> PathBuf {
-        self.folder.join(format!("{id}.eml"))
-    }
-
-    fn load(&self, id: Uuid) -> Result<ReceivedMail, MailboxError> {
-        let path = self.path(id);
-        let bytes = fs::read(&path).map_err(|source| MailboxError::Io { path, source })?;
-        Ok(parse(id, &bytes))
+    fn load(&self, id: Uuid) -> Result<ReceivedMail, ShelfError> {
+        Ok(parse(id, &self.shelf.load(id)?))
     }
 }
 
@@ -179,7 +102,7 @@ fn parse(id: Uuid, bytes: &[u8]) -> ReceivedMail {
     let part = |text: Option<std::borrow::Cow<'_, str>>| text.map(std::borrow::Cow::into_owned);
     ReceivedMail {
         id: id.to_string(),
-        received_at: received_at(id),
+        received_at: time_of(id),
         to,
         from: first(message.as_ref().and_then(|m| m.from())),
         subject: message.as_ref().and_then(|m| m.subject()).unwrap_or_default().to_owned(),
@@ -207,10 +130,4 @@ fn own_head(bytes: &[u8]) -> (usize, Vec<String>) {
         end += line.len();
     }
     (end, to)
-}
-
-/// The time in a UUID of version 7 (RFC 9562 § 5.7).
-fn received_at(id: Uuid) -> Timestamp {
-    let millis = i64::try_from(id.as_u128() >> 80).unwrap_or_default();
-    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
 }

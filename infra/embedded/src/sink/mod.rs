@@ -1,17 +1,23 @@
-//! Mail during development: an SMTP server inside the process that takes every mail and sends none on, and the mailbox it
-//! fills.
+//! Messages during development: a mail server and the APIs of the other channels' providers inside the process, which take
+//! everything and send nothing on, and where they keep it.
 
 mod address;
 mod command;
 mod connection;
 mod data;
+mod http;
 mod line;
 mod mailbox;
+mod messages;
 mod session;
+mod shelf;
 mod smtp;
 
 #[cfg(test)]
 mod tests;
 
-pub use mailbox::{Mailbox, MailboxError, ReceivedMail};
+pub use http::{HttpSink, SinkAccounts, WEBHOOK_SECRET};
+pub use mailbox::{Mailbox, ReceivedMail};
+pub use messages::{Messages, NoSuchChannel, ReceivedMessage, SinkChannel};
+pub use shelf::ShelfError;
 pub use smtp::{SinkLimits, SmtpSink};

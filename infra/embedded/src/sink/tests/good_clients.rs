@@ -12,7 +12,7 @@ use sendoff_host::SystemClock;
 use tokio::time::timeout;
 
 use super::{DEADLINE, Running, files};
-use crate::sink::{Mailbox, MailboxError};
+use crate::sink::{Mailbox, ShelfError};
 
 #[tokio::test]
 async fn a_mail_from_our_own_provider_arrives_as_it_was_written() {
@@ -63,8 +63,8 @@ async fn mails_are_listed_in_order_and_found_by_the_beginning_of_their_id() {
     assert!(mails.is_sorted_by_key(|mail| mail.received_at));
     assert_eq!(mails[0].size, "Subject: 1\r\n\r\nHello 1\r\n".len() as u64);
     assert_eq!(mails[0].html, None);
-    assert!(matches!(sink.mailbox().read(&mails[0].id[..4]), Err(MailboxError::Ambiguous { count: 3, .. })));
-    assert!(matches!(sink.mailbox().read("../../etc/passwd"), Err(MailboxError::NotFound(_))));
+    assert!(matches!(sink.mailbox().read(&mails[0].id[..4]), Err(ShelfError::Ambiguous { count: 3, .. })));
+    assert!(matches!(sink.mailbox().read("../../etc/passwd"), Err(ShelfError::NotFound { .. })));
 }
 
 #[tokio::test]
