@@ -11,6 +11,7 @@ mod channels;
 mod conformance;
 mod crash;
 mod faults;
+mod inbox_table;
 mod long_delays;
 mod matrix;
 mod protocol;

@@ -1,4 +1,4 @@
-//! What the two DynamoDB tables are made of: their keys, the attributes that the service itself knows, and the index. The
+//! What the two DynamoDB tables are made of: their keys, the attributes that the service itself knows, and the indexes. The
 //! template, the streams and the adapters take the names from here.
 
 /// The table of records, request keys and the outbox.
@@ -33,11 +33,29 @@ pub mod records {
     pub const EVENT: &str = "e#";
 }
 
-/// The table of inbox records. The names are those of AWS Lambda Powertools, so that a consumer written with it can share the
-/// table.
+/// The table of inbox records, and of what else is kept per message or per provider. The names are those of AWS Lambda
+/// Powertools, so that a consumer written with it can share the table.
+///
+/// | item | `id` |
+/// |---|---|
+/// | inbox record | the idempotency key, `{consumer}/{event id}` |
+/// | delivery record | `delivery#{consumer}/{event id}/{step}` |
+/// | what a rate limit has let through | `rate#{bucket}` |
 pub mod inbox {
-    /// The key, a string: the idempotency key.
+    /// The key, a string.
     pub const ID: &str = "id";
     /// The TTL attribute: when DynamoDB may delete the item, in seconds since 1970.
     pub const EXPIRATION: &str = "expiration";
+    /// The index of records that are in doubt. It projects the keys only.
+    pub const DOUBTS_INDEX: &str = "doubts";
+    /// The index's partition key, a string: the consumer. Only a record in doubt has it, so the index holds nothing else and
+    /// costs nothing else a write.
+    pub const DOUBT: &str = "doubt";
+    /// The index's sort key, a number: since when the oldest of its steps has been in doubt, in milliseconds since 1970.
+    pub const DOUBT_SINCE: &str = "doubt_since";
+
+    /// What the id of a delivery record begins with.
+    pub const DELIVERY: &str = "delivery#";
+    /// What the id of a rate limit's item begins with.
+    pub const RATE: &str = "rate#";
 }

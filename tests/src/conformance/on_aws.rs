@@ -166,12 +166,23 @@ async fn make_records(aws: &Aws, name: &str) -> String {
 }
 
 async fn make_inbox(aws: &Aws, name: &str) {
+    use tables::inbox::{DOUBT, DOUBT_SINCE, DOUBTS_INDEX, ID};
+    let doubts = GlobalSecondaryIndex::builder()
+        .index_name(DOUBTS_INDEX)
+        .key_schema(key(DOUBT, KeyType::Hash))
+        .key_schema(key(DOUBT_SINCE, KeyType::Range))
+        .projection(Projection::builder().projection_type(ProjectionType::KeysOnly).build())
+        .build()
+        .expect("complete");
     aws.dynamodb()
         .create_table()
         .table_name(name)
         .billing_mode(BillingMode::PayPerRequest)
-        .attribute_definitions(attribute(tables::inbox::ID, ScalarAttributeType::S))
-        .key_schema(key(tables::inbox::ID, KeyType::Hash))
+        .attribute_definitions(attribute(ID, ScalarAttributeType::S))
+        .attribute_definitions(attribute(DOUBT, ScalarAttributeType::S))
+        .attribute_definitions(attribute(DOUBT_SINCE, ScalarAttributeType::N))
+        .key_schema(key(ID, KeyType::Hash))
+        .global_secondary_indexes(doubts)
         .send()
         .await
         .expect("a table");

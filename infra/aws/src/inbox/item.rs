@@ -8,13 +8,16 @@
 //! | `expiration` | from then on there is no record. Absent while it is claimed or in doubt |
 //! | `data` | the result of what was done: `null` |
 //! | `validation` | the hash of the payload |
+//!
+//! A record of which a step is in doubt stands in the index of doubts besides, by two attributes that no other one has.
 
 use sendoff_consumers::{IdempotencyKey, InboxRecord, Status, StepState};
+use sendoff_events::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     item::{Damage, Item, hex},
-    tables::inbox::{EXPIRATION, ID},
+    tables::inbox::{DOUBT, DOUBT_SINCE, EXPIRATION, ID},
 };
 
 pub(super) const STATUS: &str = "status";
@@ -81,7 +84,16 @@ pub(super) fn item(record: &InboxRecord) -> Result<Item, Damage> {
     if record.status == Status::Claimed && record.steps.values().all(|step| step.state != StepState::Sending) {
         item = item.with_moment(IN_PROGRESS_EXPIRATION, record.lease_until);
     }
+    if let Some(since) = in_doubt_since(record) {
+        item = item.with_text(DOUBT, record.key.consumer()).with_moment(DOUBT_SINCE, since);
+    }
     Ok(if record.status == Status::Done { item.with_text(DATA, "null") } else { item })
+}
+
+/// Since when a step has been in doubt, the longest. A step that is being sent isn't yet: most are done in a moment.
+fn in_doubt_since(record: &InboxRecord) -> Option<Timestamp> {
+    let doubts = record.steps.values().filter(|step| step.state == StepState::InDoubt);
+    doubts.map(|step| step.at).min()
 }
 
 /// The record in an item of ours.
@@ -134,7 +146,7 @@ fn payload_hash(text: &str) -> Result<[u8; 32], Damage> {
 #[cfg(test)]
 mod tests {
     use sendoff_consumers::{Attempt, Class, Step, Steps};
-    use sendoff_events::{EventId, Timestamp};
+    use sendoff_events::EventId;
 
     use super::*;
 
@@ -208,6 +220,26 @@ mod tests {
         assert_eq!(taken_over(&given(Status::Failed)), (INPROGRESS.into(), None));
         assert_eq!(taken_over(&given(Status::Done)), (COMPLETED.into(), None));
         assert_eq!(item(&given(Status::Done)).unwrap().optional_text("data"), Some("null"));
+    }
+
+    #[test]
+    fn only_what_is_in_doubt_stands_in_the_index_of_doubts() {
+        let doubted = |record: &InboxRecord| {
+            let item = item(record).unwrap();
+            (item.optional_text(DOUBT).map(str::to_owned), item.optional_number::<i64>(DOUBT_SINCE).unwrap())
+        };
+        for state in [StepState::Pending, StepState::Sending, StepState::Done, StepState::Skipped, StepState::Failed] {
+            let steps = Steps::from([("x".into(), step(state))]);
+            let record = InboxRecord { steps, ..given(Status::Claimed) };
+            assert_eq!(doubted(&record), (None, None), "{state:?}");
+        }
+        let later = Step { at: at(9), ..step(StepState::InDoubt) };
+        for status in [Status::Claimed, Status::InDoubt] {
+            let steps =
+                [("x".into(), later.clone()), ("y".into(), step(StepState::InDoubt)), ("z".into(), later.clone())];
+            let record = InboxRecord { steps: Steps::from(steps), ..given(status) };
+            assert_eq!(doubted(&record), (Some("email".into()), Some(1_790_000_000_003)), "{status:?}");
+        }
     }
 
     #[test]

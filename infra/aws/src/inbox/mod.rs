@@ -34,8 +34,17 @@ impl Store {
     /// The idempotency records.
     #[must_use]
     pub fn inbox(&self) -> Arc<dyn Inbox> {
+        Arc::new(self.dynamo_inbox())
+    }
+
+    pub(crate) fn dynamo_inbox(&self) -> DynamoInbox {
+        DynamoInbox { table: self.inbox_table() }
+    }
+
+    /// The table of inbox records and of what stands beside them.
+    pub(crate) fn inbox_table(&self) -> Table {
         let (clock, rng) = (Arc::clone(&self.clock), Arc::clone(&self.rng));
-        Arc::new(DynamoInbox { table: Table::new(self.aws.clone(), &self.resources.inbox_table, clock, rng) })
+        Table::new(self.aws.clone(), &self.resources.inbox_table, clock, rng)
     }
 }
 
