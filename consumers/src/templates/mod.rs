@@ -11,6 +11,7 @@
 
 mod brand;
 mod catalogue;
+mod check;
 mod clean;
 mod engine;
 mod error;
@@ -20,6 +21,8 @@ mod mail;
 mod paragraphs;
 mod place;
 mod push;
+mod rendered;
+mod samples;
 mod sms;
 mod sources;
 mod whatsapp;
@@ -38,9 +41,12 @@ use sources::Source;
 use whatsapp_file::WhatsappFile;
 
 pub use catalogue::{TemplateFile, TemplateInfo};
+pub use check::{CheckReport, Finding};
 pub use error::{TemplateError, TemplateProblems};
 pub use mail::MailContent;
 pub use push::PushContent;
+pub use rendered::Rendered;
+pub use samples::{Sample, samples};
 pub use sources::Origin;
 
 /// All templates, compiled: the standard ones, and an operator's own.

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use super::{MailContent, TemplateError, Templates, engine};
 
 mod channels;
+mod check;
 mod folder;
 mod look;
 
