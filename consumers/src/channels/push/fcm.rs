@@ -15,7 +15,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Push, ServiceAccount,
-    account::secure_url,
     classify::{NAME, classify},
     token::{Token, Tokens},
 };
@@ -23,7 +22,7 @@ use crate::{
     Doubt, NotSent, SendOutcome,
     channels::{
         Provider,
-        http::{HttpClient, HttpError, HttpRequest, HttpResponse},
+        http::{HttpClient, HttpError, HttpRequest, HttpResponse, base_url},
     },
 };
 
@@ -50,19 +49,18 @@ impl FcmPush {
     /// Where FCM is.
     pub const BASE_URL: &'static str = "https://fcm.googleapis.com";
 
-    /// Sends for the project of `account` through the FCM at `base_url`.
+    /// Sends for the project of `account` through the FCM at `base`.
     ///
     /// # Errors
     ///
-    /// [`FcmUrlError`] when `base_url` is not an address that secrets may be sent to.
+    /// [`FcmUrlError`] when `base` is not an address that secrets may be sent to.
     pub fn new(
         account: ServiceAccount,
-        base_url: &str,
+        base: &str,
         http: HttpClient,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, FcmUrlError> {
-        let base = secure_url(base_url).ok_or_else(|| FcmUrlError(base_url.to_owned()))?;
-        let base = base.as_str().trim_end_matches('/');
+        let base = base_url(base).ok_or_else(|| FcmUrlError(base.to_owned()))?;
         let tokens = Tokens::new(account, http.clone(), clock);
         let url = format!("{base}/v1/projects/{}/messages:send", tokens.project());
         Ok(Self { tokens, http, url })

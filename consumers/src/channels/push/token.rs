@@ -127,7 +127,7 @@ impl Tokens {
             .append_pair("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer")
             .append_pair("assertion", assertion.expose_secret())
             .finish();
-        HttpRequest::new(Method::POST, self.account.token_uri.clone())
+        HttpRequest::new(Method::POST, &self.account.token_uri)
             .body(body)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded", false)
             .and_then(|request| request.header(ACCEPT, "application/json", false))
