@@ -15,6 +15,7 @@ type Document = (&'static str, fn() -> String);
 const DOCUMENTS: &[Document] = &[
     ("docs/BACKENDS.md", sendoff_tests::conformance::document),
     ("docs/CONFIG.md", || sendoff_embedded::config::reference() + &sendoff_aws::settings::reference()),
+    ("docs/DELIVERY.md", sendoff_tests::matrix::document),
     ("docs/DEPLOY.md", sendoff_tests::cost::document),
     ("docs/EVENTS.md", sendoff_events::reference),
     ("docs/asyncapi.json", || pretty(&sendoff_events::asyncapi())),

@@ -3,12 +3,14 @@
 
 #![expect(clippy::expect_used, reason = "a cell that can't be run is no result")]
 
+mod document;
 mod drive;
 mod mail;
 mod table;
 
 use std::fmt;
 
+pub use document::document;
 pub use table::table;
 
 /// What a message that may have been sent is to be, when nobody knows.

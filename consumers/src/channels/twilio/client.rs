@@ -14,7 +14,7 @@ use url::form_urlencoded;
 
 use super::{
     attempts::Attempts,
-    outcome::classify,
+    classify::classify,
     sender::{TwilioSender, WHATSAPP},
     settings::{TwilioSettings, TwilioSettingsError},
 };

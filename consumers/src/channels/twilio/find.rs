@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sendoff_events::Timestamp;
 
-use super::{NAME, Twilio, listing::Listed, outcome::describe, sender::TwilioSender, status::status};
+use super::{NAME, Twilio, classify::describe, listing::Listed, sender::TwilioSender, status::status};
 use crate::{DeliveryStatus, Doubt, Found, channels::PhoneNumber};
 
 /// How long before a doubt is recorded its message may have come to be: the longest request, and clocks that differ.

@@ -2,7 +2,7 @@
 //! (<https://www.twilio.com/docs/messaging/api/message-resource>).
 //!
 //! It knows no idempotency key: what was posted twice is sent twice. So nothing is posted a second time unless it is certain
-//! that the first one wasn't taken, and what each answer means is written in one table: `outcome.rs`.
+//! that the first one wasn't taken, and what each answer means is written in one table: `classify.rs`.
 //!
 //! # What `find` can tell
 //!
@@ -20,16 +20,16 @@
 //!   shortening, the prefix of trial accounts), more than 500 messages, an error, too early.
 
 mod attempts;
+mod classify;
 mod client;
 mod find;
 mod listing;
-mod outcome;
 mod sender;
 mod settings;
 mod status;
 
+pub use classify::{describe, is_gone};
 pub(crate) use client::{Route, Twilio};
-pub use outcome::{describe, is_gone};
 pub(crate) use sender::is_sid;
 pub use sender::{TwilioSender, TwilioSenderError};
 pub use settings::{AccountSid, AccountSidError, TwilioSettings, TwilioSettingsError};

@@ -1,16 +1,16 @@
 //! WhatsApp messages through Meta's own Cloud API.
 //!
 //! It knows no idempotency key and can't be asked for what it was sent: a doubt is settled by its callbacks, in which the
-//! message's idempotency key comes back, or by a person. What each answer means is written in one table: `outcome.rs`.
+//! message's idempotency key comes back, or by a person. What each answer means is written in one table: `classify.rs`.
 
 mod body;
-mod outcome;
+mod classify;
 
 use std::fmt;
 
 use body::Body;
-use outcome::classify;
-pub use outcome::is_gone;
+use classify::classify;
+pub use classify::is_gone;
 use reqwest::{
     Method,
     header::{AUTHORIZATION, CONTENT_TYPE},

@@ -1,0 +1,46 @@
+//! `docs/DELIVERY.md`: what the outcomes mean, the tables of codes from the code itself, and the matrix as it was just run.
+
+use super::{run, table};
+
+/// Each channel's table of codes stands at the head of the file that classifies by it.
+const TABLES: [(&str, &str); 5] = [
+    ("Email (SMTP)", include_str!("../../../consumers/src/channels/email/classify.rs")),
+    ("SMS and WhatsApp through Twilio", include_str!("../../../consumers/src/channels/twilio/classify.rs")),
+    ("WhatsApp through Meta", include_str!("../../../consumers/src/channels/whatsapp/meta/classify.rs")),
+    ("Push (FCM)", include_str!("../../../consumers/src/channels/push/classify.rs")),
+    ("Webhooks", include_str!("../../../consumers/src/channels/webhook/classify.rs")),
+];
+
+/// The document. Runs the whole matrix, which takes some seconds.
+///
+/// # Panics
+///
+/// When the matrix can't be run, or a cell breaks a promise.
+#[must_use]
+pub fn document() -> String {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let cells = runtime.block_on(run());
+    let broken: Vec<String> = cells.iter().filter_map(|cell| cell.check().err()).collect();
+    assert!(broken.is_empty(), "the matrix breaks its promises:\n{}", broken.join("\n"));
+    let mut page = include_str!("opening.md").to_owned();
+    page.push_str("## The codes\n");
+    for (title, source) in TABLES {
+        page.push_str(&format!("\n### {title}\n\n{}", head(source)));
+    }
+    page.push_str(
+        "\n## The fault matrix\n\n\
+         Every fault of every peer, once and lasting, under both policies: run over real sockets, and counted by what the *peer* took.\n\
+         Under `Hold` no peer ever takes a message twice. None is lost: what the peer never took is a dead letter, a doubt or waits in\n\
+         its queue. Here nobody calls back and nobody decides; only Twilio can be asked.\n",
+    );
+    page.push_str(&table(&cells));
+    page
+}
+
+/// The description at the head of a source file, without its first line, as Markdown.
+fn head(source: &str) -> String {
+    let lines = source.lines().take_while(|line| line.starts_with("//!")).skip(1);
+    let text: Vec<&str> =
+        lines.map(|line| line.trim_start_matches("//!").strip_prefix(' ').unwrap_or_default()).collect();
+    format!("{}\n", text.join("\n").trim())
+}
