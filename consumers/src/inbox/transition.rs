@@ -36,6 +36,8 @@ pub fn claim(stored: Option<InboxRecord>, claim: &Claim) -> (Claimed, Option<Inb
             let until = stored.lease_until;
             (if stored.fence == claim.fence { Claimed::Won(stored) } else { Claimed::Busy { until } }, None)
         }
+        // Our own claim, which has found nothing out since.
+        Status::InDoubt if claim.reconcile && stored.fence == claim.fence => (Claimed::Settled(stored), None),
         // It stays in doubt until it is settled: its message may be a dead letter, and whoever looks into it may vanish.
         Status::InDoubt if claim.reconcile => {
             let attempts = stored.attempts;

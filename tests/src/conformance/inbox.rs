@@ -171,13 +171,13 @@ pub(super) async fn only_a_claim_to_reconcile_takes_what_is_in_doubt_and_it_uses
     assert_eq!(plain, Claimed::Settled(record.clone()));
     let of = Claim { reconcile: true, ..claim_of(&record.key, 4, moment(200)) };
     let taken = won(backend, &of).await;
-    assert_eq!((taken.status, taken.attempts, taken.lease_until), (Status::Claimed, 2, of.lease_until));
+    assert_eq!((taken.status, taken.attempts, taken.lease_until), (Status::InDoubt, 2, of.lease_until));
     assert_eq!(taken.steps, record.steps, "a doubt stays a doubt until it is settled");
     assert_eq!(stored(backend, &record.key).await, taken);
     // Its answer was lost: it is answered alike.
     assert_eq!(won(backend, &of).await, taken);
     // And once it has found nothing out, the same claim doesn't ask again.
-    let still = InboxRecord { status: Status::InDoubt, revision: taken.revision + 1, ..taken };
+    let still = InboxRecord { lease_until: of.now, revision: taken.revision + 1, ..taken };
     write(backend, &still).await;
     assert_eq!(claim(backend, &of).await, Claimed::Settled(still.clone()));
     let next = won(backend, &Claim { reconcile: true, ..claim_of(&record.key, 5, moment(300)) }).await;
@@ -185,7 +185,7 @@ pub(super) async fn only_a_claim_to_reconcile_takes_what_is_in_doubt_and_it_uses
 }
 
 pub(super) async fn a_claim_to_reconcile_is_otherwise_like_any_other(backend: &dyn Backend) {
-    let reconcile = |key, fence, now| Claim { reconcile: true, ..claim_of(key, fence, now) };
+    let reconcile = |key: &IdempotencyKey, fence, now| Claim { reconcile: true, ..claim_of(key, fence, now) };
     let of = reconcile(&key_of(backend), 1, moment(0));
     assert_eq!(won(backend, &of).await.attempts, 1);
     let busy = claim(backend, &reconcile(&of.key, 2, moment(59))).await;

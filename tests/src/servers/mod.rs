@@ -5,6 +5,7 @@
 
 mod emulator;
 mod mail;
+mod meta;
 mod node;
 mod peer;
 mod process;
@@ -12,9 +13,11 @@ mod python;
 mod redis;
 mod script;
 mod scripted_mail;
+mod twilio;
 
 pub use emulator::Emulator;
 pub use mail::MailServer;
+pub use meta::{MetaMessage, MetaStub};
 pub use node::node_modules;
 pub use peer::{Answer, Asked, Peer, Served};
 pub use process::{Server, free_port};
@@ -22,3 +25,4 @@ pub use python::venv;
 pub use redis::Redis;
 pub use script::{PeerFault, Script};
 pub use scripted_mail::ScriptedMail;
+pub use twilio::{TwilioMessage, TwilioStub};

@@ -1,3 +1,8 @@
-//! The providers' clients against peers that do as a script says, over real sockets.
+//! The providers of the channels against peers that do as a script says, over real sockets.
 
 mod client;
+mod find;
+mod given;
+mod matrix;
+mod openapi;
+mod refusals;

@@ -13,7 +13,7 @@
 //! | 1, 2, 131000, 131016 | **unknown** | an error of the server's, whatever its status |
 //! | 131026, 130472, 130497, 131021, 131049 | permanent | this recipient can't be reached, or Meta chose not to |
 //! | 131047 | permanent | outside of the 24-hour window, where only templates may be sent |
-//! | 100, 131008, 131009, 131051, 132000…132016, 132068, 132069, 135000 | permanent | this content can't be sent |
+//! | 100, 131008, 131009, 131051, 132000…132018, 132068, 132069, 135000 | permanent | this content can't be sent |
 //!
 //! By HTTP status: 2xx sent; 3xx, 401, 403, 404, 405, 407 unavailable; 429 throttled; 408 and 5xx unknown; other 4xx
 //! permanent. Without an answer unknown; without a connection unavailable.
@@ -47,7 +47,7 @@ const fn meaning(code: u32, subcode: Option<u32>) -> Option<Meaning> {
         (368 | 131_031 | 131_037 | 131_042 | 131_057, _) => Meaning::Unavailable,
         (1 | 2 | 131_000 | 131_016, _) => Meaning::Unknown,
         (130_472 | 130_497 | 131_021 | 131_026 | 131_047 | 131_049, _) => Meaning::Permanent,
-        (100 | 131_008 | 131_009 | 131_051 | 132_000..=132_016 | 132_068 | 132_069 | 135_000, _) => Meaning::Permanent,
+        (100 | 131_008 | 131_009 | 131_051 | 132_000..=132_018 | 132_068 | 132_069 | 135_000, _) => Meaning::Permanent,
         _ => return None,
     })
 }
