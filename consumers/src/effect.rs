@@ -1,6 +1,6 @@
 //! What an attempt to do something in the world came to.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, cmp::Reverse, time::Duration};
 
 use sendoff_events::Timestamp;
 
@@ -122,7 +122,8 @@ pub enum Once {
 }
 
 /// Combines what became of several steps: if one is to be retried or snoozed, all are (those that are done will be skipped);
-/// else a doubt is told before a rejection. `Ok` when every step is done.
+/// else a doubt is told before a rejection. Of several that wait for a date the earliest counts, so that none waits for another.
+/// `Ok` when every step is done.
 ///
 /// # Errors
 ///
@@ -137,8 +138,47 @@ pub fn join_outcomes(outcomes: impl IntoIterator<Item = Result<Once, HandlerErro
             HandlerError::Reject { .. } => 0,
         }
     }
-    match outcomes.into_iter().filter_map(Result::err).max_by_key(urgency) {
-        None => Ok(()),
-        Some(error) => Err(error),
+    /// Without a date it comes back soon, by the policy's backoff.
+    fn soonest(error: &HandlerError) -> Reverse<Option<Timestamp>> {
+        match error {
+            HandlerError::Snooze { until, .. } | HandlerError::Pause { until, .. } => Reverse(*until),
+            _ => Reverse(None),
+        }
+    }
+    let errors = outcomes.into_iter().filter_map(Result::err);
+    errors.max_by_key(|error| (urgency(error), soonest(error))).map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snooze(until: Option<i64>) -> Result<Once, HandlerError> {
+        let until = until.map(|second| Timestamp::from_second(second).unwrap());
+        Err(HandlerError::Snooze { until, source: "waits".into() })
+    }
+
+    #[test]
+    fn of_several_that_wait_the_earliest_date_counts() {
+        for (dates, earliest) in
+            [(vec![Some(30), Some(10), Some(20)], Some(10)), (vec![Some(10)], Some(10)), (vec![Some(30), None], None)]
+        {
+            let joined = join_outcomes(dates.iter().map(|date| snooze(*date)));
+            let Err(HandlerError::Snooze { until, .. }) = joined else { panic!("{joined:?}") };
+            assert_eq!(until.map(Timestamp::as_second), earliest, "{dates:?}");
+        }
+    }
+
+    #[test]
+    fn the_most_urgent_outcome_counts_and_nothing_is_left_of_none() {
+        let retry = || Err(HandlerError::Retry { after: None, source: "failed".into() });
+        let doubt = || Err(HandlerError::InDoubt { source: "unknown".into() });
+        let reject = || Err(HandlerError::Reject { reason: "refused".into(), source: "no".into() });
+        let joined = join_outcomes([snooze(Some(1)), Ok(Once::Ran), retry(), doubt(), reject()]);
+        assert!(matches!(joined, Err(HandlerError::Retry { .. })), "{joined:?}");
+        let joined = join_outcomes([reject(), doubt(), Ok(Once::Ran)]);
+        assert!(matches!(joined, Err(HandlerError::InDoubt { .. })), "{joined:?}");
+        assert!(join_outcomes([Ok(Once::Ran), Ok(Once::AlreadyDone)]).is_ok());
+        assert!(join_outcomes([]).is_ok());
     }
 }

@@ -130,6 +130,11 @@ pub struct App {
     /// The workflow that each new submission starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workflow: Option<AppWorkflow>,
+    /// The ids of its webhook endpoints, sorted, so that whoever handles one of its events need not search for them. Kept by the
+    /// operations on webhooks, in the same commit as the endpoints; nobody else sets it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
+    pub webhooks: Vec<String>,
 }
 
 /// A mail template that an app's author wrote: Jinja syntax over `app`, `user`, `author` and `submission`. A variable that

@@ -95,7 +95,7 @@ fn read(body: Value, app_id: &AppId) -> Result<App, Problem> {
         }
         Some(AppWorkflow { name: name?, version: version?, steps })
     });
-    fields.finish(|| Some(App { name: name?, owners, submission_mail, workflow }))
+    fields.finish(|| Some(App { name: name?, owners, submission_mail, workflow, webhooks: Vec::new() }))
 }
 
 fn word(value: Value) -> Result<String, String> {
