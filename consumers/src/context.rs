@@ -115,6 +115,37 @@ impl Context {
         self.attempt
     }
 
+    /// Whether the message was replayed: it was dead-lettered before, and others may have acted since.
+    #[must_use]
+    pub fn is_replay(&self) -> bool {
+        self.ledger().record.replay > 0
+    }
+
+    /// What is known of a step, if it has begun.
+    #[must_use]
+    pub fn state_of(&self, step: &str) -> Option<StepState> {
+        self.ledger().record.steps.get(step).map(|step| step.state)
+    }
+
+    /// Records that a step is left out for good, and why. Nothing begins, so the inbox need not be told first. Of a step that
+    /// has begun nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`HandlerError::InDoubt`] when an earlier attempt at the step may have had its effect: that is for
+    /// [`once_or_found`](Self::once_or_found) to settle. [`HandlerError::Reject`] when it has failed, or is running.
+    pub fn skip(&self, step: &str, reason: &str) -> Result<Once, HandlerError> {
+        let _running = self.enter(step)?;
+        match self.look_up(step)? {
+            Known::Done => Ok(Once::AlreadyDone),
+            Known::Doubt(_) => Err(HandlerError::InDoubt { source: reason.into() }),
+            Known::New => {
+                self.set(step, StepState::Skipped, By::default(), Some(reason.into()));
+                Ok(Once::Ran)
+            }
+        }
+    }
+
     /// Runs an effect at most once per `step` as far as that can be known, and keeps a record of what became of it.
     ///
     /// `effect` gets the idempotency key `consumer/event-id/step` to pass on to the provider. Under
