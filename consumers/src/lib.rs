@@ -34,6 +34,7 @@ mod rates;
 pub mod reactions;
 mod reactor;
 mod router;
+pub mod routing;
 mod schedules;
 mod stop;
 pub mod templates;
