@@ -16,10 +16,11 @@ use sendoff_producers::{
 use serde_json::Value;
 
 use crate::{
-    Attributes, Claim, Claimed, Delivery, Doubt, IdempotencyKey, Inbox, InboxError, InboxRecord, NewRun, NoMeter,
-    Receipt, RouterPorts, Run, RunStatus, SendOutcome, Started, WorkflowError, Workflows,
-    channels::{Provider, email::Mail},
-    transition,
+    Attributes, Claim, Claimed, Deliveries, DeliveriesError, Delivery, DeliveryId, DeliveryNews, DeliveryRecord, Doubt,
+    Found, IdempotencyKey, Inbox, InboxError, InboxRecord, NewRun, NoMeter, Receipt, RouterPorts, Run, RunStatus,
+    SendOutcome, Started, WorkflowError, Workflows,
+    channels::{Provider, email::Mail, push::Push, sms::Sms, webhook::Webhook, whatsapp::Whatsapp},
+    merge, transition,
 };
 
 pub(crate) fn tenant() -> TenantId {
@@ -120,7 +121,12 @@ impl Records for MemoryRecords {
             let mut versions = Vec::new();
             for write in work.writes {
                 let found = records.get(&write.key).map(|r| r.version);
-                if write.expected == Expected::Absent && found.is_some() {
+                let fits = match write.expected {
+                    Expected::Absent => found.is_none(),
+                    Expected::Version(version) => found == Some(version),
+                    Expected::Any => true,
+                };
+                if !fits {
                     return Err(CommitError::Conflict { key: write.key, expected: write.expected, found });
                 }
                 let version = found.unwrap_or(0) + 1;
@@ -164,31 +170,101 @@ impl Inbox for MemoryInbox {
     }
 }
 
-/// Keeps what it is given; answers a recipient as it was told, once, and with "sent" otherwise.
+/// News of messages as a map.
 #[derive(Default)]
-pub(crate) struct FakeProvider {
-    pub(crate) mails: Mutex<Vec<Mail>>,
-    pub(crate) answers: Mutex<BTreeMap<String, SendOutcome>>,
-}
+pub(crate) struct MemoryDeliveries(pub(crate) Mutex<BTreeMap<DeliveryId, DeliveryRecord>>);
 
-impl FakeProvider {
-    pub(crate) fn recipients(&self) -> Vec<String> {
-        self.mails.lock().unwrap().iter().map(|mail| mail.to.expose().expose().to_owned()).collect()
+impl Deliveries for MemoryDeliveries {
+    fn tell<'a>(&'a self, id: &'a DeliveryId, news: &'a DeliveryNews) -> BoxFuture<'a, Result<bool, DeliveriesError>> {
+        Box::pin(async move {
+            let mut records = self.0.lock().unwrap();
+            let newer = merge(records.get(id), news);
+            let changed = newer.is_some();
+            newer.into_iter().for_each(|newer| drop(records.insert(id.clone(), newer)));
+            Ok(changed)
+        })
+    }
+
+    fn get<'a>(&'a self, id: &'a DeliveryId) -> BoxFuture<'a, Result<Option<DeliveryRecord>, DeliveriesError>> {
+        Box::pin(async move { Ok(self.0.lock().unwrap().get(id).cloned()) })
     }
 }
 
-impl Provider<Mail> for FakeProvider {
+/// A message of any kind, as far as the fake provider looks into it.
+pub(crate) trait Addressed: Clone + Send + Sync {
+    fn to(&self) -> String;
+}
+
+impl Addressed for Mail {
+    fn to(&self) -> String {
+        self.to.expose().expose().to_owned()
+    }
+}
+
+impl Addressed for Sms {
+    fn to(&self) -> String {
+        self.to.expose().expose().to_owned()
+    }
+}
+
+impl Addressed for Whatsapp {
+    fn to(&self) -> String {
+        self.to.expose().expose().to_owned()
+    }
+}
+
+impl Addressed for Push {
+    fn to(&self) -> String {
+        self.token.expose().clone()
+    }
+}
+
+impl Addressed for Webhook {
+    fn to(&self) -> String {
+        self.url.clone()
+    }
+}
+
+/// Keeps what it is given; answers a recipient as it was told, once, and with "sent" otherwise. Asked about a doubt it says
+/// what it was told to, or that it can't tell.
+pub(crate) struct FakeProvider<M> {
+    pub(crate) sent: Mutex<Vec<M>>,
+    pub(crate) answers: Mutex<BTreeMap<String, SendOutcome>>,
+    pub(crate) finds: Mutex<Option<Found>>,
+}
+
+impl<M> Default for FakeProvider<M> {
+    fn default() -> Self {
+        Self { sent: Mutex::default(), answers: Mutex::default(), finds: Mutex::default() }
+    }
+}
+
+impl<M: Addressed> FakeProvider<M> {
+    pub(crate) fn recipients(&self) -> Vec<String> {
+        self.sent.lock().unwrap().iter().map(Addressed::to).collect()
+    }
+
+    pub(crate) fn answer(&self, to: &str, outcome: SendOutcome) {
+        self.answers.lock().unwrap().insert(to.to_owned(), outcome);
+    }
+}
+
+impl<M: Addressed> Provider<M> for FakeProvider<M> {
     fn name(&self) -> &'static str {
         "fake"
     }
 
-    fn send<'a>(&'a self, mail: &'a Mail, _: Option<&'a Doubt>) -> BoxFuture<'a, SendOutcome> {
+    fn send<'a>(&'a self, message: &'a M, _: Option<&'a Doubt>) -> BoxFuture<'a, SendOutcome> {
         Box::pin(async move {
-            let to = mail.to.expose().expose().to_owned();
-            self.mails.lock().unwrap().push(mail.clone());
+            let to = message.to();
+            self.sent.lock().unwrap().push(message.clone());
             let told = self.answers.lock().unwrap().remove(&to);
             told.unwrap_or(SendOutcome::Sent { provider: None, provider_id: Some(format!("queued for {}", to.len())) })
         })
+    }
+
+    fn find<'a>(&'a self, _: &'a M, _: &'a Doubt) -> BoxFuture<'a, Found> {
+        Box::pin(async move { self.finds.lock().unwrap().clone().unwrap_or(Found::CannotTell) })
     }
 }
 

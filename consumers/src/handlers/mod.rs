@@ -1,10 +1,21 @@
-//! The jobs that come with Sendoff. One file each: what it handles, how, and one `async fn`.
+//! The jobs that come with Sendoff: telling people, calling webhooks, starting workflows.
+//!
+//! [`Tell`] tells people of an event on one channel. It is put together from a [`Notice`] (what happened, whom it concerns) and
+//! a [`Way`] (the channel), so that a new event or a new channel is one short file.
 
-mod email;
-mod email_app_assigned;
-mod email_submission_created;
+mod desk;
+mod forget;
+mod letter;
 mod look_up;
-mod standard;
+mod notice;
+mod notices;
+mod post;
+mod tell;
+mod turn;
+mod way;
+mod ways;
+mod webhooks;
+mod with;
 mod workflow_kickoff;
 
 #[cfg(test)]
@@ -12,8 +23,11 @@ pub(crate) mod doubles;
 #[cfg(test)]
 mod tests;
 
-pub use email::EmailDesk;
-pub use email_app_assigned::EmailAppAssigned;
-pub use email_submission_created::EmailSubmissionCreated;
-pub use standard::{standard, with_email};
+pub use desk::Desk;
+pub use notice::{Notice, Story};
+pub use tell::Tell;
+pub use way::{Address, Draft, Way, Writing};
+pub use ways::{ByEmail, ByPush, BySms, ByWhatsapp};
+pub use webhooks::{CallWebhooks, OfApp};
+pub use with::{with_email, with_push, with_sms, with_webhook, with_whatsapp};
 pub use workflow_kickoff::WorkflowKickoff;

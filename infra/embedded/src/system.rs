@@ -3,19 +3,23 @@
 mod error;
 mod mail;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 pub use error::SystemError;
 use sendoff_consumers::{
     Consumer, NoMeter, ReactionContext, Reactor, Router, RouterError, RouterPorts, Stop, Worker, WorkerSettings,
-    handlers::{EmailDesk, WorkflowKickoff, standard},
+    handlers::{Desk, WorkflowKickoff, with_email},
     reactions::Timeline,
+    routing::Routing,
     templates::Templates,
 };
 use sendoff_events::{Clock, Rng};
 pub use sendoff_host::PartError;
 use sendoff_host::{Phase, Phases, SystemClock, SystemRng};
-use sendoff_producers::api::{self, ApiState, DevelopmentKey, KeySet, Limits};
+use sendoff_producers::{
+    api::{self, ApiState, DevelopmentKey, KeySet, Limits},
+    model::Channel,
+};
 use tokio::net::TcpListener;
 
 use crate::{Retention, Store, StoreOptions, config::Config};
@@ -94,17 +98,23 @@ impl System {
             meter: Arc::new(NoMeter),
         };
         let records = store.records();
-        let desk = EmailDesk {
+        let templates = Templates::standard()?;
+        let desk = Desk {
             records: records.clone(),
             // Nothing here remembers: a look-up costs no more than a memory would.
             authoritative: records.clone(),
-            provider,
-            templates: Arc::new(Templates::standard()?),
-            from: settings.mail_from.clone(),
+            inbox: store.inbox(),
+            deliveries: store.deliveries(),
+            routing: Arc::new(Routing::standard(&templates)?),
+            templates: Arc::new(templates),
+            links: None,
+            channels: BTreeSet::from([Channel::Email]),
         };
         let kickoff =
             WorkflowKickoff { records: records.clone(), authoritative: records.clone(), workflows: store.workflows() };
-        let router = add(standard(Router::new(ports), desk, kickoff)?, &store)?;
+        let router =
+            with_email(Router::new(ports), Arc::new(desk), provider, settings.mail_from.clone())?.with(kickoff)?;
+        let router = add(router, &store)?;
         let consumers: Vec<_> = router.consumers().cloned().collect();
         let pace = WorkerSettings {
             concurrency: settings.concurrency,

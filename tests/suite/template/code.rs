@@ -1,7 +1,7 @@
 //! What the code says that the template has to agree with.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -9,12 +9,14 @@ use std::{
 use sendoff_consumers::{
     Consumer, Doubt, Filter, Handler as _, IdempotencyKey, InboxRecord, NoMeter, Router, RouterPorts, SendOutcome,
     channels::{Provider, email::Mail},
-    handlers::{EmailAppAssigned, EmailDesk, EmailSubmissionCreated, WorkflowKickoff},
+    handlers::{ByEmail, Desk, Way as _, WorkflowKickoff, with_email},
+    routing::Routing,
     templates::Templates,
 };
 use sendoff_events::{BoxFuture, Clock};
+use sendoff_producers::model::Channel;
 use sendoff_tests::{
-    memory::{Link, MemoryWorkflows, RecordsState, Remote, RunsState},
+    memory::{DeliveriesState, Link, MemoryDeliveries, MemoryWorkflows, RecordsState, Remote, RunsState},
     simulation::World,
 };
 
@@ -64,24 +66,23 @@ impl Code {
             meter: Arc::new(NoMeter),
         };
         let records = Arc::new(remote::<RecordsState>(&clock));
-        let desk = Arc::new(EmailDesk {
+        let templates = Templates::standard().expect("the standard templates are good");
+        let desk = Arc::new(Desk {
             records: records.clone(),
             authoritative: records.clone(),
-            provider: Arc::new(NoProvider),
-            templates: Arc::new(Templates::standard().expect("the standard templates are good")),
-            from: "Sendoff <no-reply@example.org>".parse().expect("a sender"),
+            inbox: Arc::new(remote::<BTreeMap<IdempotencyKey, InboxRecord>>(&clock)),
+            deliveries: Arc::new(MemoryDeliveries(remote::<DeliveriesState>(&clock))),
+            routing: Arc::new(Routing::standard(&templates).expect("the standard rules are good")),
+            templates: Arc::new(templates),
+            links: None,
+            channels: BTreeSet::from([Channel::Email]),
         });
         let workflows = Arc::new(MemoryWorkflows(remote::<RunsState>(&clock)));
-        let router = Router::new(ports)
-            .with(EmailAppAssigned(desk.clone()))
-            .and_then(|router| router.with(EmailSubmissionCreated(desk)))
+        let from = "Sendoff <no-reply@example.org>".parse().expect("a sender");
+        let router = with_email(Router::new(ports), desk, Arc::new(NoProvider), from)
             .and_then(|router| router.with(WorkflowKickoff { authoritative: records.clone(), records, workflows }))
             .expect("the standard handlers go together");
-        let policies = [
-            (EmailAppAssigned::NAME, EmailAppAssigned::POLICY),
-            (EmailSubmissionCreated::NAME, EmailSubmissionCreated::POLICY),
-            (WorkflowKickoff::NAME, WorkflowKickoff::POLICY),
-        ];
+        let policies = [(ByEmail::NAME, ByEmail::POLICY), (WorkflowKickoff::NAME, WorkflowKickoff::POLICY)];
         let wait = |name| policies.iter().filter(|(of, _)| *of == name).map(|(_, policy)| policy.backoff.cap).max();
         let needs = |consumer: &Arc<Consumer>| Needs {
             timeout: consumer.timeout(),

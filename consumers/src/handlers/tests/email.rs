@@ -19,7 +19,7 @@ fn a_user_is_told_about_their_new_app_in_their_language() {
     let stage = Stage::new();
     let (verdict, delivery, id) = stage.deliver("email", assigned("ada"));
     assert_eq!(verdict, Verdict::Ack { duplicate: false });
-    let mails = stage.provider.mails.lock().unwrap().clone();
+    let mails = stage.mails.sent.lock().unwrap().clone();
     let [mail] = &*mails else { panic!("{} mails", mails.len()) };
     assert_eq!(mail.subject, "Expenses steht für Sie bereit");
     assert!(mail.text.contains("Guten Tag Ada") && mail.text.contains("Bob hat Ihnen"), "{}", mail.text);
@@ -28,7 +28,7 @@ fn a_user_is_told_about_their_new_app_in_their_language() {
     let step = &stage.ledger("email", id).steps["ada"];
     assert_eq!((step.state, step.provider_id.as_deref()), (StepState::Done, Some("queued for 15")));
     assert_eq!(stage.process("email", &delivery), Verdict::Ack { duplicate: true });
-    assert_eq!(stage.provider.recipients().len(), 1, "a duplicate sends nothing");
+    assert_eq!(stage.mails.recipients().len(), 1, "a duplicate sends nothing");
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn whoever_can_not_or_will_not_be_mailed_is_skipped_with_the_reason_on_record() 
     stage.user("none", json!({ "name": "None" }));
     stage.user("bad", json!({ "name": "Bad", "email": "bad@example.org\r\nBcc: x@example.org" }));
     for (user, why) in [
-        ("off", "the user has turned emails off"),
+        ("off", "the user has turned email off"),
         ("none", "the user has no email address"),
         ("bad", "the user's email address is not valid"),
         ("gone", "the user was deleted"),
@@ -50,7 +50,7 @@ fn whoever_can_not_or_will_not_be_mailed_is_skipped_with_the_reason_on_record() 
         assert_eq!((ledger.status, step.state), (Status::Done, StepState::Skipped), "{user}");
         assert_eq!(step.reason.as_deref(), Some(why));
     }
-    assert_eq!(stage.provider.recipients(), [""; 0]);
+    assert_eq!(stage.mails.recipients(), [""; 0]);
 }
 
 #[test]
@@ -58,8 +58,8 @@ fn each_owner_is_told_once_about_a_submission() {
     let stage = Stage::new();
     let (verdict, _, id) = stage.deliver("email", submitted());
     assert_eq!(verdict, Verdict::Ack { duplicate: false });
-    assert_eq!(stage.provider.recipients(), ["ada@example.org", "bob@example.org"]);
-    let mails = stage.provider.mails.lock().unwrap();
+    assert_eq!(stage.mails.recipients(), ["ada@example.org", "bob@example.org"]);
+    let mails = stage.mails.sent.lock().unwrap();
     assert_eq!(mails[0].subject, "Neuer Eintrag in Expenses von Eve <script>");
     assert_eq!(mails[1].subject, "New submission in Expenses from Eve <script>");
     assert!(mails[1].text.contains("Amount: 12") && !mails[1].html.contains("<script>"));
@@ -70,7 +70,7 @@ fn each_owner_is_told_once_about_a_submission() {
 fn when_one_of_two_mails_fails_the_retry_sends_only_that_one() {
     let stage = Stage::new();
     let busy = SendOutcome::NotSent(NotSent::Transient { reason: "450 greylisted".into() });
-    stage.provider.answers.lock().unwrap().insert("ada@example.org".into(), busy);
+    stage.mails.answer("ada@example.org", busy);
     let (verdict, delivery, id) = stage.deliver("email", submitted());
     let Verdict::Retry { after } = verdict else { panic!("{verdict:?}") };
     let states = |ledger: InboxRecord| ledger.steps.into_values().map(|step| step.state).collect::<Vec<_>>();
@@ -78,20 +78,20 @@ fn when_one_of_two_mails_fails_the_retry_sends_only_that_one() {
     stage.world.clock.forward(after + Duration::from_secs(1));
     assert_eq!(stage.process("email", &delivery), Verdict::Ack { duplicate: false });
     assert_eq!(states(stage.ledger("email", id)), [StepState::Done, StepState::Done]);
-    assert_eq!(stage.provider.recipients(), ["ada@example.org", "bob@example.org", "ada@example.org"]);
+    assert_eq!(stage.mails.recipients(), ["ada@example.org", "bob@example.org", "ada@example.org"]);
 }
 
 #[test]
 fn a_mail_of_unknown_outcome_is_sent_again_under_the_same_key() {
     let stage = Stage::new();
     let lost = SendOutcome::Unknown { provider: None, reason: "connection lost".into() };
-    stage.provider.answers.lock().unwrap().insert("ada@example.org".into(), lost);
+    stage.mails.answer("ada@example.org", lost);
     let (verdict, delivery, id) = stage.deliver("email", assigned("ada"));
     assert!(matches!(verdict, Verdict::Retry { .. }), "{verdict:?}");
     assert_eq!(stage.ledger("email", id).steps["ada"].state, StepState::InDoubt);
     stage.world.clock.forward(Duration::from_secs(3600));
     assert_eq!(stage.process("email", &delivery), Verdict::Ack { duplicate: false });
-    let mails = stage.provider.mails.lock().unwrap();
+    let mails = stage.mails.sent.lock().unwrap();
     assert_eq!(mails.len(), 2);
     assert_eq!(mails[0].idempotency_key, mails[1].idempotency_key);
 }
@@ -100,7 +100,7 @@ fn a_mail_of_unknown_outcome_is_sent_again_under_the_same_key() {
 fn a_refused_owner_does_not_keep_the_other_from_their_mail() {
     let stage = Stage::new();
     let refused = SendOutcome::NotSent(NotSent::Permanent { reason: "550 no such user ada@example.org".into() });
-    stage.provider.answers.lock().unwrap().insert("ada@example.org".into(), refused);
+    stage.mails.answer("ada@example.org", refused);
     let (verdict, _, id) = stage.deliver("email", submitted());
     assert_eq!(reason(verdict), "refused-by-provider");
     let steps = stage.ledger("email", id).steps;
@@ -120,7 +120,7 @@ fn an_apps_bad_template_is_rejected_before_anything_is_sent() {
         "template `apps/expenses/submission_mail/text`, line 2, at `submission.fields.Typo`: there is no such variable";
     assert_eq!(failure.error, told);
     assert!(stage.ledger("email", id).steps.is_empty());
-    assert_eq!(stage.provider.recipients(), [""; 0]);
+    assert_eq!(stage.mails.recipients(), [""; 0]);
 }
 
 #[test]
@@ -130,8 +130,10 @@ fn an_apps_own_template_is_used_where_there_is_one() {
         json!({ "subject": "{{ author.name }} spent {{ submission.fields.Amount }}", "text": "Hi {{ user.name }}" });
     stage.app(json!({ "name": "Expenses", "owners": ["bob"], "submission_mail": template }));
     assert_eq!(stage.deliver("email", submitted()).0, Verdict::Ack { duplicate: false });
-    let mails = stage.provider.mails.lock().unwrap();
-    assert_eq!((&*mails[0].subject, &*mails[0].text), ("Eve <script> spent 12", "Hi Bob"));
+    let mails = stage.mails.sent.lock().unwrap();
+    assert_eq!(mails[0].subject, "Eve <script> spent 12");
+    let unsubscribe = mails[0].list_unsubscribe.as_deref().unwrap();
+    assert_eq!(mails[0].text, format!("Hi Bob\n\n-- \nUnsubscribe: {unsubscribe}"));
 }
 
 #[test]
@@ -139,7 +141,7 @@ fn a_deleted_author_is_called_by_their_id() {
     let stage = Stage::new();
     stage.forget("eve");
     assert_eq!(stage.deliver("email", submitted()).0, Verdict::Ack { duplicate: false });
-    assert!(stage.provider.mails.lock().unwrap()[1].subject.ends_with("from eve"));
+    assert!(stage.mails.sent.lock().unwrap()[1].subject.ends_with("from eve"));
 }
 
 #[test]
@@ -180,7 +182,7 @@ fn nobody_is_passed_over_because_memory_knows_of_no_way_to_reach_them_yet() {
         let (_, _, id) = stage.deliver("email", assigned("ada"));
         assert_eq!(stage.ledger("email", id).steps["ada"].state, StepState::Done);
     }
-    assert_eq!(stage.provider.recipients(), ["ada@example.org"; 2]);
+    assert_eq!(stage.mails.recipients(), ["ada@example.org"; 2]);
 }
 
 #[test]

@@ -3,63 +3,91 @@
 mod email;
 mod workflow;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures::executor::block_on;
 use sendoff_events::{Event, EventId, SubmissionCreated};
 use sendoff_producers::{
     Lookup,
-    model::{app_key, submission_key, user_key},
+    model::{Channel, app_key, submission_key, user_key},
 };
 use serde_json::{Value, json};
 
 use super::{
-    EmailAppAssigned, EmailDesk, EmailSubmissionCreated, WorkflowKickoff,
-    doubles::{FakeProvider, MemoryWorkflows, World, tenant},
+    Desk, WorkflowKickoff,
+    doubles::{FakeProvider, MemoryDeliveries, MemoryWorkflows, World, tenant},
+    with_email, with_push, with_sms, with_webhook, with_whatsapp,
 };
 use crate::{
     Delivery, InboxRecord, Limits, Router, Verdict,
     cache::{CacheSettings, Cached},
+    channels::{email::Mail, push::Push, sms::Sms, webhook::Webhook, whatsapp::Whatsapp},
+    links::Links,
+    routing::Routing,
     templates::Templates,
 };
 
 /// Ada (German) and Bob (English, here) own the app `expenses`; Eve has made submission `s1`.
 struct Stage {
     world: World,
-    provider: Arc<FakeProvider>,
+    mails: Arc<FakeProvider<Mail>>,
+    texts: Arc<FakeProvider<Sms>>,
+    whatsapps: Arc<FakeProvider<Whatsapp>>,
+    pushes: Arc<FakeProvider<Push>>,
+    calls: Arc<FakeProvider<Webhook>>,
     workflows: Arc<MemoryWorkflows>,
-    router: Router,
+    router: Option<Router>,
+}
+
+/// What a stage plays: rules, and the channels that are on.
+struct Play {
+    routing: Routing,
+    on: BTreeSet<Channel>,
+}
+
+impl Default for Play {
+    fn default() -> Self {
+        Self { routing: Routing::standard(&Templates::standard().unwrap()).unwrap(), on: BTreeSet::from(Channel::ALL) }
+    }
 }
 
 impl Stage {
     fn new() -> Self {
-        Self::over(|world| world.records.clone())
+        Self::over(Play::default(), |world| world.records.clone())
     }
 
     /// One whose handlers look records up through a memory. It lives on a clock that stands still.
     fn remembering() -> Self {
         let settings = CacheSettings::default();
-        Self::over(|world| Arc::new(Cached::new(world.records.clone(), settings, world.clock.clone())))
+        Self::over(Play::default(), |world| Arc::new(Cached::new(world.records.clone(), settings, world.clock.clone())))
     }
 
-    fn over(records: impl FnOnce(&World) -> Arc<dyn Lookup>) -> Self {
-        let (world, provider) = (World::new(), Arc::new(FakeProvider::default()));
-        let workflows = Arc::new(MemoryWorkflows::default());
+    fn over(play: Play, records: impl FnOnce(&World) -> Arc<dyn Lookup>) -> Self {
+        let world = World::new();
+        let workflows = Arc::<MemoryWorkflows>::default();
+        let (mails, texts, whatsapps) = (Arc::default(), Arc::default(), Arc::default());
+        let (pushes, calls) = (Arc::default(), Arc::default());
         let records = records(&world);
-        let desk = Arc::new(EmailDesk {
+        let desk = Arc::new(Desk {
             records: records.clone(),
             authoritative: world.records.clone(),
-            provider: provider.clone(),
+            inbox: world.inbox.clone(),
+            deliveries: Arc::<MemoryDeliveries>::default(),
             templates: Arc::new(Templates::standard().unwrap()),
-            from: "Acme <apps@acme.example>".parse().unwrap(),
+            routing: Arc::new(play.routing),
+            links: Some(Links::new("https://notify.acme.example", &"0123456789abcdef".into()).unwrap()),
+            channels: play.on,
         });
         let kickoff = WorkflowKickoff { records, authoritative: world.records.clone(), workflows: workflows.clone() };
-        let router = Router::new(world.ports())
-            .with(EmailAppAssigned(desk.clone()))
-            .and_then(|router| router.with(EmailSubmissionCreated(desk)))
-            .and_then(|router| router.with(kickoff))
-            .unwrap();
-        let stage = Self { world, provider, workflows, router };
+        let from = "Acme <apps@acme.example>".parse().unwrap();
+        let stage = Self { world, mails, texts, whatsapps, pushes, calls, workflows, router: None };
+        let router = Router::new(stage.world.ports()).with(kickoff).unwrap();
+        let router = with_email(router, desk.clone(), stage.mails.clone(), from).unwrap();
+        let router = with_sms(router, desk.clone(), stage.texts.clone()).unwrap();
+        let router = with_whatsapp(router, desk.clone(), stage.whatsapps.clone()).unwrap();
+        let router = with_push(router, desk.clone(), stage.pushes.clone()).unwrap();
+        let router = with_webhook(router, desk, stage.calls.clone()).unwrap();
+        let stage = Self { router: Some(router), ..stage };
         stage.user("ada", json!({ "name": "Ada", "email": "ada@example.org", "locale": "de-CH" }));
         stage.user("bob", json!({ "name": "Bob", "email": "bob@example.org", "locale": "en-GB" }));
         stage.user("eve", json!({ "name": "Eve <script>", "email": "eve@example.org" }));
@@ -86,7 +114,7 @@ impl Stage {
     }
 
     fn process(&self, consumer: &str, delivery: &Delivery) -> Verdict {
-        block_on(self.router.consumer(consumer).unwrap().process(delivery, &Limits::none()))
+        block_on(self.router.as_ref().unwrap().consumer(consumer).unwrap().process(delivery, &Limits::none()))
     }
 
     /// Delivers a new event to a consumer.

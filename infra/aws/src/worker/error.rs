@@ -2,7 +2,7 @@
 
 use std::{fmt, io, net::SocketAddr};
 
-use sendoff_consumers::{RouterError, templates::TemplateError};
+use sendoff_consumers::{RouterError, routing::RoutingError, templates::TemplateError};
 use sendoff_host::{Exit, Stopped, config::ConfigError};
 
 use crate::{CallError, ConnectionError};
@@ -31,6 +31,9 @@ pub enum WorkerError {
     /// A standard template has a mistake.
     #[error(transparent)]
     Templates(#[from] TemplateError),
+    /// The rules of who is told of what have a mistake.
+    #[error(transparent)]
+    Routing(#[from] RoutingError),
     /// The handlers contradict each other.
     #[error(transparent)]
     Router(#[from] RouterError),
@@ -51,7 +54,10 @@ impl From<WorkerError> for Stopped {
         let exit = match &error {
             WorkerError::Settings(_) | WorkerError::Connection(ConnectionError::NoRegion) => Exit::Usage,
             WorkerError::Connection(ConnectionError::NoCredentials) | WorkerError::Unreachable(_) => Exit::Unreachable,
-            WorkerError::Listen { .. } | WorkerError::Templates(_) | WorkerError::Router(_) => Exit::Failed,
+            WorkerError::Listen { .. }
+            | WorkerError::Templates(_)
+            | WorkerError::Routing(_)
+            | WorkerError::Router(_) => Exit::Failed,
         };
         Self::new(exit, error)
     }

@@ -1,14 +1,19 @@
 //! The consumers that the worker can run, and what they need.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use sendoff_consumers::{
     Handler as _, Router, RouterPorts,
     cache::SharedCache,
-    handlers::{EmailAppAssigned, EmailDesk, WorkflowKickoff, with_email},
+    handlers::{ByEmail, Desk, Way as _, WorkflowKickoff, with_email},
+    routing::Routing,
     templates::Templates,
 };
 use sendoff_host::config::{ConfigError, Problem, Source, nearest, shown};
+use sendoff_producers::model::Channel;
 
 use super::WorkerError;
 use crate::{
@@ -20,7 +25,7 @@ use crate::{
 };
 
 /// The consumer that sends mail.
-pub(super) const EMAIL: &str = EmailAppAssigned::NAME;
+pub(super) const EMAIL: &str = ByEmail::NAME;
 /// The consumer that starts workflows.
 pub(super) const WORKFLOW_KICKOFF: &str = WorkflowKickoff::NAME;
 
@@ -84,14 +89,19 @@ pub(super) fn router(
     let mut router = Router::new(ports);
     if settings.consumers.contain(EMAIL) {
         let (from, url) = settings.mail()?;
-        let desk = EmailDesk {
+        let templates = Templates::standard()?;
+        let desk = Desk {
             records: remembered(EMAIL),
             authoritative: store.records(),
-            provider: Arc::new(SecretEmail::new(fetch(url, store))),
-            templates: Arc::new(Templates::standard()?),
-            from,
+            inbox: store.inbox(),
+            deliveries: store.deliveries(settings.inbox_keep),
+            routing: Arc::new(Routing::standard(&templates)?),
+            templates: Arc::new(templates),
+            links: None,
+            channels: BTreeSet::from([Channel::Email]),
         };
-        router = with_email(router, desk)?;
+        let provider = Arc::new(SecretEmail::new(fetch(url, store)));
+        router = with_email(router, Arc::new(desk), provider, from)?;
     }
     if settings.consumers.contain(WORKFLOW_KICKOFF) {
         router = router.with(WorkflowKickoff {

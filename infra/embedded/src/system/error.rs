@@ -2,7 +2,9 @@
 
 use std::{io, net::SocketAddr};
 
-use sendoff_consumers::{RouterError, channels::email::SmtpSettingsError, templates::TemplateError};
+use sendoff_consumers::{
+    RouterError, channels::email::SmtpSettingsError, routing::RoutingError, templates::TemplateError,
+};
 use sendoff_producers::api::{KeyError, NotLoopback};
 
 use super::PartError;
@@ -41,6 +43,9 @@ pub enum SystemError {
     /// A standard template has a mistake.
     #[error(transparent)]
     Templates(#[from] TemplateError),
+    /// The rules of who is told of what have a mistake.
+    #[error(transparent)]
+    Routing(#[from] RoutingError),
     /// The handlers contradict each other.
     #[error(transparent)]
     Router(#[from] RouterError),

@@ -1,0 +1,171 @@
+//! Whether it is a channel's turn in a chain: what became of the channels before it, as their ledgers and their providers have
+//! it. See `docs/adr/0014-routing-by-ledger.md`.
+
+use std::time::Duration;
+
+use sendoff_events::{Header, Timestamp};
+use sendoff_producers::model::Channel;
+
+use super::{Desk, ways::hold};
+use crate::{
+    Classify, DeliveryId, DeliveryStatus, HandlerError, IdempotencyKey,
+    moments::{later, since},
+    routing::{Standing, standing},
+};
+
+/// How long a channel waits for those before it. Their messages have been tried for as long as ours by then, so one that has
+/// come to nothing is stuck, and somebody has to look.
+const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+
+/// How often it looks while it waits: after half of the time that has passed since the event, within these bounds.
+const SOONEST: Duration = Duration::from_secs(2);
+const LATEST: Duration = Duration::from_secs(15 * 60);
+
+/// Whose turn it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// This channel's.
+    Mine,
+    /// Nobody's any more, and why.
+    Over(String),
+    /// It isn't known yet.
+    Wait {
+        /// When it may be.
+        until: Timestamp,
+        /// What is waited for.
+        why: String,
+    },
+    /// It should be known by now.
+    NoNews(String),
+}
+
+/// Who asks.
+pub(super) struct Asking<'a> {
+    pub(super) header: &'a Header,
+    /// The recipient's step.
+    pub(super) recipient: &'a str,
+    pub(super) now: Timestamp,
+    /// Until when quiet hours hold the channels before.
+    pub(super) held_until: Option<Timestamp>,
+}
+
+/// What a message that a provider has taken came to.
+enum Arrival {
+    /// It may be on its way, or nobody tells.
+    Unknown,
+    Arrived,
+    Undelivered,
+}
+
+impl Desk {
+    /// Whether it is the turn of the channel that stands after all of `earlier`.
+    pub(super) async fn turn(&self, earlier: &[Channel], ask: &Asking<'_>) -> Result<Turn, HandlerError> {
+        for channel in earlier {
+            match self.stands(*channel, ask).await? {
+                Turn::Mine => {}
+                other => return Ok(other),
+            }
+        }
+        Ok(Turn::Mine)
+    }
+
+    /// Whether one of these channels, which stand after the one that asks, has acted. It doesn't before that one has failed; but
+    /// who has failed may have been replayed since.
+    pub(super) async fn taken_over(
+        &self,
+        others: &[Channel],
+        ask: &Asking<'_>,
+    ) -> Result<Option<String>, HandlerError> {
+        for channel in others {
+            if let Turn::Over(why) | Turn::Wait { why, .. } = self.acted(*channel, ask).await? {
+                return Ok(Some(why));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn acted(&self, channel: Channel, ask: &Asking<'_>) -> Result<Turn, HandlerError> {
+        let name = channel.name();
+        let key = IdempotencyKey::new(name, ask.header.id);
+        let record = self.inbox.get(&key).await.or_snooze()?;
+        Ok(match standing(record.as_ref(), ask.recipient) {
+            Standing::Open | Standing::Not => Turn::Mine,
+            Standing::Sent { steps, .. } => match self.arrival(&key, &steps).await? {
+                Arrival::Undelivered => Turn::Mine,
+                Arrival::Arrived | Arrival::Unknown => Turn::Over(told(channel)),
+            },
+            Standing::InDoubt { .. } => Turn::Over(format!("{name} may have told them; a person decides there")),
+        })
+    }
+
+    /// What one channel leaves to those after it.
+    async fn stands(&self, channel: Channel, ask: &Asking<'_>) -> Result<Turn, HandlerError> {
+        let (name, now) = (channel.name(), ask.now);
+        let key = IdempotencyKey::new(name, ask.header.id);
+        let record = self.inbox.get(&key).await.or_snooze()?;
+        Ok(match standing(record.as_ref(), ask.recipient) {
+            Standing::Not => Turn::Mine,
+            Standing::Open => ask.wait(format!("{name} may still tell them")),
+            Standing::InDoubt { trying: true, .. } => {
+                ask.wait(format!("{name} is finding out whether it has told them"))
+            }
+            Standing::InDoubt { since, trying: false } => match later(since, hold(channel)) {
+                until if until > now => {
+                    Turn::Wait { until, why: format!("{name} is finding out whether it has told them") }
+                }
+                // Never after an unknown outcome: they could be told twice, and nobody would know.
+                _ => Turn::Over(format!("{name} may have told them; a person decides there")),
+            },
+            Standing::Sent { steps, at } => match self.arrival(&key, &steps).await? {
+                Arrival::Undelivered => Turn::Mine,
+                Arrival::Arrived => Turn::Over(told(channel)),
+                Arrival::Unknown => match later(at, self.grace(channel)) {
+                    until if until > now => {
+                        Turn::Wait { until, why: format!("{name} has sent it, and may hear that it doesn't arrive") }
+                    }
+                    _ => Turn::Over(told(channel)),
+                },
+            },
+        })
+    }
+
+    /// How long bad news of a message of this channel are waited for.
+    fn grace(&self, channel: Channel) -> Duration {
+        match channel {
+            // Nobody tells what becomes of a notification.
+            Channel::Push => Duration::ZERO,
+            Channel::Email | Channel::Sms | Channel::Whatsapp => self.routing.grace,
+        }
+    }
+
+    async fn arrival(&self, key: &IdempotencyKey, steps: &[String]) -> Result<Arrival, HandlerError> {
+        let mut all = Arrival::Undelivered;
+        for step in steps {
+            let id = DeliveryId::new(key.clone(), step.clone());
+            match self.deliveries.get(&id).await.or_snooze()?.map(|news| news.status) {
+                Some(DeliveryStatus::Delivered | DeliveryStatus::Read | DeliveryStatus::Complained) => {
+                    return Ok(Arrival::Arrived);
+                }
+                Some(DeliveryStatus::Undelivered) => {}
+                Some(DeliveryStatus::Accepted | DeliveryStatus::Sent) | None => all = Arrival::Unknown,
+            }
+        }
+        Ok(all)
+    }
+}
+
+impl Asking<'_> {
+    /// Nothing is known yet: waits, but not for ever.
+    fn wait(&self, why: String) -> Turn {
+        let age = since(self.header.first_published, self.now);
+        match self.held_until {
+            Some(until) => Turn::Wait { until, why },
+            None if age >= PATIENCE => Turn::NoNews(format!("{why}, a day after the event")),
+            None => Turn::Wait { until: later(self.now, (age / 2).clamp(SOONEST, LATEST)), why },
+        }
+    }
+}
+
+fn told(channel: Channel) -> String {
+    format!("told by {}", channel.name())
+}

@@ -1,0 +1,128 @@
+//! Calls the webhooks of an app.
+
+use std::{marker::PhantomData, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures::future::join_all;
+use secrecy::SecretString;
+use sendoff_events::{AppAssigned, AppId, AppUnassigned, Envelope, Event, SubmissionCreated, SubmissionUpdated};
+use sendoff_producers::model::{WebhookEndpoint, webhook_key};
+use serde::Serialize;
+
+use super::{Desk, forget::Mark, look_up};
+use crate::{
+    Backoff, Classify, Context, Effect, Handler, HandlerError, NotSent, OnDoubt, Once, Policy, SendOutcome,
+    channels::{Provider, webhook::Webhook},
+    join_outcomes,
+};
+
+/// An event of an app.
+pub trait OfApp: Event {
+    /// The app.
+    fn app(&self) -> &AppId;
+}
+
+/// Posts an event, as the CloudEvent that it is, to each endpoint of its app that wants it. Each endpoint is a step of its own.
+pub struct CallWebhooks<E> {
+    desk: Arc<Desk>,
+    provider: Arc<dyn Provider<Webhook>>,
+    event: PhantomData<fn() -> E>,
+}
+
+/// An endpoint, and what is to be done.
+enum Call {
+    Make(Webhook),
+    Skip(String),
+}
+
+impl<E> CallWebhooks<E> {
+    /// Calls through `provider`.
+    pub const fn new(desk: Arc<Desk>, provider: Arc<dyn Provider<Webhook>>) -> Self {
+        Self { desk, provider, event: PhantomData }
+    }
+}
+
+impl<E: OfApp + Serialize> Handler for CallWebhooks<E> {
+    type Event = E;
+
+    const NAME: &'static str = "webhook";
+    /// Another system may be down for a night: it is called again over about a day, in the end every two to four hours. When the
+    /// outcome of a call is unknown it is made again, with the same `webhook-id`, by which receivers know what they have.
+    const POLICY: Policy = Policy {
+        max_attempts: 18,
+        backoff: Backoff { base: Duration::from_secs(10), cap: Duration::from_secs(4 * 3600) },
+        timeout: Duration::from_secs(120),
+        effect: Effect::Once,
+        on_doubt: OnDoubt::Resend,
+    };
+
+    async fn handle(&self, event: &Envelope<E>, cx: &Context) -> Result<(), HandlerError> {
+        let tenant = &event.header.tenant;
+        // Endpoints aren't looked up through a cache: their secrets stay out of it, and a new one is called at once.
+        let app = look_up::app(&*self.desk.authoritative, tenant, event.data.app()).await?;
+        if app.webhooks.is_empty() {
+            return cx.skip("(nobody)", "the app has no webhooks").map(drop);
+        }
+        let body = event.encode().or_reject("not-json")?.body;
+        let mut calls = Vec::new();
+        for webhook in &app.webhooks {
+            calls.push((webhook.as_str(), self.call(webhook, &body, event, cx).await?));
+        }
+        join_outcomes(join_all(calls.into_iter().map(|(webhook, call)| self.make(webhook, call, event, cx))).await)
+    }
+}
+
+impl<E: OfApp> CallWebhooks<E> {
+    async fn call(&self, webhook: &str, body: &Bytes, event: &Envelope<E>, cx: &Context) -> Result<Call, HandlerError> {
+        let key = webhook_key(&event.header.tenant, event.data.app(), webhook);
+        let Some(endpoint) = look_up::find::<WebhookEndpoint>(&*self.desk.authoritative, &key).await? else {
+            return Ok(Call::Skip("the webhook was deleted".into()));
+        };
+        let WebhookEndpoint { url, events, secrets, disabled } = endpoint;
+        if let Some(why) = disabled {
+            return Ok(Call::Skip(format!("the webhook is disabled: {why}")));
+        }
+        if !events.is_empty() && !events.iter().any(|name| name == E::TYPE) {
+            return Ok(Call::Skip(format!("the webhook doesn't want {}", E::TYPE)));
+        }
+        let secrets = secrets.iter().map(|secret| SecretString::from(secret.expose().as_str())).collect();
+        let idempotency_key = cx.key().step(webhook);
+        Ok(Call::Make(Webhook { url, body: body.clone(), secrets, idempotency_key, at: cx.now() }))
+    }
+
+    async fn make(&self, webhook: &str, call: Call, event: &Envelope<E>, cx: &Context) -> Result<Once, HandlerError> {
+        let message = match call {
+            Call::Skip(why) if cx.state_of(webhook).is_none() => return cx.skip(webhook, &why),
+            // It was begun before: what is in doubt stays so, unless it is found out.
+            Call::Skip(reason) => return cx.once(webhook, |_| async { SendOutcome::Skipped { reason } }).await,
+            Call::Make(message) => message,
+        };
+        let message = &message;
+        let mark = Mark { actor: "webhook", now: cx.now() };
+        cx.once_or_found(
+            webhook,
+            |sending| async move {
+                let outcome = self.provider.send(message, sending.doubt.as_ref()).await;
+                if let SendOutcome::NotSent(NotSent::Gone { reason }) = &outcome {
+                    let (tenant, app) = (&event.header.tenant, event.data.app());
+                    self.desk.disable_webhook(tenant, app, webhook, reason, mark).await;
+                }
+                outcome
+            },
+            |doubt| async move { self.provider.find(message, &doubt).await },
+        )
+        .await
+    }
+}
+
+macro_rules! of_app {
+    ($($event:ty),+) => {
+        $(impl OfApp for $event {
+            fn app(&self) -> &AppId {
+                &self.app_id
+            }
+        })+
+    };
+}
+
+of_app!(AppAssigned, AppUnassigned, SubmissionCreated, SubmissionUpdated);
