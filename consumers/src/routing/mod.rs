@@ -15,6 +15,13 @@ mod quiet;
 mod rules;
 mod standing;
 
+#[cfg(test)]
+mod decide_tests;
+#[cfg(test)]
+mod quiet_tests;
+#[cfg(test)]
+mod rules_tests;
+
 pub use contact::{Contact, contact};
 pub(crate) use decide::suppressed;
 pub use decide::{Case, Decision, decide};
