@@ -139,6 +139,8 @@ fn reopen(record: &mut InboxRecord, before: &InboxRecord, settled: bool, now: Ti
     record.lease_until = now;
     let doubted = record.is_doubted();
     // Its message may be a dead letter already, and then nobody but a person looks at what is still in doubt.
-    record.status = if doubted && before.status == Status::InDoubt { Status::InDoubt } else { Status::Claimed };
+    if !doubted {
+        record.status = Status::Claimed;
+    }
     record.attempts = if settled && !doubted { 0 } else { record.attempts.min(before.attempts) };
 }

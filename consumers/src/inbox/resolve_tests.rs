@@ -101,6 +101,11 @@ impl Stage {
         block_on(consumer.process(&self.delivery, &Limits::none()))
     }
 
+    /// Delivers it, whatever comes of it.
+    fn attempt(&self) {
+        drop(self.deliver());
+    }
+
     fn replay(&mut self) -> Verdict {
         self.delivery.attributes.insert(REPLAY_ATTRIBUTE.into(), "1".into());
         self.deliver()
@@ -167,7 +172,7 @@ fn a_doubt_that_is_settled_while_its_message_waits_lets_the_next_delivery_finish
 #[test]
 fn a_doubt_that_is_settled_as_not_sent_is_sent_by_the_next_delivery() {
     let stage = Stage::new("holding", &[("ada", unknown())]);
-    stage.deliver();
+    stage.attempt();
     assert_eq!(stage.resolve("ada", &Resolution::SendAgain), Ok(Resolved::Now));
     assert_eq!(stage.record().steps["ada"].state, StepState::Pending);
     assert_eq!(stage.deliver(), Verdict::Ack { duplicate: false });
@@ -177,7 +182,7 @@ fn a_doubt_that_is_settled_as_not_sent_is_sent_by_the_next_delivery() {
 #[test]
 fn a_doubt_that_is_settled_as_failed_makes_a_dead_letter_that_a_replay_tries_again() {
     let mut stage = Stage::new("holding", &[("ada", unknown())]);
-    stage.deliver();
+    stage.attempt();
     assert_eq!(stage.resolve("ada", &Resolution::Failed), Ok(Resolved::Now));
     assert_eq!(dead(stage.deliver()).0, "refused-by-provider");
     assert_eq!(stage.record().status, Status::Failed);
@@ -193,7 +198,7 @@ fn a_doubt_that_is_settled_after_dead_lettering_is_finished_by_a_replay() {
         (Resolution::Failed, &["ada", "bob", "ada"]),
     ] {
         let mut stage = Stage::new("holding", &[("ada", unknown())]);
-        stage.deliver();
+        stage.attempt();
         stage.world.clock.forward(WINDOW);
         assert_eq!(dead(stage.deliver()), ("outcome-unknown".into(), Class::InDoubt));
         assert_eq!(stage.resolve("ada", &resolution), Ok(Resolved::Now));
@@ -205,7 +210,7 @@ fn a_doubt_that_is_settled_after_dead_lettering_is_finished_by_a_replay() {
 #[test]
 fn a_doubt_can_not_be_settled_while_an_attempt_runs() {
     let stage = Stage::new("holding", &[("ada", unknown())]);
-    stage.deliver();
+    stage.attempt();
     let until = *stage.world.clock.0.lock().unwrap() + Duration::from_secs(40);
     for state in [StepState::Sending, StepState::InDoubt] {
         stage.change(|record| {
@@ -221,7 +226,7 @@ fn a_doubt_can_not_be_settled_while_an_attempt_runs() {
 #[test]
 fn a_step_whose_process_vanished_while_sending_can_be_settled_once_its_lease_is_over() {
     let stage = Stage::new("holding", &[]);
-    stage.deliver();
+    stage.attempt();
     let until = *stage.world.clock.0.lock().unwrap() + Duration::from_secs(40);
     stage.change(|record| {
         (record.status, record.lease_until) = (Status::Claimed, until);
@@ -236,14 +241,14 @@ fn a_step_whose_process_vanished_while_sending_can_be_settled_once_its_lease_is_
 #[test]
 fn settling_a_doubt_twice_is_the_same_as_once() {
     let stage = Stage::new("holding", &[("ada", unknown())]);
-    stage.deliver();
+    stage.attempt();
     assert_eq!(stage.resolve("ada", &sent()), Ok(Resolved::Now));
     let once = stage.record();
     for resolution in [sent(), Resolution::SendAgain, Resolution::Failed] {
         assert_eq!(stage.resolve("ada", &resolution), Ok(Resolved::NotInDoubt));
         assert_eq!(stage.record(), once);
     }
-    stage.deliver();
+    stage.attempt();
     assert_eq!(stage.resolve("ada", &Resolution::SendAgain), Ok(Resolved::NotInDoubt), "nor when the job is done");
 }
 
@@ -272,7 +277,7 @@ impl Inbox for Meanwhile<'_> {
 #[test]
 fn of_two_who_settle_the_same_doubt_at_once_one_does() {
     let stage = Stage::new("holding", &[("ada", unknown())]);
-    stage.deliver();
+    stage.attempt();
     let inbox = Meanwhile(&stage, AtomicBool::new(false));
     assert_eq!(stage.resolve_over(&inbox, "ada", &Resolution::Failed), Ok(Resolved::NotInDoubt));
     assert_eq!(stage.record().steps["ada"].state, StepState::Done);
@@ -283,7 +288,7 @@ fn of_two_who_settle_the_same_doubt_at_once_one_does() {
 #[test]
 fn a_resolution_that_comes_second_leaves_the_other_doubts_where_they_are() {
     let stage = Stage::new("holding", &[("ada", unknown()), ("bob", unknown())]);
-    stage.deliver();
+    stage.attempt();
     let inbox = Meanwhile(&stage, AtomicBool::new(false));
     assert_eq!(stage.resolve_over(&inbox, "ada", &sent()), Ok(Resolved::NotInDoubt));
     assert_eq!(stage.record().status, Status::InDoubt, "bob still is");
@@ -293,7 +298,7 @@ fn a_resolution_that_comes_second_leaves_the_other_doubts_where_they_are() {
 fn a_record_with_another_doubt_stays_in_doubt_and_says_so_when_it_is_dead_lettered() {
     for (consumer, wait) in [("holding", WINDOW), ("resending", Duration::ZERO)] {
         let mut stage = Stage::new(consumer, &[("ada", unknown()), ("bob", unknown())]);
-        stage.deliver();
+        stage.attempt();
         assert_eq!(stage.resolve("ada", &sent()), Ok(Resolved::Now));
         assert_eq!(stage.record().status, Status::InDoubt, "{consumer}");
         stage.world.clock.forward(wait);
@@ -319,7 +324,7 @@ fn what_was_taken_for_not_sent_and_was_is_not_sent_again() {
 fn nothing_is_known_of_a_job_or_a_step_that_never_began() {
     let stage = Stage::new("holding", &[]);
     assert!(matches!(stage.resolve("ada", &sent()), Err(ResolveError::Unknown(_))));
-    stage.deliver();
+    stage.attempt();
     let Err(ResolveError::Unknown(what)) = stage.resolve("eve", &sent()) else { panic!("eve gets nothing") };
     assert_eq!(what, format!("{}/eve", stage.key));
     assert_eq!(stage.world.inbox.0.lock().unwrap().len(), 1, "no record was made");
@@ -350,7 +355,7 @@ impl Inbox for Forgetful<'_> {
 #[test]
 fn a_write_that_fails_is_tried_again_and_what_can_not_be_written_says_so() {
     let stage = Stage::new("holding", &[("ada", unknown())]);
-    stage.deliver();
+    stage.attempt();
     assert!(matches!(
         stage.resolve_over(&Forgetful(&stage, Mutex::new(3)), "ada", &sent()),
         Err(ResolveError::Inbox(InboxError::Unavailable(_)))
