@@ -16,8 +16,15 @@ pub struct Links(Arc<Inner>);
 
 struct Inner {
     base: String,
-    key: hmac::Key,
+    /// The first one signs; the others are what older links were signed with.
+    keys: Vec<hmac::Key>,
 }
+
+/// Stands before what is signed, so that no other kind of link can ever be passed off as this one.
+const PURPOSE: &str = "unsubscribe.";
+
+/// The longest token that is looked at, in bytes: four names, the longest 64 characters, need a third of it.
+const MAX_TOKEN: usize = 2048;
 
 /// Links can't be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,12 +70,18 @@ impl Links {
         if !secure || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
             return Err(LinksError::Base);
         }
-        let secret = secret.expose_secret().as_bytes();
-        if secret.len() < 16 {
-            return Err(LinksError::Secret);
-        }
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        Ok(Self(Arc::new(Inner { base: url.as_str().trim_end_matches('/').to_owned(), key })))
+        let keys = vec![key(secret)?];
+        Ok(Self(Arc::new(Inner { base: url.as_str().trim_end_matches('/').to_owned(), keys })))
+    }
+
+    /// The same, also taking links that were signed with a former secret: mails are kept for years, and with them their links.
+    ///
+    /// # Errors
+    ///
+    /// [`LinksError::Secret`] when it is too short.
+    pub fn accepting(self, former: &SecretString) -> Result<Self, LinksError> {
+        let keys = self.0.keys.iter().cloned().chain([key(former)?]).collect();
+        Ok(Self(Arc::new(Inner { base: self.0.base.clone(), keys })))
     }
 
     /// The public address, without a slash at its end.
@@ -83,21 +96,27 @@ impl Links {
         format!("{}{}/{}", self.0.base, Self::UNSUBSCRIBE, self.token(what))
     }
 
-    /// What a token of [`unsubscribe`](Self::unsubscribe) says, if it is ours.
+    /// What a token of [`unsubscribe`](Self::unsubscribe) says, if it is ours. It never grows too old.
     #[must_use]
     pub fn read_unsubscribe(&self, token: &str) -> Option<Unsubscribe> {
-        let (text, signature) = token.split_once('.')?;
+        let (text, signature) = token.split_once('.').filter(|_| token.len() <= MAX_TOKEN)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        hmac::verify(&self.0.key, text.as_bytes(), &signature).ok()?;
+        let signed = format!("{PURPOSE}{text}");
+        self.0.keys.iter().find(|key| hmac::verify(key, signed.as_bytes(), &signature).is_ok())?;
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
     }
 
     fn token(&self, what: &Unsubscribe) -> String {
         // Four names always make JSON.
         let text = URL_SAFE_NO_PAD.encode(serde_json::to_vec(what).unwrap_or_default());
-        let signature = URL_SAFE_NO_PAD.encode(hmac::sign(&self.0.key, text.as_bytes()));
-        format!("{text}.{signature}")
+        let signature = hmac::sign(&self.0.keys[0], format!("{PURPOSE}{text}").as_bytes());
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
+}
+
+fn key(secret: &SecretString) -> Result<hmac::Key, LinksError> {
+    let secret = secret.expose_secret().as_bytes();
+    if secret.len() < 16 { Err(LinksError::Secret) } else { Ok(hmac::Key::new(hmac::HMAC_SHA256, secret)) }
 }
 
 impl fmt::Debug for Links {
@@ -133,6 +152,25 @@ mod tests {
         for forged in [format!("{other}.{signature}"), format!("{text}."), text.to_owned(), String::new()] {
             assert_eq!(ours.read_unsubscribe(&forged), None, "{forged}");
         }
+    }
+
+    #[test]
+    fn a_link_outlives_the_secret_that_it_was_signed_with() {
+        let what = Unsubscribe {
+            tenant: "acme".parse().unwrap(),
+            user: "ada".parse().unwrap(),
+            event: "app.assigned".into(),
+            channel: Channel::Email,
+        };
+        let (former, new) = (links("0123456789abcdef"), SecretString::from("fedcba9876543210"));
+        let old = former.unsubscribe(&what);
+        let (_, token) = old.rsplit_once('/').unwrap();
+        let links = Links::new("https://notify.example.org", &new).unwrap();
+        assert_eq!(links.read_unsubscribe(token), None);
+        assert_ne!(links.unsubscribe(&what), old, "the new secret signs");
+        let links = links.accepting(&SecretString::from("0123456789abcdef")).unwrap();
+        assert_eq!(links.read_unsubscribe(token), Some(what));
+        assert_eq!(links.accepting(&SecretString::from("short")).unwrap_err(), LinksError::Secret);
     }
 
     #[test]
