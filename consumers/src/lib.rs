@@ -10,6 +10,7 @@
 
 mod backoff;
 pub mod cache;
+pub mod callbacks;
 mod changes;
 pub mod channels;
 mod consumer;

@@ -131,8 +131,15 @@ impl Records for MemoryRecords {
                 }
                 let version = found.unwrap_or(0) + 1;
                 versions.push(version);
-                let data = write.data.expect("no handler deletes");
-                records.insert(write.key.clone(), Record { key: write.key, version, data, updated_at: work.at });
+                match write.data {
+                    Some(data) => {
+                        let record = Record { key: write.key.clone(), version, data, updated_at: work.at };
+                        records.insert(write.key, record);
+                    }
+                    None => {
+                        records.remove(&write.key);
+                    }
+                }
             }
             Ok(Committed::Applied { versions })
         })

@@ -1,0 +1,131 @@
+//! What Meta's notifications look like, as far as it is of use here.
+//!
+//! <https://developers.facebook.com/docs/whatsapp/cloud-api/webhooks/components>
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::DeliveryStatus;
+
+/// A notification: what has happened to one or more accounts.
+#[derive(Deserialize)]
+pub(super) struct Notification {
+    #[serde(default)]
+    entry: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(default)]
+    changes: Vec<Change>,
+}
+
+#[derive(Deserialize)]
+struct Change {
+    #[serde(default)]
+    value: Parts,
+}
+
+#[derive(Default, Deserialize)]
+struct Parts {
+    #[serde(default)]
+    statuses: Vec<Value>,
+    #[serde(default)]
+    messages: Vec<Value>,
+}
+
+impl Notification {
+    /// Its statuses and its messages, not read yet: one that can't be must not take the others with it.
+    pub(super) fn parts(self) -> (Vec<Value>, Vec<Value>) {
+        let values = self.entry.into_iter().flat_map(|entry| entry.changes).map(|change| change.value);
+        let (mut statuses, mut messages) = (Vec::new(), Vec::new());
+        for value in values {
+            statuses.extend(value.statuses);
+            messages.extend(value.messages);
+        }
+        (statuses, messages)
+    }
+}
+
+/// One part, if it looks as it should.
+pub(super) fn read<T: DeserializeOwned>(part: Value) -> Option<T> {
+    let read = serde_json::from_value(part);
+    if read.is_err() {
+        // Not the error: it quotes what it met.
+        tracing::warn!(part = std::any::type_name::<T>(), "Meta tells something in a form that isn't known");
+    }
+    read.ok()
+}
+
+/// What became of a message.
+#[derive(Deserialize)]
+pub(super) struct Status {
+    /// Meta's name for the message: `wamid.…`.
+    #[serde(default)]
+    pub(super) id: Option<String>,
+    status: String,
+    /// The delivery id that it was sent with.
+    #[serde(default, rename = "biz_opaque_callback_data")]
+    pub(super) delivery: Option<String>,
+    #[serde(default)]
+    errors: Vec<Problem>,
+}
+
+#[derive(Deserialize)]
+struct Problem {
+    #[serde(default)]
+    code: Value,
+    #[serde(default)]
+    title: String,
+}
+
+impl Status {
+    /// How far it has come. `None` for what isn't about that.
+    pub(super) fn status(&self) -> Option<DeliveryStatus> {
+        match self.status.as_str() {
+            "sent" => Some(DeliveryStatus::Sent),
+            "delivered" => Some(DeliveryStatus::Delivered),
+            "read" | "played" => Some(DeliveryStatus::Read),
+            "failed" => Some(DeliveryStatus::Undelivered),
+            _ => None,
+        }
+    }
+
+    /// Why it went wrong, in one line.
+    pub(super) fn reason(&self) -> Option<String> {
+        self.errors.first().map(|problem| format!("{} {}", problem.code, problem.title).trim_end().to_owned())
+    }
+}
+
+/// What somebody has written to us.
+#[derive(Deserialize)]
+pub(super) struct Message {
+    /// Their phone number.
+    pub(super) from: String,
+    /// When, in seconds since 1970.
+    #[serde(default)]
+    pub(super) timestamp: Option<String>,
+    #[serde(default)]
+    text: Option<Text>,
+    #[serde(default)]
+    button: Option<Button>,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    body: String,
+}
+
+/// A button below a template of ours that was pressed.
+#[derive(Deserialize)]
+struct Button {
+    text: String,
+}
+
+impl Message {
+    /// Its words, where it has any.
+    pub(super) fn text(&self) -> Option<&str> {
+        let written = self.text.as_ref().map(|text| text.body.as_str());
+        written.or_else(|| self.button.as_ref().map(|button| button.text.as_str()))
+    }
+}

@@ -1,0 +1,81 @@
+//! Taking in what a provider tells of a message.
+
+use super::{CallbackState, answer::Refusal};
+use crate::{
+    Class, DeliveryId, DeliveryNews, DeliveryStatus, InboxError, InboxRecord, Resolution, ResolveError, StepState,
+    resolve, scrub,
+};
+
+impl CallbackState {
+    /// News of now.
+    pub(super) fn told(
+        &self,
+        status: DeliveryStatus,
+        provider: &'static str,
+        provider_id: Option<&str>,
+        reason: Option<String>,
+    ) -> DeliveryNews {
+        let provider_id = provider_id.map(|id| id.chars().filter(|c| !c.is_control()).take(200).collect());
+        let reason = reason.map(|reason| scrub(&reason));
+        DeliveryNews { status, provider: provider.into(), provider_id, reason, at: self.now() }
+    }
+
+    /// Writes down the news of a message, and settles what was in doubt about it. News of a message that the inbox doesn't know
+    /// change nothing. Repeating it changes nothing more.
+    pub(super) async fn take_in(&self, id: &DeliveryId, news: DeliveryNews) -> Result<(), Refusal> {
+        let record = self.inbox.get(&id.key).await.map_err(unreachable)?;
+        let Some((record, state)) = record.and_then(|r| r.steps.get(&id.step).map(|s| s.state).map(|s| (r, s))) else {
+            tracing::warn!(delivery = %id, provider = news.provider, "news of a message that isn't known");
+            return Ok(());
+        };
+        let changed = self.deliveries.tell(id, &news).await.map_err(unreachable)?;
+        // Old news say nothing of how it stands now. They may be told again because the doubt couldn't be settled before.
+        let known = match changed {
+            true => news,
+            false => self.deliveries.get(id).await.map_err(unreachable)?.unwrap_or(news),
+        };
+        tracing::info!(delivery = %id, provider = known.provider, status = known.status.word(), changed, "a message's news");
+        match resolution(&record, state, &known) {
+            Some(resolution) => self.settle(id, &resolution, &known).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn settle(&self, id: &DeliveryId, resolution: &Resolution, known: &DeliveryNews) -> Result<(), Refusal> {
+        let mut because = format!("{} tells: {}", known.provider, known.status.word());
+        if let Some(reason) = &known.reason {
+            because.push_str(", ");
+            because.push_str(reason);
+        }
+        let (inbox, rng) = (&*self.inbox, &*self.rng);
+        match resolve(inbox, &id.key, &id.step, resolution, &because, self.now(), rng).await {
+            Ok(resolved) => {
+                tracing::info!(delivery = %id, ?resolved, "a doubt was looked at");
+                Ok(())
+            }
+            // An attempt is running. Should it not know by itself, the next one reads the news that stand there now.
+            Err(ResolveError::Busy(_) | ResolveError::Inbox(InboxError::Lost) | ResolveError::Unknown(_)) => Ok(()),
+            Err(error @ ResolveError::Inbox(InboxError::Unavailable(_))) => Err(unreachable(error)),
+        }
+    }
+}
+
+/// What the news mean for a step that isn't settled yet.
+fn resolution(record: &InboxRecord, state: StepState, known: &DeliveryNews) -> Option<Resolution> {
+    let sent = known.status.proves_sent();
+    match state {
+        StepState::Done | StepState::Skipped | StepState::Failed => None,
+        StepState::Pending | StepState::InDoubt | StepState::Sending if sent => {
+            Some(Resolution::Sent { provider_id: known.provider_id.clone() })
+        }
+        StepState::Pending => None,
+        // Once somebody had it sent again, there may be two messages, and nobody knows whose failure it is.
+        _ if record.history.iter().any(|attempt| attempt.class == Class::Resolved) => None,
+        StepState::InDoubt | StepState::Sending => Some(Resolution::Failed),
+    }
+}
+
+/// A store that can't be reached.
+pub(super) fn unreachable(error: impl std::fmt::Display) -> Refusal {
+    Refusal::Unavailable(error.to_string())
+}

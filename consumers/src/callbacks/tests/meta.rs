@@ -1,0 +1,190 @@
+use axum::http::{Method, StatusCode};
+use ring::hmac;
+use sendoff_producers::model::Channel;
+use serde_json::{Value, json};
+
+use super::{APP_SECRET, DELIVERY, Stage};
+use crate::{DeliveryStatus, Status, StepState};
+
+const PATH: &str = "/callbacks/meta";
+
+fn hex(secret: &str, body: &[u8]) -> String {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), body);
+    tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn post(stage: &Stage, body: impl Into<String>) -> StatusCode {
+    let body = body.into();
+    let signature = format!("sha256={}", hex(APP_SECRET, body.as_bytes()));
+    let headers = [("content-type", "application/json"), ("x-hub-signature-256", signature.as_str())];
+    stage.call(Method::POST, PATH, &headers, body).0
+}
+
+/// A notification with these statuses and messages, each in an entry of its own.
+fn notification(statuses: &[Value], messages: &[Value]) -> String {
+    let entry = |part: Value| json!({ "id": "1", "changes": [{ "field": "messages", "value": part }] });
+    let statuses =
+        statuses.iter().map(|status| entry(json!({ "messaging_product": "whatsapp", "statuses": [status] })));
+    let messages = messages.iter().map(|message| entry(json!({ "messages": [message] })));
+    let entries: Vec<_> = statuses.chain(messages).collect();
+    json!({ "object": "whatsapp_business_account", "entry": entries }).to_string()
+}
+
+fn status(word: &str) -> Value {
+    json!({
+        "id": "wamid.1", "status": word, "timestamp": "1795521600", "recipient_id": "4930123456",
+        "biz_opaque_callback_data": DELIVERY,
+    })
+}
+
+fn message(text: &str, second: u64) -> Value {
+    json!({
+        "from": "4930123456", "id": "wamid.2", "timestamp": second.to_string(), "type": "text",
+        "text": { "body": text },
+    })
+}
+
+#[test]
+fn the_endpoint_proves_itself_to_who_knows_the_verify_token() {
+    let stage = Stage::new();
+    let ask = |query: &str| stage.call(Method::GET, &format!("{PATH}?{query}"), &[], "");
+    let (status, headers, body) =
+        ask("hub.mode=subscribe&hub.challenge=1158201444&hub.verify_token=the%20verify%20token");
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "1158201444"));
+    assert_eq!(headers["content-type"], "text/plain; charset=utf-8");
+    for query in [
+        "",
+        "hub.mode=subscribe&hub.challenge=1",
+        "hub.mode=subscribe&hub.challenge=1&hub.verify_token=",
+        "hub.mode=subscribe&hub.challenge=1&hub.verify_token=the%20verify%20tokem",
+        "hub.mode=unsubscribe&hub.challenge=1&hub.verify_token=the%20verify%20token",
+    ] {
+        assert_eq!(ask(query).0, StatusCode::FORBIDDEN, "{query}");
+    }
+    for challenge in ["%3Cscript%3E%20", "a%0d%0ab"] {
+        let query = format!("hub.mode=subscribe&hub.challenge={challenge}&hub.verify_token=the%20verify%20token");
+        assert_eq!(ask(&query).0, StatusCode::BAD_REQUEST, "{challenge}");
+    }
+}
+
+#[test]
+fn news_of_a_message_are_kept_and_settle_its_doubt() {
+    for (word, known, state) in [
+        ("sent", DeliveryStatus::Sent, StepState::Done),
+        ("delivered", DeliveryStatus::Delivered, StepState::Done),
+        ("read", DeliveryStatus::Read, StepState::Done),
+        ("failed", DeliveryStatus::Undelivered, StepState::Failed),
+    ] {
+        let stage = Stage::new();
+        let id = stage.doubt();
+        assert_eq!(post(&stage, notification(&[status(word)], &[])), StatusCode::OK);
+        let record = stage.known(&id).unwrap();
+        assert_eq!((record.status, record.provider.as_str()), (known, "meta"));
+        assert_eq!(record.provider_id.as_deref(), Some("wamid.1"));
+        assert_eq!(stage.step(&id).state, state, "{word}");
+    }
+}
+
+#[test]
+fn why_a_message_failed_is_kept() {
+    let stage = Stage::new();
+    let (id, mut failed) = (stage.doubt(), status("failed"));
+    failed["errors"] = json!([{ "code": 131_026, "title": "Message undeliverable", "message": "to +4930123456" }]);
+    assert_eq!(post(&stage, notification(&[failed], &[])), StatusCode::OK);
+    assert_eq!(stage.known(&id).unwrap().reason.as_deref(), Some("131026 Message undeliverable"));
+}
+
+#[test]
+fn many_news_in_one_notification_in_any_order_are_all_taken() {
+    let stage = Stage::new();
+    let id = stage.doubt();
+    let other = stage.job(
+        &DELIVERY.replace("/ada", "0/bob").replace("-0000000000000/", "-000000000001/"),
+        Status::Done,
+        StepState::Done,
+    );
+    let mut second = status("read");
+    second["biz_opaque_callback_data"] = json!(other.to_string());
+    let mut many: Vec<_> = ["read", "sent", "delivered"].iter().cycle().take(300).map(|word| status(word)).collect();
+    many.push(second);
+    assert_eq!(post(&stage, notification(&many, &[])), StatusCode::OK);
+    assert_eq!(stage.known(&id).unwrap().status, DeliveryStatus::Read);
+    assert_eq!(stage.known(&other).unwrap().status, DeliveryStatus::Read);
+}
+
+#[test]
+fn news_that_can_not_be_read_or_are_not_ours_do_not_take_others_with_them() {
+    let stage = Stage::new();
+    let id = stage.doubt();
+    let mut foreign = status("delivered");
+    foreign["biz_opaque_callback_data"] = json!("their own words");
+    let parts = [
+        json!(null),
+        json!({ "status": 7 }),
+        json!({ "id": "wamid.9", "status": "delivered" }),
+        foreign,
+        status("on the moon"),
+        status("sent"),
+    ];
+    assert_eq!(post(&stage, notification(&parts, &[json!("x"), json!({})])), StatusCode::OK);
+    assert_eq!(stage.known(&id).unwrap().status, DeliveryStatus::Sent);
+}
+
+#[test]
+fn whoever_writes_stop_is_suppressed_until_they_write_start() {
+    let stage = Stage::new();
+    let suppressed = || stage.suppression(Channel::Whatsapp, "+4930123456");
+    assert_eq!(post(&stage, notification(&[], &[message("don't stop", 100)])), StatusCode::OK);
+    assert_eq!(suppressed(), None);
+    post(&stage, notification(&[], &[message("Stop", 200)]));
+    assert_eq!(suppressed().unwrap().source, "meta");
+    assert_eq!(stage.suppression(Channel::Sms, "+4930123456"), None);
+    post(&stage, notification(&[], &[message("START", 150)]));
+    assert!(suppressed().is_some(), "an older START that comes late is over");
+    post(&stage, notification(&[], &[message("START", 300)]));
+    assert_eq!(suppressed(), None);
+    let pressed = json!({ "from": "4930123456", "type": "button", "button": { "text": "STOP", "payload": "x" } });
+    post(&stage, notification(&[], &[message("START", 310), pressed]));
+    assert!(suppressed().is_some(), "the last wish counts");
+}
+
+#[test]
+fn a_forged_notification_changes_nothing() {
+    let stage = Stage::new();
+    stage.doubt();
+    let before = stage.everything();
+    let body = notification(&[status("delivered")], &[message("STOP", 1)]);
+    let right = hex(APP_SECRET, body.as_bytes());
+    for (name, signature, body) in [
+        ("another secret", Some(format!("sha256={}", hex("guessed", body.as_bytes()))), body.clone()),
+        ("an empty secret", Some(format!("sha256={}", hex("", body.as_bytes()))), body.clone()),
+        ("another body", Some(format!("sha256={right}")), body.replace("delivered", "read")),
+        ("without its name", Some(right.clone()), body.clone()),
+        ("SHA-1", Some(format!("sha1={right}")), body.clone()),
+        ("cut", Some(format!("sha256={}", &right[..62])), body.clone()),
+        ("nothing", Some("sha256=".into()), body.clone()),
+        ("missing", None, body.clone()),
+    ] {
+        let signature = signature.as_deref().map(|signature| ("x-hub-signature-256", signature));
+        let headers: Vec<_> = signature.into_iter().collect();
+        assert_eq!(stage.call(Method::POST, PATH, &headers, body).0, StatusCode::FORBIDDEN, "{name}");
+    }
+    assert_eq!(stage.everything(), before);
+}
+
+#[test]
+fn signed_garbage_and_endless_bodies_change_nothing() {
+    let stage = Stage::new();
+    stage.doubt();
+    let before = stage.everything();
+    for body in ["", "x", "7", "{\"entry\":7}", "{\"entry\":[{\"changes\":{}}]}"] {
+        assert_eq!(post(&stage, body), StatusCode::BAD_REQUEST, "{body}");
+    }
+    for body in ["{}", "[]", "{\"entry\":[]}", "{\"object\":\"page\",\"entry\":[{\"changes\":[{\"field\":\"x\"}]}]}"] {
+        assert_eq!(post(&stage, body), StatusCode::OK, "{body}");
+    }
+    let deep = format!("{{\"entry\":{}", "[".repeat(100_000));
+    assert_eq!(post(&stage, deep), StatusCode::BAD_REQUEST);
+    assert_eq!(post(&stage, " ".repeat(3 * 1024 * 1024 + 1)), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(stage.everything(), before);
+}
