@@ -66,6 +66,20 @@ async fn a_message_that_never_arrived_is_sent_again_and_only_then() {
 }
 
 #[tokio::test]
+async fn a_later_attempt_at_the_same_message_has_to_settle_as_well() {
+    let twilio = Twilio::start().await;
+    let provider = twilio.sms();
+    twilio.stub.script().next([PeerFault::ResetBefore, PeerFault::ResetBefore]);
+    let doubt = twilio.doubt(1);
+    for _ in 0..2 {
+        provider.send(&sms(1), None).await;
+        assert_eq!(provider.find(&sms(1), &doubt).await, Found::CannotTell);
+        twilio.clock.advance(MINUTE);
+    }
+    assert!(is_not_sent(&provider.find(&sms(1), &doubt).await));
+}
+
+#[tokio::test]
 async fn a_message_that_twilio_gave_up_has_failed() {
     for (status, code) in [("failed", Some(30007)), ("undelivered", Some(30003)), ("canceled", None)] {
         let twilio = Twilio::start().await;

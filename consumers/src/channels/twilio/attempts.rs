@@ -68,6 +68,13 @@ impl Attempts {
         }
     }
 
+    /// When the last attempt for `key` began of which nothing is known.
+    pub(super) fn last_of(&self, key: &str) -> Option<Timestamp> {
+        let known = self.known();
+        let open = known.attempts.iter().rev().find(|attempt| attempt.key == key && attempt.sid.is_none());
+        open.map(|attempt| attempt.at)
+    }
+
     /// Whether the message of this name is known to be another delivery's.
     pub(super) fn is_anothers(&self, sid: &str, key: &str) -> bool {
         self.known().attempts.iter().any(|attempt| attempt.sid.as_deref() == Some(sid) && attempt.key != key)
@@ -124,6 +131,7 @@ mod tests {
         let attempts = Attempts::since(at(0));
         attempts.conclude(&attempts.begin("+49301", "a", at(1)), &unknown());
         assert!(attempts.leave_only("a", "+49301", at(1)));
+        assert_eq!((attempts.last_of("a"), attempts.last_of("b")), (Some(at(1)), None));
         let other = attempts.begin("+49301", "b", at(2));
         assert!(!attempts.leave_only("a", "+49301", at(1)), "it is under way");
         attempts.conclude(&other, &unknown());

@@ -7,13 +7,13 @@ use sendoff_events::Timestamp;
 use super::{NAME, Twilio, classify::describe, listing::Listed, sender::TwilioSender, status::status};
 use crate::{DeliveryStatus, Doubt, Found, channels::PhoneNumber};
 
-/// How long before a doubt is recorded its message may have come to be: the longest request, and clocks that differ.
-pub(super) const BEFORE: Duration = Duration::from_secs(2 * 60);
+/// How long before an attempt began its message may have come to be: clocks differ.
+pub(super) const BEFORE: Duration = Duration::from_secs(60);
 
-/// How long after it: a request that was held up on its way, and clocks that differ.
+/// How long after it began: the longest request, one that was held up on its way, and clocks that differ.
 pub(super) const AFTER: Duration = Duration::from_secs(10 * 60);
 
-/// How old a doubt has to be before a message that isn't listed is one that Twilio never took. It lists a message as soon as
+/// How long ago the last attempt has to be before a message that isn't listed is one that Twilio never took. It lists a message as soon as
 /// it has answered; what is still on its way in the network by then has been given up by both ends.
 const SETTLED: Duration = Duration::from_secs(60);
 
@@ -39,7 +39,8 @@ impl Twilio {
         if !candidates.is_empty() {
             return self.judge(&candidates, to, text, doubt);
         }
-        if self.clock.now() < doubt.since + SETTLED {
+        let last = self.attempts.last_of(&doubt.idempotency_key).map_or(doubt.since, |last| last.max(doubt.since));
+        if self.clock.now() < last + SETTLED {
             return Err("the attempt was only just made".to_owned());
         }
         let candidates = self.candidates(self.list(to, None).await?, doubt);
@@ -54,11 +55,11 @@ impl Twilio {
 
     /// The messages that could be ours.
     fn candidates(&self, listed: Vec<Listed>, doubt: &Doubt) -> Vec<Listed> {
-        let window = doubt.since - BEFORE..=doubt.since + AFTER;
+        let earliest = doubt.since - BEFORE;
         let could_be_ours = |message: &Listed| {
             let is_anothers = |sid: &String| self.attempts.is_anothers(sid, &doubt.idempotency_key);
             !message.is_incoming()
-                && message.created().is_none_or(|created| window.contains(&created))
+                && message.created().is_none_or(|created| created >= earliest)
                 && !message.sid.as_ref().is_some_and(is_anothers)
         };
         listed.into_iter().filter(could_be_ours).collect()

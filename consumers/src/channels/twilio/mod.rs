@@ -6,12 +6,11 @@
 //!
 //! # What `find` can tell
 //!
-//! After a doubt Twilio is asked for its list of messages to the recipient. A *candidate* is an outgoing one that came to be
-//! between two minutes before the doubt was recorded and ten minutes after, but for those that this process knows to be other
-//! deliveries'.
+//! After a doubt Twilio is asked for its list of messages to the recipient. A *candidate* is an outgoing one that came to be a
+//! minute before the first attempt began or later, but for those that this process knows to be other deliveries'.
 //!
 //! - **Not sent**: there is no candidate at all, whatever its text, in the whole list, all pages of it and without a filter by
-//!   date (a message that still waits at Twilio has no date of sending); and a minute has passed.
+//!   date (a message that still waits at Twilio has no date of sending); and the last attempt was a minute ago.
 //! - **Sent** (or **failed**, where Twilio has given it up): there is exactly one candidate, from our sender and of exactly this
 //!   text, *and* it can't be another delivery's of the same text: no other process sends through this account
 //!   ([`TwilioSettings::only_sender`]), this process has been running since before that message came to be, and no other
