@@ -176,11 +176,13 @@ pub(super) async fn only_a_claim_to_reconcile_takes_what_is_in_doubt_and_it_uses
     assert_eq!(stored(backend, &record.key).await, taken);
     // Its answer was lost: it is answered alike.
     assert_eq!(won(backend, &of).await, taken);
+    let busy = claim(backend, &Claim { reconcile: true, ..claim_of(&record.key, 5, moment(259)) }).await;
+    assert_eq!(busy, Claimed::Busy { until: of.lease_until }, "one looks into it at a time");
     // And once it has found nothing out, the same claim doesn't ask again.
     let still = InboxRecord { lease_until: of.now, revision: taken.revision + 1, ..taken };
     write(backend, &still).await;
     assert_eq!(claim(backend, &of).await, Claimed::Settled(still.clone()));
-    let next = won(backend, &Claim { reconcile: true, ..claim_of(&record.key, 5, moment(300)) }).await;
+    let next = won(backend, &Claim { reconcile: true, ..claim_of(&record.key, 6, moment(300)) }).await;
     assert_eq!(next.attempts, 2);
 }
 
