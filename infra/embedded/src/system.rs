@@ -2,10 +2,12 @@
 
 mod error;
 mod mail;
+mod providers;
 
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 pub use error::SystemError;
+use providers::Guards;
 use sendoff_consumers::{
     Consumer, NoMeter, ReactionContext, Reactor, Router, RouterError, RouterPorts, Stop, Worker, WorkerSettings,
     handlers::{Desk, WorkflowKickoff, with_email},
@@ -77,7 +79,8 @@ impl System {
 
         let patience = settings.grace + MARGIN;
         let (mut front, mut middle, mut back) = (Phase::new(patience), Phase::new(patience), Phase::new(patience));
-        let (provider, sink) = mail::route(config, &clock, &rng).await?;
+        let guards = Guards::new(clock.clone(), rng.clone());
+        let (provider, sink) = mail::route(config, &guards).await?;
         if let Some(sink) = sink {
             let stop = back.stop_signal();
             back.run("the mail server", async move {

@@ -23,7 +23,7 @@ fn list(mails: &[ReceivedMail], output: Output) -> Result<Exit, Stopped> {
     match output {
         Output::Table => {
             let row = |m: &ReceivedMail| {
-                [m.id.clone(), format!("{:.3}", m.received_at), m.to.join(", "), one_line(&m.subject)]
+                [m.id.clone(), format!("{:.3}", m.received_at), m.to.join(", "), print::one_line(&m.subject)]
             };
             print::data(print::table(["ID", "RECEIVED", "TO", "SUBJECT"], mails.iter().map(row)))?;
         }
@@ -40,16 +40,10 @@ fn list(mails: &[ReceivedMail], output: Output) -> Result<Exit, Stopped> {
 fn page(mail: &ReceivedMail) -> String {
     let ReceivedMail { id, received_at, to, from, subject, text, html, size } = mail;
     let html = if html.is_some() { "with an HTML part (--output json shows it)" } else { "without an HTML part" };
-    let (to, from, subject) = (one_line(&to.join(", ")), one_line(from), one_line(subject));
-    let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    let (to, from, subject) = (print::one_line(&to.join(", ")), print::one_line(from), print::one_line(subject));
     format!(
         "Id:       {id}\nReceived: {received_at:.3}\nFrom:     {from}\nTo:       {to}\nSubject:  {subject}\nSize:     {size} \
          bytes, {html}\n\n{}\n",
-        text.trim_end()
+        print::lines(text)
     )
-}
-
-/// What was received may hold anything, and must not move a terminal's cursor about.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

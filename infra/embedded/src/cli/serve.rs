@@ -52,7 +52,10 @@ fn welcome(config: &Config, system: &System) -> Result<(), Stopped> {
         Mail::Sink => {
             print::prose("mail goes to the mail server inside this process and no further (SMTP_URL sends it)")
         }
-        Mail::Server(settings) => print::prose(format_args!("mail goes to {}", settings.url)),
+        Mail::Servers { first, fallback: None } => print::prose(format_args!("mail goes to {}", first.url)),
+        Mail::Servers { first, fallback: Some(fallback) } => {
+            print::prose(format_args!("mail goes to {}, and to {} while that can't be used", first.url, fallback.url));
+        }
     }
     if config.has_keys {
         return Ok(());

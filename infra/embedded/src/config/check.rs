@@ -1,6 +1,9 @@
 //! What settings must be to each other.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use sendoff_consumers::channels::email::{SmtpSettings, SmtpUrl};
 
@@ -11,78 +14,119 @@ use super::{Effective, Problem, Source, settings::Draft};
 pub enum Mail {
     /// To the mail server inside the process, which keeps it.
     Sink,
-    /// To this mail server.
-    Server(SmtpSettings),
+    /// To mail servers outside of it.
+    Servers {
+        /// This one.
+        first: Box<SmtpSettings>,
+        /// And this one while the first can't be used.
+        fallback: Option<Box<SmtpSettings>>,
+    },
 }
 
-/// Checks the settings against each other. Gives where mail goes, unless that is one of the problems.
-pub(super) fn check(
-    draft: &Draft,
-    has_keys: bool,
-    effective: &[Effective],
-    problems: &mut Vec<Problem>,
-) -> Option<Mail> {
-    let mut report = |key: &str, rule: String| {
-        let source = effective.iter().find(|e| e.key == key).map_or(Source::Default, |e| e.source.clone());
-        problems.push(Problem { key: key.to_owned(), source, value: None, rule, suggestion: None });
-    };
-    if let Some(listen) = draft.listen
-        && !listen.ip().is_loopback()
-        && !has_keys
-    {
-        report(
-            "listen",
-            format!(
-                "{listen} can be reached by others, and there is no `[[auth.key]]` to check their tokens with: configure \
-                 one, or listen at 127.0.0.1"
-            ),
-        );
+/// A value that is checked against others: `None` when it is one of the problems itself, so that nothing more is told of it.
+pub(super) type Checked<T> = Option<T>;
+
+/// Checks settings against each other, and adds what is wrong to the problems.
+pub(super) struct Checker<'a> {
+    pub(super) draft: &'a Draft,
+    pub(super) effective: &'a [Effective],
+    pub(super) problems: &'a mut Vec<Problem>,
+}
+
+impl Checker<'_> {
+    pub(super) fn report(&mut self, key: &str, rule: impl Into<String>) {
+        let source = self.effective.iter().find(|e| e.key == key).map_or(Source::Default, |e| e.source.clone());
+        self.problems.push(Problem { key: key.to_owned(), source, value: None, rule: rule.into(), suggestion: None });
     }
-    let (url, file) = (draft.smtp_url.clone()?, draft.smtp_url_file.clone()?);
-    let url = match (url, file) {
-        (Some(_), Some(_)) => {
-            report("smtp.url_file", "is given beside `smtp.url`: give one of them".into());
-            return None;
-        }
-        (Some(url), None) => Some(url),
-        (None, Some(file)) => match read_url(&file) {
-            Ok(url) => Some(url),
-            Err(why) => {
-                report("smtp.url_file", why);
-                return None;
-            }
-        },
-        (None, None) => None,
-    };
-    let mut root_certificates = Vec::new();
-    if let Some(file) = draft.smtp_ca_file.clone()? {
-        match fs::read(&file) {
-            Ok(pem) => root_certificates.push(pem),
-            Err(e) => report("smtp.ca_file", unreadable(&file, &e)),
-        }
-    }
-    match (url, draft.mail_sink?) {
-        (Some(_), Some(true)) => {
-            report("mail.sink", "is on beside a mail server (`smtp.url`): mail can only go to one of them".into());
-            None
-        }
-        (None, Some(false)) => {
-            report(
-                "mail.sink",
-                "is off and there is no mail server (`smtp.url`): mail would have nowhere to go".into(),
+
+    /// An address that others reach needs keys.
+    pub(super) fn listen(&mut self, has_keys: bool) {
+        if let Some(listen) = self.draft.listen
+            && !listen.ip().is_loopback()
+            && !has_keys
+        {
+            self.report(
+                "listen",
+                format!(
+                    "{listen} can be reached by others, and there is no `[[auth.key]]` to check their tokens with: \
+                     configure one, or listen at 127.0.0.1"
+                ),
             );
-            None
         }
-        (Some(url), _) => Some(Mail::Server(SmtpSettings { root_certificates, ..SmtpSettings::new(url) })),
-        (None, _) => Some(Mail::Sink),
+    }
+
+    /// Where mail goes.
+    pub(super) fn mail(&mut self) -> Checked<Mail> {
+        let draft = self.draft;
+        let first = self.one_of("smtp.url", &draft.smtp_url, &draft.smtp_url_file, smtp_url);
+        let fallback =
+            self.one_of("smtp.fallback_url", &draft.smtp_fallback_url, &draft.smtp_fallback_url_file, smtp_url);
+        let (first, fallback) = (first?, fallback?);
+        let mut root_certificates = Vec::new();
+        if let Some(file) = draft.smtp_ca_file.clone()? {
+            match fs::read(&file) {
+                Ok(pem) => root_certificates.push(pem),
+                Err(e) => self.report("smtp.ca_file", unreadable(&file, &e)),
+            }
+        }
+        let server =
+            |url| Box::new(SmtpSettings { root_certificates: root_certificates.clone(), ..SmtpSettings::new(url) });
+        match (first, fallback, draft.mail_sink?) {
+            (Some(_), _, Some(true)) => {
+                self.report("mail.sink", "is on beside a mail server (`smtp.url`): mail can only go to one of them");
+                None
+            }
+            (None, Some(_), _) => {
+                self.report("smtp.fallback_url", "stands in for `smtp.url`, which isn't given: give that one too");
+                None
+            }
+            (None, None, Some(false)) => {
+                let why = "is off and there is no mail server (`smtp.url`): mail would have nowhere to go";
+                self.report("mail.sink", why);
+                None
+            }
+            (Some(url), fallback, _) => Some(Mail::Servers { first: server(url), fallback: fallback.map(server) }),
+            (None, None, _) => Some(Mail::Sink),
+        }
+    }
+
+    /// What is given by itself or in a file, but not by both.
+    pub(super) fn one_of<T: Clone>(
+        &mut self,
+        key: &str,
+        value: &Option<Option<T>>,
+        file: &Option<Option<PathBuf>>,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Checked<Option<T>> {
+        let file_key = format!("{key}_file");
+        match (value.clone()?, file.clone()?) {
+            (Some(_), Some(_)) => {
+                self.report(&file_key, format!("is given beside `{key}`: give one of them"));
+                None
+            }
+            (Some(value), None) => Some(Some(value)),
+            (None, None) => Some(None),
+            (None, Some(file)) => match read_file(&file, read) {
+                Ok(value) => Some(Some(value)),
+                Err(why) => {
+                    self.report(&file_key, why);
+                    None
+                }
+            },
+        }
     }
 }
 
-fn read_url(file: &Path) -> Result<SmtpUrl, String> {
-    let text = fs::read_to_string(file).map_err(|e| unreadable(file, &e))?;
-    text.trim().parse::<SmtpUrl>().map_err(|e| format!("{}: {e}", file.display()))
+fn smtp_url(text: &str) -> Result<SmtpUrl, String> {
+    text.parse::<SmtpUrl>().map_err(|e| e.to_string())
 }
 
-fn unreadable(file: &Path, error: &io::Error) -> String {
+/// What stands in a file, without the white space around it. The error tells of the file, and nothing of what stands there.
+fn read_file<T>(file: &Path, read: impl FnOnce(&str) -> Result<T, String>) -> Result<T, String> {
+    let text = fs::read_to_string(file).map_err(|e| unreadable(file, &e))?;
+    read(text.trim()).map_err(|why| format!("{}: {why}", file.display()))
+}
+
+pub(super) fn unreadable(file: &Path, error: &io::Error) -> String {
     format!("{} can't be read: {error}", file.display())
 }

@@ -4,6 +4,9 @@
 //! reference of it, comes from one table in `settings.rs`.
 
 mod auth;
+#[cfg(test)]
+mod channel_tests;
+mod channels;
 mod check;
 mod file;
 mod reference;
@@ -17,6 +20,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use channels::{Callbacks, Channels, MetaCallbacks, WhatsappBy};
+use check::Checker;
 pub use check::Mail;
 use file::File;
 pub use reference::reference;
@@ -59,6 +64,8 @@ pub struct Config {
     pub settings: Settings,
     /// Where mail goes.
     pub mail: Mail,
+    /// How other messages leave.
+    pub channels: Channels,
     /// The configured keys; none means that the development key is used, on a loopback address only.
     pub keys: KeySet,
     /// Whether any key is configured.
@@ -86,10 +93,13 @@ impl Config {
         let effective: Vec<Effective> = SETTINGS.iter().map(|s| Effective::of(s, &values)).collect();
         let keys = auth::keys(&file.auth_keys, &mut problems);
         let has_keys = !file.auth_keys.is_empty();
-        let mail = check::check(&draft, has_keys, &effective, &mut problems);
-        match (draft.finish(), mail) {
-            (Some(settings), Some(mail)) if problems.is_empty() => {
-                Ok(Self { settings, mail, keys, has_keys, effective })
+        let mut checker = Checker { draft: &draft, effective: &effective, problems: &mut problems };
+        checker.listen(has_keys);
+        let mail = checker.mail();
+        let channels = checker.channels(mail.as_ref());
+        match (draft.finish(), mail, channels) {
+            (Some(settings), Some(mail), Some(channels)) if problems.is_empty() => {
+                Ok(Self { settings, mail, channels, keys, has_keys, effective })
             }
             _ => Err(ConfigError { problems }),
         }

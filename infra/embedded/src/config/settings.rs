@@ -3,17 +3,33 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use sendoff_consumers::channels::email::{Sender, SmtpUrl};
+use secrecy::SecretString;
+use sendoff_consumers::{
+    Rate,
+    channels::{
+        email::{Sender, SmtpUrl},
+        twilio::{AccountSid, TwilioSender},
+        webhook::Allowed,
+    },
+};
 use sendoff_events::MAX_BODY_BYTES;
 use sendoff_host::{
     config::{
         Rule,
-        rules::{address, bytes, choice, count, days, duration, explained, optional, path, sender, smtp_url},
+        rules::{
+            WhatsappCarrier, address, base_url, bytes, choice, count, days, digits, duration, explained, json_object,
+            list, optional, path, public_url, rate, secret, sender, smtp_url, whatsapp_carriers,
+        },
     },
     settings,
 };
 
 use crate::Durability;
+
+/// The fewest characters of the secret for links: 128 bits, when it is written in hexadecimal digits.
+pub(super) const LINK_SECRET: usize = 32;
+/// The fewest characters of the token that Meta proves itself with.
+pub(super) const VERIFY_TOKEN: usize = 16;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +104,17 @@ settings! {
         key: "smtp.url_file", env: Some("SMTP_URL_FILE"), default: Some(""), secret: false,
         rule: optional(path("a file that holds the address of a mail server"))
     }
+    /// A mail server that stands in for the first one while that can't be used. Mail that the first one may have sent is never
+    /// sent through this one.
+    smtp_fallback_url: Option<SmtpUrl> {
+        key: "smtp.fallback_url", env: Some("SMTP_FALLBACK_URL"), default: Some(""), secret: true,
+        rule: optional(smtp_url())
+    }
+    /// A file that holds what `smtp.fallback_url` would.
+    smtp_fallback_url_file: Option<PathBuf> {
+        key: "smtp.fallback_url_file", env: Some("SMTP_FALLBACK_URL_FILE"), default: Some(""), secret: false,
+        rule: optional(path("a file that holds the address of a mail server"))
+    }
     /// A PEM file of a certificate authority that is trusted beside Mozilla's, for a mail server with a private one.
     smtp_ca_file: Option<PathBuf> {
         key: "smtp.ca_file", env: Some("SENDOFF_SMTP_CA_FILE"), default: Some(""), secret: false,
@@ -101,6 +128,154 @@ settings! {
     /// Whether mail goes to the mail server inside the process. On unless there is a mail server to send to.
     mail_sink: Option<bool> {
         key: "mail.sink", env: Some("SENDOFF_MAIL_SINK"), default: Some(""), secret: false,
+        rule: optional(choice(&[("true", true), ("false", false)]))
+    }
+    /// The address that the world reaches this deployment at, through a proxy that speaks TLS: where unsubscribe links lead, and
+    /// where providers tell what became of messages.
+    public_url: Option<String> {
+        key: "public.url", env: Some("SENDOFF_PUBLIC_URL"), default: Some(""), secret: false,
+        rule: optional(public_url())
+    }
+    /// What unsubscribe links are signed with. Without it, mail has none. Whoever knows it can unsubscribe others.
+    link_secret: Option<SecretString> {
+        key: "links.secret", env: Some("SENDOFF_LINK_SECRET"), default: Some(""), secret: true,
+        rule: optional(secret("a secret of at least 32 characters without spaces", LINK_SECRET))
+    }
+    /// A file that holds what `links.secret` would.
+    link_secret_file: Option<PathBuf> {
+        key: "links.secret_file", env: Some("SENDOFF_LINK_SECRET_FILE"), default: Some(""), secret: false,
+        rule: optional(path("a file that holds the secret"))
+    }
+    /// A file with the rules of who is told what, and how, in place of the standard ones.
+    routing_file: Option<PathBuf> {
+        key: "routing.file", env: Some("SENDOFF_ROUTING_FILE"), default: Some(""), secret: false,
+        rule: optional(path("a file with routing rules"))
+    }
+    /// The account at Twilio, for text messages and WhatsApp messages.
+    twilio_account_sid: Option<AccountSid> {
+        key: "twilio.account_sid", env: Some("TWILIO_ACCOUNT_SID"), default: Some(""), secret: false,
+        rule: optional(explained("the SID of a Twilio account: `AC` and 32 hexadecimal digits", str::parse::<AccountSid>))
+    }
+    /// Its secret. What Twilio tells of messages is signed with it, too.
+    twilio_auth_token: Option<SecretString> {
+        key: "twilio.auth_token", env: Some("TWILIO_AUTH_TOKEN"), default: Some(""), secret: true,
+        rule: optional(secret("the auth token of the account, without spaces", 1))
+    }
+    /// A file that holds what `twilio.auth_token` would.
+    twilio_auth_token_file: Option<PathBuf> {
+        key: "twilio.auth_token_file", env: Some("TWILIO_AUTH_TOKEN_FILE"), default: Some(""), secret: false,
+        rule: optional(path("a file that holds the auth token"))
+    }
+    /// Who text messages come from. Without it, none are sent.
+    twilio_sms_from: Option<TwilioSender> {
+        key: "twilio.sms_from", env: Some("TWILIO_SMS_FROM"), default: Some(""), secret: false,
+        rule: optional(explained(
+            "a phone number such as `+4930123456`, a short code, a name of up to 11 letters, or a Messaging Service (`MG…`)",
+            str::parse::<TwilioSender>,
+        ))
+    }
+    /// Who WhatsApp messages through Twilio come from. Without it, none go through Twilio.
+    twilio_whatsapp_from: Option<TwilioSender> {
+        key: "twilio.whatsapp_from", env: Some("TWILIO_WHATSAPP_FROM"), default: Some(""), secret: false,
+        rule: optional(explained(
+            "a phone number such as `+4930123456`, or a Messaging Service (`MG…`)", TwilioSender::for_whatsapp,
+        ))
+    }
+    /// Where Twilio is.
+    twilio_base_url: String {
+        key: "twilio.base_url", env: Some("TWILIO_BASE_URL"), default: Some("https://api.twilio.com"), secret: false,
+        rule: base_url("an https address without query, such as `https://api.twilio.com` (http only for this machine)")
+    }
+    /// The id of our phone number at Meta, for WhatsApp messages. Not the number itself.
+    meta_phone_number_id: Option<String> {
+        key: "meta.phone_number_id", env: Some("META_PHONE_NUMBER_ID"), default: Some(""), secret: false,
+        rule: optional(digits("the id of a phone number at Meta: up to 32 digits"))
+    }
+    /// The access token of a system user at Meta.
+    meta_access_token: Option<SecretString> {
+        key: "meta.access_token", env: Some("META_ACCESS_TOKEN"), default: Some(""), secret: true,
+        rule: optional(secret("an access token, without spaces", 1))
+    }
+    /// A file that holds what `meta.access_token` would.
+    meta_access_token_file: Option<PathBuf> {
+        key: "meta.access_token_file", env: Some("META_ACCESS_TOKEN_FILE"), default: Some(""), secret: false,
+        rule: optional(path("a file that holds the access token"))
+    }
+    /// The secret of the app at Meta: what Meta tells of messages is signed with it.
+    meta_app_secret: Option<SecretString> {
+        key: "meta.app_secret", env: Some("META_APP_SECRET"), default: Some(""), secret: true,
+        rule: optional(secret("the secret of the app, without spaces", 1))
+    }
+    /// A file that holds what `meta.app_secret` would.
+    meta_app_secret_file: Option<PathBuf> {
+        key: "meta.app_secret_file", env: Some("META_APP_SECRET_FILE"), default: Some(""), secret: false,
+        rule: optional(path("a file that holds the app's secret"))
+    }
+    /// What Meta must say when it asks whether callbacks are ours: you make it up, and tell it to Meta.
+    meta_verify_token: Option<SecretString> {
+        key: "meta.verify_token", env: Some("META_VERIFY_TOKEN"), default: Some(""), secret: true,
+        rule: optional(secret("a secret of at least 16 characters without spaces", VERIFY_TOKEN))
+    }
+    /// A file that holds what `meta.verify_token` would.
+    meta_verify_token_file: Option<PathBuf> {
+        key: "meta.verify_token_file", env: Some("META_VERIFY_TOKEN_FILE"), default: Some(""), secret: false,
+        rule: optional(path("a file that holds the token"))
+    }
+    /// Where Meta is.
+    meta_base_url: String {
+        key: "meta.base_url", env: Some("META_BASE_URL"), default: Some("https://graph.facebook.com"), secret: false,
+        rule: base_url("an https address without query, such as `https://graph.facebook.com` (http only for this machine)")
+    }
+    /// Who carries WhatsApp messages. The second one stands in for the first while that can't be used, never where the first may
+    /// have sent. Without it: those that are configured, Twilio first.
+    whatsapp_providers: Option<Vec<WhatsappCarrier>> {
+        key: "whatsapp.providers", env: Some("SENDOFF_WHATSAPP_PROVIDERS"), default: Some(""), secret: false,
+        rule: optional(whatsapp_carriers())
+    }
+    /// The service account for Firebase Cloud Messaging, as Google's console gives it out: JSON. Without it, no notifications
+    /// are sent.
+    fcm_service_account: Option<SecretString> {
+        key: "fcm.service_account", env: Some("FCM_SERVICE_ACCOUNT"), default: Some(""), secret: true,
+        rule: optional(json_object("the JSON of a service account"))
+    }
+    /// A file that holds what `fcm.service_account` would.
+    fcm_service_account_file: Option<PathBuf> {
+        key: "fcm.service_account_file", env: Some("FCM_SERVICE_ACCOUNT_FILE"), default: Some(""), secret: false,
+        rule: optional(path("a JSON file of a service account"))
+    }
+    /// Where Firebase Cloud Messaging is.
+    fcm_base_url: String {
+        key: "fcm.base_url", env: Some("FCM_BASE_URL"), default: Some("https://fcm.googleapis.com"), secret: false,
+        rule: base_url("an https address without query, such as `https://fcm.googleapis.com` (http only for this machine)")
+    }
+    /// How many mails may go out a second, together. Without it, there is no limit of ours.
+    email_rate: Option<Rate> {
+        key: "email.rate", env: Some("SENDOFF_EMAIL_RATE"), default: Some(""), secret: false, rule: optional(rate())
+    }
+    /// How many text messages may go out a second from each sender.
+    sms_rate: Option<Rate> {
+        key: "sms.rate", env: Some("SENDOFF_SMS_RATE"), default: Some(""), secret: false, rule: optional(rate())
+    }
+    /// How many WhatsApp messages may go out a second through each provider.
+    whatsapp_rate: Option<Rate> {
+        key: "whatsapp.rate", env: Some("SENDOFF_WHATSAPP_RATE"), default: Some(""), secret: false, rule: optional(rate())
+    }
+    /// How many notifications may go out a second.
+    push_rate: Option<Rate> {
+        key: "push.rate", env: Some("SENDOFF_PUSH_RATE"), default: Some(""), secret: false, rule: optional(rate())
+    }
+    /// Servers whose webhook endpoints may be called although they are private, and by plain http: for development.
+    webhook_allow: Option<Vec<Allowed>> {
+        key: "webhook.allow", env: Some("SENDOFF_WEBHOOK_ALLOW"), default: Some(""), secret: false,
+        rule: optional(list(
+            "`host:port`, several with commas between them, such as `localhost:8081,10.0.0.7:443`",
+            explained("host:port", str::parse::<Allowed>),
+        ))
+    }
+    /// Whether text messages, WhatsApp messages and notifications go to servers inside the process that keep them in the data
+    /// folder and send nothing on. On unless anything real is configured: a provider, or a mail server.
+    channels_sink: Option<bool> {
+        key: "channels.sink", env: Some("SENDOFF_CHANNELS_SINK"), default: Some(""), secret: false,
         rule: optional(choice(&[("true", true), ("false", false)]))
     }
     /// How log lines look.

@@ -122,7 +122,7 @@ fn a_bad_or_empty_mail_server_is_an_error_and_never_the_sink() {
 fn no_secret_is_ever_shown() {
     let url = "smtp://ada:hunter2@mail.example.org:587?tls=required";
     let config = Config::load(&inputs(&[], &[("SMTP_URL", url)], None)).unwrap();
-    let Mail::Server(kept) = &config.mail else { panic!("mail must go to the server") };
+    let Mail::Servers { first: kept, .. } = &config.mail else { panic!("mail must go to the server") };
     let credentials = kept.url.credentials.as_ref().unwrap();
     assert_eq!(credentials.password.expose_secret(), "hunter2");
     assert!(!format!("{config:?}").contains("hunter2"));
@@ -137,7 +137,7 @@ fn the_mail_server_may_stand_in_a_file() {
     let url = file("smtps://ada:secret@mail.example.org\n");
     let named = url.path.display().to_string();
     let config = Config::load(&inputs(&[("smtp.url_file", &named)], &[], None)).unwrap();
-    assert!(matches!(config.mail, Mail::Server(_)));
+    assert!(matches!(config.mail, Mail::Servers { .. }));
     let both = problems(&inputs(&[("smtp.url_file", &named)], &[("SMTP_URL", "smtp://localhost:25")], None));
     assert!(both[0].ends_with("is given beside `smtp.url`: give one of them"), "{both:?}");
     let none = problems(&inputs(&[("smtp.url_file", "/nowhere")], &[], None));

@@ -52,6 +52,19 @@ pub fn prose(text: impl Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
+/// A text on one line. What was received may hold anything, and must not move a terminal's cursor about.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// A text on its lines, without other control characters.
+#[must_use]
+pub fn lines(text: &str) -> String {
+    let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    text.trim_end().to_owned()
+}
+
 /// Rows under a heading, in plain columns: easy to read, to copy and to grep.
 #[must_use]
 pub fn table<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {

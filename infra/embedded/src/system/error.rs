@@ -3,7 +3,17 @@
 use std::{io, net::SocketAddr};
 
 use sendoff_consumers::{
-    RouterError, channels::email::SmtpSettingsError, routing::RoutingError, templates::TemplateError,
+    RouterError,
+    channels::{
+        FailoverError,
+        email::SmtpSettingsError,
+        http::HttpSettingsError,
+        push::{FcmUrlError, ServiceAccountError},
+        twilio::TwilioSettingsError,
+        whatsapp::MetaSettingsError,
+    },
+    routing::RoutingError,
+    templates::TemplateError,
 };
 use sendoff_producers::api::{KeyError, NotLoopback};
 
@@ -34,12 +44,30 @@ pub enum SystemError {
     /// The keys contradict each other.
     #[error(transparent)]
     Keys(#[from] KeyError),
-    /// The mail server inside the process can't start.
-    #[error("the mail server inside the process can't start: {0}")]
+    /// A server inside the process that keeps messages can't start.
+    #[error("the servers inside the process that keep messages can't start: {0}")]
     Sink(io::Error),
     /// The mail server can't be used.
     #[error(transparent)]
     Smtp(#[from] SmtpSettingsError),
+    /// Twilio can't be used.
+    #[error(transparent)]
+    Twilio(#[from] TwilioSettingsError),
+    /// Meta can't be used.
+    #[error(transparent)]
+    Meta(#[from] MetaSettingsError),
+    /// FCM can't be used.
+    #[error(transparent)]
+    Fcm(#[from] FcmUrlError),
+    /// FCM's service account can't be used.
+    #[error(transparent)]
+    ServiceAccount(#[from] ServiceAccountError),
+    /// Nothing can be sent over HTTP.
+    #[error(transparent)]
+    Http(#[from] HttpSettingsError),
+    /// Providers can't stand in for each other.
+    #[error(transparent)]
+    Failover(#[from] FailoverError),
     /// A standard template has a mistake.
     #[error(transparent)]
     Templates(#[from] TemplateError),
@@ -52,4 +80,11 @@ pub enum SystemError {
     /// A part ended although nobody had asked it to.
     #[error(transparent)]
     Part(#[from] PartError),
+}
+
+impl SystemError {
+    /// The sink and the provider that sends to it don't agree on what an account looks like.
+    pub(super) fn sink(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Sink(io::Error::other(error))
+    }
 }

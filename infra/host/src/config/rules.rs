@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use sendoff_consumers::channels::email::{Sender, SmtpUrl};
 
 pub use channels::{
-    WhatsappCarrier, base_url, is_secret, list, name, phone, public_url, rate, secret, whatsapp_carriers,
+    WhatsappCarrier, base_url, digits, is_secret, json_object, list, phone, public_url, rate, secret, whatsapp_carriers,
 };
 
 use super::{Broken, Rule};

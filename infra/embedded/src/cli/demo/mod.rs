@@ -46,8 +46,8 @@ pub(crate) async fn run(mut config: Config, args: &DemoArgs, keep: bool) -> Resu
         let why = "--keep is for `--backend aws`; here, what is kept stays in the folder that --data names";
         return Err(Stopped::new(Exit::Usage, why));
     }
-    if let Mail::Server(server) = &config.mail {
-        let why = format!("the demo keeps all mail on this machine: run it without `smtp.url` ({})", server.url);
+    if let Mail::Servers { first, .. } = &config.mail {
+        let why = format!("the demo keeps all mail on this machine: run it without `smtp.url` ({})", first.url);
         return Err(Stopped::new(Exit::Refused, why));
     }
     // The folder is removed when this is dropped.

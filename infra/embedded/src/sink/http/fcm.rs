@@ -183,7 +183,7 @@ pub(super) async fn take(
 }
 
 fn kept(name: &str, message: Message, request: Value) -> NewMessage {
-    let Message { token, notification, data, .. } = message;
+    let Message { token, notification, .. } = message;
     let text = notification.map(|n| format!("{}: {}", n.title, n.body)).unwrap_or_default();
     NewMessage {
         channel: SinkChannel::Push,
@@ -192,7 +192,8 @@ fn kept(name: &str, message: Message, request: Value) -> NewMessage {
         to: token,
         from: None,
         text,
-        delivery: data.get("delivery").cloned(),
+        // What it carries of it is a hash.
+        delivery: None,
         request,
     }
 }

@@ -43,15 +43,15 @@ pub(super) async fn take(
     let Ok(request) = serde_json::from_slice::<Value>(&body) else {
         return refuse(StatusCode::BAD_REQUEST, "the body is no JSON");
     };
-    let id = text_of(&headers, "webhook-id").to_owned();
     let message = NewMessage {
         channel: SinkChannel::Webhook,
         provider: "webhook",
-        provider_id: id.clone(),
+        provider_id: text_of(&headers, "webhook-id").to_owned(),
         to: format!("/webhooks/{endpoint}"),
         from: None,
         text: request["type"].as_str().unwrap_or_default().to_owned(),
-        delivery: Some(id),
+        // The call's id is made of it, and doesn't tell it.
+        delivery: None,
         request,
     };
     match desk.keep(message).await {

@@ -65,12 +65,21 @@ pub fn is_secret(text: &str, least: usize) -> bool {
     text.len() >= least.max(1) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// A name that a provider has given: letters, digits, `-` and `_`.
+/// An id of digits.
 #[must_use]
-pub fn name(says: &'static str) -> Rule<String> {
+pub fn digits(says: &'static str) -> Rule<String> {
     rule(says, |text| {
-        let fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-        (fits && (1..=100).contains(&text.len())).then(|| text.to_owned())
+        let fits = (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        fits.then(|| text.to_owned())
+    })
+}
+
+/// A JSON object that is a secret.
+#[must_use]
+pub fn json_object(says: &'static str) -> Rule<SecretString> {
+    rule(says, |text| {
+        let is_object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok();
+        is_object.then(|| SecretString::from(text.to_owned()))
     })
 }
 

@@ -1,0 +1,174 @@
+//! What the settings of the channels must be to each other.
+
+use std::{fs, path::Path};
+
+use super::*;
+
+const SID: &str = "AC0123456789abcdef0123456789abcdef";
+
+fn load(set: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    let flags = set.iter().map(|(key, value)| ("--set".into(), (*key).into(), (*value).into())).collect();
+    let inputs = Inputs { flags, file: ConfigFile::Nothing, ..Inputs::default() };
+    Config::load(&inputs).map_err(|error| {
+        let told = error.problems.iter().map(|p| p.to_string().split_whitespace().collect::<Vec<_>>().join(" "));
+        told.collect()
+    })
+}
+
+#[track_caller]
+fn refused(set: &[(&str, &str)], told: &str) {
+    match load(set) {
+        Ok(_) => panic!("it should be refused: {told}"),
+        Err(problems) => assert!(problems.iter().any(|p| p.contains(told)), "{told}\nnot in\n{problems:#?}"),
+    }
+}
+
+fn file(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+const TWILIO: [(&str, &str); 3] =
+    [("twilio.account_sid", SID), ("twilio.auth_token", "hunter2hunter2"), ("twilio.sms_from", "+447700900123")];
+
+#[test]
+fn without_anything_real_every_channel_goes_to_the_sink() {
+    assert!(load(&[]).unwrap().channels.sink);
+    let off = load(&[("channels.sink", "false")]).unwrap().channels;
+    assert!(!off.sink && off.sms.is_none() && off.whatsapp.is_empty() && off.push.is_none());
+}
+
+#[test]
+fn whatever_is_real_turns_the_sink_off_and_leaves_the_other_channels_off() {
+    for real in [
+        &[("smtp.url", "smtps://mail.example.org")][..],
+        &TWILIO,
+        &[("meta.phone_number_id", "1"), ("meta.access_token", "t")],
+    ] {
+        let channels = load(real).unwrap().channels;
+        assert!(!channels.sink && channels.push.is_none(), "{real:?}");
+    }
+    let mut both = TWILIO.to_vec();
+    both.push(("channels.sink", "true"));
+    refused(&both, "channels.sink is on beside a real provider (`twilio.sms_from`)");
+    let beside_mail = load(&[("smtp.url", "smtps://mail.example.org"), ("channels.sink", "true")]).unwrap();
+    assert!(beside_mail.channels.sink, "who asks for it gets it");
+}
+
+#[test]
+fn half_of_an_account_is_refused_with_the_half_that_is_missing() {
+    refused(&[TWILIO[0], TWILIO[2]], "twilio.account_sid is given without `twilio.auth_token`");
+    refused(&[TWILIO[1], TWILIO[2]], "twilio.auth_token is given without `twilio.account_sid`");
+    refused(&TWILIO[..2], "twilio.account_sid is given without a sender");
+    refused(&TWILIO[2..], "twilio.sms_from is given without an account");
+    refused(&[("twilio.whatsapp_from", "+447700900123")], "twilio.whatsapp_from is given without an account");
+    refused(&[("meta.phone_number_id", "1")], "meta.phone_number_id is given without `meta.access_token`");
+    refused(&[("meta.access_token", "t")], "meta.access_token is given without `meta.phone_number_id`");
+    let sender = [("meta.phone_number_id", "1"), ("meta.access_token", "t"), ("public.url", "https://n.example.org")];
+    let with = |more: &[(&'static str, &'static str)]| [&sender[..], more].concat();
+    refused(&with(&[("meta.app_secret", "s")]), "meta.app_secret is given without `meta.verify_token`");
+    refused(
+        &with(&[("meta.verify_token", "sixteen-or-more-x")]),
+        "meta.verify_token is given without `meta.app_secret`",
+    );
+    refused(&[("smtp.fallback_url", "smtps://b.example.org")], "smtp.fallback_url stands in for `smtp.url`");
+}
+
+#[test]
+fn callbacks_and_links_need_the_address_that_they_lead_to() {
+    refused(&[("links.secret", &"x".repeat(32))], "links.secret is given without `public.url`");
+    let meta = [("meta.phone_number_id", "1"), ("meta.access_token", "t"), ("meta.app_secret", "s")];
+    let meta = [&meta[..], &[("meta.verify_token", "sixteen-or-more-x")]].concat();
+    refused(&meta, "meta.app_secret is given without `public.url`");
+    let mut twilio = TWILIO.to_vec();
+    assert!(load(&twilio).unwrap().channels.sms.unwrap().callback.is_none());
+    twilio.push(("public.url", "https://notify.example.org/"));
+    let channels = load(&twilio).unwrap().channels;
+    assert_eq!(channels.sms.unwrap().callback.as_deref(), Some("https://notify.example.org/callbacks/twilio"));
+    assert!(channels.callbacks.twilio_auth_token.is_some() && channels.callbacks.meta.is_none());
+}
+
+#[test]
+fn whatsapp_goes_by_those_that_are_named_in_their_order() {
+    let both = [
+        &TWILIO[..2],
+        &[("twilio.whatsapp_from", "+447700900123")],
+        &[("meta.phone_number_id", "1"), ("meta.access_token", "t")],
+    ];
+    let order = |set: &[(&str, &str)]| {
+        let by = load(set).unwrap().channels.whatsapp;
+        by.iter().map(|by| if matches!(by, WhatsappBy::Meta(_)) { "meta" } else { "twilio" }).collect::<Vec<_>>()
+    };
+    assert_eq!(order(&both.concat()), ["twilio", "meta"]);
+    let with = |providers| [&both.concat()[..], &[("whatsapp.providers", providers)]].concat();
+    assert_eq!(order(&with("meta,twilio")), ["meta", "twilio"]);
+    assert_eq!(order(&with("meta")), ["meta"]);
+    refused(
+        &[("whatsapp.providers", "meta,twilio"), ("meta.phone_number_id", "1"), ("meta.access_token", "t")],
+        "whatsapp.providers names `twilio`, which isn't configured: give `twilio.whatsapp_from`",
+    );
+    refused(&[("whatsapp.providers", "meta")], "names `meta`, which isn't configured");
+    assert!(load(&[("whatsapp.providers", "twilio"), ("channels.sink", "true")]).unwrap().channels.sink);
+}
+
+#[test]
+fn a_secret_stands_in_one_place_and_is_read_from_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = file(folder.path(), "token", "hunter2hunter2\n");
+    let in_file = [TWILIO[0], TWILIO[2], ("twilio.auth_token_file", &token)];
+    assert!(load(&in_file).unwrap().channels.sms.is_some());
+    let twice = [&in_file[..], &[TWILIO[1]]].concat();
+    refused(&twice, "twilio.auth_token_file is given beside `twilio.auth_token`: give one of them");
+    let spaces = file(folder.path(), "spaces", "hunter2 hunter2");
+    refused(&[("twilio.auth_token_file", &spaces)], "what it holds must be a secret");
+    refused(&[("links.secret_file", "/nowhere/secret")], "/nowhere/secret can't be read");
+    let account = file(folder.path(), "account.json", r#"{"type": "service_account", "private_key": "hunter2"}"#);
+    refused(
+        &[("fcm.service_account_file", &account)],
+        "fcm.service_account_file the FCM service account can't be used",
+    );
+}
+
+#[test]
+fn no_secret_of_a_channel_is_ever_shown() {
+    let secret = "hunter2-hunter2-hunter2-hunter2-hunter2";
+    let named = ["twilio.auth_token", "meta.access_token", "meta.app_secret", "meta.verify_token", "links.secret"];
+    let set: Vec<_> = named.iter().map(|key| (*key, secret)).collect();
+    let more = [TWILIO[0], TWILIO[2], ("meta.phone_number_id", "1"), ("public.url", "https://n.example.org")];
+    let config = load(&[&set[..], &more].concat()).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"), "{config:?}");
+    for key in named.iter().chain(&["fcm.service_account", "smtp.fallback_url"]) {
+        let problems = load(&[(*key, &format!("{secret} "))]).unwrap_err().join("\n");
+        assert!(problems.contains(key) && !problems.contains("hunter2"), "{problems}");
+    }
+}
+
+#[test]
+fn everything_that_is_wrong_with_the_channels_is_told_at_once() {
+    let problems = load(&[
+        ("twilio.account_sid", "AC1"),
+        ("twilio.sms_from", "+49 30 123456"),
+        ("twilio.whatsapp_from", "12345"),
+        ("twilio.base_url", "http://api.twilio.com"),
+        ("email.rate", "fast"),
+        ("webhook.allow", "localhost"),
+        ("public.url", "https://n.example.org?x"),
+        ("meta.access_token", "t"),
+    ])
+    .unwrap_err();
+    let told = problems.join("\n");
+    for part in [
+        "twilio.account_sid = \"AC1\" must be the SID of a Twilio account",
+        "twilio.sms_from = \"+49 30 123456\" must be a phone number",
+        "only digits may follow the +",
+        "twilio.whatsapp_from = \"12345\" must be a phone number",
+        "twilio.base_url = \"http://api.twilio.com\" must be an https address",
+        "email.rate = \"fast\" must be a number of messages a second",
+        "webhook.allow = \"localhost\" must be `host:port`",
+        "public.url = \"https://n.example.org?x\" must be an https address",
+        "meta.access_token is given without `meta.phone_number_id`",
+    ] {
+        assert!(told.contains(part), "{part}\nnot in\n{told}");
+    }
+}
