@@ -23,6 +23,7 @@ statements! {
     BY_REASON = "SELECT failure ->> 'reason', count(*) FROM messages INDEXED BY messages_by_reason
         WHERE queue = ?1 AND failure IS NOT NULL GROUP BY failure ->> 'reason'";
     FIND = "SELECT attributes, held = 1 AND visible_at > ?3 FROM messages WHERE id = ?1 AND queue = ?2";
+    ATTRIBUTES = "SELECT attributes FROM messages WHERE id = ?1";
     MOVE_BACK = "UPDATE messages SET queue = ?2, visible_at = ?3, held = 0, lease = lease + 1, receives = 0, silent = 0,
         failure = NULL, key = NULL, attributes = ?4 WHERE id = ?1";
 }
@@ -134,6 +135,17 @@ fn by_reason(db: &Connection, queue: i64) -> rusqlite::Result<Vec<ReasonCount>> 
         db.all(BY_REASON, [queue], |row| Ok(ReasonCount { reason: row.get(0)?, count: count(row.get(1)?) }))?;
     reasons.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
     Ok(reasons)
+}
+
+/// Moves a dead letter back to `source`, because somebody has settled what it waited for: this is no replay. Its failure is
+/// gone, and its receives count anew.
+pub(crate) fn move_back(tx: &Tx<'_>, id: i64, source: i64) -> rusqlite::Result<()> {
+    let attributes: Option<String> = tx.one(ATTRIBUTES, [id], |row| row.get(0))?.flatten();
+    let mut attributes: Attributes = attributes.map(|text| from_json(0, &text)).transpose()?.unwrap_or_default();
+    attributes.remove(FAILURE_ATTRIBUTE);
+    tx.run(MOVE_BACK, params![id, source, tx.now, own(&attributes)?])?;
+    tx.wake(source);
+    Ok(())
 }
 
 /// Moves a dead letter back to its source: the failure is gone, the replay count is one higher, and receives count anew.

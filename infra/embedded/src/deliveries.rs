@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 use sendoff_consumers::{Deliveries, DeliveriesError, DeliveryId, DeliveryNews, DeliveryRecord, DeliveryStatus, merge};
 use sendoff_events::BoxFuture;
 
@@ -64,6 +64,12 @@ impl Deliveries for SqliteDeliveries {
             self.db.read(move |db| db.one(GET, params![event, consumer, step], record)).await.map_err(unavailable)
         })
     }
+}
+
+/// What is known of a message.
+pub(crate) fn find(db: &Connection, id: &DeliveryId) -> rusqlite::Result<Option<DeliveryRecord>> {
+    let Ok(Place { event, consumer, step }) = Place::of(id) else { return Ok(None) };
+    db.one(GET, params![event, consumer, step], record)
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<DeliveryRecord> {

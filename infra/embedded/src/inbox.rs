@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 use sendoff_consumers::{Claim, Claimed, IdempotencyKey, Inbox, InboxError, InboxRecord, Status, transition};
 use sendoff_events::{BoxFuture, EventId, at_millis};
 
@@ -36,6 +36,7 @@ statements! {
     WRITE = concat!(set!(), " AND fence = ?3 AND revision < ?4");
     FENCE = "SELECT fence FROM inbox WHERE event = ?1 AND consumer = ?2";
     GET = concat!("SELECT ", columns!(), " FROM inbox WHERE event = ?1 AND consumer = ?2");
+    IN_DOUBT = concat!("SELECT ", columns!(), " FROM inbox INDEXED BY inbox_in_doubt WHERE status = 2 ORDER BY updated_at");
     OF_EVENT = concat!("SELECT ", columns!(), " FROM inbox WHERE event = ?1 ORDER BY consumer");
 }
 
@@ -75,6 +76,23 @@ impl Inbox for SqliteInbox {
 /// What each consumer has made of the event.
 pub(crate) async fn of_event(db: &Db, event: EventId) -> Result<Vec<InboxRecord>, StoreError> {
     db.read(move |db| db.all(OF_EVENT, [event.as_bytes()], record)).await
+}
+
+/// The record under `key`.
+pub(crate) fn find(db: &Connection, key: &IdempotencyKey) -> rusqlite::Result<Option<InboxRecord>> {
+    let Ok(event) = event_of(key) else { return Ok(None) };
+    db.one(GET, params![event, key.consumer()], record)
+}
+
+/// Every record in doubt, the oldest first.
+pub(crate) fn in_doubt(db: &Connection) -> rusqlite::Result<Vec<InboxRecord>> {
+    db.all(IN_DOUBT, [], record)
+}
+
+/// Stores a record over the one that was read in the same transaction.
+pub(crate) fn replace(tx: &Tx<'_>, record: &InboxRecord) -> rusqlite::Result<()> {
+    let Ok(event) = event_of(&record.key) else { return Ok(()) };
+    store(tx, REPLACE, event, record).map(drop)
 }
 
 fn decide(tx: &Tx<'_>, event: [u8; 16], claim: &Claim) -> rusqlite::Result<Claimed> {

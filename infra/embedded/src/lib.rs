@@ -29,12 +29,14 @@
 //! # }
 //! ```
 
+mod audit;
 mod blobs;
 mod changes;
 pub mod config;
 mod db;
 mod dead_letters;
 mod deliveries;
+mod doubts;
 mod inbox;
 mod inspect;
 mod outbox;
@@ -54,12 +56,14 @@ mod workflows;
 #[cfg(test)]
 mod tests;
 
+pub use audit::AuditEntry;
 pub use db::{
     StoreError, WriteStats,
     folder::Holder,
     open::{Durability, OpenError},
 };
 pub use dead_letters::{DeadLetter, ReasonCount, Replayed};
+pub use doubts::{Decision, DoubtError, DoubtMessage, DoubtedEvent, OpenDoubt, Settled};
 pub use inspect::{DeliveryState, EventDelivery, EventDetail, EventSummary, QueueInfo};
 pub use purge::{Purged, Retention};
 pub use store::{Store, StoreOptions};

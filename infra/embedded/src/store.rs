@@ -85,6 +85,29 @@ impl Store {
         Ok(Self::over(db, folder.as_ref(), &options))
     }
 
+    /// Opens the data folder to write a little, beside the process that serves it or without one: what a person decides. The
+    /// process that serves it notices within about a second ([`notice_others`](Self::notice_others)). See
+    /// `docs/adr/0018-a-guest-in-the-folder.md` for why that is safe.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`], [`OpenError::Missing`] when there is no data yet.
+    pub fn open_beside(folder: impl AsRef<Path>) -> Result<Self, OpenError> {
+        let options = StoreOptions::default();
+        let db = open::beside(folder.as_ref(), Arc::clone(&options.clock))?;
+        Ok(Self::over(db, folder.as_ref(), &options))
+    }
+
+    /// Looks whether another process has written to the file since this was called last, and if so, wakes everybody who waits
+    /// for messages. Gives whether it has.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be used.
+    pub async fn notice_others(&self) -> Result<bool, StoreError> {
+        self.db.write(names::wake_if_others_wrote).await
+    }
+
     fn over(db: Db, folder: &Path, options: &StoreOptions) -> Self {
         let (max_body, max_receives) = (options.max_body, options.max_receives);
         Self { db: Arc::new(db), blobs: Arc::new(FolderBlobs::new(folder)), max_body, max_receives }

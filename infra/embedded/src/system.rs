@@ -29,6 +29,9 @@ use crate::{Retention, Store, StoreOptions, config::Config};
 /// How often what nobody needs any more is forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 
+/// How often it is noticed that another process has written to the folder: what a person has decided.
+const LOOKOUT: Duration = Duration::from_secs(1);
+
 /// What is stopped may take this much longer than it was given, before it is cut off.
 const MARGIN: Duration = Duration::from_secs(5);
 
@@ -91,6 +94,8 @@ impl System {
         let keep = settings.inbox_keep;
         let retention = Retention { events: keep, changes: keep, deliveries: keep, ..Retention::default() };
         back.run("the housekeeping", keep_house(store.clone(), retention, clock.clone(), back.stop_signal()));
+
+        back.run("the look-out for other processes", look_out(store.clone(), clock.clone(), back.stop_signal()));
 
         let ports = RouterPorts {
             inbox: store.inbox(),
@@ -212,6 +217,21 @@ async fn keep_house(store: Store, retention: Retention, clock: Arc<dyn Clock>, s
         tokio::select! {
             () = stop.requested() => return Ok(()),
             () = clock.sleep(HOUSEKEEPING) => {}
+        }
+    }
+}
+
+async fn look_out(store: Store, clock: Arc<dyn Clock>, stop: Stop) -> Result<(), String> {
+    loop {
+        tokio::select! {
+            () = stop.requested() => return Ok(()),
+            () = clock.sleep(LOOKOUT) => {}
+        }
+        match store.notice_others().await {
+            Ok(true) => tracing::debug!("another process has written to the data folder"),
+            Ok(false) => {}
+            // Whoever waits looks again by itself, a little later.
+            Err(error) => tracing::warn!(%error, "it can't be told whether other processes have written"),
         }
     }
 }

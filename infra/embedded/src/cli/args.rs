@@ -4,7 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
-use sendoff_embedded::config::{ConfigFile, Inputs};
+use sendoff_consumers::DeliveryId;
+use sendoff_embedded::{
+    config::{ConfigFile, Inputs},
+    sink::SinkChannel,
+};
 use sendoff_events::{EventId, TenantId, UserId};
 
 const AFTER_HELP: &str = "\
@@ -66,6 +70,12 @@ pub(crate) enum Command {
     /// Shows the mail that the mail server inside the process has received
     #[command(subcommand)]
     Mail(Mail),
+    /// Shows the messages that the other channels' servers inside the process have received
+    #[command(subcommand)]
+    Messages(Messages),
+    /// Shows the messages of which nobody knows whether they were sent, and settles them
+    #[command(subcommand)]
+    Doubt(Doubt),
     /// Makes a development token, to try the API on this machine with curl
     Token {
         /// Whose data it opens
@@ -119,6 +129,67 @@ pub(crate) enum Mail {
         #[arg(long, value_enum, default_value_t)]
         output: TextOrJson,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Messages {
+    /// Lists them, the newest last
+    Ls {
+        /// Only those of this channel: `sms`, `whatsapp`, `push` or `webhook`
+        #[arg(long)]
+        channel: Option<SinkChannel>,
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Shows one message
+    Show {
+        /// Its id, or a beginning of it that no other message has
+        id: String,
+        #[arg(long, value_enum, default_value_t)]
+        output: TextOrJson,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Doubt {
+    /// Lists them, the oldest first. Ends with 6 when there are any
+    Ls {
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+    /// Says what became of a message. Without --yes it only shows what would be done
+    Resolve(Resolve),
+    /// Lists what was decided by hand, by whom and why
+    Audit {
+        #[arg(long, value_enum, default_value_t)]
+        output: Output,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Resolve {
+    /// The delivery's id, as `doubt ls` tells it: `consumer/event-id/step`
+    pub(crate) id: DeliveryId,
+    /// It was sent: it is done, and is not sent again
+    #[arg(long, conflicts_with = "again", required_unless_present = "again")]
+    pub(crate) sent: bool,
+    /// It was not sent: send it again. If it was sent after all, its recipient gets it twice
+    #[arg(long)]
+    pub(crate) again: bool,
+    /// What the provider calls the message, if you know
+    #[arg(long, value_name = "ID", requires = "sent")]
+    pub(crate) provider_id: Option<String>,
+    /// How you know; kept for others to read
+    #[arg(long, value_name = "TEXT", required_if_eq("again", "true"), value_parser = words)]
+    pub(crate) because: Option<String>,
+    /// Who you are; the user of this terminal unless given
+    #[arg(long, value_name = "WHO", env = "USER", value_parser = words)]
+    pub(crate) by: String,
+    /// Do it
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) output: TextOrJson,
 }
 
 #[derive(Debug, Subcommand)]
@@ -179,6 +250,16 @@ impl SettingFlags {
 fn key_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("write it as KEY=VALUE")?;
     Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+/// What a person writes for others to read.
+fn words(text: &str) -> Result<String, String> {
+    const MOST: usize = 500;
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > MOST || text.chars().any(char::is_control) {
+        return Err(format!("write 1 to {MOST} characters on one line"));
+    }
+    Ok(text.to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

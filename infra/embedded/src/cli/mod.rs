@@ -3,8 +3,10 @@
 mod args;
 mod config;
 mod demo;
+mod doubt;
 mod logging;
 mod mail;
+mod messages;
 mod outcome;
 mod reading;
 mod serve;
@@ -48,6 +50,8 @@ async fn dispatch(cli: Cli, config: Config) -> Result<Exit, Stopped> {
         Some(Command::Trace { event, output }) => trace::run(&config, event, output).await,
         Some(Command::Tail { since, output }) => tail::run(&config, since, output).await,
         Some(Command::Mail(command)) => mail::run(&config, &command),
+        Some(Command::Messages(command)) => messages::run(&config, &command),
+        Some(Command::Doubt(command)) => doubt::run(&config, command).await,
         Some(Command::Token { tenant, user, ttl }) => token::run(&config, &tenant, &user, ttl),
         Some(Command::Config(command)) => config::run(&command, &config),
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::open_error::OpenError;
+use super::{columns::damaged, open_error::OpenError};
 
 /// Marks a file as ours: `SndO`.
 pub(crate) const APPLICATION_ID: i32 = 0x536e_644f;
@@ -56,3 +56,14 @@ pub(crate) fn migrate(connection: &Connection, path: &Path) -> Result<(), OpenEr
     );
     connection.execute_batch(&script).map_err(|source| OpenError::sqlite(path, &source))
 }
+
+/// Checks inside a transaction that the file still has the tables that this program knows: a newer one may have come to serve
+/// it since it was opened.
+pub(crate) fn still_current(connection: &Connection) -> rusqlite::Result<()> {
+    let found: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found == VERSION { Ok(()) } else { Err(damaged(0, Changed(found))) }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the data was brought to version {0} meanwhile, and this program knows version {VERSION}")]
+struct Changed(i32);

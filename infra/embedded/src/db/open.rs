@@ -1,8 +1,7 @@
 //! Opening the data file.
 
 use std::{
-    cell::RefCell,
-    fs::File,
+    cell::{Cell, RefCell},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, mpsc},
     thread,
@@ -15,7 +14,7 @@ use sendoff_events::Clock;
 pub use super::open_error::OpenError;
 use super::{
     Db, Signals, Threads, folder, header, migrations, readers,
-    writer::{self, Counters},
+    writer::{self, Counters, Role},
 };
 
 /// What a commit waits for.
@@ -50,21 +49,49 @@ pub(crate) fn serve(folder: &Path, durability: Durability, clock: Arc<dyn Clock>
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 8192, |_| Ok(())).map_err(sqlite)?;
     connection.pragma_update_and_check(None, "journal_size_limit", 67_108_864, |_| Ok(())).map_err(sqlite)?;
     migrations::migrate(&connection, &file)?;
-    start(file, Some((connection, lock)), clock)
+    start(file, Some((connection, Role::Server { lock })), clock)
+}
+
+/// Opens the folder to write a little, beside the process that serves it or without one. Creates nothing and brings nothing up
+/// to date.
+pub(crate) fn beside(folder: &Path, clock: Arc<dyn Clock>) -> Result<Db, OpenError> {
+    let file = present(folder)?;
+    let connection = connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    current(&connection, &file)?;
+    let sqlite = |source: rusqlite::Error| OpenError::sqlite(&file, &source);
+    // What a person has decided is on the disk when they are told so, however the server is configured.
+    connection.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
+    connection.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
+    // Writing back is the server's business.
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(())).map_err(sqlite)?;
+    start(file, Some((connection, Role::Guest)), clock)
 }
 
 /// Opens the folder only to read it, beside the process that serves it or without one.
 pub(crate) fn read_only(folder: &Path, clock: Arc<dyn Clock>) -> Result<Db, OpenError> {
+    let file = present(folder)?;
+    let connection = connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    current(&connection, &file)?;
+    start(file, None, clock)
+}
+
+/// The data file that must be there.
+fn present(folder: &Path) -> Result<PathBuf, OpenError> {
     let file = folder.join(folder::DATA_FILE);
     if !file.exists() {
         return Err(OpenError::Missing { path: file });
     }
     header::check(&file)?;
-    let connection = connect(&file, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    match migrations::version(&connection, &file)? {
-        migrations::VERSION => start(file, None, clock),
-        0 => Err(OpenError::Missing { path: file }),
-        found => Err(OpenError::Older { path: file, found, known: migrations::VERSION }),
+    Ok(file)
+}
+
+/// Checks that the file has the tables that this program knows.
+fn current(connection: &Connection, file: &Path) -> Result<(), OpenError> {
+    let path = file.to_owned();
+    match migrations::version(connection, file)? {
+        migrations::VERSION => Ok(()),
+        0 => Err(OpenError::Missing { path }),
+        found => Err(OpenError::Older { path, found, known: migrations::VERSION }),
     }
 }
 
@@ -79,7 +106,7 @@ fn connect(file: &Path, flags: OpenFlags) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-fn start(file: PathBuf, writing: Option<(Connection, File)>, clock: Arc<dyn Clock>) -> Result<Db, OpenError> {
+fn start(file: PathBuf, writing: Option<(Connection, Role)>, clock: Arc<dyn Clock>) -> Result<Db, OpenError> {
     let signals = Arc::new(Signals::default());
     let counters = Arc::new(Counters::default());
     let (reads, messages) = mpsc::channel();
@@ -92,7 +119,9 @@ fn start(file: PathBuf, writing: Option<(Connection, File)>, clock: Arc<dyn Cloc
         threads.readers.push(thread.spawn(|| reader.work()).map_err(OpenError::Threads)?);
     }
     let mut writer = None;
-    if let Some((connection, lock)) = writing {
+    if let Some((connection, role)) = writing {
+        // What others wrote before is read now.
+        let others = connection.pragma_query_value(None, "data_version", |row| row.get(0)).ok();
         let (sender, jobs) = mpsc::channel();
         let work = writer::Writer {
             connection,
@@ -101,7 +130,8 @@ fn start(file: PathBuf, writing: Option<(Connection, File)>, clock: Arc<dyn Cloc
             signals: Arc::clone(&signals),
             counters: Arc::clone(&counters),
             subscriptions: RefCell::default(),
-            lock,
+            others: Cell::new(others),
+            role,
         };
         let thread = thread::Builder::new().name("sendoff-writer".into());
         threads.writer = Some(thread.spawn(move || work.work(&jobs)).map_err(OpenError::Threads)?);

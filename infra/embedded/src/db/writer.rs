@@ -22,6 +22,7 @@ use super::{
     Signals, StoreError,
     columns::millis,
     job::{Broken, Job},
+    migrations,
     statements::Run as _,
 };
 use crate::topics::Subscription;
@@ -92,6 +93,14 @@ impl Tx<'_> {
         self.changed.set(true);
     }
 
+    /// Whether another process has written since this was asked last.
+    pub(crate) fn others_wrote(&self) -> rusqlite::Result<bool> {
+        // It changes with the commits of every connection but this one, and nobody else in this process writes.
+        let version = self.pragma_query_value(None, "data_version", |row| row.get(0))?;
+        let before = self.writer.others.replace(Some(version));
+        Ok(before.is_some_and(|before| before != version))
+    }
+
     /// The subscriptions as they were read last, to be filled when there are none.
     pub(crate) fn subscriptions(&self) -> &RefCell<Option<Arc<[Subscription]>>> {
         &self.writer.subscriptions
@@ -106,8 +115,20 @@ pub(crate) struct Writer {
     pub(crate) signals: Arc<Signals>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) subscriptions: RefCell<Option<Arc<[Subscription]>>>,
-    /// Held as long as the connection is open, and released after it.
-    pub(crate) lock: File,
+    /// The state of the file as other processes have left it, as it was seen last.
+    pub(crate) others: Cell<Option<i64>>,
+    pub(crate) role: Role,
+}
+
+/// What the process that writes is to the folder.
+pub(crate) enum Role {
+    /// It serves it.
+    Server {
+        /// Held as long as the connection is open, and released after it.
+        lock: File,
+    },
+    /// It writes a little beside the one that serves it.
+    Guest,
 }
 
 impl Writer {
@@ -147,6 +168,9 @@ impl Writer {
     fn transaction(&self, group: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
         let before = self.connection.total_changes();
         self.connection.run("BEGIN IMMEDIATE", [])?;
+        if matches!(self.role, Role::Guest) {
+            migrations::still_current(&self.connection)?;
+        }
         let tx =
             Tx { writer: self, now: millis(self.clock.now()), woken: RefCell::default(), changed: Cell::new(false) };
         for job in group.iter_mut() {
@@ -194,7 +218,8 @@ impl Writer {
     }
 
     fn close(self) {
-        let Self { connection, file, lock, .. } = self;
+        let Self { connection, file, role, .. } = self;
+        let Role::Server { lock } = role else { return };
         // A failure costs nothing but time at the next start: the log is replayed then.
         if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
             tracing::warn!(%error, file = %file.display(), "the log could not be written back at shutdown");

@@ -2,7 +2,9 @@
 
 use sendoff_host::{Exit, Stopped};
 
-use crate::{OpenError, StoreError, SystemError, sink::ShelfError};
+use sendoff_consumers::ResolveError;
+
+use crate::{DoubtError, OpenError, StoreError, SystemError, sink::ShelfError};
 
 impl From<OpenError> for Stopped {
     fn from(error: OpenError) -> Self {
@@ -44,6 +46,18 @@ impl From<ShelfError> for Stopped {
             ShelfError::NotFound { .. } => Exit::NothingMatched,
             ShelfError::Ambiguous { .. } => Exit::Usage,
             ShelfError::Io { .. } => Exit::Unreachable,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<DoubtError> for Stopped {
+    fn from(error: DoubtError) -> Self {
+        let exit = match error {
+            DoubtError::Store(error) => return error.into(),
+            DoubtError::Resolve(ResolveError::Unknown(_)) => Exit::NothingMatched,
+            DoubtError::Resolve(ResolveError::Busy(_)) | DoubtError::Leased => Exit::Refused,
+            DoubtError::Resolve(ResolveError::Inbox(_)) => Exit::Unreachable,
         };
         Self::new(exit, error)
     }

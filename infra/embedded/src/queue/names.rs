@@ -9,6 +9,7 @@ use crate::db::{
 
 statements! {
     CREATE = "INSERT INTO queues (name, source) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
+    EVERY = "SELECT id FROM queues";
     FIND = "SELECT id, source FROM queues WHERE name = ?1";
 }
 
@@ -65,6 +66,16 @@ pub(crate) fn of_reaction(tx: &Tx<'_>, reaction: &str) -> rusqlite::Result<i64> 
     let name = dead_letter_name(reaction);
     tx.run(CREATE, params![name, None::<i64>])?;
     id(tx, &name)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+}
+
+/// Wakes everybody who waits for messages, if another process has written since this was called last. Gives whether it has.
+pub(crate) fn wake_if_others_wrote(tx: &Tx<'_>) -> rusqlite::Result<bool> {
+    let wrote = tx.others_wrote()?;
+    if wrote {
+        let queues: Vec<i64> = tx.all(EVERY, [], |row| row.get(0))?;
+        queues.into_iter().for_each(|queue| tx.wake(queue));
+    }
+    Ok(wrote)
 }
 
 fn id(db: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {

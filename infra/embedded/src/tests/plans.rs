@@ -2,8 +2,8 @@ use rusqlite::Connection;
 
 use super::Bench;
 use crate::{
-    changes, dead_letters, deliveries, inbox, inspect, outbox, purge, queue, records, recover, schedules, topics,
-    workflows,
+    audit, changes, dead_letters, deliveries, doubts, inbox, inspect, outbox, purge, queue, records, recover,
+    schedules, topics, workflows,
 };
 
 /// These hold one row per queue or reaction, however many events there are.
@@ -11,9 +11,12 @@ const SMALL: &[&str] = &["queues", "subscriptions", "cursors", "q", "d"];
 
 fn statements() -> Vec<&'static str> {
     [
+        audit::STATEMENTS,
         changes::STATEMENTS,
         dead_letters::STATEMENTS,
         deliveries::STATEMENTS,
+        doubts::STATEMENTS,
+        doubts::SETTLE_STATEMENTS,
         inbox::STATEMENTS,
         inspect::STATEMENTS,
         outbox::STATEMENTS,
