@@ -1,30 +1,29 @@
 //! The composition root: every part of the system, put together in one process.
 
 mod error;
+mod handlers;
 mod mail;
 mod providers;
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 pub use error::SystemError;
 use providers::Guards;
 use sendoff_consumers::{
     Consumer, NoMeter, ReactionContext, Reactor, Router, RouterError, RouterPorts, Stop, Worker, WorkerSettings,
-    handlers::{Desk, WorkflowKickoff, with_email},
     reactions::Timeline,
-    routing::Routing,
-    templates::Templates,
 };
 use sendoff_events::{Clock, Rng};
 pub use sendoff_host::PartError;
 use sendoff_host::{Phase, Phases, SystemClock, SystemRng};
-use sendoff_producers::{
-    api::{self, ApiState, DevelopmentKey, KeySet, Limits},
-    model::Channel,
-};
+use sendoff_producers::api::{self, ApiState, DevelopmentKey, KeySet, Limits};
 use tokio::net::TcpListener;
 
-use crate::{Retention, Store, StoreOptions, config::Config};
+use crate::{
+    Retention, Store, StoreOptions,
+    config::Config,
+    sink::{HttpSink, Messages, SinkAccounts},
+};
 
 /// How often what nobody needs any more is forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
@@ -35,13 +34,15 @@ const LOOKOUT: Duration = Duration::from_secs(1);
 /// What is stopped may take this much longer than it was given, before it is cut off.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// The whole system, running: API, consumers, the reaction to changes, the mail server inside the process, and the store.
+/// The whole system, running: API, consumers, the reaction to changes, the servers inside the process that keep
+/// messages, and the store.
 ///
 /// Its parts stand in phases. Stopping goes through them in order, so that nothing loses what it depends on: the API takes
 /// no more, then the consumers finish, then the mail server, and last the store.
 pub struct System {
     store: Store,
     address: SocketAddr,
+    sink: Option<SinkAccounts>,
     consumers: Vec<Arc<Consumer>>,
     phases: Phases,
 }
@@ -83,18 +84,25 @@ impl System {
         let patience = settings.grace + MARGIN;
         let (mut front, mut middle, mut back) = (Phase::new(patience), Phase::new(patience), Phase::new(patience));
         let guards = Guards::new(clock.clone(), rng.clone());
-        let (provider, sink) = mail::route(config, &guards).await?;
-        if let Some(sink) = sink {
+        let (mail, mail_sink) = mail::route(config, &guards).await?;
+        if let Some(sink) = mail_sink {
             let stop = back.stop_signal();
             back.run("the mail server", async move {
                 sink.run(stop).await;
                 Ok(())
             });
         }
+        let mut sink = None;
+        if config.channels.sink {
+            let server = HttpSink::bind(Messages::of(&settings.data), clock.clone(), rng.clone());
+            let server = server.await.map_err(SystemError::Sink)?;
+            sink = Some(server.accounts().clone());
+            back.run("the providers inside the process", server.run(back.stop_signal()));
+        }
+        let providers = providers::all(config, &guards, sink.as_ref())?;
         let keep = settings.inbox_keep;
         let retention = Retention { events: keep, changes: keep, deliveries: keep, ..Retention::default() };
         back.run("the housekeeping", keep_house(store.clone(), retention, clock.clone(), back.stop_signal()));
-
         back.run("the look-out for other processes", look_out(store.clone(), clock.clone(), back.stop_signal()));
 
         let ports = RouterPorts {
@@ -105,23 +113,8 @@ impl System {
             keep: settings.inbox_keep,
             meter: Arc::new(NoMeter),
         };
-        let records = store.records();
-        let templates = Templates::standard()?;
-        let desk = Desk {
-            records: records.clone(),
-            // Nothing here remembers: a look-up costs no more than a memory would.
-            authoritative: records.clone(),
-            inbox: store.inbox(),
-            deliveries: store.deliveries(),
-            routing: Arc::new(Routing::standard(&templates)?),
-            templates: Arc::new(templates),
-            links: None,
-            channels: BTreeSet::from([Channel::Email]),
-        };
-        let kickoff =
-            WorkflowKickoff { records: records.clone(), authoritative: records.clone(), workflows: store.workflows() };
-        let router =
-            with_email(Router::new(ports), Arc::new(desk), provider, settings.mail_from.clone())?.with(kickoff)?;
+        let links = handlers::links(config)?;
+        let router = handlers::standard(ports, config, &store, mail, providers, links)?;
         let router = add(router, &store)?;
         let consumers: Vec<_> = router.consumers().cloned().collect();
         let pace = WorkerSettings {
@@ -142,6 +135,7 @@ impl System {
                 Ok(())
             });
         }
+        let records = store.records();
         let context = ReactionContext { clock: clock.clone(), rng: rng.clone(), meter: Arc::new(NoMeter) };
         let reactor = Reactor::new(Arc::new(Timeline { records: records.clone() }), store.changes(), context);
         let stop = middle.stop_signal();
@@ -156,13 +150,19 @@ impl System {
         front.run("the API", async move {
             axum::serve(listener, api).with_graceful_shutdown(stop.requested()).await.map_err(|e| e.to_string())
         });
-        Ok(Self { store, address, consumers, phases: Phases::new(vec![front, middle, back]) })
+        Ok(Self { store, address, sink, consumers, phases: Phases::new(vec![front, middle, back]) })
     }
 
     /// Where the API listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The providers inside the process, if messages go to them. Webhook endpoints may be had below their `/webhooks/`.
+    #[must_use]
+    pub const fn sink(&self) -> Option<&SinkAccounts> {
+        self.sink.as_ref()
     }
 
     /// The store.

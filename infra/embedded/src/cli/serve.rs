@@ -57,6 +57,13 @@ fn welcome(config: &Config, system: &System) -> Result<(), Stopped> {
             print::prose(format_args!("mail goes to {}, and to {} while that can't be used", first.url, fallback.url));
         }
     }
+    if let Some(sink) = system.sink() {
+        print::prose(format_args!(
+            "text messages, WhatsApp messages and notifications stay inside this process; webhook endpoints to try: \
+             {}/webhooks/NAME",
+            sink.base_url
+        ));
+    }
     if config.has_keys {
         return Ok(());
     }
@@ -73,8 +80,9 @@ Try it (any other terminal; the token is valid for 12 hours):
     -H 'Content-Type: application/json' -d '{{\"name\":\"Expenses\",\"owners\":[\"ada\"]}}'
   curl -X PUT http://{address}/v1/apps/expenses/assignments/ada -H \"Authorization: Bearer $TOKEN\"
 
-  sendoff tail        events and outcomes as they happen
-  sendoff mail ls     the mail that was sent
+  sendoff tail         events and outcomes as they happen
+  sendoff mail ls      the mail that was sent
+  sendoff messages ls  the other messages
 
 Ctrl-C stops it and loses nothing."
     ));

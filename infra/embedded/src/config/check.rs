@@ -5,7 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sendoff_consumers::channels::email::{SmtpSettings, SmtpUrl};
+use sendoff_consumers::{
+    channels::email::{SmtpSettings, SmtpUrl},
+    routing::Routing,
+    templates::Templates,
+};
 
 use super::{Effective, Problem, Source, settings::Draft};
 
@@ -87,6 +91,22 @@ impl Checker<'_> {
             }
             (Some(url), fallback, _) => Some(Mail::Servers { first: server(url), fallback: fallback.map(server) }),
             (None, None, _) => Some(Mail::Sink),
+        }
+    }
+
+    /// The rules in the file that is named, if one is.
+    pub(super) fn routing(&mut self) -> Option<Routing> {
+        let file = self.draft.routing_file.clone().flatten()?;
+        let parse = |text: &str| {
+            let templates = Templates::standard().map_err(|e| e.to_string())?;
+            Routing::parse(text, &templates).map_err(|e| e.to_string())
+        };
+        match read_file(&file, parse) {
+            Ok(routing) => Some(routing),
+            Err(why) => {
+                self.report("routing.file", why);
+                None
+            }
         }
     }
 

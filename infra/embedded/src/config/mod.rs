@@ -25,6 +25,7 @@ use check::Checker;
 pub use check::Mail;
 use file::File;
 pub use reference::reference;
+use sendoff_consumers::routing::Routing;
 pub use sendoff_host::config::{ConfigError, Effective, Problem, Source};
 use sendoff_host::config::{Given, fill, shown, variables};
 use sendoff_producers::api::KeySet;
@@ -66,6 +67,8 @@ pub struct Config {
     pub mail: Mail,
     /// How other messages leave.
     pub channels: Channels,
+    /// The rules of who is told of what, where they aren't the standard ones.
+    pub routing: Option<Routing>,
     /// The configured keys; none means that the development key is used, on a loopback address only.
     pub keys: KeySet,
     /// Whether any key is configured.
@@ -97,9 +100,10 @@ impl Config {
         checker.listen(has_keys);
         let mail = checker.mail();
         let channels = checker.channels(mail.as_ref());
+        let routing = checker.routing();
         match (draft.finish(), mail, channels) {
             (Some(settings), Some(mail), Some(channels)) if problems.is_empty() => {
-                Ok(Self { settings, mail, channels, keys, has_keys, effective })
+                Ok(Self { settings, mail, channels, routing, keys, has_keys, effective })
             }
             _ => Err(ConfigError { problems }),
         }

@@ -12,6 +12,7 @@ use sendoff_consumers::{
         twilio::TwilioSettingsError,
         whatsapp::MetaSettingsError,
     },
+    links::LinksError,
     routing::RoutingError,
     templates::TemplateError,
 };
@@ -62,6 +63,9 @@ pub enum SystemError {
     /// FCM's service account can't be used.
     #[error(transparent)]
     ServiceAccount(#[from] ServiceAccountError),
+    /// Links can't be made.
+    #[error(transparent)]
+    Links(#[from] LinksError),
     /// Nothing can be sent over HTTP.
     #[error(transparent)]
     Http(#[from] HttpSettingsError),

@@ -1,0 +1,74 @@
+//! Which handlers run: those of every channel that has a provider, and the kick-off of workflows.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use sendoff_consumers::{
+    Router, RouterPorts,
+    channels::{Provider, email::Mail},
+    handlers::{Desk, WorkflowKickoff, with_email, with_push, with_sms, with_webhook, with_whatsapp},
+    links::Links,
+    routing::Routing,
+    templates::Templates,
+};
+use sendoff_producers::model::Channel;
+
+use super::{SystemError, providers::Providers};
+use crate::{Store, config::Config};
+
+/// The router with all standard handlers.
+pub(super) fn standard(
+    ports: RouterPorts,
+    config: &Config,
+    store: &Store,
+    mail: Arc<dyn Provider<Mail>>,
+    providers: Providers,
+    links: Option<Links>,
+) -> Result<Router, SystemError> {
+    let records = store.records();
+    let templates = Templates::standard()?;
+    let mut routing = match &config.routing {
+        Some(routing) => routing.clone(),
+        None => Routing::standard(&templates)?,
+    };
+    if config.channels.sink {
+        // Nobody tells what becomes of a message in the sink, so nothing is to be waited for.
+        routing.grace = Duration::ZERO;
+    }
+    let Providers { sms, whatsapp, push, webhook } = providers;
+    let on = [
+        (Channel::Email, true),
+        (Channel::Sms, sms.is_some()),
+        (Channel::Whatsapp, whatsapp.is_some()),
+        (Channel::Push, push.is_some()),
+    ];
+    let desk = Arc::new(Desk {
+        records: records.clone(),
+        // Nothing here remembers: a look-up costs no more than a memory would.
+        authoritative: records.clone(),
+        inbox: store.inbox(),
+        deliveries: store.deliveries(),
+        routing: Arc::new(routing),
+        templates: Arc::new(templates),
+        links,
+        channels: on.into_iter().filter(|(_, is_on)| *is_on).map(|(channel, _)| channel).collect::<BTreeSet<_>>(),
+    });
+    let mut router = with_email(Router::new(ports), desk.clone(), mail, config.settings.mail_from.clone())?;
+    if let Some(sms) = sms {
+        router = with_sms(router, desk.clone(), sms)?;
+    }
+    if let Some(whatsapp) = whatsapp {
+        router = with_whatsapp(router, desk.clone(), whatsapp)?;
+    }
+    if let Some(push) = push {
+        router = with_push(router, desk.clone(), push)?;
+    }
+    router = with_webhook(router, desk, webhook)?;
+    let kickoff = WorkflowKickoff { records: records.clone(), authoritative: records, workflows: store.workflows() };
+    Ok(router.with(kickoff)?)
+}
+
+/// What makes links, if there is an address that they can lead to and a secret to sign them with.
+pub(super) fn links(config: &Config) -> Result<Option<Links>, SystemError> {
+    let given = config.settings.public_url.as_ref().zip(config.channels.link_secret.as_ref());
+    Ok(given.map(|(base, secret)| Links::new(base, secret)).transpose()?)
+}
