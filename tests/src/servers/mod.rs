@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "a test without its server can't go on, and the message says what is missing")]
 
 mod emulator;
+mod fcm;
 mod mail;
 mod meta;
 mod node;
@@ -14,8 +15,10 @@ mod redis;
 mod script;
 mod scripted_mail;
 mod twilio;
+mod webhook;
 
 pub use emulator::Emulator;
+pub use fcm::{FcmDevice, FcmMessage, FcmStub};
 pub use mail::MailServer;
 pub use meta::{MetaMessage, MetaStub};
 pub use node::node_modules;
@@ -26,3 +29,4 @@ pub use redis::Redis;
 pub use script::{PeerFault, Script};
 pub use scripted_mail::ScriptedMail;
 pub use twilio::{TwilioMessage, TwilioStub};
+pub use webhook::{WebhookCall, WebhookStub};

@@ -5,4 +5,6 @@ mod find;
 mod given;
 mod matrix;
 mod openapi;
+mod push;
 mod refusals;
+mod webhook;
