@@ -232,7 +232,7 @@ async fn requests(options: &Options) {
     let keys = KeySet::new().with_development(&key).unwrap();
     let state = ApiState::new(rig.store.records(), keys, rig.clock.clone(), rig.rng.clone());
     let server = tokio::spawn(async move { axum::serve(listener, api::router(state)).await });
-    let client = reqwest::Client::new();
+    let client = sendoff_tests::servers::plain_client();
     let app = client.put(format!("http://{address}/v1/apps/bench")).bearer_auth(&token);
     assert!(app.json(&serde_json::json!({"name": "Bench"})).send().await.unwrap().status().is_success());
     let count = options.events / 2;

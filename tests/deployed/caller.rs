@@ -26,7 +26,7 @@ impl Caller {
         let token = mint(&key, &tenant, &user, Duration::from_secs(3600), &SystemClock).unwrap();
         let url = url::Url::parse(stack.output("ApiUrl")).unwrap();
         Self {
-            http: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap(),
+            http: sendoff_tests::servers::plain_client(),
             base: stack.emulator.endpoint(),
             // The emulator tells APIs apart by the name that they are called by.
             host: url.host_str().unwrap().to_owned(),

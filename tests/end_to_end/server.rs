@@ -35,7 +35,7 @@ impl Server {
         let line = process.line();
         let base = line.strip_prefix("listening on ").expect("the first line tells the address").to_owned();
         let token = run(data, ["token", "--user", "admin"]).with(0).trim().to_owned();
-        Self { process, api: Api { http: reqwest::Client::new(), base, token } }
+        Self { process, api: Api { http: sendoff_tests::servers::plain_client(), base, token } }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The composition root: every part of the system, put together in one process.
 
+mod callbacks;
 mod error;
 mod handlers;
 mod mail;
@@ -114,7 +115,7 @@ impl System {
             meter: Arc::new(NoMeter),
         };
         let links = handlers::links(config)?;
-        let router = handlers::standard(ports, config, &store, mail, providers, links)?;
+        let router = handlers::standard(ports, config, &store, mail, providers, links.clone())?;
         let router = add(router, &store)?;
         let consumers: Vec<_> = router.consumers().cloned().collect();
         let pace = WorkerSettings {
@@ -125,6 +126,7 @@ impl System {
             grace: settings.grace,
             ..WorkerSettings::default()
         };
+        handlers::end_subscriptions_of_what_is_off(&store, &consumers).await?;
         for consumer in &consumers {
             store.subscribe(consumer.name(), &consumer.filter()).await?;
             let queue = store.queue(consumer.name()).await?;
@@ -145,7 +147,9 @@ impl System {
         });
 
         let limits = Limits { body_bytes: settings.max_body, ..Limits::default() };
-        let api = api::router(ApiState::new(records, keys(config, address)?, clock, rng).with_limits(limits));
+        let callbacks = callbacks::router(config, &store, links, clock.clone(), rng.clone());
+        let state = ApiState::new(records, keys(config, address)?, clock, rng).with_limits(limits);
+        let api = api::router(state).merge(callbacks);
         let stop = front.stop_signal();
         front.run("the API", async move {
             axum::serve(listener, api).with_graceful_shutdown(stop.requested()).await.map_err(|e| e.to_string())

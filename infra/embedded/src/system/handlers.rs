@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use sendoff_consumers::{
-    Router, RouterPorts,
+    Consumer, Router, RouterPorts,
     channels::{Provider, email::Mail},
     handlers::{Desk, WorkflowKickoff, with_email, with_push, with_sms, with_webhook, with_whatsapp},
     links::Links,
@@ -13,7 +13,7 @@ use sendoff_consumers::{
 use sendoff_producers::model::Channel;
 
 use super::{SystemError, providers::Providers};
-use crate::{Store, config::Config};
+use crate::{Store, StoreError, config::Config};
 
 /// The router with all standard handlers.
 pub(super) fn standard(
@@ -65,6 +65,26 @@ pub(super) fn standard(
     router = with_webhook(router, desk, webhook)?;
     let kickoff = WorkflowKickoff { records: records.clone(), authoritative: records, workflows: store.workflows() };
     Ok(router.with(kickoff)?)
+}
+
+/// The consumers that a deployment may have or not.
+const CHANNELS: [&str; 5] = ["email", "sms", "whatsapp", "push", "webhook"];
+
+/// Lets no more events into the queues of channels that were on when this folder was served before, and aren't now: nobody would
+/// ever take them out. What is there already waits until the channel is on again.
+pub(super) async fn end_subscriptions_of_what_is_off(
+    store: &Store,
+    consumers: &[Arc<Consumer>],
+) -> Result<(), StoreError> {
+    let is_on = |name: &str| consumers.iter().any(|consumer| consumer.name() == name);
+    for queue in store.queues().await? {
+        let name = &*queue.name;
+        if CHANNELS.contains(&name) && !is_on(name) && store.unsubscribe(name).await? {
+            let waiting = queue.depth.visible + queue.depth.in_flight + queue.depth.delayed;
+            tracing::warn!(channel = name, waiting, "the channel is off now; its queue gets no more events");
+        }
+    }
+    Ok(())
 }
 
 /// What makes links, if there is an address that they can lead to and a secret to sign them with.

@@ -29,6 +29,7 @@ pub(super) async fn report(client: &Client, ledger: &dyn Ledger) -> Result<Repor
     Ok(Report {
         events: fates.iter().map(event_report).collect(),
         mails: Vec::new(),
+        messages: Vec::new(),
         dead_letters: dead_letters(&fates),
         lost,
         requests: client.changes,
@@ -104,6 +105,7 @@ fn event_report(fate: &Fate) -> EventReport {
         attempts: s.attempts,
         latency_ms: s.latency.map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)),
         shown: s.state.to_string(),
+        steps: s.steps.clone(),
     };
     let outcomes = fate.standings.iter().map(outcome).collect();
     EventReport { id: fate.id, r#type: fate.event_type.to_string(), outcomes }

@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sendoff_consumers::{Consumer, InboxRecord, Workflows};
+use sendoff_consumers::{Consumer, InboxRecord, Step, StepState, Workflows};
 use sendoff_embedded::program::Stopped;
-use sendoff_events::{BoxFuture, EventId, EventType};
+use sendoff_events::{BoxFuture, EventId, EventType, TenantId};
+use serde::Serialize;
 
 use crate::cli::outcome::State;
 
@@ -18,6 +19,12 @@ pub(super) trait Ledger: Send + Sync {
 
     /// The consumers of the running system.
     fn consumers(&self) -> &[Arc<Consumer>];
+
+    /// Makes an endpoint of the app for webhooks, where there is a server inside the process that takes them. Gives whether it
+    /// did.
+    fn add_webhook<'a>(&'a self, _tenant: &'a TenantId, _app: &'a str) -> BoxFuture<'a, Result<bool, Stopped>> {
+        Box::pin(async { Ok(false) })
+    }
 
     /// How long to wait for ends, and how often to look.
     fn pace(&self) -> Pace;
@@ -49,6 +56,17 @@ pub(super) struct Standing {
     pub(super) latency: Option<Duration>,
     /// What the consumer's steps were told by those who carried them out: the names of runs among it.
     pub(super) told: Vec<String>,
+    /// What became of each step: of each recipient.
+    pub(super) steps: Vec<StepFate>,
+}
+
+/// What became of one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct StepFate {
+    pub(super) step: String,
+    pub(super) state: StepState,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<String>,
 }
 
 impl Fate {
@@ -63,6 +81,17 @@ impl Fate {
 /// Whether a consumer handles events of this type.
 pub(super) fn subscribes(consumer: &Consumer, event_type: &EventType) -> bool {
     consumer.event_names().any(|name| name == event_type.name())
+}
+
+/// What became of the steps in a record.
+pub(super) fn steps(record: Option<&InboxRecord>) -> Vec<StepFate> {
+    let steps = record.into_iter().flat_map(|record| &record.steps);
+    let fate = |(name, step): (&String, &Step)| StepFate {
+        step: name.clone(),
+        state: step.state,
+        reason: step.reason.clone(),
+    };
+    steps.map(fate).collect()
 }
 
 /// What the steps in a record were told.

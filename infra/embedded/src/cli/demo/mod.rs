@@ -9,19 +9,20 @@ mod on_embedded;
 mod report;
 mod scenario;
 mod show;
+mod webhook;
 
 use std::net::SocketAddr;
 
 use client::Client;
 use fate::Ledger;
-use report::{MailReport, Report};
+use report::{MailReport, MessageReport, Report};
 use sendoff_embedded::{
     config::{Config, ConfigFile, Inputs, Mail},
     program::{
         Exit, Stopped,
         print::{data, json, prose},
     },
-    sink::Mailbox,
+    sink::{Mailbox, Messages},
 };
 use sendoff_events::{EventId, TenantId};
 use sendoff_host::{SystemClock, SystemRng};
@@ -55,13 +56,19 @@ pub(crate) async fn run(mut config: Config, args: &DemoArgs, keep: bool) -> Resu
     if let Some(folder) = &temporary {
         config.settings.data = folder.path().to_owned();
     }
-    let mailbox = Mailbox::of(&config.settings.data);
+    if !config.channels.sink {
+        let why = "the demo keeps all messages on this machine: run it without settings of providers";
+        return Err(Stopped::new(Exit::Refused, why));
+    }
+    let (mailbox, messages) = (Mailbox::of(&config.settings.data), Messages::of(&config.settings.data));
     let before = mailbox.list().map_err(Stopped::failed)?.len();
+    let messages_before = messages.list(None).map_err(Stopped::failed)?.len();
     let mut report = match args.backend {
         Backend::Embedded => on_embedded::play(&config, args.poison).await?,
         Backend::Aws => on_aws(&config, args).await?,
     };
     report.mails = mails(&mailbox, before)?;
+    report.messages = received(&messages, messages_before)?;
     match args.output {
         TableOrJson::Json => json(&report)?,
         TableOrJson::Table => data(show::page(&report))?,
@@ -88,7 +95,7 @@ async fn on_aws(_: &Config, _: &DemoArgs) -> Result<Report, Stopped> {
 /// The requests of the scenario, made to the API at `address`, and what became of them.
 async fn tell(address: SocketAddr, ledger: &dyn Ledger, poison: u16) -> Result<Report, Stopped> {
     let mut client = Client::connect(address, tenant()?)?;
-    scenario::play(&mut client, poison).await?;
+    scenario::play(&mut client, ledger, poison).await?;
     collect::report(&client, ledger).await
 }
 
@@ -102,6 +109,14 @@ fn mails(mailbox: &Mailbox, before: usize) -> Result<Vec<MailReport>, Stopped> {
         .collect();
     mails.sort();
     Ok(mails)
+}
+
+/// The other messages that were received after the first `before`, in an order that doesn't depend on who was faster.
+fn received(messages: &Messages, before: usize) -> Result<Vec<MessageReport>, Stopped> {
+    let received = messages.list(None).map_err(Stopped::failed)?.into_iter().skip(before);
+    let mut received: Vec<_> = received.map(|m| MessageReport { channel: m.channel, to: m.to, text: m.text }).collect();
+    received.sort();
+    Ok(received)
 }
 
 /// A tenant of its own for each run, so that runs in the same folder don't meet.

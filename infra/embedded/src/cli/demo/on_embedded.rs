@@ -3,25 +3,27 @@
 use std::{sync::Arc, time::Duration};
 
 use sendoff_consumers::{Consumer, Workflows};
-use sendoff_embedded::{EventSummary, Store, System, config::Config, program::Stopped};
-use sendoff_events::{BoxFuture, EventId};
+use sendoff_embedded::{EventSummary, Store, System, config::Config, program::Stopped, sink::SinkAccounts};
+use sendoff_events::{BoxFuture, EventId, TenantId};
 
 use super::{
-    fate::{Fate, Ledger, Pace, Standing, told},
+    fate::{Fate, Ledger, Pace, Standing, steps, told},
     report::Report,
-    tell,
+    tell, webhook,
 };
 use crate::cli::outcome::{Outcome, of_event};
 
 struct OnEmbedded {
     store: Store,
+    sink: Option<SinkAccounts>,
     consumers: Vec<Arc<Consumer>>,
 }
 
 /// Runs the system, plays the story on it, and reports.
 pub(super) async fn play(config: &Config, poison: u16) -> Result<Report, Stopped> {
     let mut system = System::start(config).await?;
-    let ledger = OnEmbedded { store: system.store().clone(), consumers: system.consumers().to_vec() };
+    let (store, consumers) = (system.store().clone(), system.consumers().to_vec());
+    let ledger = OnEmbedded { store, sink: system.sink().cloned(), consumers };
     let address = system.address();
     let told = tokio::select! {
         report = tell(address, &ledger, poison) => report,
@@ -49,13 +51,23 @@ impl Ledger for OnEmbedded {
         &self.consumers
     }
 
+    fn add_webhook<'a>(&'a self, tenant: &'a TenantId, app: &'a str) -> BoxFuture<'a, Result<bool, Stopped>> {
+        Box::pin(async move {
+            match &self.sink {
+                Some(sink) => webhook::add(&*self.store.records(), sink, tenant, app).await.map(|()| true),
+                None => Ok(false),
+            }
+        })
+    }
+
     fn pace(&self) -> Pace {
         Pace { patience: Duration::from_secs(60), tick: Duration::from_millis(10) }
     }
 }
 
 fn standing(outcome: Outcome, event: &EventSummary) -> Standing {
-    let (latency, told) = (outcome.latency(event), told(outcome.record.as_ref()));
+    let latency = outcome.latency(event);
+    let (told, steps) = (told(outcome.record.as_ref()), steps(outcome.record.as_ref()));
     let Outcome { consumer, state, attempts, .. } = outcome;
-    Standing { consumer, state, attempts, latency, told }
+    Standing { consumer, state, attempts, latency, told, steps }
 }

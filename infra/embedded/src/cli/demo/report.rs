@@ -4,14 +4,15 @@ use sendoff_consumers::Run;
 use sendoff_events::EventId;
 use serde::Serialize;
 
-use super::scenario::POISON_REASON;
-use sendoff_embedded::program::Exit;
+use super::{fate::StepFate, scenario::POISON_REASON};
+use sendoff_embedded::{program::Exit, sink::SinkChannel};
 
-/// The report. As JSON it has the first four fields; the rest is for people.
+/// The report. As JSON it has the first five fields; the rest is for people.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub(super) events: Vec<EventReport>,
     pub(super) mails: Vec<MailReport>,
+    pub(super) messages: Vec<MessageReport>,
     pub(super) dead_letters: Vec<DeadLetters>,
     /// Events whose commit was answered and that are missing, or have come to no end at a consumer that should have them.
     pub(super) lost: usize,
@@ -39,6 +40,8 @@ pub(super) struct OutcomeReport {
     pub(super) attempts: u32,
     /// From the commit to the end; `None` while there is none.
     pub(super) latency_ms: Option<u64>,
+    /// What became of each recipient, or of each other part of the job.
+    pub(super) steps: Vec<StepFate>,
     #[serde(skip)]
     pub(super) shown: String,
 }
@@ -48,6 +51,14 @@ pub(super) struct OutcomeReport {
 pub(super) struct MailReport {
     pub(super) to: String,
     pub(super) subject: String,
+}
+
+/// A message of another channel, as it was received over HTTP.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub(super) struct MessageReport {
+    pub(super) channel: SinkChannel,
+    pub(super) to: String,
+    pub(super) text: String,
 }
 
 /// Dead letters with the same consumer and reason.
@@ -106,10 +117,12 @@ mod tests {
                     outcome: if in_doubt { "in-doubt" } else { "done" },
                     attempts: 1,
                     latency_ms: Some(1),
+                    steps: Vec::new(),
                     shown: String::new(),
                 }],
             }],
             mails: Vec::new(),
+            messages: Vec::new(),
             dead_letters: dead.iter().map(letters).collect(),
             lost,
             requests: 1,

@@ -1,9 +1,9 @@
-//! What happens in the demo: two people, two apps, and a day at the office.
+//! What happens in the demo: four people who want to be told in different ways, two apps, and a day at the office.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::client::Client;
+use super::{client::Client, fate::Ledger};
 use sendoff_embedded::program::Stopped;
 
 /// The apps whose timelines are shown.
@@ -14,10 +14,14 @@ pub(super) const POISON_REASON: &str = "bad-template";
 
 /// The requests, one after the other. `poison` submissions more go to an app whose own mail template asks for a variable
 /// that doesn't exist.
-pub(super) async fn play(client: &mut Client, poison: u16) -> Result<(), Stopped> {
+pub(super) async fn play(client: &mut Client, ledger: &dyn Ledger, poison: u16) -> Result<(), Stopped> {
     prepare(client).await?;
-    assign(client, Method::PUT, "holidays", "bjorn").await?;
-    assign(client, Method::PUT, "expenses", "ada").await?;
+    if ledger.add_webhook(&client.tenant, APPS[0]).await? {
+        client.changed(APPS[0]);
+    }
+    for (app, user) in [("holidays", "bjorn"), ("expenses", "ada"), ("holidays", "chen"), ("holidays", "dana")] {
+        assign(client, Method::PUT, app, user).await?;
+    }
     submit(client, "bjorn", "holidays", json!({ "from": "2026-12-21", "to": "2026-12-31" })).await?;
     let expense = submit(client, "ada", "expenses", json!({ "amount": 12.5, "reason": "Lunch" })).await?;
     let path = format!("/v1/apps/expenses/submissions/{expense}");
@@ -36,11 +40,22 @@ pub(super) async fn play(client: &mut Client, poison: u16) -> Result<(), Stopped
 }
 
 async fn prepare(client: &mut Client) -> Result<(), Stopped> {
+    // Everything: a notification, and of WhatsApp, text message and mail the first that works.
     let ada = json!({
         "name": "Ada", "email": "ada@example.org", "locale": "en", "time_zone": "Europe/London",
+        "phone": "+447700900101",
     });
+    // No WhatsApp, so it is a text message.
     let bjorn = json!({
         "name": "Björn", "email": "bjorn@example.org", "locale": "de", "time_zone": "Europe/Berlin",
+        "phone": "+447700900102", "channels": { "whatsapp": false },
+    });
+    // No phone, so it is mail.
+    let chen = json!({ "name": "Chen", "email": "chen@example.org" });
+    // Nothing at all, and the reason is on record.
+    let nothing = json!({ "email": false, "sms": false, "whatsapp": false, "push": false });
+    let dana = json!({
+        "name": "Dana", "email": "dana@example.org", "phone": "+447700900104", "channels": nothing,
     });
     let approval =
         json!({ "name": "approve-holiday", "version": 1, "steps": ["check-balance", "ask-manager", "book"] });
@@ -49,6 +64,8 @@ async fn prepare(client: &mut Client) -> Result<(), Stopped> {
     for (path, body) in [
         ("/v1/users/ada", ada),
         ("/v1/users/bjorn", bjorn),
+        ("/v1/users/chen", chen),
+        ("/v1/users/dana", dana),
         ("/v1/apps/holidays", holidays),
         ("/v1/apps/expenses", expenses),
     ] {

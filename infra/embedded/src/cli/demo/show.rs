@@ -1,9 +1,17 @@
 //! The report for people.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
-use super::report::{EventReport, Report, TimelineEntry};
-use sendoff_embedded::program::print::{table, word};
+use sendoff_consumers::StepState;
+use sendoff_embedded::{
+    program::print::{one_line, table, word},
+    sink::SinkChannel,
+};
+
+use super::{
+    fate::StepFate,
+    report::{EventReport, Report, TimelineEntry},
+};
 
 /// The whole report as text.
 pub(super) fn page(report: &Report) -> String {
@@ -11,8 +19,19 @@ pub(super) fn page(report: &Report) -> String {
     let rows = report.events.iter().flat_map(rows);
     page.push_str(&table(["EVENT", "TYPE", "CONSUMER", "OUTCOME", "ATTEMPTS", "LATENCY"], rows));
 
+    page.push_str("\nWHO WAS TOLD, AND HOW\n");
+    page.push_str(&table(["EVENT", "WHO", "PUSH", "WHATSAPP", "SMS", "EMAIL"], people(report)));
+
     page.push_str("\nMAIL, AS RECEIVED OVER SMTP\n");
     page.push_str(&table(["TO", "SUBJECT"], report.mails.iter().map(|m| [m.to.clone(), m.subject.clone()])));
+
+    for channel in SinkChannel::ALL {
+        let received: Vec<_> = report.messages.iter().filter(|m| m.channel == channel).collect();
+        if !received.is_empty() {
+            let _ = writeln!(page, "\n{}, AS RECEIVED OVER HTTP", heading(channel));
+            page.push_str(&table(["TO", "TEXT"], received.iter().map(|m| [one_line(&m.to), one_line(&m.text)])));
+        }
+    }
 
     page.push_str("\nWORKFLOW RUNS\n");
     let runs = report.runs.iter().map(|run| {
@@ -34,14 +53,56 @@ pub(super) fn page(report: &Report) -> String {
     // Writing to a String can't fail.
     let _ = writeln!(
         page,
-        "\n{} requests, {} events, {} outcomes: {done} done, {dead} dead-lettered, {doubt} in doubt; {} mails received; lost {}",
+        "\n{} requests, {} events, {} outcomes: {done} done, {dead} dead-lettered, {doubt} in doubt; {} mails and {} other \
+         messages received; lost {}",
         report.requests,
         report.events.len(),
         report.events.iter().map(|e| e.outcomes.len()).sum::<usize>(),
         report.mails.len(),
+        report.messages.len(),
         report.lost
     );
     page
+}
+
+const fn heading(channel: SinkChannel) -> &'static str {
+    match channel {
+        SinkChannel::Sms => "TEXT MESSAGES",
+        SinkChannel::Whatsapp => "WHATSAPP MESSAGES",
+        SinkChannel::Push => "NOTIFICATIONS",
+        SinkChannel::Webhook => "WEBHOOK CALLS",
+    }
+}
+
+/// One row for each event and recipient: what became of them on each channel.
+fn people(report: &Report) -> Vec<[String; 6]> {
+    const CHANNELS: [&str; 4] = ["push", "whatsapp", "sms", "email"];
+    let mut rows = Vec::new();
+    for event in &report.events {
+        // A person may have several steps on one channel: one for each device.
+        let mut people: BTreeMap<&str, [String; 4]> = BTreeMap::new();
+        for outcome in &event.outcomes {
+            let Some(column) = CHANNELS.iter().position(|channel| *channel == outcome.consumer) else { continue };
+            for step in &outcome.steps {
+                let person = step.step.split('/').next().unwrap_or_default();
+                people.entry(person).or_default()[column] = fate(step);
+            }
+        }
+        for (person, cells) in people {
+            let [push, whatsapp, sms, email] = cells;
+            rows.push([event.r#type.clone(), person.to_owned(), push, whatsapp, sms, email]);
+        }
+    }
+    rows
+}
+
+/// What became of one recipient on one channel.
+fn fate(step: &StepFate) -> String {
+    match (step.state, &step.reason) {
+        (StepState::Done, _) => "told".into(),
+        (_, Some(reason)) => one_line(reason),
+        (state, None) => word(&state),
+    }
 }
 
 /// One row for each consumer; the event stands in the first one only. An event that nobody subscribes to is done with.

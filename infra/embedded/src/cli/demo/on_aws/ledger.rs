@@ -13,7 +13,7 @@ use sendoff_embedded::program::{Exit, Stopped};
 use sendoff_events::{BoxFuture, EventId};
 
 use crate::cli::{
-    demo::fate::{Fate, Ledger, Pace, Standing, subscribes, told},
+    demo::fate::{Fate, Ledger, Pace, Standing, steps, subscribes, told},
     outcome::{State, reason},
 };
 
@@ -60,7 +60,8 @@ impl OnAws {
             Duration::try_from(at.duration_since(event.committed_at)).unwrap_or_default()
         };
         let latency = at.filter(|_| state.is_settled()).map(latency);
-        Ok(Standing { consumer: consumer.name().to_owned(), state, attempts, latency, told: told(record.as_ref()) })
+        let (told, steps) = (told(record.as_ref()), steps(record.as_ref()));
+        Ok(Standing { consumer: consumer.name().to_owned(), state, attempts, latency, told, steps })
     }
 
     /// The dead letter of an event, if there is one; with the failure, if it tells one.
