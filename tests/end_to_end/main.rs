@@ -15,4 +15,5 @@ mod program;
 mod readme;
 mod serve;
 mod server;
+mod template;
 mod tools;

@@ -46,13 +46,7 @@ impl Findings {
     }
 
     fn error(&mut self, error: &TemplateError, sample: &'static str) {
-        let what = TemplateError { template: String::new(), ..error.clone() }.to_string();
-        // Without the name, which stands beside it.
-        self.add(
-            &error.template,
-            what.trim_start_matches("template ``").trim_start_matches([',', ':', ' ']).into(),
-            Some(sample),
-        );
+        self.add(&error.template, error.what(), Some(sample));
     }
 
     fn list(self) -> Vec<Finding> {

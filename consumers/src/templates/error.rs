@@ -6,7 +6,7 @@ use minijinja::{Error, ErrorKind};
 
 /// A template that gives no message. Says which one, where, and at which expression; never the data it was given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("template `{template}`{}{}: {problem}", self.at_line(), self.at_expression())]
+#[error("template `{template}`{}{}: {problem}", self.at_line(", "), self.at_expression(", "))]
 pub struct TemplateError {
     /// Which template.
     pub template: String,
@@ -52,12 +52,19 @@ impl TemplateError {
         Self { template: template.into(), line: None, expression: None, problem }
     }
 
-    fn at_line(&self) -> String {
-        self.line.map(|line| format!(", line {line}")).unwrap_or_default()
+    /// The error without the template's name: for those who have said it already.
+    #[must_use]
+    pub fn what(&self) -> String {
+        let places: Vec<_> = [self.at_line(""), self.at_expression("")].into_iter().filter(|p| !p.is_empty()).collect();
+        if places.is_empty() { self.problem.clone() } else { format!("{}: {}", places.join(", "), self.problem) }
     }
 
-    fn at_expression(&self) -> String {
-        self.expression.as_ref().map(|expression| format!(", at `{expression}`")).unwrap_or_default()
+    fn at_line(&self, before: &str) -> String {
+        self.line.map(|line| format!("{before}line {line}")).unwrap_or_default()
+    }
+
+    fn at_expression(&self, before: &str) -> String {
+        self.expression.as_ref().map(|expression| format!("{before}at `{expression}`")).unwrap_or_default()
     }
 }
 

@@ -50,6 +50,7 @@ mod schedules;
 pub mod sink;
 mod store;
 mod system;
+pub mod template_folder;
 mod topics;
 mod workflows;
 

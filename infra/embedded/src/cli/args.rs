@@ -76,6 +76,8 @@ pub(crate) enum Command {
     /// Shows the messages of which nobody knows whether they were sent, and settles them
     #[command(subcommand)]
     Doubt(Doubt),
+    /// Shows, tries and checks the texts of messages
+    Template(super::template::Template),
     /// Makes a development token, to try the API on this machine with curl
     Token {
         /// Whose data it opens

@@ -11,6 +11,7 @@ mod outcome;
 mod reading;
 mod serve;
 mod tail;
+mod template;
 mod token;
 mod trace;
 
@@ -28,7 +29,10 @@ pub(crate) fn main() -> ExitCode {
     end("sendoff", run(Cli::parse()))
 }
 
-fn run(cli: Cli) -> Result<Exit, Stopped> {
+fn run(mut cli: Cli) -> Result<Exit, Stopped> {
+    if let Some(Command::Template(template)) = &mut cli.command {
+        template.take_data(&mut cli.settings);
+    }
     let mut inputs = cli.settings.inputs();
     let no_color = inputs.variables.get("NO_COLOR").is_some_and(|value| !value.is_empty());
     if let Some(Command::Demo(_)) = cli.command {
@@ -52,6 +56,7 @@ async fn dispatch(cli: Cli, config: Config) -> Result<Exit, Stopped> {
         Some(Command::Mail(command)) => mail::run(&config, &command),
         Some(Command::Messages(command)) => messages::run(&config, &command),
         Some(Command::Doubt(command)) => doubt::run(&config, command).await,
+        Some(Command::Template(args)) => template::run(&args),
         Some(Command::Token { tenant, user, ttl }) => token::run(&config, &tenant, &user, ttl),
         Some(Command::Config(command)) => config::run(&command, &config),
     }
