@@ -75,7 +75,7 @@ Guten Tag Ada Lovelace, Grace Hopper hat Ihnen die App "Expenses" zugewiesen. Si
 
 == whatsapp in de
 Template: app_assigned in de
-Content:  no ContentSid: Twilio gets it as free text
+Content:  no ContentSid, without which Twilio refuses it
 {{{{1}}}}:    Ada Lovelace
 {{{{2}}}}:    Grace Hopper
 {{{{3}}}}:    Expenses

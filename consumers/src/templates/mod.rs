@@ -13,6 +13,7 @@ mod brand;
 mod catalogue;
 mod check;
 mod clean;
+mod content_sids;
 mod engine;
 mod error;
 mod load;

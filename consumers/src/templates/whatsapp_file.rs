@@ -67,9 +67,7 @@ impl WhatsappFile {
         );
         let language = self.language.as_deref().unwrap_or_default();
         rule(is_language(language), "`language` is no code that Meta takes, such as `en`, `de` or `pt_BR`".into());
-        let hex = |sid: &str| sid.len() == 32 && sid.bytes().all(|b| b.is_ascii_hexdigit());
-        let good = self.content_sid.as_deref().is_none_or(|sid| sid.strip_prefix("HX").is_some_and(hex));
-        rule(good, "`content_sid` is no id of Twilio's: `HX` and 32 hexadecimal digits".into());
+        rule(self.content_sid.as_deref().is_none_or(is_content_sid), NO_CONTENT_SID.into());
         let count = self.parameters.len();
         rule(count <= PLACES, format!("it has {count} parameters; {PLACES} are the most"));
         match self.pieces() {
@@ -111,6 +109,14 @@ impl WhatsappFile {
         }
         Ok(pieces)
     }
+}
+
+/// Why something is no [`is_content_sid`].
+pub(super) const NO_CONTENT_SID: &str = "`content_sid` is no id of Twilio's: `HX` and 32 hexadecimal digits";
+
+/// Whether this is an id that Twilio gives to contents.
+pub(super) fn is_content_sid(text: &str) -> bool {
+    text.strip_prefix("HX").is_some_and(|hex| hex.len() == 32 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 fn is_language(text: &str) -> bool {

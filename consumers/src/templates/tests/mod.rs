@@ -7,6 +7,7 @@ mod channels;
 mod check;
 mod folder;
 mod look;
+mod samples;
 
 const ALL: [&str; 2] = ["app-assigned", "submission-created"];
 const LANGUAGES: [&str; 2] = ["en", "de"];

@@ -84,7 +84,7 @@ impl fmt::Display for Shown {
                 writeln!(
                     f,
                     "Content:  {}",
-                    content_sid.as_deref().unwrap_or("no ContentSid: Twilio gets it as free text")
+                    content_sid.as_deref().unwrap_or("no ContentSid, without which Twilio refuses it")
                 )?;
                 for (at, parameter) in parameters.iter().enumerate() {
                     writeln!(f, "{:<9} {parameter}", format!("{{{{{}}}}}:", at + 1))?;
