@@ -299,7 +299,7 @@ impl Context {
                 let until = after.map(|after| later(self.now(), after));
                 Err(HandlerError::Pause { until, source: reason.into() })
             }
-            SendOutcome::Unknown { provider: None, reason, .. } if self.policy.effect == Effect::Repeatable => {
+            SendOutcome::Unknown { reason, .. } if self.policy.effect == Effect::Repeatable => {
                 self.set(step, StepState::Pending, By::default(), Some(reason.clone()));
                 Err(HandlerError::Retry { after: None, source: reason.into() })
             }

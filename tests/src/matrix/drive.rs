@@ -15,8 +15,8 @@ use crate::{
     memory::{Link, Remote},
 };
 
-/// After this time in its queue a message counts as one that waits.
-const PATIENCE: Duration = Duration::from_secs(48 * 3600);
+/// A message that was delivered so often and has come to no end counts as one that waits.
+const DELIVERIES: u32 = 150;
 
 /// Makes the message for an idempotency key.
 pub(super) type Make<M> = Arc<dyn Fn(String) -> M + Send + Sync>;
@@ -107,7 +107,7 @@ pub(super) async fn drive<M: Send + Sync + 'static>(
                 break if record.status == Status::InDoubt { End::InDoubt } else { End::Dead(failure.reason) };
             }
             Verdict::Retry { after } | Verdict::Snooze { after, .. } => {
-                if clock.now() > delivery.sent_at + PATIENCE {
+                if delivery.receive_count == DELIVERIES {
                     break End::Waits;
                 }
                 clock.advance(after.max(Duration::from_millis(1)));

@@ -5,6 +5,7 @@
 
 mod document;
 mod drive;
+mod http;
 mod mail;
 mod table;
 
@@ -57,7 +58,7 @@ pub enum End {
     Dead(String),
     /// It is dead-lettered in doubt: a person decides.
     InDoubt,
-    /// It still waits in its queue, after two days, and has used up no attempt.
+    /// It still waits in its queue after 150 deliveries, and has used up no attempt.
     Waits,
 }
 
@@ -88,5 +89,7 @@ impl fmt::Display for Cell {
 
 /// Runs every cell.
 pub async fn run() -> Vec<Cell> {
-    mail::cells().await
+    let (mut cells, others) = futures::join!(mail::cells(), http::cells());
+    cells.extend(others);
+    cells
 }

@@ -2,14 +2,6 @@
 //! started on free ports of this machine, and gone when the tests are. And peers that live inside the test and do as its script
 //! says.
 #![expect(clippy::expect_used, reason = "a test without its server can't go on, and the message says what is missing")]
-/// A plain HTTP client that goes nowhere but where it is sent, and waits for a minute at most.
-#[must_use]
-pub fn plain_client() -> reqwest::Client {
-    // The client wants one for TLS, although nothing here speaks it. Somebody else may have installed it already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(60)).build();
-    client.expect("a client without certificates can be made")
-}
 
 mod emulator;
 mod fcm;
@@ -38,3 +30,12 @@ pub use script::{PeerFault, Script};
 pub use scripted_mail::ScriptedMail;
 pub use twilio::{TwilioMessage, TwilioStub};
 pub use webhook::{WebhookCall, WebhookStub};
+
+/// A plain HTTP client that goes nowhere but where it is sent, and waits for a minute at most.
+#[must_use]
+pub fn plain_client() -> reqwest::Client {
+    // The client wants one for TLS, although nothing here speaks it. Somebody else may have installed it already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().timeout(std::time::Duration::from_secs(60)).build();
+    client.expect("a client without certificates can be made")
+}
