@@ -69,7 +69,7 @@ async fn a_message_that_never_arrived_is_sent_again_and_only_then() {
 async fn a_later_attempt_at_the_same_message_has_to_settle_as_well() {
     let twilio = Twilio::start().await;
     let provider = twilio.sms();
-    twilio.stub.script().next([PeerFault::ResetBefore, PeerFault::ResetBefore]);
+    twilio.stub.script().next_for(TO, [PeerFault::ResetBefore; 2]);
     let doubt = twilio.doubt(1);
     for _ in 0..2 {
         provider.send(&sms(1), None).await;
