@@ -133,6 +133,10 @@ name_id!(
     /// One filled-in form of an app.
     SubmissionId, "submission id"
 );
+name_id!(
+    /// An endpoint of another system that is told about the events of an app.
+    WebhookId, "webhook id"
+);
 
 /// An event's identity: a UUID version 7, so that ids sort by time. It never changes, also not on replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

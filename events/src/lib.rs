@@ -66,7 +66,7 @@ pub use decode::MAX_BODY_BYTES;
 pub use decode_error::DecodeError;
 pub use envelope::{AnyEnvelope, Envelope, Header, Origin};
 pub use event::{Event, EventType, EventTypeError, UpcastError};
-pub use ids::{AppId, EventId, IdError, SubmissionId, TenantId, UserId};
+pub use ids::{AppId, EventId, IdError, SubmissionId, TenantId, UserId, WebhookId};
 pub use outgoing::{EncodeError, Outgoing};
 pub use personal::Personal;
 pub use reference::reference;

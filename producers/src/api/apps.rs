@@ -32,6 +32,12 @@ struct View {
     app: App,
 }
 
+impl View {
+    fn of(app_id: AppId, app: App) -> Self {
+        Self { app_id, app: App { webhooks: Vec::new(), ..app } }
+    }
+}
+
 pub(super) fn operations() -> Vec<Operation> {
     const APP: &str = "/v1/apps/{app_id}";
     vec![
@@ -52,12 +58,15 @@ pub(super) fn operations() -> Vec<Operation> {
 async fn put(State(api): State<ApiState>, Ids(app_id): Ids<AppId>, mut request: Mutation) -> Result<Response, Problem> {
     let app = read(request.take_body()?, &app_id)?;
     let key = app_key(&request.caller.tenant, &app_id);
-    document::put(&api, &request, key, &app, &View { app_id, app: app.clone() }).await
+    let path = format!("/v1/{key}");
+    // Which webhooks it has is for the operations on them to say.
+    let keep = |app: &App, stored: &App| App { webhooks: stored.webhooks.clone(), ..app.clone() };
+    document::put(&api, &request, (key, path), &app, keep, |app| View::of(app_id.clone(), app)).await
 }
 
 async fn get(State(api): State<ApiState>, caller: Caller, Ids(app_id): Ids<AppId>) -> Result<Response, Problem> {
     let (app, version) = find(&api, &caller, &app_id).await?;
-    Ok(document::show(version, &View { app_id, app }))
+    Ok(document::show(version, &View::of(app_id, app)))
 }
 
 async fn list(State(api): State<ApiState>, caller: Caller, paging: Paging) -> Result<Json<Listed<View>>, Problem> {
@@ -73,7 +82,7 @@ pub(super) async fn find(api: &ApiState, caller: &Caller, app_id: &AppId) -> Res
 fn view(record: Record) -> Result<View, Problem> {
     let app_id = record.key.id.parse().map_err(|e| Problem::internal(&e))?;
     let (app, _) = decode(record)?;
-    Ok(View { app_id, app })
+    Ok(View::of(app_id, app))
 }
 
 fn read(body: Value, app_id: &AppId) -> Result<App, Problem> {

@@ -1,5 +1,6 @@
 //! Rules for how people are reached: an address that passes here can be handed to a provider.
 
+use axum::http::Uri;
 use jiff::tz::TimeZoneDatabase;
 use serde_json::Value;
 
@@ -25,13 +26,67 @@ pub(super) fn email(value: Value) -> Result<String, String> {
     if valid { Ok(text) } else { Err(RULE.into()) }
 }
 
-/// A phone number in E.164 form.
+/// A phone number in E.164 form. What is wrong is told without the number.
 pub(super) fn phone(value: Value) -> Result<String, String> {
     let text = string(value)?;
-    let valid = text.strip_prefix('+').is_some_and(|digits| {
-        (7..=15).contains(&digits.len()) && !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit())
-    });
-    if valid { Ok(text) } else { Err("is not a phone number in E.164 form such as `+4930123456`".into()) }
+    let wrong = |why: &str| Err(format!("is not a phone number in E.164 form such as `+4930123456`: {why}"));
+    if text.starts_with("00") {
+        return wrong("it begins with 00: write + instead");
+    }
+    let Some(digits) = text.strip_prefix('+') else {
+        return wrong("it doesn't begin with + and the country code");
+    };
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return wrong("only digits may follow the +, without spaces, dashes or brackets");
+    }
+    if digits.starts_with('0') {
+        return wrong("no country code begins with 0");
+    }
+    match digits.len() {
+        0..7 => wrong("it has fewer than 7 digits"),
+        7..=15 => Ok(text),
+        _ => wrong("it has more than 15 digits"),
+    }
+}
+
+/// A time of the day, `HH:MM`.
+pub(super) fn time_of_day(value: Value) -> Result<String, String> {
+    let text = string(value)?;
+    let number = |digits: &str, most: u32| {
+        digits.len() == 2 && digits.bytes().all(|b| b.is_ascii_digit()) && digits.parse().is_ok_and(|n: u32| n <= most)
+    };
+    let valid = text.split_once(':').is_some_and(|(hour, minute)| number(hour, 23) && number(minute, 59));
+    if valid { Ok(text) } else { Err("is not a time of the day from `00:00` to `23:59`".into()) }
+}
+
+/// The registration token of a device. What is wrong is told without the token.
+pub(super) fn push_token(value: Value) -> Result<String, String> {
+    let text = string(value)?;
+    let valid = (1..=4096).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    if valid { Ok(text) } else { Err("is not a registration token: 1 to 4096 visible ASCII characters".into()) }
+}
+
+/// An https address without a user, a password or anything that needs escaping. It is stored as it was given.
+pub(super) fn https(value: Value) -> Result<String, String> {
+    let text = string(value)?;
+    match web_address(&text) {
+        Some(uri) if uri.scheme_str() == Some("https") => Ok(text),
+        _ => Err("is not an https address such as `https://hooks.example.org/sendoff`".into()),
+    }
+}
+
+/// The text as the address of something on the web.
+pub(super) fn web_address(text: &str) -> Option<Uri> {
+    // No quotes, brackets and backslashes: parsers that repair addresses read different hosts in them.
+    let plain = |b: u8| b.is_ascii_graphic() && !b"\"<>\\^`{|}#".contains(&b);
+    if text.len() > 2000 || !text.bytes().all(plain) {
+        return None;
+    }
+    let uri: Uri = text.parse().ok()?;
+    let authority = uri.authority()?;
+    let named = !authority.host().is_empty() && !authority.as_str().contains('@');
+    let numbered = !authority.as_str().ends_with(':') && authority.port().is_none_or(|port| port.as_u16() > 0);
+    (named && numbered).then_some(uri)
 }
 
 /// A language tag (BCP 47): a language, then subtags.

@@ -1,4 +1,4 @@
-//! What users and apps have in common: a document under an id of the caller's choice, put as a whole.
+//! What users, apps and brandings have in common: a document under an id of the caller's choice, put as a whole.
 
 use axum::{
     Json,
@@ -18,33 +18,41 @@ use crate::{
     model::{Stored, load},
 };
 
-/// Stores `document` under `key` and answers with `view` of it: 201 when it is new, else 200. The same document again
-/// writes nothing.
-pub(super) async fn put<T: Stored + PartialEq + Send + Sync>(
+/// Stores `document` under the key, which is found at the path, and answers with `view` of it: 201 when it is new, else 200.
+/// What callers don't set, `keep` takes from what is stored. The same document again writes nothing.
+pub(super) async fn put<T: Stored + PartialEq + Clone + Send + Sync, V: Serialize>(
     api: &ApiState,
     mutation: &Mutation,
-    key: RecordKey,
+    (key, path): (RecordKey, String),
     document: &T,
-    view: &(impl Serialize + Sync),
+    keep: impl Fn(&T, &T) -> T + Send + Sync,
+    view: impl Fn(T) -> V + Send + Sync,
 ) -> Result<Response, Problem> {
-    let data = serde_json::to_value(document).map_err(|e| Problem::internal(&e))?;
     let plan = || -> Planning<'_> {
         Box::pin(async {
             let stored = load::<T>(api.records(), &key).await?;
             let version = stored.as_ref().map(|(_, version)| *version);
             mutation.check_version(version)?;
-            let unchanged = stored.is_some_and(|(stored, _)| stored == *document);
+            let (document, unchanged) = match stored {
+                None => (document.clone(), false),
+                Some((stored, _)) => {
+                    let document = keep(document, &stored);
+                    let unchanged = document == stored;
+                    (document, unchanged)
+                }
+            };
             let (status, location) = match version {
-                None => (StatusCode::CREATED, Some(format!("/v1/{key}"))),
+                None => (StatusCode::CREATED, Some(path.clone())),
                 Some(_) => (StatusCode::OK, None),
             };
+            let data = serde_json::to_value(&document).map_err(|e| Problem::internal(&e))?;
             let expected = version.map_or(Expected::Absent, Expected::Version);
-            let write = (!unchanged).then(|| Write { key: key.clone(), expected, data: Some(data.clone()) });
+            let write = (!unchanged).then(|| Write { key: key.clone(), expected, data: Some(data) });
             let new_version = version.unwrap_or(0) + u64::from(!unchanged);
             Ok(Plan {
                 writes: write.into_iter().collect(),
                 events: Vec::new(),
-                answer: Answer { location, etag: Some(etag(new_version)), ..answer(status, view)? },
+                answer: Answer { location, etag: Some(etag(new_version)), ..answer(status, &view(document))? },
             })
         })
     };

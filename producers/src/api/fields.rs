@@ -90,6 +90,11 @@ impl Fields {
         self.object.get(name).is_some_and(|value| !value.is_null())
     }
 
+    /// Whether the field is an array without values.
+    pub(super) fn is_empty_list(&self, name: &str) -> bool {
+        matches!(self.object.get(name), Some(Value::Array(values)) if values.is_empty())
+    }
+
     /// Takes all fields that are left, by name.
     pub(super) fn rest(&mut self) -> Map<String, Value> {
         std::mem::take(&mut self.object)

@@ -9,6 +9,7 @@
 mod apps;
 mod assignments;
 mod auth;
+mod branding;
 mod contact;
 mod document;
 mod fields;
@@ -28,6 +29,7 @@ mod state;
 mod submissions;
 mod timeline;
 mod users;
+mod webhooks;
 
 pub use auth::{
     DevelopmentKey, Identity, Key, KeyError, KeySet, MintError, NotLoopback, Refusal, SharedSecret, SigningKey, mint,
@@ -67,6 +69,8 @@ fn operations() -> Vec<Operation> {
         assignments::operations(),
         submissions::operations(),
         timeline::operations(),
+        webhooks::operations(),
+        branding::operations(),
         health::operations(),
         openapi::operations_of_the_document(),
     ]

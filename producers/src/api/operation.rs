@@ -39,6 +39,8 @@ pub(super) struct Doc {
     pub(super) conditional: bool,
     /// Creates what the path names, so there is nothing that could be missing.
     pub(super) upserts: bool,
+    /// There may only be so many of what it creates.
+    pub(super) limited: bool,
     /// Reads records, which may not answer.
     pub(super) reads: bool,
     pub(super) body: Option<(Define, Value)>,
@@ -106,6 +108,7 @@ impl Operation {
             tagged: false,
             conditional: false,
             upserts: false,
+            limited: false,
             reads: true,
             body: None,
             answers: Vec::new(),
@@ -145,6 +148,12 @@ impl Operation {
     /// It creates what the path names, or replaces it.
     pub(super) fn upserts(mut self) -> Self {
         self.doc.upserts = true;
+        self
+    }
+
+    /// There may only be so many of what it creates.
+    pub(super) fn limited(mut self) -> Self {
+        self.doc.limited = true;
         self
     }
 
@@ -193,7 +202,7 @@ impl Operation {
 
     /// Every way it may refuse.
     pub(super) fn refusals(&self) -> Vec<Kind> {
-        let Doc { public, paged, conditional, upserts, reads, .. } = &self.doc;
+        let Doc { public, paged, conditional, upserts, limited, reads, .. } = &self.doc;
         let in_path = self.path_names().next().is_some();
         let mutates = self.mutates();
         let may = [
@@ -204,6 +213,7 @@ impl Operation {
             (Kind::InsufficientScope, !public),
             (Kind::NotFound, in_path && !upserts),
             (Kind::Conflict, mutates),
+            (Kind::LimitReached, *limited),
             (Kind::VersionMismatch, *conditional),
             (Kind::BodyTooLarge, mutates),
             (Kind::UnsupportedMediaType, mutates),

@@ -23,6 +23,7 @@ pub(super) enum Kind {
     NotFound,
     MethodNotAllowed,
     Conflict,
+    LimitReached,
     VersionMismatch,
     BodyTooLarge,
     UnsupportedMediaType,
@@ -48,6 +49,7 @@ impl Kind {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "The path doesn't take this method")
             }
             Self::Conflict => (StatusCode::CONFLICT, "conflict", "Others keep changing it at the same time"),
+            Self::LimitReached => (StatusCode::CONFLICT, "limit-reached", "There may be no more of them"),
             Self::VersionMismatch => {
                 (StatusCode::PRECONDITION_FAILED, "version-mismatch", "It was changed since it was read")
             }

@@ -1,6 +1,6 @@
 //! What the API needs from outside.
 
-use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
 use futures::{
     FutureExt,
@@ -8,7 +8,7 @@ use futures::{
 };
 use sendoff_events::{Clock, Outgoing, Rng};
 
-use super::{KeySet, Limits};
+use super::{KeySet, Limits, contact};
 use crate::{Outbox, Publisher, Records, relay};
 
 /// How long an answer waits for the topic. What takes longer is left to the relay.
@@ -26,13 +26,15 @@ struct Inner {
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     limits: Limits,
+    plain_webhooks: BTreeSet<String>,
 }
 
 impl ApiState {
     /// An API over `records` that accepts tokens signed with `keys`, for a backend that publishes as it commits.
     #[must_use]
     pub fn new(records: Arc<dyn Records>, keys: KeySet, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
-        Self(Arc::new(Inner { records, fast_path: None, keys, clock, rng, limits: Limits::default() }))
+        let (limits, plain_webhooks) = (Limits::default(), BTreeSet::new());
+        Self(Arc::new(Inner { records, fast_path: None, keys, clock, rng, limits, plain_webhooks }))
     }
 
     /// The same API, publishing right after each commit instead of leaving it to the relay. It never makes a request
@@ -48,6 +50,20 @@ impl ApiState {
     pub fn with_limits(mut self, limits: Limits) -> Self {
         Arc::make_mut(&mut self.0).limits = limits;
         self
+    }
+
+    /// The same API, taking webhooks at these `host:port` by plain http, too: for development, where no certificate is at hand.
+    #[must_use]
+    pub fn with_plain_webhooks(mut self, allowed: impl IntoIterator<Item = String>) -> Self {
+        Arc::make_mut(&mut self.0).plain_webhooks = allowed.into_iter().collect();
+        self
+    }
+
+    /// Whether it takes a webhook at this address although it isn't https.
+    pub(super) fn takes_webhooks_at(&self, url: &str) -> bool {
+        let uri = contact::web_address(url).filter(|uri| uri.scheme_str() == Some("http"));
+        let authority = uri.as_ref().and_then(|uri| uri.authority());
+        authority.is_some_and(|authority| self.0.plain_webhooks.contains(authority.as_str()))
     }
 
     pub(super) fn records(&self) -> &dyn Records {

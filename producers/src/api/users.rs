@@ -1,10 +1,10 @@
 //! Users: who they are and how to reach them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{Json, extract::State, response::Response};
 use schemars::JsonSchema;
-use sendoff_events::{Personal, UserId};
+use sendoff_events::{Personal, UserId, catalogue};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Record,
-    model::{Channel, Stored, User, decode, load, user_key},
+    model::{Channel, QuietHours, Stored, User, decode, load, user_key},
 };
 
 /// A user with their id.
@@ -58,7 +58,9 @@ async fn put(
 ) -> Result<Response, Problem> {
     let user = read(request.take_body()?, &user_id)?;
     let key = user_key(&request.caller.tenant, &user_id);
-    document::put(&api, &request, key, &user, &View { user_id, user: user.clone() }).await
+    let path = format!("/v1/{key}");
+    let keep = |user: &User, _: &User| user.clone();
+    document::put(&api, &request, (key, path), &user, keep, |user| View { user_id: user_id.clone(), user }).await
 }
 
 async fn get(State(api): State<ApiState>, caller: Caller, Ids(user_id): Ids<UserId>) -> Result<Response, Problem> {
@@ -87,6 +89,13 @@ fn read(body: Value, user_id: &UserId) -> Result<User, Problem> {
     let locale = fields.optional("locale", contact::locale);
     let time_zone = fields.optional("time_zone", contact::time_zone);
     let channels = fields.nested("channels", |fields| Some(channels(fields)));
+    let events = fields.nested("events", |fields| Some(events(fields)));
+    let quiet_hours = fields.nested("quiet_hours", quiet_hours);
+    let push_tokens = fields.list("push_tokens", 10, contact::push_token);
+    let known: BTreeSet<&String> = push_tokens.iter().collect();
+    if known.len() < push_tokens.len() {
+        fields.blame(&["push_tokens"], "names a device twice".into());
+    }
     fields.finish(|| {
         Some(User {
             name: Personal::new(name?),
@@ -95,9 +104,9 @@ fn read(body: Value, user_id: &UserId) -> Result<User, Problem> {
             locale: locale.unwrap_or_else(|| "en".into()),
             time_zone: time_zone.unwrap_or_else(|| "UTC".into()),
             channels: channels.unwrap_or_default(),
-            events: BTreeMap::new(),
-            quiet_hours: None,
-            push_tokens: Vec::new(),
+            events: events.unwrap_or_default(),
+            quiet_hours,
+            push_tokens: push_tokens.into_iter().map(Personal::new).collect(),
         })
     })
 }
@@ -112,6 +121,28 @@ fn channels(fields: &mut Fields) -> BTreeMap<Channel, bool> {
     wanted
 }
 
+/// Wishes by event. An event that nobody is told of is an unknown field.
+fn events(fields: &mut Fields) -> BTreeMap<String, BTreeMap<Channel, bool>> {
+    let mut wanted = BTreeMap::new();
+    for event in catalogue::all() {
+        let name = event.event_type.name();
+        if let Some(channels) = fields.nested(name, |fields| Some(channels(fields))) {
+            wanted.insert(name.to_owned(), channels);
+        }
+    }
+    wanted
+}
+
+fn quiet_hours(fields: &mut Fields) -> Option<QuietHours> {
+    let from = fields.required("from", contact::time_of_day);
+    let to = fields.required("to", contact::time_of_day);
+    let (from, to) = (from?, to?);
+    if from == to {
+        fields.blame(&["to"], "is when they begin: leave `quiet_hours` out if there are none".into());
+    }
+    Some(QuietHours { from, to })
+}
+
 fn sample() -> Value {
     json!({
         "name": "Ada Lovelace",
@@ -120,6 +151,9 @@ fn sample() -> Value {
         "locale": "en-GB",
         "time_zone": "Europe/London",
         "channels": { "email": true, "sms": false },
+        "events": { "submission.created": { "push": false } },
+        "quiet_hours": { "from": "22:00", "to": "07:00" },
+        "push_tokens": ["bk3RNwTe3H0:CI2k_HHwgIpoDKCIZvvDMExUdFQ3P1"],
     })
 }
 

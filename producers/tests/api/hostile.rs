@@ -15,7 +15,7 @@ fn json() -> impl Strategy<Value = Value> {
         any::<String>().prop_map(Value::from),
     ];
     let name = prop_oneof![
-        "name|email|phone|locale|time_zone|channels|owners|submission_mail|workflow|fields|steps|version"
+        "name|email|phone|locale|time_zone|channels|owners|submission_mail|workflow|fields|steps|version|events|quiet_hours|push_tokens|from|to|url|secrets|color|logo_url"
             .prop_map(|s| s),
         any::<String>(),
     ];
@@ -29,12 +29,12 @@ fn json() -> impl Strategy<Value = Value> {
 
 fn path() -> impl Strategy<Value = String> {
     let segment = prop_oneof![
-        "v1|users|apps|expenses|ada|assignments|submissions|timeline|health".prop_map(|s| s),
+        "v1|users|apps|expenses|ada|assignments|submissions|timeline|webhooks|branding|health".prop_map(|s| s),
         vec(any::<u8>(), 0..8).prop_map(|bytes| bytes.iter().map(|b| format!("%{b:02X}")).collect()),
     ];
     prop_oneof![
         vec(segment, 1..7).prop_map(|segments| format!("/{}", segments.join("/"))),
-        "/v1/(users/ada|apps/expenses|apps/expenses/submissions|apps/expenses/assignments/ada|apps/expenses/submissions/x)",
+        "/v1/(users/ada|apps/expenses|apps/expenses/submissions|apps/expenses/assignments/ada|apps/expenses/submissions/x|apps/expenses/webhooks/crm|branding)",
     ]
 }
 

@@ -11,5 +11,7 @@ mod memory;
 mod openapi;
 mod problems;
 mod publishing;
+mod reach;
 mod submissions;
+mod webhooks;
 mod world;

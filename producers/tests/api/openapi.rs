@@ -23,6 +23,7 @@ fn the_router_takes_exactly_the_methods_that_are_documented() {
     let document = openapi();
     for (template, operations) in document["paths"].as_object().unwrap() {
         let path = template.replace("{user_id}", "ada").replace("{app_id}", "x").replace("{submission_id}", "y");
+        let path = path.replace("{webhook_id}", "z");
         for method in METHODS {
             let reply = world.call(&method.to_uppercase(), &path).send();
             let routed = reply.status != StatusCode::METHOD_NOT_ALLOWED && !reply.text.contains("no-such-route");
@@ -59,6 +60,12 @@ fn every_route_of_the_issue_is_there() {
         format!("get {app}/submissions/{{submission_id}}"),
         format!("put {app}/submissions/{{submission_id}}"),
         format!("get {app}/timeline"),
+        format!("get {app}/webhooks"),
+        format!("get {app}/webhooks/{{webhook_id}}"),
+        format!("put {app}/webhooks/{{webhook_id}}"),
+        format!("delete {app}/webhooks/{{webhook_id}}"),
+        "get /v1/branding".into(),
+        "put /v1/branding".into(),
     ];
     assert_eq!(routes, BTreeSet::from(expected));
 }

@@ -1,0 +1,131 @@
+//! How users want to be reached, and how messages look.
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+fn grace() -> Value {
+    json!({
+        "name": "Grace",
+        "events": { "app.assigned": { "email": false, "sms": true }, "submission.updated": { "push": false } },
+        "quiet_hours": { "from": "22:00", "to": "07:30" },
+        "push_tokens": ["token-1", "token:2"],
+    })
+}
+
+#[test]
+fn wishes_by_event_quiet_hours_and_devices_are_kept_and_can_be_written_back() {
+    let world = World::new();
+    world.put("/v1/users/grace").json(&grace()).send().expect(StatusCode::CREATED);
+    let read = world.get("/v1/users/grace").send().expect(StatusCode::OK).json();
+    for field in ["events", "quiet_hours", "push_tokens"] {
+        assert_eq!(read[field], grace()[field], "{field}");
+    }
+    let again = world.put("/v1/users/grace").json(&read).send().expect(StatusCode::OK);
+    assert_eq!(again.header("etag"), Some("\"1\""));
+}
+
+#[test]
+fn all_that_is_wrong_with_them_is_reported_at_once() {
+    let body = json!({
+        "name": "Grace",
+        "phone": "+49 30 987654",
+        "events": { "app.archived": {}, "app.assigned": { "fax": true, "sms": "no" }, "app.unassigned": true },
+        "quiet_hours": { "from": "24:00", "until": "07:00" },
+        "push_tokens": ["a b", "", 7],
+    });
+    let reply = World::new().put("/v1/users/grace").json(&body).send();
+    assert_eq!(reply.problem(StatusCode::UNPROCESSABLE_ENTITY), "invalid-fields");
+    let mut pointers = reply.pointers();
+    pointers.sort();
+    let wrong = [
+        "events/app.archived",
+        "events/app.assigned/fax",
+        "events/app.assigned/sms",
+        "events/app.unassigned",
+        "phone",
+        "push_tokens/0",
+        "push_tokens/1",
+        "push_tokens/2",
+        "quiet_hours/from",
+        "quiet_hours/to",
+        "quiet_hours/until",
+    ];
+    assert_eq!(pointers, wrong.map(|field| format!("#/{field}")));
+    assert!(!reply.text.contains("987654"), "personal data isn't repeated: {}", reply.text);
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    for (field, value, pointer, why) in [
+        ("quiet_hours", json!({ "from": "22:00", "to": "22:00" }), "#/quiet_hours/to", "when they begin"),
+        ("push_tokens", json!(["a", "a"]), "#/push_tokens", "twice"),
+        ("push_tokens", json!(vec!["a"; 11]), "#/push_tokens", "more than 10"),
+    ] {
+        let reply = World::new().put("/v1/users/grace").json(&json!({ "name": "Grace", field: value })).send();
+        assert_eq!(reply.problem(StatusCode::UNPROCESSABLE_ENTITY), "invalid-fields");
+        assert!(reply.pointers() == [pointer] && reply.text.contains(why), "{}", reply.text);
+    }
+}
+
+#[test]
+fn each_mistake_in_a_phone_number_is_named() {
+    for (number, why) in [
+        ("4477001234", "begin with + and the country code"),
+        ("004930123456", "write + instead"),
+        ("+49-30-123456", "only digits"),
+        ("+04930123456", "begins with 0"),
+        ("+44770", "fewer than 7"),
+        ("+4477001234567890", "more than 15"),
+        ("+4930123456\r\nBcc: x", "only digits"),
+    ] {
+        let reply = World::new().put("/v1/users/grace").json(&json!({ "name": "Grace", "phone": number })).send();
+        assert_eq!(reply.problem(StatusCode::UNPROCESSABLE_ENTITY), "invalid-fields");
+        let errors = reply.json()["errors"].to_string();
+        assert!(errors.contains(why), "{number}: {errors}");
+    }
+}
+
+#[test]
+fn a_branding_is_empty_until_it_is_put_and_belongs_to_its_tenant() {
+    let world = World::new();
+    let none = world.get("/v1/branding").send().expect(StatusCode::OK);
+    assert_eq!((none.json(), none.header("etag")), (json!({}), None));
+    let branding =
+        json!({ "name": "Acme", "logo_url": "https://acme.example/l.png", "color": "#0055AA", "footer": "Road 1" });
+    let created = world.put("/v1/branding").json(&branding).send().expect(StatusCode::CREATED);
+    assert_eq!((created.header("location"), created.header("etag")), (Some("/v1/branding"), Some("\"1\"")));
+    let read = world.get("/v1/branding").send().expect(StatusCode::OK);
+    assert_eq!((read.json(), read.header("etag")), (branding, Some("\"1\"")));
+    world.put("/v1/branding").json(&json!({})).header("if-match", "\"1\"").send().expect(StatusCode::OK);
+    world
+        .put("/v1/branding")
+        .json(&json!({}))
+        .header("if-match", "\"1\"")
+        .send()
+        .problem(StatusCode::PRECONDITION_FAILED);
+    let other = world.token("umbrella", "grace");
+    assert_eq!(world.get("/v1/branding").token(&other).send().header("etag"), None);
+}
+
+#[test]
+fn all_that_is_wrong_with_a_branding_is_reported_at_once() {
+    let body =
+        json!({ "name": "", "logo_url": "http://acme.example/l.png", "color": "blue", "footer": "a\nb", "font": "x" });
+    let reply = World::new().put("/v1/branding").json(&body).send();
+    assert_eq!(reply.problem(StatusCode::UNPROCESSABLE_ENTITY), "invalid-fields");
+    assert_eq!(reply.pointers(), ["#/name", "#/logo_url", "#/color", "#/footer", "#/font"]);
+    for hostile in [
+        "javascript:alert(1)",
+        "https://",
+        "https://user@acme.example/",
+        "https://acme.example/\"onload=\"x",
+        "https://acme.example/ x",
+        "https:\\\\acme.example",
+        "//acme.example/l.png",
+    ] {
+        let reply = World::new().put("/v1/branding").json(&json!({ "logo_url": hostile })).send();
+        assert_eq!(reply.pointers(), ["#/logo_url"], "{hostile}");
+    }
+}
