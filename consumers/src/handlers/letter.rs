@@ -73,7 +73,7 @@ impl<'r, E: Notice, W: Way> Round<'r, E, W> {
     }
 
     /// What is to be done for a user by this rule.
-    pub(super) async fn to_user(&mut self, rule: &Rule, id: &UserId) -> Written<W> {
+    pub(super) async fn for_user(&mut self, rule: &Rule, id: &UserId) -> Written<W> {
         let all = |what| Ok(vec![Letter { step: id.to_string(), whose: Whose::User(id.clone()), what }]);
         let Some(chain) = rule.chain(W::CHANNEL) else { return all(no_rule::<W>()) };
         match self.cx.state_of(id.as_str()) {
@@ -120,7 +120,7 @@ impl<'r, E: Notice, W: Way> Round<'r, E, W> {
     }
 
     /// What is to be done for the address at this place of the event.
-    pub(super) async fn to_address(&mut self, rule: &Rule, pointer: &str, channel: Channel) -> Written<W> {
+    pub(super) async fn for_address(&mut self, rule: &Rule, pointer: &str, channel: Channel) -> Written<W> {
         let nobody = |step: &str, what| Ok(vec![Letter { step: step.to_owned(), whose: Whose::Nobody, what }]);
         let unnamed = format!("(address {pointer})");
         if channel != W::CHANNEL {

@@ -41,13 +41,13 @@ impl<E: Notice, W: Way> Handler for Tell<E, W> {
         let mut known = BTreeSet::new();
         for rule in rules {
             if let To::Address { pointer, channel } = &rule.to {
-                letters.extend(round.to_address(rule, pointer, *channel).await?);
+                letters.extend(round.for_address(rule, pointer, *channel).await?);
                 continue;
             }
             for user in event.data.people(&rule.to, desk, tenant).await? {
                 // Whoever is meant by several rules is told once.
                 if known.insert(user.clone()) {
-                    letters.extend(round.to_user(rule, &user).await?);
+                    letters.extend(round.for_user(rule, &user).await?);
                 }
             }
         }
