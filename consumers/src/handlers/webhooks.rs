@@ -5,9 +5,10 @@ use std::{marker::PhantomData, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures::future::join_all;
 use secrecy::SecretString;
-use sendoff_events::{AppAssigned, AppId, AppUnassigned, Envelope, Event, SubmissionCreated, SubmissionUpdated};
+use sendoff_events::{
+    AppAssigned, AppId, AppUnassigned, Envelope, Event, EventType, Header, SubmissionCreated, SubmissionUpdated,
+};
 use sendoff_producers::model::{WebhookEndpoint, webhook_key};
-use serde::Serialize;
 
 use super::{Desk, forget::Mark, look_up};
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
 };
 
 /// An event of an app.
-pub trait OfApp: Event {
+pub trait OfApp: Event + Clone {
     /// The app.
     fn app(&self) -> &AppId;
 }
@@ -42,7 +43,7 @@ impl<E> CallWebhooks<E> {
     }
 }
 
-impl<E: OfApp + Serialize> Handler for CallWebhooks<E> {
+impl<E: OfApp> Handler for CallWebhooks<E> {
     type Event = E;
 
     const NAME: &'static str = "webhook";
@@ -63,7 +64,7 @@ impl<E: OfApp + Serialize> Handler for CallWebhooks<E> {
         if app.webhooks.is_empty() {
             return cx.skip("(nobody)", "the app has no webhooks").map(drop);
         }
-        let body = event.encode().or_reject("not-json")?.body;
+        let body = present(event).encode().or_reject("not-json")?.body;
         let mut calls = Vec::new();
         for webhook in &app.webhooks {
             calls.push((webhook.as_str(), self.call(webhook, &body, event, cx).await?));
@@ -113,6 +114,12 @@ impl<E: OfApp> CallWebhooks<E> {
         )
         .await
     }
+}
+
+/// The event as it would be published today: one of an old version was upcast when it was decoded, and says so.
+fn present<E: OfApp>(event: &Envelope<E>) -> Envelope<E> {
+    let header = Header { event_type: EventType::of::<E>(), ..event.header.clone() };
+    Envelope { header, data: event.data.clone() }
 }
 
 macro_rules! of_app {

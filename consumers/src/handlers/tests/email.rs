@@ -1,18 +1,9 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
-use sendoff_events::AppAssigned;
 use serde_json::json;
 
-use super::{Stage, reason, submitted};
+use super::{Stage, assigned, reason, submitted};
 use crate::{InboxRecord, NotSent, SendOutcome, Status, StepState, Verdict};
-
-fn assigned(user: &str) -> AppAssigned {
-    AppAssigned {
-        app_id: "expenses".parse().unwrap(),
-        user_id: user.parse().unwrap(),
-        assigned_by: "bob".parse().unwrap(),
-    }
-}
 
 #[test]
 fn a_user_is_told_about_their_new_app_in_their_language() {

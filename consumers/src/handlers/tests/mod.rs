@@ -1,12 +1,17 @@
 //! The handlers behind a router, over ports in memory.
 
+mod chains;
+mod devices;
 mod email;
+mod forgetting;
+mod skips;
+mod webhooks;
 mod workflow;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::executor::block_on;
-use sendoff_events::{Event, EventId, SubmissionCreated};
+use sendoff_events::{AppAssigned, Clock as _, Event, EventId, SubmissionCreated};
 use sendoff_producers::{
     Lookup,
     model::{Channel, app_key, submission_key, user_key},
@@ -19,7 +24,8 @@ use super::{
     with_email, with_push, with_sms, with_webhook, with_whatsapp,
 };
 use crate::{
-    Delivery, InboxRecord, Limits, Router, Verdict,
+    Deliveries as _, Delivery, DeliveryId, DeliveryNews, DeliveryStatus, IdempotencyKey, InboxRecord, Limits, Router,
+    StepState, Verdict,
     cache::{CacheSettings, Cached},
     channels::{email::Mail, push::Push, sms::Sms, webhook::Webhook, whatsapp::Whatsapp},
     links::Links,
@@ -30,6 +36,7 @@ use crate::{
 /// Ada (German) and Bob (English, here) own the app `expenses`; Eve has made submission `s1`.
 struct Stage {
     world: World,
+    deliveries: Arc<MemoryDeliveries>,
     mails: Arc<FakeProvider<Mail>>,
     texts: Arc<FakeProvider<Sms>>,
     whatsapps: Arc<FakeProvider<Whatsapp>>,
@@ -62,9 +69,13 @@ impl Stage {
         Self::over(Play::default(), |world| Arc::new(Cached::new(world.records.clone(), settings, world.clock.clone())))
     }
 
+    fn playing(play: Play) -> Self {
+        Self::over(play, |world| world.records.clone())
+    }
+
     fn over(play: Play, records: impl FnOnce(&World) -> Arc<dyn Lookup>) -> Self {
         let world = World::new();
-        let workflows = Arc::<MemoryWorkflows>::default();
+        let (deliveries, workflows) = (Arc::<MemoryDeliveries>::default(), Arc::<MemoryWorkflows>::default());
         let (mails, texts, whatsapps) = (Arc::default(), Arc::default(), Arc::default());
         let (pushes, calls) = (Arc::default(), Arc::default());
         let records = records(&world);
@@ -72,7 +83,7 @@ impl Stage {
             records: records.clone(),
             authoritative: world.records.clone(),
             inbox: world.inbox.clone(),
-            deliveries: Arc::<MemoryDeliveries>::default(),
+            deliveries: deliveries.clone(),
             templates: Arc::new(Templates::standard().unwrap()),
             routing: Arc::new(play.routing),
             links: Some(Links::new("https://notify.acme.example", &"0123456789abcdef".into()).unwrap()),
@@ -80,7 +91,7 @@ impl Stage {
         });
         let kickoff = WorkflowKickoff { records, authoritative: world.records.clone(), workflows: workflows.clone() };
         let from = "Acme <apps@acme.example>".parse().unwrap();
-        let stage = Self { world, mails, texts, whatsapps, pushes, calls, workflows, router: None };
+        let stage = Self { world, deliveries, mails, texts, whatsapps, pushes, calls, workflows, router: None };
         let router = Router::new(stage.world.ports()).with(kickoff).unwrap();
         let router = with_email(router, desk.clone(), stage.mails.clone(), from).unwrap();
         let router = with_sms(router, desk.clone(), stage.texts.clone()).unwrap();
@@ -92,11 +103,7 @@ impl Stage {
         stage.user("bob", json!({ "name": "Bob", "email": "bob@example.org", "locale": "en-GB" }));
         stage.user("eve", json!({ "name": "Eve <script>", "email": "eve@example.org" }));
         stage.app(json!({ "name": "Expenses", "owners": ["ada", "bob", "ada"] }));
-        let submission = json!({
-            "app_id": "expenses", "submission_id": "s1", "author_id": "eve", "revision": 1, "fields": { "Amount": 12 },
-        });
-        let key = submission_key(&tenant(), &"expenses".parse().unwrap(), &"s1".parse().unwrap());
-        stage.world.records.put(key, submission);
+        stage.submission(json!({ "Amount": 12 }));
         stage
     }
 
@@ -106,6 +113,14 @@ impl Stage {
 
     fn app(&self, data: Value) {
         self.world.records.put(app_key(&tenant(), &"expenses".parse().unwrap()), data);
+    }
+
+    fn submission(&self, fields: Value) {
+        let submission = json!({
+            "app_id": "expenses", "submission_id": "s1", "author_id": "eve", "revision": 1, "fields": fields,
+        });
+        let key = submission_key(&tenant(), &"expenses".parse().unwrap(), &"s1".parse().unwrap());
+        self.world.records.put(key, submission);
     }
 
     fn forget(&self, id: &str) {
@@ -123,8 +138,63 @@ impl Stage {
         (self.process(consumer, &delivery), delivery, id)
     }
 
+    /// What the ledger of a channel says of a recipient: the state, and the reason.
+    fn step(&self, consumer: &str, id: EventId, step: &str) -> (StepState, Option<String>) {
+        let ledger = self.ledger(consumer, id);
+        let step = ledger.steps.get(step).unwrap_or_else(|| panic!("{consumer} has no {step}: {:?}", ledger.steps));
+        (step.state, step.reason.clone())
+    }
+
+    /// A provider's news of a message.
+    fn tell(&self, consumer: &str, id: EventId, step: &str, status: DeliveryStatus) {
+        let delivery = DeliveryId::new(IdempotencyKey::new(consumer, id), step);
+        let at = self.world.clock.now();
+        let news =
+            DeliveryNews { status, provider: "fake".into(), provider_id: None, reason: Some("63016".into()), at };
+        assert!(block_on(self.deliveries.tell(&delivery, &news)).unwrap());
+    }
+
+    /// A user who can be reached on every channel.
+    fn reachable(&self, id: &str) {
+        let user = json!({
+            "name": id, "email": format!("{id}@example.org"), "phone": "+4930123456", "push_tokens": [format!("{id}-1")],
+        });
+        self.user(id, user);
+    }
+
+    fn forward(&self, seconds: u64) {
+        self.world.clock.forward(Duration::from_secs(seconds));
+    }
+
     fn ledger(&self, consumer: &str, id: EventId) -> InboxRecord {
         self.world.ledger(consumer, id)
+    }
+}
+
+fn assigned(user: &str) -> AppAssigned {
+    AppAssigned {
+        app_id: "expenses".parse().unwrap(),
+        user_id: user.parse().unwrap(),
+        assigned_by: "bob".parse().unwrap(),
+    }
+}
+
+/// Rules of which the app's assignment goes through this chain.
+fn chain(channels: &str) -> Play {
+    let text = format!(
+        r#"{{ "events": {{ "app.assigned": [{{ "to": "assignee", "template": "app-assigned", "channels": [{channels}] }}] }} }}"#
+    );
+    Play { routing: Routing::parse(&text, &Templates::standard().unwrap()).unwrap(), ..Play::default() }
+}
+
+fn done() -> Verdict {
+    Verdict::Ack { duplicate: false }
+}
+
+fn put_off(verdict: &Verdict) -> u64 {
+    match verdict {
+        Verdict::Snooze { after, pause: false } => after.as_secs(),
+        other => panic!("not put off: {other:?}"),
     }
 }
 
