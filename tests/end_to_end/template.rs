@@ -2,7 +2,7 @@ use std::{fs, path::Path};
 
 use serde_json::{Value, json};
 
-use crate::program::{Ended, run};
+use crate::program::{Ended, finish, run, sendoff};
 
 /// A folder with files, for `--dir`.
 fn own(folder: &Path, files: &[(&str, &str)]) -> String {
@@ -200,4 +200,59 @@ fn a_folder_that_holds_no_templates_is_refused_with_all_its_problems() {
         "{}",
         refused.err
     );
+}
+
+#[test]
+fn send_keeps_a_message_in_the_process_where_nothing_real_is_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let send = |channel: &str, to: &str| {
+        run(folder.path(), ["template", "send", "app-assigned", "--channel", channel, "--to", to, "--locale", "de"])
+    };
+    let mail = send("email", "ada@example.org");
+    assert!(mail.with(0).starts_with("sent by smtp"), "{}", mail.out);
+    let mails = run(folder.path(), ["mail", "ls", "--output", "json"]).json(0);
+    assert_eq!(
+        (&mails[0]["to"], &mails[0]["subject"]),
+        (&json!(["ada@example.org"]), &json!("Expenses steht für Sie bereit"))
+    );
+    for (channel, to) in [("sms", "+4930123456"), ("whatsapp", "+4930123456"), ("push", "a-devices-token")] {
+        let sent = send(channel, to);
+        assert!(sent.with(0).starts_with("sent by "), "{}", sent.out);
+        let messages = run(folder.path(), ["messages", "ls", "--channel", channel, "--output", "json"]).json(0);
+        assert_eq!(messages.as_array().unwrap().len(), 1, "{messages}");
+        assert!(messages[0]["to"].as_str().unwrap().ends_with(to.trim_start_matches('+')), "{messages}");
+        assert!(messages[0]["text"].as_str().unwrap().contains("Expenses"), "{messages}");
+    }
+}
+
+#[test]
+fn send_refuses_what_would_leave_this_machine_until_told_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    // A port that nobody listens on.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let send = |more: &[&str]| {
+        let mut command = sendoff(folder.path());
+        command.env("SMTP_URL", format!("smtp://127.0.0.1:{port}?tls=none"));
+        finish(command.args(["template", "send", "app-assigned", "--to", "ada@example.org"]).args(more))
+    };
+    let refused = send(&[]);
+    assert_eq!(refused.with(5), "");
+    let why = "this would send `app-assigned` by email to ada@example.org, for real, through smtp; --yes does it";
+    assert!(refused.err.contains(why), "{}", refused.err);
+    let failed = send(&["--yes", "--output", "json"]).json(1);
+    assert_eq!((&failed["outcome"], &failed["provider"]), (&json!("not sent"), &json!("smtp")));
+    let off = send(&["--channel", "sms", "--to", "+4930123456"]);
+    assert_eq!(off.with(2), "");
+}
+
+#[test]
+fn send_refuses_an_address_that_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    for (channel, to) in [("email", "ada"), ("sms", "030 123456"), ("email", "ada@example.org\r\nBcc: eve@example.org")]
+    {
+        let refused = run(folder.path(), ["template", "send", "app-assigned", "--channel", channel, "--to", to]);
+        assert_eq!(refused.with(2), "");
+        assert!(refused.err.starts_with("sendoff: --to: "), "{}", refused.err);
+    }
+    assert_eq!(run(folder.path(), ["mail", "ls"]).code, Some(4), "nothing was sent");
 }

@@ -68,4 +68,4 @@ pub use doubts::{Decision, DoubtError, DoubtMessage, DoubtedEvent, OpenDoubt, Se
 pub use inspect::{DeliveryState, EventDelivery, EventDetail, EventSummary, QueueInfo};
 pub use purge::{Purged, Retention};
 pub use store::{Store, StoreOptions};
-pub use system::{PartError, System, SystemError};
+pub use system::{PartError, System, SystemError, TestMessage, TestSender};

@@ -5,11 +5,14 @@ mod error;
 mod handlers;
 mod mail;
 mod providers;
+mod senders;
+mod test_sender;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 pub use error::SystemError;
 use providers::Guards;
+use senders::Senders;
 use sendoff_consumers::{
     Consumer, NoMeter, ReactionContext, Reactor, Router, RouterError, RouterPorts, Stop, Worker, WorkerSettings,
     reactions::Timeline,
@@ -18,13 +21,10 @@ use sendoff_events::{Clock, Rng};
 pub use sendoff_host::PartError;
 use sendoff_host::{Phase, Phases, SystemClock, SystemRng};
 use sendoff_producers::api::{self, ApiState, DevelopmentKey, KeySet, Limits};
+pub use test_sender::{TestMessage, TestSender};
 use tokio::net::TcpListener;
 
-use crate::{
-    Retention, Store, StoreOptions,
-    config::Config,
-    sink::{HttpSink, Messages, SinkAccounts},
-};
+use crate::{Retention, Store, StoreOptions, config::Config, sink::SinkAccounts};
 
 /// How often what nobody needs any more is forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
@@ -85,22 +85,7 @@ impl System {
         let patience = settings.grace + MARGIN;
         let (mut front, mut middle, mut back) = (Phase::new(patience), Phase::new(patience), Phase::new(patience));
         let guards = Guards::new(clock.clone(), rng.clone());
-        let (mail, mail_sink) = mail::route(config, &guards).await?;
-        if let Some(sink) = mail_sink {
-            let stop = back.stop_signal();
-            back.run("the mail server", async move {
-                sink.run(stop).await;
-                Ok(())
-            });
-        }
-        let mut sink = None;
-        if config.channels.sink {
-            let server = HttpSink::bind(Messages::of(&settings.data), clock.clone(), rng.clone());
-            let server = server.await.map_err(SystemError::Sink)?;
-            sink = Some(server.accounts().clone());
-            back.run("the providers inside the process", server.run(back.stop_signal()));
-        }
-        let providers = providers::all(config, &guards, sink.as_ref())?;
+        let Senders { mail, others, sink } = senders::start(config, &guards, &mut back).await?;
         let keep = settings.inbox_keep;
         let retention = Retention { events: keep, changes: keep, deliveries: keep, ..Retention::default() };
         back.run("the housekeeping", keep_house(store.clone(), retention, clock.clone(), back.stop_signal()));
@@ -115,7 +100,7 @@ impl System {
             meter: Arc::new(NoMeter),
         };
         let links = handlers::links(config)?;
-        let router = handlers::standard(ports, config, &store, mail, providers, links.clone())?;
+        let router = handlers::standard(ports, config, &store, mail, others, links.clone())?;
         let router = add(router, &store)?;
         let consumers: Vec<_> = router.consumers().cloned().collect();
         let pace = WorkerSettings {

@@ -56,7 +56,7 @@ async fn dispatch(cli: Cli, config: Config) -> Result<Exit, Stopped> {
         Some(Command::Mail(command)) => mail::run(&config, &command),
         Some(Command::Messages(command)) => messages::run(&config, &command),
         Some(Command::Doubt(command)) => doubt::run(&config, command).await,
-        Some(Command::Template(args)) => template::run(&args),
+        Some(Command::Template(args)) => template::run(&config, &args).await,
         Some(Command::Token { tenant, user, ttl }) => token::run(&config, &tenant, &user, ttl),
         Some(Command::Config(command)) => config::run(&command, &config),
     }

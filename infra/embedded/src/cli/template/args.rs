@@ -25,6 +25,8 @@ pub(super) enum TemplateCommand {
     },
     /// Shows what one makes of data
     Preview(Preview),
+    /// Sends one to try it, by the configured provider. Without --yes nothing leaves this machine
+    Send(Send),
     /// Tries all of them in all languages with all sample events, and says what is amiss
     Check {
         #[arg(long, value_enum, default_value_t)]
@@ -32,13 +34,11 @@ pub(super) enum TemplateCommand {
     },
 }
 
+/// Which template, and what it is made from.
 #[derive(Debug, Args)]
-pub(super) struct Preview {
+pub(super) struct Text {
     /// Its name, such as `app-assigned`
     pub(super) name: String,
-    /// The channel; all that have it unless given
-    #[arg(long, value_parser = channel)]
-    pub(super) channel: Option<Channel>,
     /// The reader's language
     #[arg(long, default_value = "en", value_name = "TAG")]
     pub(super) locale: String,
@@ -49,9 +49,35 @@ pub(super) struct Preview {
     /// A file with a tenant's branding: `name`, `logo_url`, `color`, `footer`
     #[arg(long, value_name = "FILE")]
     pub(super) brand: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Preview {
+    #[command(flatten)]
+    pub(super) text: Text,
+    /// The channel; all that have it unless given
+    #[arg(long, value_parser = channel)]
+    pub(super) channel: Option<Channel>,
     /// Where the HTML of a mail is written to; a new temporary folder unless given
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output: TextOrJson,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Send {
+    #[command(flatten)]
+    pub(super) text: Text,
+    /// Who gets it: an email address, a phone number such as `+4930123456`, or the token of a device
+    #[arg(long, value_name = "ADDRESS")]
+    pub(super) to: String,
+    /// The channel
+    #[arg(long, default_value = "email", value_parser = channel)]
+    pub(super) channel: Channel,
+    /// Do it, also where the message leaves this machine
+    #[arg(long)]
+    pub(super) yes: bool,
     #[arg(long, value_enum, default_value_t)]
     pub(super) output: TextOrJson,
 }
@@ -60,7 +86,12 @@ impl Template {
     /// Tells apart what `--data` names: here a file, elsewhere the folder that everything is kept in. clap gives the last of
     /// the two to both.
     pub(crate) fn take_data(&mut self, flags: &mut SettingFlags) {
-        let TemplateCommand::Preview(Preview { data, .. }) = &mut self.command else { return };
+        let (TemplateCommand::Preview(Preview { text, .. }) | TemplateCommand::Send(Send { text, .. })) =
+            &mut self.command
+        else {
+            return;
+        };
+        let data = &mut text.data;
         if data.as_ref().is_some_and(|path| PathBuf::from(path).is_dir()) {
             *data = None;
         } else if data.is_some() {
