@@ -70,5 +70,5 @@ async fn send(server: &ScriptedMail, sender: &str, on_doubt: OnDoubt) -> (String
         date: Timestamp::UNIX_EPOCH,
         list_unsubscribe: None,
     };
-    drive(Arc::new(provider), Arc::new(mail), on_doubt, &WarpClock::from(Timestamp::now())).await
+    drive(Arc::new(provider), Arc::new(mail), on_doubt, &WarpClock::new()).await
 }
