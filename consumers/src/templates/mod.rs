@@ -9,7 +9,7 @@
 //! colour) and `footer`. What a tenant hasn't given is an empty string, and the colour a blue. `unsubscribe_url` in the data of
 //! a mail becomes its last line.
 
-mod brand;
+mod branding;
 mod catalogue;
 mod check;
 mod clean;
@@ -32,7 +32,7 @@ mod whatsapp_file;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use catalogue::Catalogue;
 use minijinja::{Environment, Value, value::Serde};
@@ -80,8 +80,14 @@ impl Templates {
     }
 }
 
+impl fmt::Debug for Templates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Templates").field("files", &self.sources.len()).finish_non_exhaustive()
+    }
+}
+
 /// The data with `brand` beside it.
 fn with_brand(data: &impl Serialize, branding: &Branding) -> Value {
-    let brand = Value::from(Serde(brand::Brand::from(branding)));
+    let brand = Value::from(Serde(branding::Look::from(branding)));
     minijinja::context! { brand, ..Value::from(Serde(data)) }
 }

@@ -12,7 +12,7 @@ const COLOR: &str = "#1d4ed8";
 /// A tenant's branding, fit to be shown: what isn't given is empty, and what isn't as it should be is left out. It is checked
 /// here again, since a record may have been written by something else than the API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Brand {
+pub(super) struct Look {
     /// One line, 100 characters at most; or empty.
     pub(super) name: String,
     /// An https address; or empty.
@@ -25,7 +25,7 @@ pub(super) struct Brand {
     pub(super) footer: String,
 }
 
-impl From<&Branding> for Brand {
+impl From<&Branding> for Look {
     fn from(branding: &Branding) -> Self {
         let Branding { name, logo_url, color, footer } = branding;
         let color = color.as_deref().filter(|color| is_color(color)).unwrap_or(COLOR).to_owned();
@@ -71,9 +71,9 @@ fn text_color(color: &str) -> &'static str {
 mod tests {
     use super::*;
 
-    fn brand(name: &str, logo_url: &str, color: &str, footer: &str) -> Brand {
+    fn brand(name: &str, logo_url: &str, color: &str, footer: &str) -> Look {
         let some = |text: &str| Some(text.to_owned());
-        Brand::from(&Branding { name: some(name), logo_url: some(logo_url), color: some(color), footer: some(footer) })
+        Look::from(&Branding { name: some(name), logo_url: some(logo_url), color: some(color), footer: some(footer) })
     }
 
     #[test]
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn nothing_given_leaves_nothing_but_a_colour() {
-        let brand = Brand::from(&Branding::default());
+        let brand = Look::from(&Branding::default());
         assert_eq!((brand.color.as_str(), brand.text_color), (COLOR, "#ffffff"));
         assert!(brand.name.is_empty() && brand.logo_url.is_empty() && brand.footer.is_empty());
     }
