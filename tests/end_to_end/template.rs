@@ -256,3 +256,31 @@ fn send_refuses_an_address_that_is_none() {
     }
     assert_eq!(run(folder.path(), ["mail", "ls"]).code, Some(4), "nothing was sent");
 }
+
+#[test]
+fn a_configured_folder_is_used_and_its_mistakes_stop_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let sid = "HX0123456789abcdef0123456789abcdef";
+    let dir =
+        own(folder.path(), &[("sms/app-assigned/en.txt", "{{ app.name }}: {{ user.name }} {{ assigned_by.name }}")]);
+    let with = |sids: &str, args: &[&str]| {
+        let mut command = sendoff(folder.path());
+        command.env("SENDOFF_TEMPLATES_DIR", &dir).env("TWILIO_CONTENT_SIDS", sids);
+        finish(command.args(["template"]).args(args))
+    };
+    let preview = |channel| ["preview", "app-assigned", "--channel", channel, "--output", "json"];
+    let sids = format!("app-assigned/en={sid}");
+    assert_eq!(with(&sids, &preview("sms")).json(0)[0]["text"], "Expenses: Ada Lovelace Grace Hopper");
+    assert_eq!(with(&sids, &preview("whatsapp")).json(0)[0]["content_sid"], sid);
+    let wrong = with("app-asigned/en=HX1", &["ls"]);
+    assert_eq!(wrong.with(2), "");
+    assert!(wrong.err.contains("TWILIO_CONTENT_SIDS: twilio.content_sids"), "{}", wrong.err);
+    own(folder.path(), &[("sms/app-assigned/fr.txt", "{{ user. }}"), ("notes.txt", "x")]);
+    let wrong = with("", &["ls"]);
+    assert_eq!(wrong.with(2), "");
+    for problem in
+        ["SENDOFF_TEMPLATES_DIR: templates.dir", "`notes.txt`: it stands in none", "fr.txt`, line 1: syntax error"]
+    {
+        assert!(wrong.err.contains(problem), "{problem} in {}", wrong.err);
+    }
+}

@@ -8,10 +8,11 @@ use std::{
 use sendoff_consumers::{
     channels::email::{SmtpSettings, SmtpUrl},
     routing::Routing,
-    templates::Templates,
+    templates::{TemplateProblems, Templates},
 };
 
 use super::{Effective, Problem, Source, settings::Draft};
+use crate::template_folder;
 
 /// Where mail goes.
 #[derive(Debug, Clone)]
@@ -94,13 +95,26 @@ impl Checker<'_> {
         }
     }
 
+    /// The standard templates with those of the folder that is named, and with their ids at Twilio.
+    pub(super) fn templates(&mut self) -> Option<Templates> {
+        let folder = self.draft.templates_dir.clone()?;
+        let sids = self.draft.twilio_content_sids.clone()?.unwrap_or_default();
+        let loaded = template_folder::load(folder.as_deref()).map_err(|problems| ("templates.dir", problems));
+        let known =
+            loaded.and_then(|all| all.with_content_sids(&sids).map_err(|problems| ("twilio.content_sids", problems)));
+        match known {
+            Ok(templates) => Some(templates),
+            Err((key, TemplateProblems(problems))) => {
+                problems.iter().for_each(|problem| self.report(key, problem.to_string()));
+                None
+            }
+        }
+    }
+
     /// The rules in the file that is named, if one is.
-    pub(super) fn routing(&mut self) -> Option<Routing> {
+    pub(super) fn routing(&mut self, templates: &Templates) -> Option<Routing> {
         let file = self.draft.routing_file.clone().flatten()?;
-        let parse = |text: &str| {
-            let templates = Templates::standard().map_err(|e| e.to_string())?;
-            Routing::parse(text, &templates).map_err(|e| e.to_string())
-        };
+        let parse = |text: &str| Routing::parse(text, templates).map_err(|e| e.to_string());
         match read_file(&file, parse) {
             Ok(routing) => Some(routing),
             Err(why) => {

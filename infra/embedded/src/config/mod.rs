@@ -18,6 +18,7 @@ use std::{
     collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 pub use channels::{Callbacks, Channels, MetaCallbacks, WhatsappBy};
@@ -25,7 +26,7 @@ use check::Checker;
 pub use check::Mail;
 use file::File;
 pub use reference::reference;
-use sendoff_consumers::routing::Routing;
+use sendoff_consumers::{routing::Routing, templates::Templates};
 pub use sendoff_host::config::{ConfigError, Effective, Problem, Source};
 use sendoff_host::config::{Given, fill, shown, variables};
 use sendoff_producers::api::KeySet;
@@ -67,6 +68,8 @@ pub struct Config {
     pub mail: Mail,
     /// How other messages leave.
     pub channels: Channels,
+    /// The texts: the standard ones, and the operator's own over them.
+    pub templates: Arc<Templates>,
     /// The rules of who is told of what, where they aren't the standard ones.
     pub routing: Option<Routing>,
     /// The configured keys; none means that the development key is used, on a loopback address only.
@@ -100,10 +103,11 @@ impl Config {
         checker.listen(has_keys);
         let mail = checker.mail();
         let channels = checker.channels(mail.as_ref());
-        let routing = checker.routing();
-        match (draft.finish(), mail, channels) {
-            (Some(settings), Some(mail), Some(channels)) if problems.is_empty() => {
-                Ok(Self { settings, mail, channels, routing, keys, has_keys, effective })
+        let templates = checker.templates().map(Arc::new);
+        let routing = templates.as_ref().and_then(|templates| checker.routing(templates));
+        match (draft.finish(), mail, channels, templates) {
+            (Some(settings), Some(mail), Some(channels), Some(templates)) if problems.is_empty() => {
+                Ok(Self { settings, mail, channels, templates, routing, keys, has_keys, effective })
             }
             _ => Err(ConfigError { problems }),
         }

@@ -18,7 +18,7 @@ use sendoff_host::{
         Rule,
         rules::{
             WhatsappCarrier, address, base_url, bytes, choice, count, days, digits, duration, explained, json_object,
-            list, optional, path, public_url, rate, secret, sender, smtp_url, whatsapp_carriers,
+            list, optional, path, public_url, rate, secret, sender, smtp_url, text, whatsapp_carriers,
         },
     },
     settings,
@@ -151,6 +151,11 @@ settings! {
         key: "routing.file", env: Some("SENDOFF_ROUTING_FILE"), default: Some(""), secret: false,
         rule: optional(path("a file with routing rules"))
     }
+    /// A folder with templates of your own, which stand over the standard ones: see docs/TEMPLATES.md.
+    templates_dir: Option<PathBuf> {
+        key: "templates.dir", env: Some("SENDOFF_TEMPLATES_DIR"), default: Some(""), secret: false,
+        rule: optional(path("a folder with templates"))
+    }
     /// The account at Twilio, for text messages and WhatsApp messages.
     twilio_account_sid: Option<AccountSid> {
         key: "twilio.account_sid", env: Some("TWILIO_ACCOUNT_SID"), default: Some(""), secret: false,
@@ -180,6 +185,11 @@ settings! {
         rule: optional(explained(
             "a phone number such as `+4930123456`, or a Messaging Service (`MG…`)", TwilioSender::for_whatsapp,
         ))
+    }
+    /// By which id Twilio knows each WhatsApp template: `app-assigned/en=HX…, app-assigned/de=HX…`. Twilio sends none without.
+    twilio_content_sids: Option<String> {
+        key: "twilio.content_sids", env: Some("TWILIO_CONTENT_SIDS"), default: Some(""), secret: false,
+        rule: optional(text("a list such as `app-assigned/en=HX…, app-assigned/de=HX…`"))
     }
     /// Where Twilio is.
     twilio_base_url: String {

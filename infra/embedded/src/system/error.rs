@@ -14,7 +14,6 @@ use sendoff_consumers::{
     },
     links::LinksError,
     routing::RoutingError,
-    templates::TemplateError,
 };
 use sendoff_producers::api::{KeyError, NotLoopback};
 
@@ -72,9 +71,6 @@ pub enum SystemError {
     /// Providers can't stand in for each other.
     #[error(transparent)]
     Failover(#[from] FailoverError),
-    /// A standard template has a mistake.
-    #[error(transparent)]
-    Templates(#[from] TemplateError),
     /// The rules of who is told of what have a mistake.
     #[error(transparent)]
     Routing(#[from] RoutingError),

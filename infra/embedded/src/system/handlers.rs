@@ -8,7 +8,6 @@ use sendoff_consumers::{
     handlers::{Desk, WorkflowKickoff, with_email, with_push, with_sms, with_webhook, with_whatsapp},
     links::Links,
     routing::Routing,
-    templates::Templates,
 };
 use sendoff_producers::model::Channel;
 
@@ -25,10 +24,9 @@ pub(super) fn standard(
     links: Option<Links>,
 ) -> Result<Router, SystemError> {
     let records = store.records();
-    let templates = Templates::standard()?;
     let mut routing = match &config.routing {
         Some(routing) => routing.clone(),
-        None => Routing::standard(&templates)?,
+        None => Routing::standard(&config.templates)?,
     };
     if config.channels.sink {
         // Nobody tells what becomes of a message in the sink, so nothing is to be waited for.
@@ -48,7 +46,7 @@ pub(super) fn standard(
         inbox: store.inbox(),
         deliveries: store.deliveries(),
         routing: Arc::new(routing),
-        templates: Arc::new(templates),
+        templates: config.templates.clone(),
         links,
         channels: on.into_iter().filter(|(_, is_on)| *is_on).map(|(channel, _)| channel).collect::<BTreeSet<_>>(),
     });

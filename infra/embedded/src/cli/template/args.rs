@@ -9,7 +9,7 @@ use crate::cli::args::{SettingFlags, TableOrJson, TextOrJson};
 
 #[derive(Debug, Args)]
 pub(crate) struct Template {
-    /// A folder of own templates, which stand over the standard ones
+    /// A folder of own templates, which stand over the standard ones; that of `templates.dir` unless given
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) dir: Option<PathBuf>,
     #[command(subcommand)]

@@ -1,13 +1,13 @@
 //! `sendoff template check`.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use sendoff_consumers::templates::{CheckReport, Finding, TemplateError, TemplateProblems, Templates};
 use sendoff_embedded::program::{Exit, Stopped, print};
 
 use crate::cli::args::TableOrJson;
 
-pub(super) fn run(templates: Result<Templates, TemplateProblems>, output: TableOrJson) -> Result<Exit, Stopped> {
+pub(super) fn run(templates: Result<Arc<Templates>, TemplateProblems>, output: TableOrJson) -> Result<Exit, Stopped> {
     let (report, known) = match templates {
         Ok(templates) => (templates.check().map_err(Stopped::failed)?, templates.list().count()),
         Err(TemplateProblems(problems)) => {

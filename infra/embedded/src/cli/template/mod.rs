@@ -8,6 +8,8 @@ mod preview;
 mod send;
 mod show;
 
+use std::sync::Arc;
+
 pub(super) use args::Template;
 use args::TemplateCommand;
 use sendoff_embedded::{
@@ -17,12 +19,18 @@ use sendoff_embedded::{
 };
 
 pub(super) async fn run(config: &Config, Template { dir, command }: &Template) -> Result<Exit, Stopped> {
-    let templates = template_folder::load(dir.as_deref());
+    let templates = match dir {
+        None => Ok(config.templates.clone()),
+        Some(dir) => {
+            let sids = config.settings.twilio_content_sids.as_deref().unwrap_or_default();
+            template_folder::load(Some(dir)).and_then(|templates| templates.with_content_sids(sids)).map(Arc::new)
+        }
+    };
     match command {
         TemplateCommand::Check { output } => check::run(templates, *output),
-        TemplateCommand::Ls { output } => ls::run(&templates.map_err(wrong)?, *output),
-        TemplateCommand::Preview(args) => preview::run(&templates.map_err(wrong)?, args),
-        TemplateCommand::Send(args) => send::run(config, &templates.map_err(wrong)?, args).await,
+        TemplateCommand::Ls { output } => ls::run(&*templates.map_err(wrong)?, *output),
+        TemplateCommand::Preview(args) => preview::run(&*templates.map_err(wrong)?, args),
+        TemplateCommand::Send(args) => send::run(config, &*templates.map_err(wrong)?, args).await,
     }
 }
 
