@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::program::run;
 
 /// What the report has as JSON.
-pub(crate) const KEYS: [&str; 4] = ["dead_letters", "events", "lost", "mails"];
+pub(crate) const KEYS: [&str; 5] = ["dead_letters", "events", "lost", "mails", "messages"];
 
 /// Each outcome: type, consumer, outcome.
 pub(crate) fn outcomes(report: &Value) -> Vec<(String, String, String)> {
@@ -25,19 +25,16 @@ fn the_demo_delivers_mails_and_starts_the_workflow_and_loses_nothing() {
 
     assert_eq!(report.as_object().unwrap().keys().collect::<Vec<_>>(), KEYS);
     let ids: BTreeSet<&str> = report["events"].as_array().unwrap().iter().map(|e| e["id"].as_str().unwrap()).collect();
-    assert_eq!(ids.len(), 6, "each event has an id of its own");
+    assert_eq!(ids.len(), 8, "each event has an id of its own");
+    let channels = ["email", "push", "sms", "webhook", "whatsapp"];
     let row = |event: &str, consumer: &str| (event.to_owned(), consumer.to_owned(), "done".to_owned());
-    assert_eq!(
-        outcomes(&report),
-        [
-            row("app.assigned.v1", "email"),
-            row("app.assigned.v1", "email"),
-            row("submission.created.v2", "email"),
-            row("submission.created.v2", "workflow-kickoff"),
-            row("submission.created.v2", "email"),
-            row("submission.created.v2", "workflow-kickoff"),
-        ]
-    );
+    let rows = |event: &'static str, more: &[&'static str]| {
+        channels.iter().chain(more).map(|consumer| row(event, consumer)).collect::<Vec<_>>()
+    };
+    let assigned = [(); 4].map(|()| rows("app.assigned.v1", &[]));
+    let submitted = [(); 2].map(|()| rows("submission.created.v2", &["workflow-kickoff"]));
+    let last = [row("submission.updated.v1", "webhook"), row("app.unassigned.v1", "webhook")];
+    assert_eq!(outcomes(&report), [assigned.concat(), submitted.concat(), last.to_vec()].concat());
     for outcome in report["events"].as_array().unwrap().iter().flat_map(|e| e["outcomes"].as_array().unwrap()) {
         assert_eq!(outcome["attempts"], 1);
         assert!(outcome["latency_ms"].is_u64(), "{outcome}");
@@ -45,15 +42,56 @@ fn the_demo_delivers_mails_and_starts_the_workflow_and_loses_nothing() {
     assert_eq!(
         report["mails"],
         json!([
-            { "to": "ada@example.org", "subject": "Expenses is ready for you" },
             { "to": "ada@example.org", "subject": "New submission in Holidays from Björn" },
-            { "to": "bjorn@example.org", "subject": "Holidays steht für Sie bereit" },
             { "to": "bjorn@example.org", "subject": "Neuer Eintrag in Expenses von Ada" },
             { "to": "bjorn@example.org", "subject": "Neuer Eintrag in Holidays von Björn" },
+            { "to": "chen@example.org", "subject": "Holidays is ready for you" },
         ])
+    );
+    let received: Vec<_> =
+        report["messages"].as_array().unwrap().iter().map(|m| (m["channel"].clone(), m["to"].clone())).collect();
+    assert_eq!(
+        received,
+        [
+            ("sms", "+447700900102"),
+            ("whatsapp", "+447700900101"),
+            ("push", "ada-phone"),
+            ("push", "ada-phone"),
+            ("webhook", "/webhooks/ledger"),
+            ("webhook", "/webhooks/ledger"),
+            ("webhook", "/webhooks/ledger"),
+        ]
+        .map(|(channel, to)| (json!(channel), json!(to)))
     );
     assert_eq!(report["dead_letters"], json!([]));
     assert_eq!(report["lost"], 0);
+}
+
+/// What became of a person on a channel, with the event of their assignment at this place.
+fn fate(report: &Value, event: usize, channel: &str, person: &str) -> (String, String) {
+    let outcomes = report["events"][event]["outcomes"].as_array().unwrap();
+    let outcome = outcomes.iter().find(|outcome| outcome["consumer"] == channel).unwrap();
+    let step = outcome["steps"].as_array().unwrap().iter().find(|step| step["step"] == person).unwrap();
+    (step["state"].as_str().unwrap().to_owned(), step["reason"].as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn each_person_of_the_demo_is_told_once_by_the_first_channel_of_the_chain_that_reaches_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = run(folder.path(), ["demo", "--output", "json"]).json(0);
+    let fates = |event, person| ["whatsapp", "sms", "email"].map(|channel| fate(&report, event, channel, person));
+    let told = || ("done".to_owned(), String::new());
+    let skipped = |why: &str| ("skipped".to_owned(), why.to_owned());
+    let (no_phone, off) =
+        (skipped("the user has no phone number"), |what| skipped(&format!("the user has turned {what} off")));
+    assert_eq!(fates(0, "bjorn"), [off("whatsapp"), told(), skipped("told by sms")]);
+    assert_eq!(fates(1, "ada"), [told(), skipped("told by whatsapp"), skipped("told by whatsapp")]);
+    assert_eq!(fates(2, "chen"), [no_phone.clone(), no_phone, told()]);
+    assert_eq!(
+        fates(3, "dana"),
+        [off("whatsapp"), off("sms"), off("email")],
+        "who wants nothing gets a reason, not silence"
+    );
 }
 
 #[test]
@@ -65,9 +103,9 @@ fn poisoned_submissions_end_as_dead_letters_with_one_reason_and_stop_nothing_els
     let count =
         |consumer: &str, outcome: &str| outcomes.iter().filter(|(_, c, o)| c == consumer && o == outcome).count();
     assert_eq!(count("email", "dead-lettered"), 3);
-    assert_eq!(count("email", "done"), 4);
+    assert_eq!(count("email", "done"), 6);
     assert_eq!(count("workflow-kickoff", "done"), 5, "the workflows of the same submissions are not held up");
-    assert_eq!(report["mails"].as_array().unwrap().len(), 5);
+    assert_eq!(report["mails"].as_array().unwrap().len(), 4);
     assert_eq!(report["lost"], 0);
 }
 
@@ -82,7 +120,11 @@ fn the_table_tells_the_same_in_words() {
         "holidays  admin  user unassigned     bjorn",
         "dead-lettered: bad-template",
         "email     bad-template  1",
-        "12 requests, 7 events, 8 outcomes: 7 done, 1 dead-lettered, 0 in doubt; 5 mails received; lost 0",
+        "ada-phone  Expenses: ",
+        "+447700900101  template app_assigned (en): Ada | admin | Expenses",
+        "/webhooks/ledger  submission.updated.v1",
+        "16 requests, 9 events, 40 outcomes: 39 done, 1 dead-lettered, 0 in doubt; 4 mails and 7 other messages received; lost \
+         0",
     ] {
         assert!(table.contains(told), "{told}\nnot in\n{table}");
     }
@@ -93,13 +135,15 @@ fn two_demos_in_the_same_folder_do_not_meet_and_their_events_can_be_traced() {
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..2 {
         let report = run(folder.path(), ["demo", "--output", "json"]).json(0);
-        assert_eq!((&report["lost"], report["mails"].as_array().unwrap().len()), (&json!(0), 5));
-        let id = report["events"][2]["id"].as_str().unwrap();
+        assert_eq!((&report["lost"], report["mails"].as_array().unwrap().len()), (&json!(0), 4));
+        let id = report["events"][4]["id"].as_str().unwrap();
         let life = run(folder.path(), ["trace", id, "--output", "json"]).json(0);
         assert_eq!(life["runs"][0]["workflow"], "approve-holiday");
     }
     let mails = run(folder.path(), ["mail", "ls", "--output", "json"]).json(0);
-    assert_eq!(mails.as_array().unwrap().len(), 10);
+    assert_eq!(mails.as_array().unwrap().len(), 8);
+    let messages = run(folder.path(), ["messages", "ls", "--channel", "sms", "--output", "ndjson"]);
+    assert_eq!(messages.with(0).lines().count(), 2);
 }
 
 #[test]
@@ -107,10 +151,14 @@ fn the_demo_sends_nothing_out_whatever_the_environment_says() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = crate::program::sendoff(folder.path());
     command.args(["demo", "--output", "json"]).env("SMTP_URL", "smtp://127.0.0.1:1");
+    command.env("TWILIO_ACCOUNT_SID", "AC1").env("FCM_BASE_URL", "nowhere");
     let report = crate::program::finish(&mut command).json(0);
-    assert_eq!(report["mails"].as_array().unwrap().len(), 5);
+    assert_eq!(report["mails"].as_array().unwrap().len(), 4);
 
     let refused = run(folder.path(), ["demo", "--set", "smtp.url=smtp://127.0.0.1:1"]);
     refused.with(5);
     assert!(refused.err.contains("the demo keeps all mail on this machine"), "{}", refused.err);
+    let refused = run(folder.path(), ["demo", "--set", "channels.sink=false"]);
+    refused.with(5);
+    assert!(refused.err.contains("the demo keeps all messages on this machine"), "{}", refused.err);
 }

@@ -43,7 +43,7 @@ async fn prepare(client: &mut Client) -> Result<(), Stopped> {
     // Everything: a notification, and of WhatsApp, text message and mail the first that works.
     let ada = json!({
         "name": "Ada", "email": "ada@example.org", "locale": "en", "time_zone": "Europe/London",
-        "phone": "+447700900101",
+        "phone": "+447700900101", "push_tokens": ["ada-phone"],
     });
     // No WhatsApp, so it is a text message.
     let bjorn = json!({
