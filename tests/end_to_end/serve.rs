@@ -21,11 +21,14 @@ async fn submit_until_it_stops(api: Api) -> Vec<String> {
     confirmed
 }
 
+/// The five channels, and the kick-off of workflows.
+const CONSUMERS: usize = 6;
+
 /// Whether every consumer is done with the event.
 fn is_done(data: &std::path::Path, event: &str) -> Option<()> {
     let life = run(data, ["trace", event, "--output", "json"]).json(0);
     let consumers = life["consumers"].as_array()?;
-    (consumers.len() == 2 && consumers.iter().all(|c| c["outcome"] == "done")).then_some(())
+    (consumers.len() == CONSUMERS && consumers.iter().all(|c| c["outcome"] == "done")).then_some(())
 }
 
 #[tokio::test(flavor = "multi_thread")]

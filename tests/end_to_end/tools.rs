@@ -89,9 +89,11 @@ async fn tail_follows_events_and_outcomes_and_ends_at_ctrl_c() {
     };
     read(&|lines| has(lines, &before, "done", json!("email")));
     let after = server.api.submit(json!({ "told": "as it happens" })).await;
-    read(&|lines| has(lines, &after, "done", json!("email")) && has(lines, &after, "done", json!("workflow-kickoff")));
+    let ends = ["email", "push", "sms", "webhook", "whatsapp", "workflow-kickoff"];
+    let all = |lines: &[Value], event: &str| ends.iter().all(|consumer| has(lines, event, "done", json!(consumer)));
+    read(&|lines| all(lines, &before) && all(lines, &after));
     assert!(has(&told, &before, "event", Value::Null) && has(&told, &after, "event", Value::Null));
-    assert_eq!(told.len(), 6, "each thing is told once: {told:#?}");
+    assert_eq!(told.len(), 14, "each thing is told once: {told:#?}");
     assert_eq!(tail.stop("INT"), Some(0));
 }
 

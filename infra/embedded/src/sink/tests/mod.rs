@@ -2,6 +2,7 @@
 
 mod good_clients;
 mod hostile_clients;
+mod http_clients;
 
 use sendoff_host::{SystemClock, SystemRng};
 use std::{path::Path, sync::Arc, time::Duration};
