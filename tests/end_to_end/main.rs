@@ -9,6 +9,7 @@ mod cloudformation;
 mod configuration;
 mod data_folder;
 mod demo;
+mod doubt;
 mod mail_server;
 mod on_aws;
 mod program;

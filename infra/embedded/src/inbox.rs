@@ -36,7 +36,8 @@ statements! {
     WRITE = concat!(set!(), " AND fence = ?3 AND revision < ?4");
     FENCE = "SELECT fence FROM inbox WHERE event = ?1 AND consumer = ?2";
     GET = concat!("SELECT ", columns!(), " FROM inbox WHERE event = ?1 AND consumer = ?2");
-    IN_DOUBT = concat!("SELECT ", columns!(), " FROM inbox INDEXED BY inbox_in_doubt WHERE status = 2 ORDER BY updated_at");
+    IN_DOUBT = concat!("SELECT ", columns!(), " FROM inbox INDEXED BY inbox_in_doubt WHERE status = 2 AND updated_at > 0
+        ORDER BY updated_at");
     OF_EVENT = concat!("SELECT ", columns!(), " FROM inbox WHERE event = ?1 ORDER BY consumer");
 }
 

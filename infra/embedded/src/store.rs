@@ -87,13 +87,13 @@ impl Store {
 
     /// Opens the data folder to write a little, beside the process that serves it or without one: what a person decides. The
     /// process that serves it notices within about a second ([`notice_others`](Self::notice_others)). See
-    /// `docs/adr/0018-a-guest-in-the-folder.md` for why that is safe.
+    /// `docs/adr/0018-a-guest-in-the-folder.md` for why that is safe. What it writes is on the disk when it is answered, whatever
+    /// [`StoreOptions::durability`] says.
     ///
     /// # Errors
     ///
     /// [`OpenError`], [`OpenError::Missing`] when there is no data yet.
-    pub fn open_beside(folder: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let options = StoreOptions::default();
+    pub fn open_beside(folder: impl AsRef<Path>, options: StoreOptions) -> Result<Self, OpenError> {
         let db = open::beside(folder.as_ref(), Arc::clone(&options.clock))?;
         Ok(Self::over(db, folder.as_ref(), &options))
     }

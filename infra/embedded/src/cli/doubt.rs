@@ -2,7 +2,7 @@
 
 use sendoff_consumers::{DeliveryRecord, Resolution};
 use sendoff_embedded::{
-    AuditEntry, Decision, DoubtMessage, OpenDoubt, Settled, Store,
+    AuditEntry, Decision, DoubtMessage, OpenDoubt, Settled, Store, StoreOptions,
     config::Config,
     program::{Exit, Stopped, print},
 };
@@ -131,7 +131,8 @@ fn row(doubt: OpenDoubt) -> Row {
 
 async fn resolve(config: &Config, what: Resolve) -> Result<Exit, Stopped> {
     let Resolve { id, again, provider_id, because, by, yes, output, .. } = what;
-    let store = if yes { Store::open_beside(&config.settings.data)? } else { reading::open(config)? };
+    let store =
+        if yes { Store::open_beside(&config.settings.data, StoreOptions::default())? } else { reading::open(config)? };
     let Some(doubt) = store.doubt(&id).await?.map(row) else {
         let why = format!("`{id}` is not in doubt; `sendoff doubt ls` lists what is");
         return Err(Stopped::new(Exit::NothingMatched, why));

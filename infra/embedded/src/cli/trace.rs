@@ -2,9 +2,11 @@
 
 mod page;
 
-use sendoff_consumers::{Attempt, Failure, Run, RunStatus, Step, StepState};
+use sendoff_consumers::{
+    Attempt, DeliveryId, DeliveryRecord, Failure, IdempotencyKey, Run, RunStatus, Step, StepState,
+};
 use sendoff_embedded::{
-    DeliveryState, EventDetail, EventSummary, Store,
+    AuditEntry, DeliveryState, EventDetail, EventSummary, Store,
     config::Config,
     program::{Exit, Stopped, print},
 };
@@ -35,6 +37,17 @@ struct Life {
     consumers: Vec<ConsumerLife>,
     caused: Vec<Caused>,
     runs: Vec<RunLife>,
+    /// What people have decided about it.
+    decisions: Vec<DecisionLife>,
+}
+
+#[derive(Debug, Serialize)]
+struct DecisionLife {
+    at: Timestamp,
+    who: String,
+    action: String,
+    target: String,
+    because: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -74,9 +87,14 @@ struct StepLife {
     state: StepState,
     at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     provider_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// What its provider has told since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    news: Option<DeliveryRecord>,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,12 +133,23 @@ pub(super) async fn run(config: &Config, event: EventId, output: TableOrJson) ->
 async fn life(store: &Store, found: EventDetail, outcomes: Vec<Outcome>) -> Result<Life, Stopped> {
     let EventDetail { summary, changes, .. } = found;
     let runs = runs(store, &outcomes).await?;
+    let decisions = store.audit(Some(summary.id)).await?.into_iter().map(decision).collect();
+    let mut consumers = Vec::new();
+    for outcome in outcomes {
+        let key = outcome.record.as_ref().map(|record| record.key.clone());
+        let mut life = consumer(outcome, &summary);
+        if let Some(key) = key {
+            add_news(store, &key, &mut life).await?;
+        }
+        consumers.push(life);
+    }
     let caused = store.caused_by(summary.id).await?;
     let changed =
         changes.into_iter().map(|c| ChangedRecord { record: c.key.to_string(), version: c.version, actor: c.actor });
     Ok(Life {
         changed: changed.collect(),
-        consumers: outcomes.into_iter().map(|o| consumer(o, &summary)).collect(),
+        consumers,
+        decisions,
         caused: caused.into_iter().map(|e| Caused { id: e.id, r#type: e.event_type.to_string() }).collect(),
         runs: runs.into_iter().map(run_life).collect(),
         id: summary.id,
@@ -133,6 +162,21 @@ async fn life(store: &Store, found: EventDetail, outcomes: Vec<Outcome>) -> Resu
         published_at: summary.published_at,
         payload_bytes: summary.payload_bytes,
     })
+}
+
+/// Adds what the providers have told of each step.
+async fn add_news(store: &Store, key: &IdempotencyKey, life: &mut ConsumerLife) -> Result<(), Stopped> {
+    let deliveries = store.deliveries();
+    for step in &mut life.steps {
+        let id = DeliveryId::new(key.clone(), step.step.clone());
+        step.news = deliveries.get(&id).await.map_err(|e| Stopped::new(Exit::Unreachable, e))?;
+    }
+    Ok(())
+}
+
+fn decision(entry: AuditEntry) -> DecisionLife {
+    let AuditEntry { at, who, action, target, because, .. } = entry;
+    DecisionLife { at, who, action, target, because }
 }
 
 /// The workflow runs that the consumers' steps have started: a step that starts one records the run's name.
@@ -169,6 +213,8 @@ fn consumer(outcome: Outcome, event: &EventSummary) -> ConsumerLife {
         step: name,
         state: step.state,
         at: step.at,
+        provider: step.provider,
+        news: None,
         provider_id: step.provider_id,
         reason: step.reason,
     };

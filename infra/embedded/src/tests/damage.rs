@@ -15,9 +15,9 @@ async fn a_file_of_a_newer_version_is_refused_with_both_versions_and_left_as_it_
     Connection::open(&file).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&file).unwrap();
     let error = refusal(folder.path());
-    assert!(matches!(error, OpenError::Newer { found: 99, known: 1, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 99, known: 2, .. }), "{error}");
     let text = error.to_string();
-    assert!(text.contains("sendoff.db: the data has version 99, and this program knows versions up to 1"), "{text}");
+    assert!(text.contains("sendoff.db: the data has version 99, and this program knows versions up to 2"), "{text}");
     assert!(text.contains("Use the newer Sendoff"), "{text}");
     assert!(fs::read(&file).unwrap() == before);
     assert!(matches!(Store::open_read_only(folder.path()), Err(OpenError::Newer { .. })));

@@ -3,6 +3,7 @@
 mod claim_checks;
 mod damage;
 mod deliveries;
+mod doubts;
 mod endurance;
 mod folder;
 mod inspection;

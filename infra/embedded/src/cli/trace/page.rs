@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{ConsumerLife, Life, RunLife, Waits};
+use super::{ConsumerLife, DecisionLife, Life, RunLife, Waits};
 use sendoff_embedded::program::print;
 
 /// The life of an event as text.
@@ -40,6 +40,10 @@ pub(super) fn page(life: &Life) -> String {
     for consumer in &life.consumers {
         details(&mut page, consumer);
     }
+    for DecisionLife { at, who, action, target, because } in &life.decisions {
+        let [who, target, because] = [who, target, because].map(|text| print::one_line(text));
+        let _ = writeln!(page, "\ndecided by {who} at {at:.3}: {action} {target}, because {because}");
+    }
     for caused in &life.caused {
         let _ = writeln!(page, "\ncaused event {} {}", caused.r#type, caused.id);
     }
@@ -54,7 +58,7 @@ pub(super) fn page(life: &Life) -> String {
 fn details(page: &mut String, consumer: &ConsumerLife) {
     let name = &consumer.consumer;
     for step in &consumer.steps {
-        let known = [("provider id", &step.provider_id), ("because", &step.reason)]
+        let known = [("by", &step.provider), ("provider id", &step.provider_id), ("because", &step.reason)]
             .map(|(what, value)| value.as_ref().map_or_else(String::new, |value| format!(", {what} {value}")));
         let _ = writeln!(
             page,
@@ -64,6 +68,11 @@ fn details(page: &mut String, consumer: &ConsumerLife) {
             step.at,
             known.concat()
         );
+        if let Some(news) = &step.news {
+            let reason = news.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+            let (status, provider, at) = (news.status.word(), &news.provider, news.at);
+            let _ = writeln!(page, "{name}: step {} {status}, {provider} told at {at:.3}{reason}", step.step);
+        }
     }
     for attempt in &consumer.failed_attempts {
         let class = print::word(&attempt.class);

@@ -30,9 +30,7 @@ async fn a_mail_from_our_own_provider_arrives_as_it_was_written() {
         date: "2026-11-24T12:00:00Z".parse().unwrap(),
         list_unsubscribe: None,
     };
-    let SendOutcome::Sent { provider: None, provider_id: Some(id) } = provider.send(&mail, None).await else {
-        panic!("not sent")
-    };
+    let SendOutcome::Sent { provider_id: Some(id), .. } = provider.send(&mail, None).await else { panic!("not sent") };
     let mails = sink.mailbox().list().unwrap();
     let [received] = &*mails else { panic!("{mails:?}") };
     assert!(id.contains(&received.id), "{id} names {}", received.id);
