@@ -55,6 +55,7 @@ pub use error::{BoxError, Classify, HandlerError};
 pub use failure::{Class, FAILURE_ATTRIBUTE, Failure, fingerprint, scrub};
 pub use filter::{Filter, Match};
 pub use handler::Handler;
+pub use handlers::action;
 pub use inbox::{
     Attempt, Claim, Claimed, Fence, IdempotencyKey, Inbox, InboxError, InboxRecord, KeyError, Resolution, ResolveError,
     Resolved, Status, Step, StepState, Steps, resolve, transition,

@@ -3,6 +3,7 @@
 //! [`Tell`] tells people of an event on one channel. It is put together from a [`Notice`] (what happened, whom it concerns) and
 //! a [`Way`] (the channel), so that a new event or a new channel is one short file.
 
+pub mod action;
 mod desk;
 mod forget;
 mod letter;

@@ -1,0 +1,133 @@
+//! What a call is answered with.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::{InboxRecord, StepState, Verdict, scrub};
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ActionResult {
+    /// Whether it was sent.
+    pub status: ActionStatus,
+    /// Who took it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// The provider's name for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_id: Option<String>,
+    /// Why it was not sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Whether it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActionStatus {
+    /// A provider has taken it.
+    Sent,
+    /// It was decided not to send it, for a reason that is no failure.
+    Skipped,
+}
+
+/// How a call failed. The names are part of the interface: state machines go by them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActionErrorKind {
+    /// The same call will never do.
+    Permanent,
+    /// The same call may do later. It has used up an attempt.
+    Transient,
+    /// Not now: too fast, an outage, somebody else is at it, or an outcome that may still be found out. No attempt was used.
+    Throttled,
+}
+
+impl ActionErrorKind {
+    /// The name of the error.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Permanent => "Action.Permanent",
+            Self::Transient => "Action.Transient",
+            Self::Throttled => "Action.Throttled",
+        }
+    }
+}
+
+/// A call that failed. Its text holds no personal data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActionError {
+    /// How.
+    pub kind: ActionErrorKind,
+    /// A stable word for why: `invalid-call`, `refused-by-provider`, `outcome-unknown`.
+    pub reason: String,
+    /// What went wrong.
+    pub message: String,
+}
+
+impl ActionError {
+    /// A call that can't be read or can't be done as it is.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self { kind: ActionErrorKind::Permanent, reason: "invalid-call".into(), message: message.into() }
+    }
+
+    pub(super) fn throttled(reason: &str, message: impl Into<String>) -> Self {
+        Self { kind: ActionErrorKind::Throttled, reason: reason.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for ActionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason, self.message)
+    }
+}
+
+impl std::error::Error for ActionError {}
+
+/// What the verdict on a call means to its caller, who has no queue that would deliver it again; `record` is what the ledger
+/// holds of it since.
+pub(super) fn answer(verdict: Verdict, record: Option<&InboxRecord>) -> Result<ActionResult, ActionError> {
+    let last = || {
+        let last = record.and_then(|record| record.history.last());
+        last.map_or_else(|| "there is nothing more to tell".to_owned(), |attempt| attempt.error.clone())
+    };
+    match verdict {
+        Verdict::Ack { .. } => Ok(result(record)),
+        Verdict::Retry { .. } => {
+            Err(ActionError { kind: ActionErrorKind::Transient, reason: "failed".into(), message: last() })
+        }
+        Verdict::Snooze { .. } if record.is_some_and(InboxRecord::is_doubted) => Err(ActionError::throttled(
+            "outcome-unknown",
+            format!("whether it was sent is being found out: {}", last()),
+        )),
+        Verdict::Snooze { .. } => Err(ActionError::throttled("deferred", last())),
+        Verdict::Superseded => Err(ActionError::throttled("superseded", "another call has taken it over")),
+        Verdict::DeadLetter(failure) => Err(ActionError {
+            kind: ActionErrorKind::Permanent,
+            reason: failure.reason,
+            message: scrub(&failure.error),
+        }),
+    }
+}
+
+/// What stands in the ledger of something that is done. Of several devices one that was reached is enough.
+fn result(record: Option<&InboxRecord>) -> ActionResult {
+    let steps = || record.into_iter().flat_map(|record| record.steps.values());
+    let sent = steps().find(|step| step.state == StepState::Done);
+    let skipped = || steps().find(|step| step.state == StepState::Skipped);
+    match sent {
+        Some(step) => ActionResult {
+            status: ActionStatus::Sent,
+            provider: step.provider.clone(),
+            provider_id: step.provider_id.clone(),
+            reason: None,
+        },
+        None => ActionResult {
+            status: ActionStatus::Skipped,
+            provider: None,
+            provider_id: None,
+            reason: skipped().and_then(|step| step.reason.clone()),
+        },
+    }
+}

@@ -1,0 +1,58 @@
+//! The way of a call through the inbox: that of an event, but for the queue.
+
+use std::{future::Future, sync::Arc};
+
+use futures::future::FutureExt as _;
+use tracing::Instrument as _;
+
+use super::{ActionError, ActionResult, call::Call, outcome::answer};
+use crate::{
+    Context, HandlerError, Limits, Policy, RouterPorts, Span, Verdict,
+    inbox::insist,
+    meter::measure,
+    middleware::{Guard, catch_panic, deadline, guard},
+    moments::since,
+};
+
+/// Does the job of a call, once, and says what became of it. What was done before is answered as it was then.
+pub(super) async fn perform<F, Fut>(
+    ports: &RouterPorts,
+    policy: Policy,
+    call: &Call,
+    limits: &Limits,
+    job: F,
+) -> Result<ActionResult, ActionError>
+where
+    F: FnOnce(Arc<Context>) -> Fut + Send,
+    Fut: Future<Output = Result<(), HandlerError>> + Send,
+{
+    let (key, name) = (&call.key, call.key.consumer());
+    let guarded = Guard {
+        clock: &ports.clock,
+        rng: &ports.rng,
+        inbox: &ports.inbox,
+        policy,
+        key: key.clone(),
+        payload_hash: call.hash,
+        replay: call.redrive,
+        deliveries: 1,
+        keep: ports.keep,
+    };
+    let began = ports.clock.now();
+    let span = tracing::info_span!("action", consumer = name, key = %key, attempt = tracing::field::Empty);
+    let verdict = guard(guarded, |context| async move {
+        tracing::Span::current().record("attempt", context.attempt());
+        catch_panic(async { deadline(&*ports.clock, policy.timeout, limits, job(context)).await }).await
+    })
+    .instrument(span)
+    .await;
+    measure(&*ports.meter, name, &verdict);
+    ports.meter.time(Span::HandlerLatency, name, since(began, ports.clock.now()));
+    let record = insist(&*ports.clock, &*ports.rng, || ports.inbox.get(key)).map(|found| match found {
+        Ok(record) => Ok(record),
+        // Of what failed only the words are missing then.
+        Err(_) if !matches!(verdict, Verdict::Ack { .. }) => Ok(None),
+        Err(error) => Err(ActionError::throttled("inbox-unreachable", error.to_string())),
+    });
+    answer(verdict.clone(), record.await?.as_ref())
+}
