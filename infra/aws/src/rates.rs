@@ -1,8 +1,7 @@
 //! Rate limits that all functions share: one number per bucket, in the table of the inbox.
 //!
-//! The number is the moment at which the bucket will be full again (the *theoretical arrival time* of the generic cell rate
-//! algorithm), in microseconds since 1970. Taking a message moves it on by one interval. That is one conditional update in
-//! which DynamoDB does the adding, so many at once don't get into each other's way.
+//! The number is the moment at which the bucket will be full again, in microseconds since 1970: see [`gcra`]. Taking a message
+//! is one of its two conditional updates, in which DynamoDB does the adding, so many at once don't get into each other's way.
 
 use std::{
     collections::HashMap,
@@ -14,7 +13,7 @@ use aws_sdk_dynamodb::{
     operation::update_item::UpdateItemError,
     types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
-use sendoff_consumers::{Rate, Rates, RatesError};
+use sendoff_consumers::{Rate, Rates, RatesError, gcra};
 use sendoff_events::{BoxFuture, Timestamp};
 
 use crate::{
@@ -52,8 +51,10 @@ impl Store {
 /// A rate at one moment, in microseconds.
 #[derive(Debug, Clone, Copy)]
 struct Terms {
+    rate: Rate,
+    at: Timestamp,
     now: i64,
-    interval: i64,
+    step: i64,
     /// How late the bucket may be full for a message still to be taken.
     latest: i64,
 }
@@ -70,20 +71,18 @@ enum Next {
 }
 
 impl Terms {
-    fn new(rate: Rate, now: Timestamp) -> Self {
-        let micros = |duration: Duration| i64::try_from(duration.as_nanos().div_ceil(1000)).unwrap_or(i64::MAX);
-        // A day is far beyond any use, and keeps sums with the present far below the largest number.
-        let interval = micros(rate.interval).clamp(1, 24 * 3_600_000_000);
-        let now = now.as_microsecond();
-        let burst = i64::from(rate.burst.max(1)) - 1;
-        Self { now, interval, latest: now.saturating_add(interval.saturating_mul(burst)) }
+    fn new(rate: Rate, at: Timestamp) -> Self {
+        let micros = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        let now = at.as_microsecond();
+        Self { rate, at, now, step: micros(rate.step()), latest: now.saturating_add(micros(rate.tolerance())) }
     }
 
     fn next(self, full_at: Option<i64>) -> Next {
-        match full_at {
-            Some(at) if at > self.latest => Next::Wait(Duration::from_micros(at.abs_diff(self.latest))),
-            Some(at) if at > self.now => Next::Add,
-            _ => Next::Begin,
+        let moment = full_at.map(|at| Timestamp::from_microsecond(at).unwrap_or(Timestamp::MAX));
+        match gcra(moment, self.rate, self.at) {
+            Err(wait) => Next::Wait(wait),
+            Ok(_) if full_at.is_some_and(|at| at > self.now) => Next::Add,
+            Ok(_) => Next::Begin,
         }
     }
 }
@@ -115,13 +114,13 @@ impl DynamoRates {
             }
         }
         // Begun by one and emptied by others, again and again: it is in use at its limit.
-        Ok(Some(Duration::from_micros(terms.interval.unsigned_abs())))
+        Ok(Some(Duration::from_micros(terms.step.unsigned_abs())))
     }
 
     async fn update(&self, bucket: &str, terms: Terms, begin: bool) -> Result<Updated, CallError> {
         let number = |n: i64| Attribute::N(n.to_string());
         let place = Item::default().with_text(ID, format!("{RATE}{bucket}"));
-        let expires = terms.latest.saturating_add(terms.interval).div_euclid(1_000_000).saturating_add(KEEP);
+        let expires = terms.latest.saturating_add(terms.step).div_euclid(1_000_000).saturating_add(KEEP);
         let update = self
             .table
             .client()
@@ -138,12 +137,12 @@ impl DynamoRates {
             update
                 .update_expression("SET #full = :first, #expiration = :expires")
                 .condition_expression("attribute_not_exists(#full) OR #full <= :now")
-                .expression_attribute_values(":first", number(terms.now + terms.interval).into())
+                .expression_attribute_values(":first", number(terms.now.saturating_add(terms.step)).into())
         } else {
             update
-                .update_expression("SET #full = #full + :interval, #expiration = :expires")
+                .update_expression("SET #full = #full + :step, #expiration = :expires")
                 .condition_expression("#full > :now AND #full <= :latest")
-                .expression_attribute_values(":interval", number(terms.interval).into())
+                .expression_attribute_values(":step", number(terms.step).into())
                 .expression_attribute_values(":latest", number(terms.latest).into())
         };
         let full_at = |item: Item| item.optional_number::<i64>(FULL_AT).ok().flatten();
@@ -206,10 +205,13 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_is_rounded_up_so_that_no_more_go_than_may() {
-        let terms = Terms::new(Rate::per_second(14), Timestamp::UNIX_EPOCH);
-        assert_eq!((terms.interval, terms.latest), (71_429, 13 * 71_429));
-        let odd = Terms::new(Rate { interval: Duration::MAX, burst: u32::MAX }, Timestamp::MAX);
-        assert!(odd.latest > odd.now && odd.interval == 86_400_000_000, "{odd:?}");
+    fn no_rate_is_too_odd_to_reckon_with() {
+        for interval in [Duration::ZERO, Duration::MAX] {
+            for burst in [0, 1, u32::MAX] {
+                let terms = Terms::new(Rate { interval, burst }, Timestamp::MAX);
+                assert!(terms.step > 0 && terms.latest >= terms.now, "{terms:?}");
+                assert_eq!(terms.next(None), Next::Begin);
+            }
+        }
     }
 }

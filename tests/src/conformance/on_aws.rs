@@ -9,7 +9,9 @@ use aws_sdk_dynamodb::types::{
 use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
 use bytes::Bytes;
 use sendoff_aws::{Aws, Resources, Store, tables};
-use sendoff_consumers::{Changes, Deliveries, Delivery, Filter, Inbox, Queue, Receipt, Schedules, Workflows};
+use sendoff_consumers::{
+    Changes, Deliveries, Delivery, Filter, Inbox, Queue, Receipt, RouterPorts, Schedules, Workflows,
+};
 use sendoff_events::{Blobs, BoxFuture, Clock, Rng, Timestamp};
 use sendoff_host::{SystemClock, SystemRng};
 use sendoff_producers::{Outbox, Publisher, Records};
@@ -63,22 +65,10 @@ impl OnAws {
     ];
 
     /// Where the emulator is wrong.
-    pub const UNPROVEN: &[(&'static str, &'static str)] = &[
-        (
-            "schedules::a_scheduled_message_keeps_its_attributes",
-            "ministack 1.5.33 runs no universal targets of EventBridge Scheduler, which a message with attributes needs",
-        ),
-        ("deliveries::of_a_message_without_news_nothing_is_known", "the table of deliveries has no adapter yet"),
-        ("deliveries::every_field_of_the_news_comes_back_as_it_was", "the table of deliveries has no adapter yet"),
-        ("deliveries::news_in_any_order_come_to_the_same", "the table of deliveries has no adapter yet"),
-        ("deliveries::the_same_news_told_twice_are_the_same_as_once", "the table of deliveries has no adapter yet"),
-        (
-            "deliveries::that_it_arrived_is_stronger_than_that_it_was_given_up",
-            "the table of deliveries has no adapter yet",
-        ),
-        ("deliveries::of_news_told_at_once_the_furthest_is_kept", "the table of deliveries has no adapter yet"),
-        ("deliveries::messages_do_not_share_their_news", "the table of deliveries has no adapter yet"),
-    ];
+    pub const UNPROVEN: &[(&'static str, &'static str)] = &[(
+        "schedules::a_scheduled_message_keeps_its_attributes",
+        "ministack 1.5.33 runs no universal targets of EventBridge Scheduler, which a message with attributes needs",
+    )];
 
     /// The ports over it.
     #[must_use]
@@ -274,7 +264,7 @@ impl Backend for OnAws {
     }
 
     fn deliveries(&self) -> Arc<dyn Deliveries> {
-        panic!("the table of deliveries has no adapter yet")
+        self.store.deliveries(RouterPorts::KEEP)
     }
 
     fn changes(&self) -> Arc<dyn Changes> {
