@@ -1,14 +1,16 @@
 //! The function `api`: the HTTP API behind API Gateway. What it commits it publishes right away; what fails then is left to
 //! the relay.
 
-use axum::{Router, body::Body, http::StatusCode};
-use lambda_http::{Request, request::LambdaRequest, tower::ServiceExt as _};
+use axum::{Router, http::StatusCode};
 use sendoff_producers::api::{ApiState, Limits, router};
 use serde_json::value::RawValue;
 
-use super::{http_answer::http_answer, parts::Parts};
+use super::{
+    http_answer::{ask, http_answer},
+    parts::Parts,
+};
 use crate::{
-    lambda::{Function, FunctionError, Invocation, found, run},
+    lambda::{Function, FunctionError, Invocation, run},
     renewed::{Renewed, fetch},
     settings::Need,
 };
@@ -49,28 +51,17 @@ async fn make() -> Result<Api, FunctionError> {
 impl Function for Api {
     async fn handle(&self, event: &RawValue, _: &Invocation) -> Result<Box<RawValue>, FunctionError> {
         let router = self.router.get().await.map_err(FunctionError::Backend)?;
-        let mut response = call(&router, event).await?;
+        let mut response = ask(&router, event).await?;
         // Its key may be one that was added since. The refused request has done nothing, so it can be asked again.
         if response.status() == StatusCode::UNAUTHORIZED
             && let Some(newer) = self.router.instead_of(&router).await
         {
-            response = call(&newer, event).await?;
+            response = ask(&newer, event).await?;
         }
         http_answer(response).await
     }
 
     fn flush(&self) {
         self.parts.flush();
-    }
-}
-
-async fn call(router: &Router, event: &RawValue) -> Result<axum::http::Response<Body>, FunctionError> {
-    let request: LambdaRequest = serde_json::from_str(event.get()).map_err(|_| FunctionError::Event {
-        expected: "a request of an HTTP API, payload format 2.0, or a ping of the warmer",
-        found: found(event),
-    })?;
-    match router.clone().oneshot(Request::from(request)).await {
-        Ok(response) => Ok(response),
-        Err(never) => match never {},
     }
 }

@@ -1,19 +1,15 @@
 //! The function `email`: tells people by email.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use sendoff_consumers::{
-    handlers::{Desk, with_email},
-    routing::Routing,
-    templates::Templates,
+    action::MessageActions,
+    handlers::{ByEmail, with_email},
 };
-use sendoff_producers::model::Channel;
 
 use super::{consumer::ConsumerFunction, parts::Parts};
 use crate::{
     lambda::{FunctionError, run},
-    mail::SecretEmail,
-    renewed::fetch,
     settings::Need,
 };
 
@@ -27,19 +23,14 @@ pub fn main() -> Result<(), lambda_runtime::Error> {
 }
 
 async fn make() -> Result<ConsumerFunction, FunctionError> {
-    let parts = Parts::of(&[Need::Table, Need::InboxTable, Need::Queues, Need::Schedules, Need::Bucket, Need::Mail])?;
-    let (from, url) = parts.settings.mail().map_err(FunctionError::start)?;
-    let templates = Templates::standard().map_err(FunctionError::start)?;
-    let desk = Arc::new(Desk {
-        records: parts.lookup("email").await,
-        authoritative: parts.store.records(),
-        inbox: parts.store.inbox(),
-        deliveries: parts.store.deliveries(parts.settings.inbox_keep),
-        routing: Arc::new(Routing::standard(&templates).map_err(FunctionError::start)?),
-        templates: Arc::new(templates),
-        links: None,
-        channels: BTreeSet::from([Channel::Email]),
-    });
-    let provider = Arc::new(SecretEmail::new(fetch(url, &parts.store)));
-    ConsumerFunction::new("email", parts, |router| with_email(router, desk, provider, from))
+    let parts = Parts::of_consumer(&[Need::Mail])?;
+    let (from, provider) = parts.providers().mail().map_err(FunctionError::start)?;
+    let desk = parts.desk("email").await?;
+    let actions = MessageActions::new(
+        parts.router_ports(),
+        desk.clone(),
+        Arc::new(ByEmail { provider: provider.clone(), from: from.clone() }),
+    );
+    let function = ConsumerFunction::new("email", parts, |router| with_email(router, desk, provider, from))?;
+    Ok(function.with_actions(Arc::new(actions)))
 }

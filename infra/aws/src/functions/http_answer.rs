@@ -1,16 +1,18 @@
-//! An HTTP response as API Gateway takes it, payload format 2.0
+//! An HTTP request as API Gateway hands it over, and a response as it takes it, payload format 2.0
 //! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>).
 
 use std::collections::BTreeMap;
 
 use axum::{
+    Router,
     body::{Body, to_bytes},
     http::{HeaderMap, Response, header},
 };
+use lambda_http::{Request, request::LambdaRequest, tower::ServiceExt as _};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::lambda::{FunctionError, answer};
+use crate::lambda::{FunctionError, answer, found};
 
 /// What Lambda lets a function answer with, in bytes.
 const MAX_ANSWER: usize = 6 * 1024 * 1024;
@@ -24,6 +26,18 @@ struct HttpAnswer {
     cookies: Vec<String>,
     body: String,
     is_base64_encoded: bool,
+}
+
+/// What the router answers to the request in the event.
+pub(super) async fn ask(router: &Router, event: &RawValue) -> Result<Response<Body>, FunctionError> {
+    let request: LambdaRequest = serde_json::from_str(event.get()).map_err(|_| FunctionError::Event {
+        expected: "a request of an HTTP API, payload format 2.0, or a ping of the warmer",
+        found: found(event),
+    })?;
+    match router.clone().oneshot(Request::from(request)).await {
+        Ok(response) => Ok(response),
+        Err(never) => match never {},
+    }
 }
 
 /// The answer for a response: its body as text where it is UTF-8, else in base64.

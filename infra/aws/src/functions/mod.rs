@@ -3,11 +3,16 @@
 
 pub mod api;
 pub mod authorizer;
+pub mod callbacks;
 mod consumer;
 pub mod email;
 mod http_answer;
 mod parts;
+pub mod push;
 pub mod reactions;
 pub mod relay;
+pub mod sms;
 pub mod sweep;
+pub mod webhook;
+pub mod whatsapp;
 pub mod workflow_kickoff;

@@ -2,17 +2,19 @@
 
 use std::{io, sync::Arc};
 
-use sendoff_consumers::{Meter, RouterPorts};
+use sendoff_consumers::{Meter, RouterPorts, handlers::Desk};
 use sendoff_events::{Clock, Rng};
 use sendoff_host::{SystemClock, SystemRng};
 use sendoff_producers::{Lookup, Publisher, api::KeySet};
 
 use crate::{
     Aws, Environment, LogLevel, Store, auth_keys,
+    desk::desk,
     lambda::FunctionError,
     log_to_stdout,
     lookup::{lookup, shared},
     metrics::{CountingPublisher, EmfMeter},
+    providers::Providers,
     renewed::{Renewed, fetch},
     settings::{Need, Settings},
 };
@@ -27,6 +29,14 @@ pub(super) struct Parts {
 }
 
 impl Parts {
+    /// What every consumer can't do without.
+    pub(super) const CONSUMER: [Need; 5] = [Need::Table, Need::InboxTable, Need::Queues, Need::Schedules, Need::Bucket];
+
+    /// The parts of a consumer that can't do without these settings beside those of every one.
+    pub(super) fn of_consumer(needs: &[Need]) -> Result<Self, FunctionError> {
+        Self::of(&[&Self::CONSUMER, needs].concat())
+    }
+
     /// The parts of a function that can't do without these settings. Logging begins here.
     pub(super) fn of(needs: &[Need]) -> Result<Self, FunctionError> {
         let variables = || std::env::vars_os().filter_map(text);
@@ -56,6 +66,17 @@ impl Parts {
     /// The records, remembered. Hits and misses are counted under the function's name.
     pub(super) async fn lookup(&self, name: &'static str) -> Arc<dyn Lookup> {
         lookup(&self.store, shared(&self.store, &self.settings).await, self.meter(), name)
+    }
+
+    /// What makes the providers.
+    pub(super) fn providers(&self) -> Providers<'_> {
+        Providers::new(&self.store, &self.settings)
+    }
+
+    /// What telling people takes, for the consumer `name`.
+    pub(super) async fn desk(&self, name: &'static str) -> Result<Arc<Desk>, FunctionError> {
+        let desk = desk(&self.store, &self.settings, self.lookup(name).await).await;
+        desk.map(Arc::new).map_err(FunctionError::start)
     }
 
     /// Writes what was measured, where CloudWatch finds it.

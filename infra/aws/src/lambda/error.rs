@@ -1,6 +1,7 @@
 //! Why an invocation failed as a whole.
 
 use lambda_runtime::Diagnostic;
+use sendoff_consumers::action::ActionError;
 
 /// An invocation that failed as a whole: what Lambda shows, counts as an error and, for a batch, repeats.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum FunctionError {
     /// What it works with can't be reached.
     #[error("{0}")]
     Backend(String),
+    /// An action wasn't done.
+    #[error(transparent)]
+    Action(ActionError),
 }
 
 impl FunctionError {
@@ -37,6 +41,7 @@ impl FunctionError {
             Self::Event { .. } => "Sendoff.Event",
             Self::Start(_) => "Sendoff.Start",
             Self::Backend(_) => "Sendoff.Backend",
+            Self::Action(error) => error.kind.name(),
         }
     }
 }

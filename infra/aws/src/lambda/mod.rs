@@ -3,6 +3,7 @@
 //! [`run`] is the whole `main` of a function. An event is told apart before anything else: a ping of the warmer is answered
 //! at once, with nothing made for it; whatever a function needs is made at its first real event.
 
+mod action;
 mod answer;
 mod deadline;
 mod error;
@@ -13,6 +14,7 @@ mod run;
 mod sqs;
 mod stream;
 
+pub use action::ActionHost;
 pub use answer::{Answer, ItemId, Outcome};
 pub use deadline::Deadline;
 pub use error::FunctionError;

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::{FunctionError, ItemId, records::records};
 use crate::message::TRACE_HEADER;
 
-const EXPECTED: &str = "a batch of SQS messages, or a ping of the warmer";
+const EXPECTED: &str = "a batch of SQS messages, the call of an action, or a ping of the warmer";
 
 /// A batch of messages: each under its id, decoded by itself.
 #[derive(Debug)]

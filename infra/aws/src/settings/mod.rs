@@ -10,12 +10,16 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, ffi::OsString};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+};
 
 pub use need::Need;
 pub use reference::reference;
 use sendoff_consumers::channels::email::Sender;
 use sendoff_host::config::{ConfigError, fill, variables};
+use sendoff_producers::model::Channel;
 use table::Draft;
 pub use table::Settings;
 
@@ -96,6 +100,82 @@ impl Settings {
     pub fn mail(&self) -> Result<(Sender, Secret), ConfigError> {
         let url = Secret::of("SMTP_URL", self.smtp_url.clone(), self.smtp_url_file.clone(), self.smtp_url_arn.clone());
         self.mail_from.clone().zip(url).ok_or_else(|| Need::Mail.missing())
+    }
+
+    /// Where the URL of a second mail server is, if there is one.
+    #[must_use]
+    pub fn smtp_fallback(&self) -> Option<Secret> {
+        let (value, file) = (self.smtp_fallback_url.clone(), self.smtp_fallback_url_file.clone());
+        Secret::of("SMTP_FALLBACK_URL", value, file, self.smtp_fallback_url_arn.clone())
+    }
+
+    /// Where the auth token of the Twilio account is.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when it isn't given; never beside a sender.
+    pub fn twilio_token(&self) -> Result<Secret, ConfigError> {
+        let (value, file) = (self.twilio_auth_token.clone(), self.twilio_auth_token_file.clone());
+        Secret::of("TWILIO_AUTH_TOKEN", value, file, self.twilio_auth_token_arn.clone())
+            .ok_or_else(|| Need::Twilio.missing())
+    }
+
+    /// Where Meta's access token is.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when it isn't given; never beside the id of a phone number.
+    pub fn meta_token(&self) -> Result<Secret, ConfigError> {
+        let (value, file) = (self.meta_access_token.clone(), self.meta_access_token_file.clone());
+        Secret::of("META_ACCESS_TOKEN", value, file, self.meta_access_token_arn.clone())
+            .ok_or_else(|| Need::Meta.missing())
+    }
+
+    /// Where the secret of the Meta app is and what Meta has to say, if its callbacks are taken.
+    #[must_use]
+    pub fn meta_callbacks(&self) -> Option<(Secret, Secret)> {
+        let (value, file) = (self.meta_app_secret.clone(), self.meta_app_secret_file.clone());
+        let app = Secret::of("META_APP_SECRET", value, file, self.meta_app_secret_arn.clone());
+        let (value, file) = (self.meta_verify_token.clone(), self.meta_verify_token_file.clone());
+        app.zip(Secret::of("META_VERIFY_TOKEN", value, file, self.meta_verify_token_arn.clone()))
+    }
+
+    /// Where the service account for push messages is.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] when it isn't given; never after it was named as [`Need::Push`].
+    pub fn service_account(&self) -> Result<Secret, ConfigError> {
+        let (value, file) = (self.fcm_service_account.clone(), self.fcm_service_account_file.clone());
+        Secret::of("FCM_SERVICE_ACCOUNT", value, file, self.fcm_service_account_arn.clone())
+            .ok_or_else(|| Need::Push.missing())
+    }
+
+    /// The public address, and where the secret is that links below it are signed with, if there are links.
+    #[must_use]
+    pub fn links(&self) -> Option<(String, Secret)> {
+        let (value, file) = (self.link_secret.clone(), self.link_secret_file.clone());
+        let secret = Secret::of("SENDOFF_LINK_SECRET", value, file, self.link_secret_arn.clone());
+        self.public_url.clone().zip(secret)
+    }
+
+    /// The channels that are on: as was said, or those that this process has a provider for.
+    #[must_use]
+    pub fn channels_on(&self) -> BTreeSet<Channel> {
+        self.channels.clone().unwrap_or_else(|| self.channels_here())
+    }
+
+    /// The channels that this process has a provider for.
+    #[must_use]
+    pub fn channels_here(&self) -> BTreeSet<Channel> {
+        let whatsapp = self.twilio_whatsapp_from.is_some() || self.meta_phone_number_id.is_some();
+        let configured = [
+            (Channel::Email, self.mail().is_ok()),
+            (Channel::Sms, self.twilio_sms_from.is_some()),
+            (Channel::Whatsapp, whatsapp),
+            (Channel::Push, self.service_account().is_ok()),
+        ];
+        configured.into_iter().filter(|(_, on)| *on).map(|(channel, _)| channel).collect()
     }
 
     /// Where the keys are that bearer tokens are checked with; [`auth_keys`](crate::auth_keys) reads them.

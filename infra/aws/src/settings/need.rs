@@ -1,5 +1,7 @@
 //! What a program can't do without.
 
+use std::collections::BTreeSet;
+
 use sendoff_host::config::{ConfigError, Problem, Source};
 
 use super::table::SETTINGS;
@@ -25,6 +27,18 @@ pub enum Need {
     Schedules,
     /// A mail server and a sender.
     Mail,
+    /// The public address, and what links below it are signed with.
+    Links,
+    /// A sender of text messages.
+    Sms,
+    /// A sender of WhatsApp messages.
+    Whatsapp,
+    /// An account at Twilio.
+    Twilio,
+    /// An access token of Meta.
+    Meta,
+    /// A service account for push messages.
+    Push,
     /// The keys that tokens are checked with.
     AuthKeys,
 }
@@ -33,7 +47,34 @@ pub enum Need {
 type OneOf = &'static [&'static str];
 
 /// Of what can be given in several ways, only one may be.
-const ONE_AT_MOST: [OneOf; 3] = [SMTP, AUTH_KEYS, &["SENDOFF_CACHE_URL", "SENDOFF_CACHE_URL_ARN"]];
+const ONE_AT_MOST: [OneOf; 10] = [
+    SMTP,
+    AUTH_KEYS,
+    &["SENDOFF_CACHE_URL", "SENDOFF_CACHE_URL_ARN"],
+    &["SMTP_FALLBACK_URL", "SMTP_FALLBACK_URL_FILE", "SMTP_FALLBACK_URL_ARN"],
+    LINK_SECRET,
+    TWILIO_TOKEN,
+    META_TOKEN,
+    META_APP,
+    META_VERIFY,
+    FCM,
+];
+
+/// What something makes no sense without.
+const IMPLIED: [(OneOf, &[OneOf]); 4] = [
+    (&["TWILIO_SMS_FROM", "TWILIO_WHATSAPP_FROM"], TWILIO),
+    (&["META_PHONE_NUMBER_ID"], &[META_TOKEN]),
+    (META_APP, &[META_VERIFY]),
+    (META_VERIFY, &[META_APP]),
+];
+
+const LINK_SECRET: OneOf = &["SENDOFF_LINK_SECRET", "SENDOFF_LINK_SECRET_FILE", "SENDOFF_LINK_SECRET_ARN"];
+const TWILIO_TOKEN: OneOf = &["TWILIO_AUTH_TOKEN", "TWILIO_AUTH_TOKEN_FILE", "TWILIO_AUTH_TOKEN_ARN"];
+const TWILIO: &[OneOf] = &[&["TWILIO_ACCOUNT_SID"], TWILIO_TOKEN];
+const META_TOKEN: OneOf = &["META_ACCESS_TOKEN", "META_ACCESS_TOKEN_FILE", "META_ACCESS_TOKEN_ARN"];
+const META_APP: OneOf = &["META_APP_SECRET", "META_APP_SECRET_FILE", "META_APP_SECRET_ARN"];
+const META_VERIFY: OneOf = &["META_VERIFY_TOKEN", "META_VERIFY_TOKEN_FILE", "META_VERIFY_TOKEN_ARN"];
+const FCM: OneOf = &["FCM_SERVICE_ACCOUNT", "FCM_SERVICE_ACCOUNT_FILE", "FCM_SERVICE_ACCOUNT_ARN"];
 const SMTP: OneOf = &["SMTP_URL", "SMTP_URL_FILE", "SMTP_URL_ARN"];
 const AUTH_KEYS: OneOf = &["SENDOFF_AUTH_KEYS_ARN", "SENDOFF_AUTH_KEYS_FILE"];
 
@@ -49,12 +90,18 @@ impl Need {
             Self::Runs => &[&["SENDOFF_RUNS_ARN"]],
             Self::Schedules => &[&["SENDOFF_SCHEDULE_GROUP"], &["SENDOFF_SCHEDULE_ROLE_ARN"]],
             Self::Mail => &[&["SENDOFF_MAIL_FROM"], SMTP],
+            Self::Links => &[&["SENDOFF_PUBLIC_URL"], LINK_SECRET],
+            Self::Sms => &[&["TWILIO_SMS_FROM"]],
+            Self::Whatsapp => &[&["TWILIO_WHATSAPP_FROM", "META_PHONE_NUMBER_ID"]],
+            Self::Twilio => TWILIO,
+            Self::Meta => &[META_TOKEN],
+            Self::Push => &[FCM],
             Self::AuthKeys => &[AUTH_KEYS],
         }
     }
 
     /// Everything of it is missing.
-    pub(super) fn missing(self) -> ConfigError {
+    pub(crate) fn missing(self) -> ConfigError {
         let mut problems = Vec::new();
         check(&[self], |_| false, &mut problems);
         ConfigError { problems }
@@ -70,7 +117,10 @@ pub(super) fn check(needs: &[Need], given: impl Fn(&str) -> bool, problems: &mut
         rule,
         suggestion: None,
     };
-    for one_of in needs.iter().flat_map(|need| need.variables()) {
+    let implied =
+        IMPLIED.iter().filter(|(any, _)| any.iter().any(|name| given(name))).flat_map(|(_, implied)| *implied);
+    let needed: BTreeSet<OneOf> = needs.iter().flat_map(|need| need.variables()).chain(implied).copied().collect();
+    for one_of in &needed {
         if let [first, others @ ..] = one_of
             && !one_of.iter().any(|name| given(name))
         {

@@ -1,11 +1,23 @@
 //! The rules that only settings of this backend keep.
 
+use std::collections::BTreeSet;
+
 use secrecy::SecretString;
-use sendoff_consumers::channels::email::SmtpUrl;
+use sendoff_consumers::{
+    channels::{
+        email::SmtpUrl,
+        push::ServiceAccount,
+        twilio::{AccountSid, TwilioSender},
+        webhook::Allowed,
+    },
+    routing::Routing,
+    templates::Templates,
+};
 use sendoff_host::config::{
     Rule,
     rules::{explained, rule},
 };
+use sendoff_producers::model::Channel;
 
 use super::Consumers;
 use crate::LogLevel;
@@ -74,5 +86,57 @@ pub(super) fn consumers() -> Rule<Consumers> {
             !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         };
         names.iter().all(allowed).then_some(Consumers::These(names))
+    })
+}
+
+/// Channels by their names.
+pub(super) fn channels() -> Rule<BTreeSet<Channel>> {
+    rule("`email`, `sms`, `whatsapp` and `push`, those that there are, with commas between them", |text| {
+        let named = |name: &str| Channel::ALL.into_iter().find(|channel| channel.name() == name.trim());
+        text.split(',').map(named).collect()
+    })
+}
+
+/// An account at Twilio.
+pub(super) fn account_sid() -> Rule<AccountSid> {
+    rule("the SID of a Twilio account: `AC` and 32 hexadecimal digits", |text| text.parse().ok())
+}
+
+/// Who text messages are from.
+pub(super) fn sms_sender() -> Rule<TwilioSender> {
+    explained("a phone number such as `+4930123456`, a short code, a name, or a Messaging Service (`MG…`)", str::parse)
+}
+
+/// Who WhatsApp messages are from.
+pub(super) fn whatsapp_sender() -> Rule<TwilioSender> {
+    explained("a phone number such as `+4930123456`, or a Messaging Service (`MG…`)", TwilioSender::for_whatsapp)
+}
+
+/// An id of digits.
+pub(super) fn digits(says: &'static str) -> Rule<String> {
+    rule(says, |text| {
+        let fits = (1..=32).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+        fits.then(|| text.to_owned())
+    })
+}
+
+/// A service account of Firebase. It stays a secret until it is used.
+pub(super) fn service_account() -> Rule<SecretString> {
+    explained("the JSON of a service account of Firebase", |text| {
+        let secret = SecretString::from(text);
+        ServiceAccount::parse(&secret).map(|_| secret)
+    })
+}
+
+/// A server that webhooks may call whatever it is.
+pub(super) fn allowed() -> Rule<Allowed> {
+    explained("`host:port`", str::parse)
+}
+
+/// Who is told of what.
+pub(super) fn routing() -> Rule<Routing> {
+    explained("routing rules as JSON", |text| {
+        let templates = Templates::standard().map_err(|error| error.to_string())?;
+        Routing::parse(text, &templates).map_err(|error| error.to_string())
     })
 }

@@ -1,18 +1,33 @@
 //! The table of all settings of the functions and of the worker: what they are called, what they default to, what they must
 //! look like and what they do. Parsing, error messages and the second part of `docs/CONFIG.md` are made from it.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
-use sendoff_consumers::channels::email::Sender;
+use sendoff_consumers::{
+    Rate,
+    channels::{
+        email::Sender,
+        twilio::{AccountSid, TwilioSender},
+        webhook::Allowed,
+    },
+    routing::Routing,
+};
 use sendoff_host::{
-    config::rules::{address, bytes, count, days, duration, optional, path, sender, text},
+    config::rules::{
+        WhatsappCarrier, address, base_url, bytes, count, days, duration, list, optional, path, public_url, rate,
+        secret, sender, text, whatsapp_carriers,
+    },
     settings,
 };
+use sendoff_producers::model::Channel;
 
 use super::{
     Consumers,
-    rules::{arn, cache_url, consumers, log_level, namespace, queue_url_base, smtp_url},
+    rules::{
+        account_sid, allowed, arn, cache_url, channels, consumers, digits, log_level, namespace, queue_url_base,
+        routing, service_account, sms_sender, smtp_url, whatsapp_sender,
+    },
 };
 use crate::LogLevel;
 
@@ -99,6 +114,199 @@ settings! {
     smtp_url_arn: Option<String> {
         key: "SMTP_URL_ARN", env: Some("SMTP_URL_ARN"), default: Some(""), secret: false,
         rule: optional(arn("secretsmanager"))
+    }
+    /// A second mail server, for what the first has definitely not taken.
+    smtp_fallback_url: Option<SecretString> {
+        key: "SMTP_FALLBACK_URL", env: Some("SMTP_FALLBACK_URL"), default: Some(""), secret: true,
+        rule: optional(smtp_url())
+    }
+    /// A file that holds what `SMTP_FALLBACK_URL` would.
+    smtp_fallback_url_file: Option<PathBuf> {
+        key: "SMTP_FALLBACK_URL_FILE", env: Some("SMTP_FALLBACK_URL_FILE"), default: Some(""), secret: false,
+        rule: optional(path("a file that holds the address of a mail server"))
+    }
+    /// A secret of Secrets Manager that holds what `SMTP_FALLBACK_URL` would.
+    smtp_fallback_url_arn: Option<String> {
+        key: "SMTP_FALLBACK_URL_ARN", env: Some("SMTP_FALLBACK_URL_ARN"), default: Some(""), secret: false,
+        rule: optional(arn("secretsmanager"))
+    }
+    /// How many mails may go a second, all processes together. Nothing is no limit.
+    email_rate: Option<Rate> {
+        key: "SENDOFF_EMAIL_RATE", env: Some("SENDOFF_EMAIL_RATE"), default: Some(""), secret: false,
+        rule: optional(rate())
+    }
+    /// Who is told of what on which channels, as JSON, where it isn't as the standard rules say (`docs/CHANNELS.md`). A
+    /// function's environment holds 4 KB in all.
+    routing: Option<Routing> {
+        key: "SENDOFF_ROUTING", env: Some("SENDOFF_ROUTING"), default: Some(""), secret: false,
+        rule: optional(routing())
+    }
+    /// The channels that have a provider in this deployment, in whatever process: others stand in nobody's chain. All processes have
+    /// to agree. By default those that this process has a provider for.
+    channels: Option<BTreeSet<Channel>> {
+        key: "SENDOFF_CHANNELS", env: Some("SENDOFF_CHANNELS"), default: Some(""), secret: false,
+        rule: optional(channels())
+    }
+    /// The address that people and providers reach this deployment at: where unsubscribe links and callbacks lead. Without one
+    /// there are none.
+    public_url: Option<String> {
+        key: "SENDOFF_PUBLIC_URL", env: Some("SENDOFF_PUBLIC_URL"), default: Some(""), secret: false,
+        rule: optional(public_url())
+    }
+    /// What unsubscribe links are signed with. Another one makes the links invalid that were sent.
+    link_secret: Option<SecretString> {
+        key: "SENDOFF_LINK_SECRET", env: Some("SENDOFF_LINK_SECRET"), default: Some(""), secret: true,
+        rule: optional(secret("a secret of at least 16 characters without spaces", 16))
+    }
+    /// A file that holds what `SENDOFF_LINK_SECRET` would.
+    link_secret_file: Option<PathBuf> {
+        key: "SENDOFF_LINK_SECRET_FILE", env: Some("SENDOFF_LINK_SECRET_FILE"), default: Some(""), secret: false,
+        rule: optional(path("a file that holds a secret of at least 16 bytes"))
+    }
+    /// A secret of Secrets Manager that holds what `SENDOFF_LINK_SECRET` would.
+    link_secret_arn: Option<String> {
+        key: "SENDOFF_LINK_SECRET_ARN", env: Some("SENDOFF_LINK_SECRET_ARN"), default: Some(""), secret: false,
+        rule: optional(arn("secretsmanager"))
+    }
+    /// The account at Twilio.
+    twilio_account_sid: Option<AccountSid> {
+        key: "TWILIO_ACCOUNT_SID", env: Some("TWILIO_ACCOUNT_SID"), default: Some(""), secret: false,
+        rule: optional(account_sid())
+    }
+    /// The auth token of that account. Callbacks are signed with it, too.
+    twilio_auth_token: Option<SecretString> {
+        key: "TWILIO_AUTH_TOKEN", env: Some("TWILIO_AUTH_TOKEN"), default: Some(""), secret: true,
+        rule: optional(secret("the auth token of the Twilio account", 1))
+    }
+    /// A file that holds what `TWILIO_AUTH_TOKEN` would.
+    twilio_auth_token_file: Option<PathBuf> {
+        key: "TWILIO_AUTH_TOKEN_FILE", env: Some("TWILIO_AUTH_TOKEN_FILE"), default: Some(""), secret: false,
+        rule: optional(path("a file that holds the auth token of the Twilio account"))
+    }
+    /// A secret of Secrets Manager that holds what `TWILIO_AUTH_TOKEN` would.
+    twilio_auth_token_arn: Option<String> {
+        key: "TWILIO_AUTH_TOKEN_ARN", env: Some("TWILIO_AUTH_TOKEN_ARN"), default: Some(""), secret: false,
+        rule: optional(arn("secretsmanager"))
+    }
+    /// Who text messages are from, at Twilio. Without a sender there are none.
+    twilio_sms_from: Option<TwilioSender> {
+        key: "TWILIO_SMS_FROM", env: Some("TWILIO_SMS_FROM"), default: Some(""), secret: false,
+        rule: optional(sms_sender())
+    }
+    /// Who WhatsApp messages are from, at Twilio.
+    twilio_whatsapp_from: Option<TwilioSender> {
+        key: "TWILIO_WHATSAPP_FROM", env: Some("TWILIO_WHATSAPP_FROM"), default: Some(""), secret: false,
+        rule: optional(whatsapp_sender())
+    }
+    /// Where Twilio is.
+    twilio_base_url: String {
+        key: "TWILIO_BASE_URL", env: Some("TWILIO_BASE_URL"), default: Some("https://api.twilio.com"), secret: false,
+        rule: base_url("an https address (http only for this machine)")
+    }
+    /// How many text messages may go a second from a sender, all processes together.
+    sms_rate: Option<Rate> {
+        key: "SENDOFF_SMS_RATE", env: Some("SENDOFF_SMS_RATE"), default: Some(""), secret: false,
+        rule: optional(rate())
+    }
+    /// The id of the WhatsApp number at Meta: not the number itself.
+    meta_phone_number_id: Option<String> {
+        key: "META_PHONE_NUMBER_ID", env: Some("META_PHONE_NUMBER_ID"), default: Some(""), secret: false,
+        rule: optional(digits("the id of a phone number at Meta: digits"))
+    }
+    /// The access token for that number.
+    meta_access_token: Option<SecretString> {
+        key: "META_ACCESS_TOKEN", env: Some("META_ACCESS_TOKEN"), default: Some(""), secret: true,
+        rule: optional(secret("an access token of Meta", 1))
+    }
+    /// A file that holds what `META_ACCESS_TOKEN` would.
+    meta_access_token_file: Option<PathBuf> {
+        key: "META_ACCESS_TOKEN_FILE", env: Some("META_ACCESS_TOKEN_FILE"), default: Some(""), secret: false,
+        rule: optional(path("a file that holds an access token of Meta"))
+    }
+    /// A secret of Secrets Manager that holds what `META_ACCESS_TOKEN` would.
+    meta_access_token_arn: Option<String> {
+        key: "META_ACCESS_TOKEN_ARN", env: Some("META_ACCESS_TOKEN_ARN"), default: Some(""), secret: false,
+        rule: optional(arn("secretsmanager"))
+    }
+    /// The secret of the Meta app, which its callbacks are signed with.
+    meta_app_secret: Option<SecretString> {
+        key: "META_APP_SECRET", env: Some("META_APP_SECRET"), default: Some(""), secret: true,
+        rule: optional(secret("the secret of a Meta app", 1))
+    }
+    /// A file that holds what `META_APP_SECRET` would.
+    meta_app_secret_file: Option<PathBuf> {
+        key: "META_APP_SECRET_FILE", env: Some("META_APP_SECRET_FILE"), default: Some(""), secret: false,
+        rule: optional(path("a file that holds the secret of a Meta app"))
+    }
+    /// A secret of Secrets Manager that holds what `META_APP_SECRET` would.
+    meta_app_secret_arn: Option<String> {
+        key: "META_APP_SECRET_ARN", env: Some("META_APP_SECRET_ARN"), default: Some(""), secret: false,
+        rule: optional(arn("secretsmanager"))
+    }
+    /// What Meta has to say when it verifies the address of the callbacks.
+    meta_verify_token: Option<SecretString> {
+        key: "META_VERIFY_TOKEN", env: Some("META_VERIFY_TOKEN"), default: Some(""), secret: true,
+        rule: optional(secret("a token of at least 8 characters without spaces", 8))
+    }
+    /// A file that holds what `META_VERIFY_TOKEN` would.
+    meta_verify_token_file: Option<PathBuf> {
+        key: "META_VERIFY_TOKEN_FILE", env: Some("META_VERIFY_TOKEN_FILE"), default: Some(""), secret: false,
+        rule: optional(path("a file that holds a token of at least 8 characters"))
+    }
+    /// A secret of Secrets Manager that holds what `META_VERIFY_TOKEN` would.
+    meta_verify_token_arn: Option<String> {
+        key: "META_VERIFY_TOKEN_ARN", env: Some("META_VERIFY_TOKEN_ARN"), default: Some(""), secret: false,
+        rule: optional(arn("secretsmanager"))
+    }
+    /// Where Meta is.
+    meta_base_url: String {
+        key: "META_BASE_URL", env: Some("META_BASE_URL"), default: Some("https://graph.facebook.com"), secret: false,
+        rule: base_url("an https address (http only for this machine)")
+    }
+    /// Who carries WhatsApp messages, in the order in which they are asked. One that isn't set up is passed over.
+    whatsapp_providers: Vec<WhatsappCarrier> {
+        key: "SENDOFF_WHATSAPP_PROVIDERS", env: Some("SENDOFF_WHATSAPP_PROVIDERS"), default: Some("twilio,meta"), secret: false,
+        rule: whatsapp_carriers()
+    }
+    /// How many WhatsApp messages may go a second through each provider, all processes together.
+    whatsapp_rate: Option<Rate> {
+        key: "SENDOFF_WHATSAPP_RATE", env: Some("SENDOFF_WHATSAPP_RATE"), default: Some(""), secret: false,
+        rule: optional(rate())
+    }
+    /// A service account of Firebase, as JSON. Without one there are no push messages.
+    fcm_service_account: Option<SecretString> {
+        key: "FCM_SERVICE_ACCOUNT", env: Some("FCM_SERVICE_ACCOUNT"), default: Some(""), secret: true,
+        rule: optional(service_account())
+    }
+    /// A file that holds what `FCM_SERVICE_ACCOUNT` would.
+    fcm_service_account_file: Option<PathBuf> {
+        key: "FCM_SERVICE_ACCOUNT_FILE", env: Some("FCM_SERVICE_ACCOUNT_FILE"), default: Some(""), secret: false,
+        rule: optional(path("a file that holds a service account of Firebase, as JSON"))
+    }
+    /// A secret of Secrets Manager that holds what `FCM_SERVICE_ACCOUNT` would.
+    fcm_service_account_arn: Option<String> {
+        key: "FCM_SERVICE_ACCOUNT_ARN", env: Some("FCM_SERVICE_ACCOUNT_ARN"), default: Some(""), secret: false,
+        rule: optional(arn("secretsmanager"))
+    }
+    /// Where FCM is.
+    fcm_base_url: String {
+        key: "FCM_BASE_URL", env: Some("FCM_BASE_URL"), default: Some("https://fcm.googleapis.com"), secret: false,
+        rule: base_url("an https address (http only for this machine)")
+    }
+    /// How many push messages may go a second, all processes together.
+    push_rate: Option<Rate> {
+        key: "SENDOFF_PUSH_RATE", env: Some("SENDOFF_PUSH_RATE"), default: Some(""), secret: false,
+        rule: optional(rate())
+    }
+    /// The SNS topics that SES tells of bounces and complaints through: callbacks are taken from these and from no others.
+    ses_topics: Option<Vec<String>> {
+        key: "SENDOFF_SES_TOPICS", env: Some("SENDOFF_SES_TOPICS"), default: Some(""), secret: false,
+        rule: optional(list("ARNs of SNS topics, with commas between them", arn("sns")))
+    }
+    /// Servers that webhooks may call although they are private or speak plain http: for development.
+    webhook_allow: Option<Vec<Allowed>> {
+        key: "SENDOFF_WEBHOOK_ALLOW", env: Some("SENDOFF_WEBHOOK_ALLOW"), default: Some(""), secret: false,
+        rule: optional(list("`host:port`, several with commas between them", allowed()))
     }
     /// A secret of Secrets Manager that holds the keys that bearer tokens are checked with, as JSON.
     auth_keys_arn: Option<String> {

@@ -63,6 +63,30 @@ fn what_can_be_given_in_several_ways_is_given_in_one() {
 }
 
 #[test]
+fn a_channel_that_is_half_set_up_is_told_and_not_left_out() {
+    let told = problems(&[("TWILIO_SMS_FROM", "+4930123456"), ("META_PHONE_NUMBER_ID", "1234")], &[]);
+    let names: Vec<_> = told.iter().map(|problem| problem.split(' ').next().unwrap()).collect();
+    assert_eq!(names, ["META_ACCESS_TOKEN", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN"], "{told:?}");
+    let told = problems(&[("META_APP_SECRET", "x")], &[]);
+    assert!(told.len() == 1 && told[0].starts_with("META_VERIFY_TOKEN is missing"), "{told:?}");
+}
+
+#[test]
+fn the_channels_that_are_on_are_those_that_are_named_or_have_a_provider_here() {
+    let twilio = [
+        ("TWILIO_ACCOUNT_SID", "AC0123456789abcdef0123456789abcdef"),
+        ("TWILIO_AUTH_TOKEN_ARN", "arn:aws:secretsmanager:eu-central-1:123456789012:secret:twilio"),
+        ("TWILIO_SMS_FROM", "SENDOFF"),
+    ];
+    let on = |variables: &[(&str, &str)]| read(variables, &[]).unwrap().channels_on().into_iter().collect::<Vec<_>>();
+    assert_eq!(on(&[]), []);
+    assert_eq!(on(&twilio), [Channel::Sms]);
+    let named = [&twilio[..], &[("SENDOFF_CHANNELS", "email, push")]].concat();
+    assert_eq!(on(&named), [Channel::Email, Channel::Push]);
+    assert_eq!(problems(&[("SENDOFF_CHANNELS", "email,fax")], &[]).len(), 1);
+}
+
+#[test]
 fn a_resource_that_was_not_needed_says_so_in_its_name() {
     let resources = read(&[TOPIC], &[Need::Topic]).unwrap().resources();
     assert_eq!((resources.topic_arn.as_str(), resources.table.as_str()), (TOPIC.1, "(SENDOFF_TABLE is not set)"));

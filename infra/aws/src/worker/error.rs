@@ -2,10 +2,10 @@
 
 use std::{fmt, io, net::SocketAddr};
 
-use sendoff_consumers::{RouterError, routing::RoutingError, templates::TemplateError};
+use sendoff_consumers::RouterError;
 use sendoff_host::{Exit, Stopped, config::ConfigError};
 
-use crate::{CallError, ConnectionError};
+use crate::{CallError, ConnectionError, desk::DeskError, providers::ProvidersError};
 
 /// The worker couldn't start.
 #[derive(Debug, thiserror::Error)]
@@ -28,12 +28,12 @@ pub enum WorkerError {
         /// What the system said.
         source: io::Error,
     },
-    /// A standard template has a mistake.
-    #[error(transparent)]
-    Templates(#[from] TemplateError),
-    /// The rules of who is told of what have a mistake.
-    #[error(transparent)]
-    Routing(#[from] RoutingError),
+    /// What telling people takes can't be put together: a text, the rules, or a secret.
+    #[error("{0}")]
+    Desk(String),
+    /// What sends can't be put together.
+    #[error("{0}")]
+    Providers(String),
     /// The handlers contradict each other.
     #[error(transparent)]
     Router(#[from] RouterError),
@@ -49,15 +49,29 @@ impl fmt::Display for Calls<'_> {
     }
 }
 
+impl From<DeskError> for WorkerError {
+    fn from(error: DeskError) -> Self {
+        Self::Desk(error.to_string())
+    }
+}
+
+impl From<ProvidersError> for WorkerError {
+    fn from(error: ProvidersError) -> Self {
+        match error {
+            ProvidersError::Settings(error) => Self::Settings(error),
+            other => Self::Providers(other.to_string()),
+        }
+    }
+}
+
 impl From<WorkerError> for Stopped {
     fn from(error: WorkerError) -> Self {
         let exit = match &error {
             WorkerError::Settings(_) | WorkerError::Connection(ConnectionError::NoRegion) => Exit::Usage,
             WorkerError::Connection(ConnectionError::NoCredentials) | WorkerError::Unreachable(_) => Exit::Unreachable,
-            WorkerError::Listen { .. }
-            | WorkerError::Templates(_)
-            | WorkerError::Routing(_)
-            | WorkerError::Router(_) => Exit::Failed,
+            WorkerError::Listen { .. } | WorkerError::Desk(_) | WorkerError::Providers(_) | WorkerError::Router(_) => {
+                Exit::Failed
+            }
         };
         Self::new(exit, error)
     }

@@ -1,16 +1,14 @@
 //! The consumers that the worker can run, and what they need.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use sendoff_consumers::{
     Handler as _, Router, RouterPorts,
     cache::SharedCache,
-    handlers::{ByEmail, Desk, Way as _, WorkflowKickoff, with_email},
-    routing::Routing,
-    templates::Templates,
+    handlers::{
+        ByEmail, ByPush, BySms, ByWhatsapp, Way as _, WorkflowKickoff, with_email, with_push, with_sms, with_webhook,
+        with_whatsapp,
+    },
 };
 use sendoff_host::config::{ConfigError, Problem, Source, nearest, shown};
 use sendoff_producers::model::Channel;
@@ -18,20 +16,24 @@ use sendoff_producers::model::Channel;
 use super::WorkerError;
 use crate::{
     Store,
+    desk::desk,
     lookup::lookup,
-    mail::SecretEmail,
-    renewed::fetch,
+    providers::Providers,
     settings::{Consumers, Need, Settings},
 };
 
 /// The consumer that sends mail.
 pub(super) const EMAIL: &str = ByEmail::NAME;
+const SMS: &str = BySms::NAME;
+const WHATSAPP: &str = ByWhatsapp::NAME;
+const PUSH: &str = ByPush::NAME;
+const WEBHOOK: &str = "webhook";
 /// The consumer that starts workflows.
 pub(super) const WORKFLOW_KICKOFF: &str = WorkflowKickoff::NAME;
 
-const KNOWN: [&str; 2] = [EMAIL, WORKFLOW_KICKOFF];
+const KNOWN: [&str; 6] = [EMAIL, SMS, WHATSAPP, PUSH, WEBHOOK, WORKFLOW_KICKOFF];
 
-/// The settings, with all that the chosen consumers need.
+/// The settings, with all that the chosen consumers need. Of all, those run whose channel is on; who names one wants it.
 ///
 /// # Errors
 ///
@@ -41,6 +43,12 @@ pub(super) fn settings(environment: &BTreeMap<String, String>) -> Result<Setting
     // What is needed hangs on what is chosen. If that can't be read, all there are show what else may be missing.
     let chosen = read(&[]).map_or(Consumers::All, |settings| settings.consumers);
     let mut needs = vec![Need::Table, Need::InboxTable, Need::Topic, Need::Queues, Need::Bucket, Need::Schedules];
+    let named = |name: &str| matches!(&chosen, Consumers::These(names) if names.iter().any(|n| n == name));
+    for (consumer, need) in [(SMS, Need::Sms), (WHATSAPP, Need::Whatsapp), (PUSH, Need::Push)] {
+        if named(consumer) {
+            needs.push(need);
+        }
+    }
     if chosen.contain(EMAIL) {
         needs.push(Need::Mail);
     }
@@ -68,7 +76,7 @@ fn unknown(chosen: &Consumers) -> impl Iterator<Item = Problem> {
         key: VARIABLE.into(),
         source: Source::Variable(VARIABLE.into()),
         value: Some(shown(name, false)),
-        rule: format!("there is no such consumer; there are {}", KNOWN.join(" and ")),
+        rule: format!("there is no such consumer; there are {}", KNOWN.join(", ")),
         suggestion: nearest(name, KNOWN),
     })
 }
@@ -78,30 +86,32 @@ fn unknown(chosen: &Consumers) -> impl Iterator<Item = Problem> {
 /// # Errors
 ///
 /// [`WorkerError`] when one of them can't be made.
-pub(super) fn router(
+pub(super) async fn router(
     settings: &Settings,
     store: &Store,
     cache: Option<&Arc<dyn SharedCache>>,
     ports: RouterPorts,
 ) -> Result<Router, WorkerError> {
-    let meter = ports.meter.clone();
-    let remembered = |name| lookup(store, cache.cloned(), meter.clone(), name);
-    let mut router = Router::new(ports);
+    let remembered = |name| lookup(store, cache.cloned(), ports.meter.clone(), name);
+    let desk = |name| async move { desk(store, settings, remembered(name)).await.map(Arc::new) };
+    let (providers, on) = (Providers::new(store, settings), settings.channels_here());
+    let runs = |name: &str, channel| settings.consumers.contain(name) && on.contains(&channel);
+    let mut router = Router::new(ports.clone());
     if settings.consumers.contain(EMAIL) {
-        let (from, url) = settings.mail()?;
-        let templates = Templates::standard()?;
-        let desk = Desk {
-            records: remembered(EMAIL),
-            authoritative: store.records(),
-            inbox: store.inbox(),
-            deliveries: store.deliveries(settings.inbox_keep),
-            routing: Arc::new(Routing::standard(&templates)?),
-            templates: Arc::new(templates),
-            links: None,
-            channels: BTreeSet::from([Channel::Email]),
-        };
-        let provider = Arc::new(SecretEmail::new(fetch(url, store)));
-        router = with_email(router, Arc::new(desk), provider, from)?;
+        let (from, provider) = providers.mail()?;
+        router = with_email(router, desk(EMAIL).await?, provider, from)?;
+    }
+    if runs(SMS, Channel::Sms) {
+        router = with_sms(router, desk(SMS).await?, providers.sms()?)?;
+    }
+    if runs(WHATSAPP, Channel::Whatsapp) {
+        router = with_whatsapp(router, desk(WHATSAPP).await?, providers.whatsapp()?)?;
+    }
+    if runs(PUSH, Channel::Push) {
+        router = with_push(router, desk(PUSH).await?, providers.push()?)?;
+    }
+    if settings.consumers.contain(WEBHOOK) {
+        router = with_webhook(router, desk(WEBHOOK).await?, providers.webhook()?)?;
     }
     if settings.consumers.contain(WORKFLOW_KICKOFF) {
         router = router.with(WorkflowKickoff {

@@ -69,7 +69,7 @@ impl Worker {
             meter: meter.clone(),
         };
         let cache = shared(&store, settings).await;
-        let router = handlers::router(settings, &store, cache.as_ref(), ports)?;
+        let router = handlers::router(settings, &store, cache.as_ref(), ports).await?;
         let names: Vec<&'static str> = router.consumers().map(|consumer| consumer.name()).collect();
         let reactions = reactions(settings, &store, cache);
         let reacting: Vec<_> = reactions.iter().map(|reaction| reaction.name()).collect();

@@ -39,6 +39,9 @@ fn only_what_the_chosen_consumers_need_is_missing() {
     assert!(["SMTP_URL", "SENDOFF_MAIL_FROM", "SENDOFF_RUNS_ARN"].iter().all(|name| all.iter().any(|n| n == name)));
     assert!(kickoff.iter().any(|n| n == "SENDOFF_RUNS_ARN") && !kickoff.iter().any(|n| n == "SMTP_URL"), "{kickoff:?}");
     assert!(!missing("email").iter().any(|n| n == "SENDOFF_RUNS_ARN"));
+    // Who names a channel wants it; of all, those run that there is a provider for.
+    assert!(missing("sms,push").iter().any(|n| n == "TWILIO_SMS_FROM"));
+    assert!(!all.iter().any(|n| n.starts_with("TWILIO") || n.starts_with("FCM")), "{all:?}");
 }
 
 #[test]
@@ -46,7 +49,8 @@ fn a_consumer_that_there_is_not_is_told_with_the_one_that_was_meant() {
     let found = problems(&[("SENDOFF_CONSUMERS", "emial")]);
     assert_eq!(
         found[0],
-        "SENDOFF_CONSUMERS = \"emial\" there is no such consumer; there are email and workflow-kickoff; did you mean \
+        "SENDOFF_CONSUMERS = \"emial\" there is no such consumer; there are email, sms, whatsapp, push, webhook, \
+         workflow-kickoff; did you mean \
          `email`?"
     );
 }
