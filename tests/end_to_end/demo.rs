@@ -55,6 +55,8 @@ fn the_demo_delivers_mails_and_starts_the_workflow_and_loses_nothing() {
         [
             ("sms", "+447700900102"),
             ("whatsapp", "+447700900101"),
+            ("push", "ada-phone"),
+            ("push", "ada-phone"),
             ("webhook", "/webhooks/ledger"),
             ("webhook", "/webhooks/ledger"),
             ("webhook", "/webhooks/ledger"),
@@ -118,10 +120,10 @@ fn the_table_tells_the_same_in_words() {
         "holidays  admin  user unassigned     bjorn",
         "dead-lettered: bad-template",
         "email     bad-template  1",
-        "app.assigned.v1        ada    the user has no device for push messages  told",
+        "ada-phone  Expenses: ",
         "+447700900101  template app_assigned (en): Ada | admin | Expenses",
         "/webhooks/ledger  submission.updated.v1",
-        "16 requests, 9 events, 40 outcomes: 39 done, 1 dead-lettered, 0 in doubt; 4 mails and 5 other messages received; lost \
+        "16 requests, 9 events, 40 outcomes: 39 done, 1 dead-lettered, 0 in doubt; 4 mails and 7 other messages received; lost \
          0",
     ] {
         assert!(table.contains(told), "{told}\nnot in\n{table}");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{endpoint::Endpoint, given::function};
 
-fn envelope() -> String {
+pub(crate) fn envelope() -> String {
     let id = |text: &str| text.parse().unwrap();
     let event = AppAssigned { app_id: "crm".parse().unwrap(), user_id: id("ada"), assigned_by: id("root") };
     let origin = Origin {
@@ -20,7 +20,7 @@ fn envelope() -> String {
     String::from_utf8(envelope.encode().unwrap().body.to_vec()).unwrap()
 }
 
-fn record(id: &str, body: &Value) -> Value {
+pub(crate) fn record(id: &str, body: &Value) -> Value {
     json!({
         "messageId": id,
         "receiptHandle": format!("receipt-{id}"),

@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use sendoff_tests::lambda::LambdaFunction;
+use sendoff_tests::{lambda::LambdaFunction, servers::TwilioStub};
 use serde_json::{Value, json};
 
 use crate::{binaries::FUNCTIONS, endpoint::Endpoint};
@@ -12,11 +12,20 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A function without any settings but where AWS is.
 pub(crate) async fn bare(name: &str, endpoint: &Endpoint) -> LambdaFunction {
-    with(name, endpoint, []).await
+    with(name, endpoint, Vec::new()).await
 }
 
 /// A function with the settings that the template gives.
 pub(crate) async fn function(name: &str, endpoint: &Endpoint) -> LambdaFunction {
+    function_with(name, endpoint, Vec::new()).await
+}
+
+/// The same with these settings in place of those, or beside them.
+pub(crate) async fn function_with<const N: usize>(
+    name: &str,
+    endpoint: &Endpoint,
+    more: [(&'static str, String); N],
+) -> LambdaFunction {
     let secret = |of: &str| format!("arn:aws:secretsmanager:us-east-1:000000000000:secret:{of}");
     let settings = [
         ("SENDOFF_TABLE", "records".to_owned()),
@@ -30,15 +39,22 @@ pub(crate) async fn function(name: &str, endpoint: &Endpoint) -> LambdaFunction 
         ("SENDOFF_MAIL_FROM", "Sendoff <noreply@example.org>".to_owned()),
         ("SMTP_URL_ARN", secret("smtp")),
         ("SENDOFF_AUTH_KEYS_ARN", secret("keys")),
+        ("SENDOFF_PUBLIC_URL", "https://api.example.org".to_owned()),
+        ("SENDOFF_LINK_SECRET_ARN", secret("links")),
+        ("SENDOFF_CHANNELS", "email,sms,whatsapp,push".to_owned()),
+        ("TWILIO_ACCOUNT_SID", TwilioStub::ACCOUNT.to_owned()),
+        ("TWILIO_AUTH_TOKEN_ARN", secret("twilio")),
+        ("TWILIO_SMS_FROM", TwilioStub::NUMBER.to_owned()),
+        ("META_PHONE_NUMBER_ID", "106540352242922".to_owned()),
+        ("META_ACCESS_TOKEN_ARN", secret("meta")),
+        ("META_APP_SECRET_ARN", secret("meta-app")),
+        ("META_VERIFY_TOKEN_ARN", secret("meta-verify")),
+        ("FCM_SERVICE_ACCOUNT_ARN", secret("fcm")),
     ];
-    with(name, endpoint, settings).await
+    with(name, endpoint, settings.into_iter().chain(more).collect()).await
 }
 
-async fn with<const N: usize>(
-    name: &str,
-    endpoint: &Endpoint,
-    settings: [(&'static str, String); N],
-) -> LambdaFunction {
+async fn with(name: &str, endpoint: &Endpoint, settings: Vec<(&'static str, String)>) -> LambdaFunction {
     let (_, path) = FUNCTIONS.into_iter().find(|(of, _)| *of == name).expect("there is such a function");
     let variables = settings.into_iter().chain([("AWS_ENDPOINT_URL", endpoint.url())]);
     LambdaFunction::start(Path::new(path), variables, PATIENCE).await.expect("the function starts")

@@ -8,9 +8,12 @@
 mod api;
 mod authorizer;
 mod binaries;
+mod callbacks;
 mod email;
 mod endpoint;
 mod given;
+mod sms;
 mod start;
+mod store;
 mod stream;
 mod sweep;

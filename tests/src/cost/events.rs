@@ -32,6 +32,15 @@ pub struct Handling {
     pub function: Call,
     /// State transitions of the run that it starts.
     pub transitions: f64,
+    /// Writes against a rate limit, where there is one.
+    pub rate_writes: f64,
+    /// What the provider tells of each message later, one request each: that it was sent, and that it arrived.
+    pub callbacks: f64,
+}
+
+impl Handling {
+    /// The function that takes what providers tell, once for each callback: a look at the inbox, and the delivery record.
+    pub(super) const CALLBACK: Call = Call { calls: 1.0, milliseconds: 20.0, megabytes: 256.0 };
 }
 
 /// What one event causes, from the request to the end.
@@ -81,6 +90,38 @@ pub(super) const EMAIL: Handling = Handling {
     reads: 3.0,
     function: Call { calls: 1.0 / SHARED, milliseconds: 400.0, megabytes: 256.0 },
     transitions: 0.0,
+    rate_writes: 0.0,
+    callbacks: 0.0,
+};
+
+/// Twilio's answer takes most of it. It tells of each message that it was sent and that it was delivered.
+const SMS: Handling = Handling { consumer: "sms", rate_writes: 1.0, callbacks: 2.0, ..EMAIL };
+
+/// Beside that a message was sent and delivered it is told that it was read.
+const WHATSAPP: Handling = Handling { consumer: "whatsapp", callbacks: 3.0, ..SMS };
+
+/// FCM tells nothing of a message once it has it.
+const PUSH: Handling = Handling {
+    consumer: "push",
+    rate_writes: 1.0,
+    function: Call { calls: 1.0 / SHARED, milliseconds: 200.0, megabytes: 256.0 },
+    ..EMAIL
+};
+
+/// A call of one endpoint.
+const WEBHOOK_CALL: Handling = Handling { consumer: "webhook", reads: 2.0, ..EMAIL };
+
+/// What one message by each channel costs that isn't on in every deployment: one recipient, and what an event costs besides is
+/// left out.
+pub const CHANNELS: [Handling; 4] = [SMS, WHATSAPP, PUSH, WEBHOOK_CALL];
+
+/// An app without webhooks: it is looked up, and that nothing is to be done is written down.
+pub(super) const NO_WEBHOOK: Handling = Handling {
+    consumer: "webhook",
+    inbox_writes: 2.0,
+    reads: 1.0,
+    function: Call { calls: 1.0 / SHARED, milliseconds: 40.0, megabytes: 256.0 },
+    ..EMAIL
 };
 
 /// A workflow of four steps: two transitions for each, and three around them (`infra/aws/asl/run.asl.json`).
@@ -91,6 +132,8 @@ pub(super) const WORKFLOW: Handling = Handling {
     reads: 1.0,
     function: Call { calls: 1.0 / SHARED, milliseconds: 100.0, megabytes: 256.0 },
     transitions: 11.0,
+    rate_writes: 0.0,
+    callbacks: 0.0,
 };
 
 pub(super) const ASSIGNED: Event = Event {
@@ -108,14 +151,14 @@ pub(super) const ASSIGNED: Event = Event {
     // The entry in the timeline is a change too, which the reactions are called for.
     reactions: Call { calls: 2.0 / SHARED, milliseconds: 30.0, megabytes: 256.0 },
     reaction_items: 1.0,
-    handlings: &[EMAIL],
+    handlings: &[EMAIL, NO_WEBHOOK],
     log_kilobytes: 2.0,
 };
 
 pub(super) const CREATED: Event = Event {
     event_type: "submission.created",
     commit_kilobytes: [2.0, 1.0, 1.0],
-    handlings: &[EMAIL, WORKFLOW],
+    handlings: &[EMAIL, NO_WEBHOOK, WORKFLOW],
     log_kilobytes: 3.0,
     ..ASSIGNED
 };

@@ -1,6 +1,6 @@
 //! What an event costs, step by step.
 
-use super::{Event, Prices};
+use super::{Event, Handling, Prices};
 
 /// One line of the table: a step, how many units of what, and what they cost for a million events.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,18 +41,45 @@ impl Event {
         line("reactions: time", self.reactions.gb_seconds(), time, prices.function_gb_seconds);
         line("reactions: timeline", 2.0 * self.reaction_items, writes, prices.table_writes);
         for handling in self.handlings {
-            let of = |what: &str| format!("`{}`: {what}", handling.consumer);
-            line(&of("queue"), handling.queue_requests, "requests", prices.queue_requests);
-            line(&of("function"), handling.function.calls, calls, prices.function_calls);
-            line(&of("time"), handling.function.gb_seconds(), time, prices.function_gb_seconds);
-            line(&of("inbox"), handling.inbox_writes, writes, prices.table_writes);
-            line(&of("look-ups"), handling.reads, reads, prices.table_reads);
-            if handling.transitions > 0.0 {
-                line(&of("the run's steps"), handling.transitions, "transitions", prices.transitions);
-            }
+            lines.extend(handling.lines(prices));
         }
+        let (step, units, unit) = ("logs".to_owned(), self.log_kilobytes, "KB");
         // A kilobyte for each of a million events is a gigabyte.
-        line("logs", self.log_kilobytes, "KB", prices.log_gigabytes);
+        lines.push(Line { step, units, unit, dollars: units * prices.log_gigabytes });
+        lines
+    }
+
+    /// Dollars for a million of them.
+    #[must_use]
+    pub fn dollars(&self, prices: &Prices) -> f64 {
+        self.lines(prices).iter().map(|line| line.dollars).sum()
+    }
+}
+
+impl Handling {
+    /// What it costs, step by step.
+    #[must_use]
+    pub fn lines(&self, prices: &Prices) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let mut line = |what: &str, units: f64, unit, price: f64| {
+            if units > 0.0 {
+                let step = format!("`{}`: {what}", self.consumer);
+                lines.push(Line { step, units, unit, dollars: units * price });
+            }
+        };
+        let (calls, time, writes, reads) = ("calls", "GB·s", "write units", "read units");
+        line("queue", self.queue_requests, "requests", prices.queue_requests);
+        line("function", self.function.calls, calls, prices.function_calls);
+        line("time", self.function.gb_seconds(), time, prices.function_gb_seconds);
+        line("inbox", self.inbox_writes, writes, prices.table_writes);
+        line("look-ups", self.reads, reads, prices.table_reads);
+        line("the run's steps", self.transitions, "transitions", prices.transitions);
+        line("rate limit", self.rate_writes, writes, prices.table_writes);
+        line("callbacks", self.callbacks, "requests", prices.api_requests);
+        line("callbacks: function", self.callbacks * Self::CALLBACK.calls, calls, prices.function_calls);
+        line("callbacks: time", self.callbacks * Self::CALLBACK.gb_seconds(), time, prices.function_gb_seconds);
+        line("callbacks: look-ups", self.callbacks, reads, prices.table_reads);
+        line("callbacks: delivery records", self.callbacks, writes, prices.table_writes);
         lines
     }
 
@@ -86,9 +113,9 @@ mod tests {
             ..Prices::US_EAST_1
         };
         assert!(ASSIGNED.dollars(&free).abs() < 1e-9);
-        // 6 for the commit, 2 in the index, 1 for the mark, 2 for the timeline, 3 in the inbox.
+        // 6 for the commit, 2 in the index, 1 for the mark, 2 for the timeline, 3 in the inbox for the mail and 2 for webhooks.
         let writes = ASSIGNED.dollars(&Prices { table_writes: 1.0, ..free });
-        assert!((writes - 14.0).abs() < 1e-9, "{writes}");
+        assert!((writes - 16.0).abs() < 1e-9, "{writes}");
         // 40 ms of half a gigabyte and a little for the authorizer, by the gigabyte-second.
         let time = Event { relay: none(), reactions: none(), handlings: &[], ..ASSIGNED };
         let time = time.dollars(&Prices { function_gb_seconds: 1.0, ..free });

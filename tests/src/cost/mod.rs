@@ -10,7 +10,7 @@ mod prices;
 
 use std::fmt::Write as _;
 
-pub use events::{Call, EVENTS, Event, Handling};
+pub use events::{CHANNELS, Call, EVENTS, Event, Handling};
 pub use idle::Idle;
 pub use lines::Line;
 pub use prices::Prices;
@@ -31,15 +31,31 @@ pub fn report(prices: &Prices) -> String {
             let _ = writeln!(text, "| {step} | {} | {unit} | {dollars:.2} |", trimmed(units));
         }
     }
+    text.push_str(
+        "\nA million messages by a channel that is turned on cost this beside the event, and beside what the provider asks:\n\n\
+         | step | units for each message | | $ for a million |\n|---|---:|---|---:|\n",
+    );
+    for channel in &CHANNELS {
+        for Line { step, units, unit, dollars } in channel.lines(prices) {
+            let _ = writeln!(text, "| {step} | {} | {unit} | {dollars:.2} |", trimmed(units));
+        }
+        let _ = writeln!(text, "| **`{}`** | | | **{:.2}** |", channel.consumer, channel.dollars(prices));
+    }
+    let channel = Idle::CHANNEL;
     let idle = Idle::TEMPLATE;
     let _ = write!(
         text,
-        "\nWhen nothing happens, a month costs ${:.2}: {} alarms, {} metrics, {} secrets, a dashboard, and the polls of {} queues.\n",
+        "\nWhen nothing happens, a month costs ${:.2}: {} alarms, {} metrics, {} secrets, a dashboard, and the polls of {} queues. \
+         Each of `sms`, `whatsapp` and `push` that is turned on costs ${:.2} more: {} alarms, {} metrics, a secret, and the \
+         polls of its queue.\n",
         idle.dollars(prices),
         idle.alarms,
         idle.metrics,
         idle.secrets,
-        idle.polled_queues
+        idle.polled_queues,
+        channel.dollars(prices),
+        channel.alarms,
+        channel.metrics
     );
     text
 }

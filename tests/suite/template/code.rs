@@ -8,12 +8,15 @@ use std::{
 
 use sendoff_consumers::{
     Consumer, Doubt, Filter, Handler as _, IdempotencyKey, InboxRecord, NoMeter, Router, RouterPorts, SendOutcome,
-    channels::{Provider, email::Mail},
-    handlers::{ByEmail, Desk, Way as _, WorkflowKickoff, with_email},
+    channels::Provider,
+    handlers::{
+        ByEmail, ByPush, BySms, ByWhatsapp, CallWebhooks, Desk, Way as _, WorkflowKickoff, with_email, with_push, with_sms,
+        with_webhook, with_whatsapp,
+    },
     routing::Routing,
     templates::Templates,
 };
-use sendoff_events::{BoxFuture, Clock};
+use sendoff_events::{AppAssigned, BoxFuture, Clock};
 use sendoff_producers::model::Channel;
 use sendoff_tests::{
     memory::{DeliveriesState, Link, MemoryDeliveries, MemoryWorkflows, RecordsState, Remote, RunsState},
@@ -26,6 +29,8 @@ pub(super) struct Needs {
     pub(super) timeout: Duration,
     /// The longest that a message is put off at a time where nobody names a date.
     pub(super) wait: Duration,
+    /// How often it is run before it is given up.
+    pub(super) attempts: u32,
     /// What its subscription has to let through.
     pub(super) filter: Filter,
 }
@@ -39,13 +44,13 @@ pub(super) struct Code {
 /// Nothing is sent here: only what the handlers declare is looked at.
 struct NoProvider;
 
-impl Provider<Mail> for NoProvider {
+impl<M: Send + Sync> Provider<M> for NoProvider {
     fn name(&self) -> &'static str {
         "none"
     }
 
-    fn send<'a>(&'a self, _: &'a Mail, _: Option<&'a Doubt>) -> BoxFuture<'a, SendOutcome> {
-        Box::pin(async { SendOutcome::Skipped { reason: "there is no mail server".into() } })
+    fn send<'a>(&'a self, _: &'a M, _: Option<&'a Doubt>) -> BoxFuture<'a, SendOutcome> {
+        Box::pin(async { SendOutcome::Skipped { reason: "there is no provider".into() } })
     }
 }
 
@@ -75,18 +80,30 @@ impl Code {
             routing: Arc::new(Routing::standard(&templates).expect("the standard rules are good")),
             templates: Arc::new(templates),
             links: None,
-            channels: BTreeSet::from([Channel::Email]),
+            channels: BTreeSet::from(Channel::ALL),
         });
         let workflows = Arc::new(MemoryWorkflows(remote::<RunsState>(&clock)));
         let from = "Sendoff <no-reply@example.org>".parse().expect("a sender");
-        let router = with_email(Router::new(ports), desk, Arc::new(NoProvider), from)
+        let router = with_email(Router::new(ports), desk.clone(), Arc::new(NoProvider), from)
+            .and_then(|router| with_sms(router, desk.clone(), Arc::new(NoProvider)))
+            .and_then(|router| with_whatsapp(router, desk.clone(), Arc::new(NoProvider)))
+            .and_then(|router| with_push(router, desk.clone(), Arc::new(NoProvider)))
+            .and_then(|router| with_webhook(router, desk, Arc::new(NoProvider)))
             .and_then(|router| router.with(WorkflowKickoff { authoritative: records.clone(), records, workflows }))
             .expect("the standard handlers go together");
-        let policies = [(ByEmail::NAME, ByEmail::POLICY), (WorkflowKickoff::NAME, WorkflowKickoff::POLICY)];
-        let wait = |name| policies.iter().filter(|(of, _)| *of == name).map(|(_, policy)| policy.backoff.cap).max();
+        let policies = BTreeMap::from([
+            (ByEmail::NAME, ByEmail::POLICY),
+            (BySms::NAME, BySms::POLICY),
+            (ByWhatsapp::NAME, ByWhatsapp::POLICY),
+            (ByPush::NAME, ByPush::POLICY),
+            (CallWebhooks::<AppAssigned>::NAME, CallWebhooks::<AppAssigned>::POLICY),
+            (WorkflowKickoff::NAME, WorkflowKickoff::POLICY),
+        ]);
+        let policy = |name| *policies.get(name).expect("each consumer has a handler");
         let needs = |consumer: &Arc<Consumer>| Needs {
             timeout: consumer.timeout(),
-            wait: wait(consumer.name()).expect("each consumer has a handler"),
+            wait: policy(consumer.name()).backoff.cap,
+            attempts: policy(consumer.name()).max_attempts,
             filter: consumer.filter(),
         };
         Self { consumers: router.consumers().map(|consumer| (consumer.name(), needs(consumer))).collect() }

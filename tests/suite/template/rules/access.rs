@@ -1,5 +1,6 @@
 //! Who may do what.
 
+use sendoff_aws::tables::inbox::RATE;
 use serde_json::{Value, json};
 
 use super::{Rule, Template};
@@ -175,6 +176,27 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        says: "whoever counts against rate limits may change nothing else in the inbox that way: an update knows no fence",
+        problems: |template, _| {
+            let expected = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [format!("{RATE}*")] } });
+            let open = |statement: &Value| {
+                list(&statement["Action"]).contains(&&json!("dynamodb:UpdateItem"))
+                    && list(&statement["Resource"]).into_iter().filter_map(referred).any(|on| on == "Inbox")
+                    && statement["Condition"] != expected
+            };
+            statements(template).into_iter().filter(|(_, s)| open(s)).map(|(id, _)| id.to_owned()).collect()
+        },
+        broken_by: &[
+            |t| t.plant("/SmsRole/Properties/Policies/0/PolicyDocument/Statement/5/Condition", Value::Null),
+            |t| {
+                t.plant(
+                    "/EmailRole/Properties/Policies/0/PolicyDocument/Statement/4/Action",
+                    json!(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]),
+                );
+            },
+        ],
+    },
+    Rule {
         says: "each function has a role of its own, written out",
         problems: |template, _| {
             let functions = template.resources("AWS::Serverless::Function").into_iter();
@@ -200,9 +222,14 @@ pub(super) const RULES: &[Rule] = &[
         problems: |template, code| {
             let policies = &template.resource("ScheduleRole")["Properties"]["Policies"];
             let statement = &policies[0]["PolicyDocument"]["Statement"][0];
-            let mut named: Vec<&str> = list(&statement["Resource"]).into_iter().filter_map(referred).collect();
+            // What is there under a condition is named under the same one, and else it isn't there.
+            let named = list(&statement["Resource"]).into_iter().map(|resource| match resource.get("Fn::If") {
+                Some(branches) => (branches[0].as_str(), &branches[1]),
+                None => (None, resource),
+            });
+            let mut named: Vec<_> = named.filter_map(|(condition, on)| Some((referred(on)?, condition))).collect();
             named.sort_unstable();
-            let mut queues: Vec<&str> = template
+            let mut queues: Vec<_> = template
                 .resources("AWS::SQS::Queue")
                 .into_iter()
                 .filter(|(_, queue)| {
@@ -210,7 +237,7 @@ pub(super) const RULES: &[Rule] = &[
                     name.strip_prefix("${AWS::StackName}-")
                         .is_some_and(|name| code.consumers.contains_key(name.strip_suffix("-dlq").unwrap_or(name)))
                 })
-                .map(|(id, _)| id)
+                .map(|(id, queue)| (id, queue["Condition"].as_str()))
                 .collect();
             queues.sort_unstable();
             if named == queues {

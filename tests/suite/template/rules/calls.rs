@@ -59,6 +59,9 @@ const CONSUMES: &[Calls] = &[
     ("ScheduleRole", &["iam:PassRole"]),
 ];
 
+/// What those call who send messages: what is gone is suppressed, or struck from its record, and rates are counted.
+const SENDS: &[Calls] = &[("Records", &["dynamodb:PutItem"]), ("Inbox", &["dynamodb:UpdateItem"])];
+
 /// On a consumer's own queue: Lambda polls it, and the function puts off and sends for later.
 const QUEUE: &[&str] = &[
     "sqs:ReceiveMessage",
@@ -94,7 +97,61 @@ const CALLS: &[(&str, &[&[Calls]])] = &[
     ),
     // It writes nothing: all it may need the key for is a secret that is encrypted with it.
     ("Authorizer", &[&[("AuthKeysArn", SECRET), ("KmsKeyArn", &["kms:Decrypt"])]]),
-    ("Email", &[CONSUMES, CACHE, &[("EmailQueue", QUEUE), ("EmailDeadLetters", SEND), ("SmtpUrlArn", SECRET), KEY]]),
+    (
+        "Callbacks",
+        &[&[
+            ("Inbox", &["dynamodb:GetItem", "dynamodb:PutItem"]),
+            // Suppressions come and go, and preferences change.
+            ("Records", &["dynamodb:GetItem", "dynamodb:PutItem"]),
+            ("LinkSecret", SECRET),
+            ("TwilioAuthTokenArn", SECRET),
+            ("MetaAppSecretArn", SECRET),
+            ("MetaVerifyTokenArn", SECRET),
+            KEY,
+        ]],
+    ),
+    (
+        "Email",
+        &[
+            CONSUMES,
+            CACHE,
+            SENDS,
+            &[("EmailQueue", QUEUE), ("EmailDeadLetters", SEND)],
+            &[("SmtpUrlArn", SECRET), ("SmtpFallbackUrlArn", SECRET), ("LinkSecret", SECRET), KEY],
+        ],
+    ),
+    (
+        "Sms",
+        &[CONSUMES, CACHE, SENDS, &[("SmsQueue", QUEUE), ("SmsDeadLetters", SEND), ("TwilioAuthTokenArn", SECRET), KEY]],
+    ),
+    (
+        "Whatsapp",
+        &[
+            CONSUMES,
+            CACHE,
+            SENDS,
+            &[("WhatsappQueue", QUEUE), ("WhatsappDeadLetters", SEND)],
+            &[("TwilioAuthTokenArn", SECRET), ("MetaAccessTokenArn", SECRET), KEY],
+        ],
+    ),
+    (
+        "Push",
+        &[
+            CONSUMES,
+            CACHE,
+            SENDS,
+            &[("PushQueue", QUEUE), ("PushDeadLetters", SEND), ("FcmServiceAccountArn", SECRET), KEY],
+        ],
+    ),
+    // No rate limit: each endpoint is another system.
+    (
+        "Webhook",
+        &[
+            CONSUMES,
+            CACHE,
+            &[("WebhookQueue", QUEUE), ("WebhookDeadLetters", SEND), ("Records", &["dynamodb:PutItem"]), KEY],
+        ],
+    ),
     (
         "WorkflowKickoff",
         &[
@@ -147,6 +204,11 @@ pub(super) const RULES: &[Rule] = &[Rule {
                 "/ReactionsRole/Properties/Policies/0/PolicyDocument/Statement/5/Resource",
                 json!({ "Ref": "EmailQueue" }),
             )
+        },
+        |t| t.plant("/SmsRole/Properties/Policies/0/PolicyDocument/Statement/5/Action", json!("dynamodb:DeleteItem")),
+        |t| {
+            let secret = json!({ "Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": { "Ref": "TwilioAuthTokenArn" } });
+            t.plant("/PushRole/Properties/Policies/0/PolicyDocument/Statement/-", secret);
         },
         |t| {
             let function = t.resource("EmailFunction").clone();

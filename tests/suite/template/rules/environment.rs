@@ -19,13 +19,52 @@ const CONSUMER: &[&str] = &[
     "SENDOFF_TABLE",
 ];
 
+/// What those need who tell people.
+const TELLS: &[&str] = &["SENDOFF_CHANNELS", "SENDOFF_ROUTING"];
+
+const TWILIO: &[&str] = &["SENDOFF_PUBLIC_URL", "TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN_ARN"];
+
+const LINKS: &[&str] = &["SENDOFF_LINK_SECRET_ARN", "SENDOFF_PUBLIC_URL"];
+
 const PUBLISHER: &[&str] = &["SENDOFF_BUCKET", "SENDOFF_TABLE", "SENDOFF_TOPIC_ARN"];
 
 /// What each function reads.
 const NEEDED: &[(&str, &[&[&str]])] = &[
     ("ApiFunction", &[EVERY, PUBLISHER, &["SENDOFF_AUTH_KEYS_ARN"]]),
     ("AuthorizerFunction", &[EVERY, &["SENDOFF_AUTH_KEYS_ARN"]]),
-    ("EmailFunction", &[EVERY, CONSUMER, &["SENDOFF_MAIL_FROM", "SMTP_URL_ARN"]]),
+    (
+        "CallbacksFunction",
+        &[
+            EVERY,
+            LINKS,
+            &["SENDOFF_INBOX_TABLE", "SENDOFF_SES_TOPICS", "SENDOFF_TABLE"],
+            &["META_APP_SECRET_ARN", "META_VERIFY_TOKEN_ARN", "TWILIO_AUTH_TOKEN_ARN"],
+        ],
+    ),
+    (
+        "EmailFunction",
+        &[
+            EVERY,
+            CONSUMER,
+            TELLS,
+            LINKS,
+            &["SENDOFF_EMAIL_RATE", "SENDOFF_MAIL_FROM", "SMTP_FALLBACK_URL_ARN", "SMTP_URL_ARN"],
+        ],
+    ),
+    ("SmsFunction", &[EVERY, CONSUMER, TELLS, TWILIO, &["SENDOFF_SMS_RATE", "TWILIO_SMS_FROM"]]),
+    (
+        "WhatsappFunction",
+        &[
+            EVERY,
+            CONSUMER,
+            TELLS,
+            TWILIO,
+            &["META_ACCESS_TOKEN_ARN", "META_PHONE_NUMBER_ID", "SENDOFF_WHATSAPP_PROVIDERS", "SENDOFF_WHATSAPP_RATE"],
+            &["TWILIO_WHATSAPP_FROM"],
+        ],
+    ),
+    ("PushFunction", &[EVERY, CONSUMER, TELLS, &["FCM_SERVICE_ACCOUNT_ARN", "SENDOFF_PUSH_RATE"]]),
+    ("WebhookFunction", &[EVERY, CONSUMER]),
     ("WorkflowKickoffFunction", &[EVERY, CONSUMER, &["SENDOFF_RUNS_ARN"]]),
     ("ReactionsFunction", &[EVERY, &["SENDOFF_CACHE_URL_ARN", "SENDOFF_QUEUE_URL_BASE", "SENDOFF_TABLE"]]),
     ("RelayFunction", &[EVERY, PUBLISHER]),
@@ -104,6 +143,12 @@ pub(super) const RULES: &[Rule] = &[
                     json!({ "Fn::Sub": "https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/${AWS::StackName}-" }),
                 ),
                 ("SENDOFF_METRICS_NAMESPACE", json!({ "Fn::Sub": "Sendoff/${AWS::StackName}" })),
+                ("SENDOFF_LINK_SECRET_ARN", json!({ "Ref": "LinkSecret" })),
+                ("SENDOFF_CHANNELS", channels()),
+                (
+                    "SENDOFF_PUBLIC_URL",
+                    json!({ "Fn::If": ["WithPublicUrl", { "Ref": "PublicUrl" }, { "Fn::GetAtt": ["Api", "ApiEndpoint"] }] }),
+                ),
             ];
             let functions = template.resources("AWS::Serverless::Function").into_iter();
             let wrong = functions.flat_map(|(id, function)| {
@@ -116,16 +161,25 @@ pub(super) const RULES: &[Rule] = &[
         broken_by: &[
             |t| t.plant("/RelayFunction/Properties/Environment/Variables/SENDOFF_TABLE", json!({ "Ref": "Inbox" })),
             |t| t.plant("/EmailFunction/Properties/Environment/Variables/SENDOFF_METRICS_NAMESPACE", json!("Sendoff")),
+            |t| t.plant("/SmsFunction/Properties/Environment/Variables/SENDOFF_CHANNELS", json!("email,sms")),
+            |t| t.plant("/CallbacksFunction/Properties/Environment/Variables/SENDOFF_PUBLIC_URL", json!("https://x.example")),
         ],
     },
 ];
+
+/// The channels that are on: all processes have to agree, so all are told the same.
+fn channels() -> Value {
+    let on = |channel: &str, condition: &str| json!({ "Fn::If": [condition, channel, { "Ref": "AWS::NoValue" }] });
+    let channels = json!(["email", on("sms", "WithSms"), on("whatsapp", "WithWhatsapp"), on("push", "WithPush")]);
+    json!({ "Fn::Join": [",", channels] })
+}
 
 /// Whether a variable is called like a secret without being an ARN, or has a secret's value.
 fn is_secret(name: &str, value: &Value) -> bool {
     let sounds = ["PASSWORD", "SECRET", "TOKEN", "KEY", "URL"].iter().any(|word| name.contains(word));
     let text = value.to_string();
     let with_password = text.contains("://") && text.contains('@');
-    (sounds && !name.ends_with("_ARN") && name != "SENDOFF_QUEUE_URL_BASE")
+    (sounds && !name.ends_with("_ARN") && !["SENDOFF_QUEUE_URL_BASE", "SENDOFF_PUBLIC_URL"].contains(&name))
         || text.contains("resolve:")
         || with_password
 }

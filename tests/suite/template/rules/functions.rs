@@ -52,12 +52,18 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
-        says: "the API's function ends before the HTTP API gives up, after 30 seconds",
+        says: "the functions behind the HTTP API end before it gives up, after 30 seconds; callbacks before Twilio does, after 15",
         problems: |template, _| {
-            let timeout = template.number(&template.resource("ApiFunction")["Properties"]["Timeout"]);
-            if timeout.is_some_and(|seconds| seconds < 30.0) { Vec::new() } else { vec![format!("{timeout:?}")] }
+            let late = |(id, most): &(&str, f64)| {
+                let timeout = template.number(&template.resource(id)["Properties"]["Timeout"]);
+                timeout.is_none_or(|seconds| seconds > *most)
+            };
+            [("ApiFunction", 29.0), ("CallbacksFunction", 15.0)].iter().filter(|f| late(f)).map(|f| f.0.to_owned()).collect()
         },
-        broken_by: &[|t| t.plant("/ApiFunction/Properties/Timeout", json!(30))],
+        broken_by: &[
+            |t| t.plant("/ApiFunction/Properties/Timeout", json!(30)),
+            |t| t.plant("/CallbacksFunction/Properties/Timeout", json!(16)),
+        ],
     },
     Rule {
         says: "the authorizer gives simple answers, remembered by token and route",
@@ -82,23 +88,31 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
-        says: "only the two public paths of the API go without a token",
+        says: "only the public paths of the API and those of callbacks go without a token",
         problems: |template, _| {
             let routes = template.resources("AWS::ApiGatewayV2::Route").into_iter();
+            let integration = |route: &Value| route["Target"]["Fn::Sub"].as_str().unwrap_or_default().to_owned();
             let open = |route: &Value| {
-                let public = ["GET /health", "GET /openapi.json"].iter().any(|public| route["RouteKey"] == **public);
+                let key = route["RouteKey"].as_str().unwrap_or_default();
+                let (of_api, of_callbacks) = (PUBLIC.contains(&key), CALLBACKS.contains(&key));
                 let guarded =
                     route["AuthorizationType"] == "CUSTOM" && referred(&route["AuthorizerId"]) == Some("ApiAuthorizer");
-                public == guarded
+                let to = if of_callbacks { "integrations/${CallbacksIntegration}" } else { "integrations/${ApiIntegration}" };
+                (of_api || of_callbacks) == guarded || integration(route) != to
             };
-            let wrong = routes.filter(|(_, route)| open(&route["Properties"])).map(|(id, _)| id.to_owned());
-            let public: Vec<String> =
-                public_paths().into_iter().filter(|path| path != "/health" && path != "/openapi.json").collect();
-            wrong.chain(public).collect()
+            let wrong = routes.clone().filter(|(_, route)| open(&route["Properties"])).map(|(id, _)| id.to_owned());
+            let paths = public_paths().into_iter().map(|path| format!("GET {path}"));
+            let hidden = paths.filter(|key| !PUBLIC.contains(&key.as_str()));
+            let all: Vec<_> = routes.clone().map(|(_, route)| &route["Properties"]["RouteKey"]).collect();
+            let lacking = CALLBACKS.iter().filter(|key| !all.iter().any(|found| *found == **key));
+            wrong.chain(hidden).chain(lacking.map(|key| (*key).to_owned())).collect()
         },
         broken_by: &[
             |t| t.plant("/ApiRoute/Properties/AuthorizationType", json!("NONE")),
             |t| t.plant("/ApiHealthRoute/Properties/RouteKey", json!("GET /v1/users")),
+            |t| t.plant("/UnsubscribeRoute", Value::Null),
+            |t| t.plant("/CallbacksRoute/Properties/RouteKey", json!("POST /{proxy+}")),
+            |t| t.plant("/CallbacksRoute/Properties/Target", json!({ "Fn::Sub": "integrations/${ApiIntegration}" })),
         ],
     },
     Rule {
@@ -167,6 +181,13 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
 ];
+
+/// What anybody may ask the API.
+const PUBLIC: [&str; 2] = ["GET /health", "GET /openapi.json"];
+
+/// What providers and recipients call; each request carries a proof of its own.
+const CALLBACKS: [&str; 4] =
+    ["POST /callbacks/{proxy+}", "GET /callbacks/meta", "GET /unsubscribe/{token}", "POST /unsubscribe/{token}"];
 
 /// The functions that are kept warm.
 const WARMED: [&str; 4] = ["Api", "Authorizer", "Email", "WorkflowKickoff"];

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Rule, Template};
-use crate::template::document::referred;
+use crate::template::{code::Needs, document::referred};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -45,17 +45,19 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         says: "what can't be handled is moved to the consumer's dead-letter queue, and not before attempts are used up",
-        problems: |template, _| {
+        problems: |template, code| {
             blame(template, |p| {
                 let redrive = &p.queue["RedrivePolicy"];
+                let most = code.consumers.get(p.consumer).map_or(500, most_receives);
                 let named = json!({ "Fn::Sub": format!("${{AWS::StackName}}-{}-dlq", p.consumer) });
                 let target = referred(&redrive["deadLetterTargetArn"]).map(|id| template.resource(id));
-                target.is_none_or(|dead| dead["Properties"]["QueueName"] != named) || redrive["maxReceiveCount"] != 500
+                target.is_none_or(|dead| dead["Properties"]["QueueName"] != named) || redrive["maxReceiveCount"] != most
             })
         },
         broken_by: &[
             |t| t.plant("/EmailQueue/Properties/RedrivePolicy", Value::Null),
             |t| t.plant("/EmailQueue/Properties/RedrivePolicy/maxReceiveCount", json!(5)),
+            |t| t.plant("/WebhookQueue/Properties/RedrivePolicy/maxReceiveCount", json!(18)),
             |t| {
                 let other = json!({ "Fn::GetAtt": ["EmailDeadLetters", "Arn"] });
                 t.plant("/WorkflowKickoffQueue/Properties/RedrivePolicy/deadLetterTargetArn", other);
@@ -77,6 +79,7 @@ pub(super) const RULES: &[Rule] = &[
             |t| t.plant("/EmailQueue/Properties/MessageRetentionPeriod", json!(345_600)),
             |t| t.plant("/WorkflowKickoffQueue/Properties/MessageRetentionPeriod", Value::Null),
             |t| t.plant("/EmailQueue/Properties/RedrivePolicy/maxReceiveCount", json!(600)),
+            |t| t.plant("/WebhookQueue/Properties/RedrivePolicy/maxReceiveCount", json!(500)),
         ],
     },
     Rule {
@@ -131,6 +134,12 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
 ];
+
+/// How often a message may be received: 500 times, or as often as its longest wait fits into the twelve days that it is kept.
+/// More than all of its attempts in any case.
+fn most_receives(needs: &Needs) -> u64 {
+    (12 * 86_400 / needs.wait.as_secs().max(1)).min(500).max(u64::from(needs.attempts) + 1)
+}
 
 /// A queue, the function that works it, and the mapping between them.
 struct Polled<'a> {

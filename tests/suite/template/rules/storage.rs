@@ -9,7 +9,7 @@ use crate::template::document::Resource;
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
-        says: "the tables have the keys, the index, the stream and the TTL attributes that the code knows",
+        says: "the tables have the keys, the indexes, the stream and the TTL attributes that the code knows",
         problems: |template, _| {
             let keys = |hash, range| json!([{ "AttributeName": hash, "KeyType": "HASH" }, { "AttributeName": range, "KeyType": "RANGE" }]);
             let ttl = |attribute| json!({ "AttributeName": attribute, "Enabled": true });
@@ -18,16 +18,26 @@ pub(super) const RULES: &[Rule] = &[
                 "KeySchema": keys(records::PENDING, records::COMMITTED_AT),
                 "Projection": { "ProjectionType": "KEYS_ONLY" },
             }]);
-            let types = [(records::PK, "S"), (records::SK, "S"), (records::PENDING, "S"), (records::COMMITTED_AT, "N")];
-            let types: Value =
-                types.map(|(name, kind)| json!({ "AttributeName": name, "AttributeType": kind })).to_vec().into();
+            let doubts = json!([{
+                "IndexName": inbox::DOUBTS_INDEX,
+                "KeySchema": keys(inbox::DOUBT, inbox::DOUBT_SINCE),
+                "Projection": { "ProjectionType": "KEYS_ONLY" },
+            }]);
+            let types = |types: &[(&str, &str)]| -> Value {
+                types.iter().map(|(name, kind)| json!({ "AttributeName": name, "AttributeType": kind })).collect()
+            };
+            let of_records =
+                types(&[(records::PK, "S"), (records::SK, "S"), (records::PENDING, "S"), (records::COMMITTED_AT, "N")]);
+            let of_inbox = types(&[(inbox::ID, "S"), (inbox::DOUBT, "S"), (inbox::DOUBT_SINCE, "N")]);
             let expected = [
                 ("Records", "KeySchema", keys(records::PK, records::SK)),
-                ("Records", "AttributeDefinitions", types),
+                ("Records", "AttributeDefinitions", of_records),
                 ("Records", "GlobalSecondaryIndexes", index),
                 ("Records", "TimeToLiveSpecification", ttl(records::EXPIRES)),
                 ("Records", "StreamSpecification", json!({ "StreamViewType": "NEW_AND_OLD_IMAGES" })),
                 ("Inbox", "KeySchema", json!([{ "AttributeName": inbox::ID, "KeyType": "HASH" }])),
+                ("Inbox", "AttributeDefinitions", of_inbox),
+                ("Inbox", "GlobalSecondaryIndexes", doubts),
                 ("Inbox", "TimeToLiveSpecification", ttl(inbox::EXPIRATION)),
             ];
             let other = |(table, property, value): &(&str, &str, Value)| {
@@ -46,6 +56,8 @@ pub(super) const RULES: &[Rule] = &[
             |t| t.plant("/Records/Properties/StreamSpecification/StreamViewType", json!("NEW_IMAGE")),
             |t| t.plant("/Records/Properties/GlobalSecondaryIndexes/0/KeySchema/1/AttributeName", json!("at")),
             |t| t.plant("/Records/Properties/AttributeDefinitions/3/AttributeType", json!("S")),
+            |t| t.plant("/Inbox/Properties/GlobalSecondaryIndexes", Value::Null),
+            |t| t.plant("/Inbox/Properties/GlobalSecondaryIndexes/0/Projection/ProjectionType", json!("ALL")),
         ],
     },
     Rule {

@@ -79,7 +79,7 @@ pub(super) const RULES: &[Rule] = &[
                         && alarm["ComparisonOperator"] == "GreaterThanThreshold"
                         && period > needs.wait.as_secs_f64()
                         && periods >= 2.0
-                        && period * periods <= 4.0 * 3600.0
+                        && period * periods <= (4.0 * 3600.0_f64).max(3.0 * needs.wait.as_secs_f64())
                 })
             };
             code.consumers.iter().filter(|entry| !told(entry)).map(|(consumer, _)| (*consumer).to_owned()).collect()
