@@ -4,7 +4,10 @@ use sendoff_events::{AppAssigned, Envelope, Origin};
 use sendoff_host::{SystemClock, SystemRng};
 use serde_json::{Value, json};
 
-use crate::{endpoint::Endpoint, given::function};
+use crate::{
+    endpoint::{Call, Endpoint},
+    given::function,
+};
 
 pub(crate) fn envelope() -> String {
     let id = |text: &str| text.parse().unwrap();
@@ -18,6 +21,12 @@ pub(crate) fn envelope() -> String {
     };
     let envelope = Envelope::new(event, origin, None, &SystemClock, &SystemRng::new());
     String::from_utf8(envelope.encode().unwrap().body.to_vec()).unwrap()
+}
+
+/// The secret of links is read at the start; the mail server's, when the first mail is sent.
+fn links(call: &Call) -> Option<(u16, Value)> {
+    let asked = call.name == "GetSecretValue" && call.body.to_string().contains("links");
+    asked.then(|| (200, json!({ "Name": "links", "SecretString": "0123456789abcdef" })))
 }
 
 pub(crate) fn record(id: &str, body: &Value) -> Value {
@@ -35,7 +44,7 @@ pub(crate) fn record(id: &str, body: &Value) -> Value {
 #[tokio::test]
 async fn each_message_of_a_batch_has_its_own_outcome() {
     // Nothing answers for the inbox: what can be read has to wait.
-    let endpoint = Endpoint::start(|_| None).await;
+    let endpoint = Endpoint::start(links).await;
     let mut email = function("email", &endpoint).await;
     let poison = record("poison", &"Hello!".into());
     let unreadable = record("unreadable", &7.into());
@@ -62,10 +71,10 @@ async fn each_message_of_a_batch_has_its_own_outcome() {
 
 #[tokio::test]
 async fn a_record_that_could_not_be_reported_fails_the_batch_before_anything_is_done() {
-    let endpoint = Endpoint::start(|_| None).await;
+    let endpoint = Endpoint::start(links).await;
     let mut email = function("email", &endpoint).await;
     let answer =
         email.invoke(&json!({ "Records": [record("poison", &"Hello!".into()), record("", &"x".into())] })).await;
     assert!(answer.unwrap_err().to_string().contains("messageId"));
-    assert_eq!(endpoint.names(), [] as [&str; 0]);
+    assert_eq!(endpoint.names(), ["GetSecretValue"]);
 }

@@ -17,7 +17,7 @@ pub(crate) async fn bare(name: &str, endpoint: &Endpoint) -> LambdaFunction {
 
 /// A function with the settings that the template gives.
 pub(crate) async fn function(name: &str, endpoint: &Endpoint) -> LambdaFunction {
-    function_with(name, endpoint, Vec::new()).await
+    function_with(name, endpoint, []).await
 }
 
 /// The same with these settings in place of those, or beside them.

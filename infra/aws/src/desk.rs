@@ -7,7 +7,7 @@ use sendoff_consumers::{
     handlers::Desk,
     links::{Links, LinksError},
     routing::{Routing, RoutingError},
-    templates::{TemplateError, Templates},
+    templates::{TemplateError, TemplateProblems, Templates},
 };
 use sendoff_producers::Lookup;
 
@@ -19,6 +19,9 @@ pub(crate) enum DeskError {
     /// A standard template has a mistake.
     #[error(transparent)]
     Templates(#[from] TemplateError),
+    /// The list of Twilio's contents has a mistake.
+    #[error(transparent)]
+    Contents(#[from] TemplateProblems),
     /// The rules of who is told of what have a mistake.
     #[error(transparent)]
     Routing(#[from] RoutingError),
@@ -36,7 +39,10 @@ pub(crate) enum DeskError {
 ///
 /// [`DeskError`].
 pub(crate) async fn desk(store: &Store, settings: &Settings, records: Arc<dyn Lookup>) -> Result<Desk, DeskError> {
-    let templates = Templates::standard()?;
+    let mut templates = Templates::standard()?;
+    if let Some(list) = &settings.twilio_content_sids {
+        templates = templates.with_content_sids(list)?;
+    }
     let routing = match &settings.routing {
         Some(routing) => routing.clone(),
         None => Routing::standard(&templates)?,

@@ -10,8 +10,8 @@ use sendoff_consumers::{
     Consumer, Doubt, Filter, Handler as _, IdempotencyKey, InboxRecord, NoMeter, Router, RouterPorts, SendOutcome,
     channels::Provider,
     handlers::{
-        ByEmail, ByPush, BySms, ByWhatsapp, CallWebhooks, Desk, Way as _, WorkflowKickoff, with_email, with_push, with_sms,
-        with_webhook, with_whatsapp,
+        ByEmail, ByPush, BySms, ByWhatsapp, CallWebhooks, Desk, Way as _, WorkflowKickoff, with_email, with_push,
+        with_sms, with_webhook, with_whatsapp,
     },
     routing::Routing,
     templates::Templates,

@@ -140,3 +140,11 @@ pub(super) fn routing() -> Rule<Routing> {
         Routing::parse(text, &templates).map_err(|error| error.to_string())
     })
 }
+
+/// Which contents of Twilio our templates are.
+pub(super) fn content_sids() -> Rule<String> {
+    explained("`template/language=HX…`, several with commas between them", |text| {
+        let templates = Templates::standard().map_err(|error| error.to_string())?;
+        templates.with_content_sids(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+    })
+}

@@ -25,8 +25,8 @@ use sendoff_producers::model::Channel;
 use super::{
     Consumers,
     rules::{
-        account_sid, allowed, arn, cache_url, channels, consumers, digits, log_level, namespace, queue_url_base,
-        routing, service_account, sms_sender, smtp_url, whatsapp_sender,
+        account_sid, allowed, arn, cache_url, channels, consumers, content_sids, digits, log_level, namespace,
+        queue_url_base, routing, service_account, sms_sender, smtp_url, whatsapp_sender,
     },
 };
 use crate::LogLevel;
@@ -197,6 +197,12 @@ settings! {
     twilio_whatsapp_from: Option<TwilioSender> {
         key: "TWILIO_WHATSAPP_FROM", env: Some("TWILIO_WHATSAPP_FROM"), default: Some(""), secret: false,
         rule: optional(whatsapp_sender())
+    }
+    /// The ids by which the Twilio account knows the templates for WhatsApp: `app-assigned/en=HX…, app-assigned/de=HX…`. Without
+    /// one Twilio sends a text, which arrives only within 24 hours of the recipient's last message.
+    twilio_content_sids: Option<String> {
+        key: "TWILIO_CONTENT_SIDS", env: Some("TWILIO_CONTENT_SIDS"), default: Some(""), secret: false,
+        rule: optional(content_sids())
     }
     /// Where Twilio is.
     twilio_base_url: String {

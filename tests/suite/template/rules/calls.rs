@@ -122,7 +122,12 @@ const CALLS: &[(&str, &[&[Calls]])] = &[
     ),
     (
         "Sms",
-        &[CONSUMES, CACHE, SENDS, &[("SmsQueue", QUEUE), ("SmsDeadLetters", SEND), ("TwilioAuthTokenArn", SECRET), KEY]],
+        &[
+            CONSUMES,
+            CACHE,
+            SENDS,
+            &[("SmsQueue", QUEUE), ("SmsDeadLetters", SEND), ("TwilioAuthTokenArn", SECRET), KEY],
+        ],
     ),
     (
         "Whatsapp",

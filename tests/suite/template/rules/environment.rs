@@ -60,7 +60,7 @@ const NEEDED: &[(&str, &[&[&str]])] = &[
             TELLS,
             TWILIO,
             &["META_ACCESS_TOKEN_ARN", "META_PHONE_NUMBER_ID", "SENDOFF_WHATSAPP_PROVIDERS", "SENDOFF_WHATSAPP_RATE"],
-            &["TWILIO_WHATSAPP_FROM"],
+            &["TWILIO_CONTENT_SIDS", "TWILIO_WHATSAPP_FROM"],
         ],
     ),
     ("PushFunction", &[EVERY, CONSUMER, TELLS, &["FCM_SERVICE_ACCOUNT_ARN", "SENDOFF_PUSH_RATE"]]),
@@ -162,7 +162,12 @@ pub(super) const RULES: &[Rule] = &[
             |t| t.plant("/RelayFunction/Properties/Environment/Variables/SENDOFF_TABLE", json!({ "Ref": "Inbox" })),
             |t| t.plant("/EmailFunction/Properties/Environment/Variables/SENDOFF_METRICS_NAMESPACE", json!("Sendoff")),
             |t| t.plant("/SmsFunction/Properties/Environment/Variables/SENDOFF_CHANNELS", json!("email,sms")),
-            |t| t.plant("/CallbacksFunction/Properties/Environment/Variables/SENDOFF_PUBLIC_URL", json!("https://x.example")),
+            |t| {
+                t.plant(
+                    "/CallbacksFunction/Properties/Environment/Variables/SENDOFF_PUBLIC_URL",
+                    json!("https://x.example"),
+                )
+            },
         ],
     },
 ];

@@ -58,7 +58,11 @@ pub(super) const RULES: &[Rule] = &[
                 let timeout = template.number(&template.resource(id)["Properties"]["Timeout"]);
                 timeout.is_none_or(|seconds| seconds > *most)
             };
-            [("ApiFunction", 29.0), ("CallbacksFunction", 15.0)].iter().filter(|f| late(f)).map(|f| f.0.to_owned()).collect()
+            [("ApiFunction", 29.0), ("CallbacksFunction", 15.0)]
+                .iter()
+                .filter(|f| late(f))
+                .map(|f| f.0.to_owned())
+                .collect()
         },
         broken_by: &[
             |t| t.plant("/ApiFunction/Properties/Timeout", json!(30)),
@@ -97,7 +101,11 @@ pub(super) const RULES: &[Rule] = &[
                 let (of_api, of_callbacks) = (PUBLIC.contains(&key), CALLBACKS.contains(&key));
                 let guarded =
                     route["AuthorizationType"] == "CUSTOM" && referred(&route["AuthorizerId"]) == Some("ApiAuthorizer");
-                let to = if of_callbacks { "integrations/${CallbacksIntegration}" } else { "integrations/${ApiIntegration}" };
+                let to = if of_callbacks {
+                    "integrations/${CallbacksIntegration}"
+                } else {
+                    "integrations/${ApiIntegration}"
+                };
                 (of_api || of_callbacks) == guarded || integration(route) != to
             };
             let wrong = routes.clone().filter(|(_, route)| open(&route["Properties"])).map(|(id, _)| id.to_owned());
