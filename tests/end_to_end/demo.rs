@@ -120,10 +120,10 @@ fn the_table_tells_the_same_in_words() {
         "holidays  admin  user unassigned     bjorn",
         "dead-lettered: bad-template",
         "email     bad-template  1",
-        "ada-phone  Expenses: ",
+        "ada-phone  Expenses is ready for you: admin has given you this app.",
         "+447700900101  template app_assigned (en): Ada | admin | Expenses",
         "/webhooks/ledger  submission.updated.v1",
-        "16 requests, 9 events, 40 outcomes: 39 done, 1 dead-lettered, 0 in doubt; 4 mails and 7 other messages received; lost \
+        "16 requests, 9 events, 40 outcomes: 39 done, 1 dead-lettered, 0 in doubt; 4 mails and 8 other messages received; lost \
          0",
     ] {
         assert!(table.contains(told), "{told}\nnot in\n{table}");
