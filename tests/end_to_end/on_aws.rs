@@ -63,11 +63,13 @@ fn poisoned_submissions_end_in_the_dead_letter_queue_of_the_consumer_and_the_tab
     let table = ended.with(0);
     for told in [
         "bjorn@example.org  Neuer Eintrag in Holidays von Björn",
+        "+447700900101  template app_assigned (en): Ada | admin | Expenses",
         "approve-holiday v1  succeeded  check-balance > ask-manager > book",
         "holidays  admin  user unassigned     bjorn",
         "dead-lettered: bad-template",
         "email     bad-template  1",
-        "12 requests, 7 events, 8 outcomes: 7 done, 1 dead-lettered, 0 in doubt; 5 mails received; lost 0",
+        "16 requests, 9 events, 40 outcomes: 39 done, 1 dead-lettered, 0 in doubt; 4 mails and 7 other messages received; lost \
+         0",
     ] {
         assert!(table.contains(told), "{told}\nnot in\n{table}");
     }

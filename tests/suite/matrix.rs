@@ -7,5 +7,6 @@ async fn no_fault_makes_a_message_go_twice_under_hold_or_vanish_under_any_policy
     let cells = run().await;
     let wrong: Vec<String> = cells.iter().filter_map(|cell| cell.check().err()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    println!("{}", table(&cells));
+    let shown = table(&cells);
+    assert!(cells.iter().all(|cell| shown.contains(&cell.fault)), "a fault is missing from the table: {shown}");
 }

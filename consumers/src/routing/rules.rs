@@ -10,7 +10,6 @@ use super::check;
 use crate::templates::Templates;
 
 /// The rules that come with Sendoff.
-const STANDARD: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/routing/default.json"));
 
 /// How long a later channel waits for bad news of an earlier one, where the rules don't say.
 pub(super) const GRACE: Duration = Duration::from_secs(60);
@@ -100,13 +99,16 @@ pub(super) struct RawAddress {
 }
 
 impl Routing {
-    /// The rules that come with Sendoff (`consumers/routing/default.json`).
+    /// The text of the rules that come with Sendoff (`consumers/routing/default.json`), to begin own ones with.
+    pub const STANDARD: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/routing/default.json"));
+
+    /// The rules that come with Sendoff.
     ///
     /// # Errors
     ///
     /// [`RoutingError`] when the templates lack one that they name; with those that come with Sendoff it never happens.
     pub fn standard(templates: &Templates) -> Result<Self, RoutingError> {
-        Self::parse(STANDARD, templates)
+        Self::parse(Self::STANDARD, templates)
     }
 
     /// The rules in a JSON text, which may name these templates.

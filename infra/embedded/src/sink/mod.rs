@@ -16,7 +16,7 @@ mod smtp;
 #[cfg(test)]
 mod tests;
 
-pub use http::{HttpSink, SinkAccounts, WEBHOOK_SECRET};
+pub use http::{HttpSink, SINK_SENDER, SinkAccounts, WEBHOOK_SECRET};
 pub use mailbox::{Mailbox, ReceivedMail};
 pub use messages::{Messages, NoSuchChannel, ReceivedMessage, SinkChannel};
 pub use shelf::ShelfError;

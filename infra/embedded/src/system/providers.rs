@@ -21,12 +21,8 @@ use sendoff_host::config::rules::WhatsappCarrier;
 use super::SystemError;
 use crate::{
     config::{Config, WhatsappBy},
-    sink::SinkAccounts,
+    sink::{SINK_SENDER, SinkAccounts},
 };
-
-/// Who text messages and WhatsApp messages to the sink come from: a number of those that the British regulator keeps for
-/// drama (<https://www.ofcom.org.uk/phones-and-broadband/phone-numbers/numbers-for-drama>).
-const SINK_SENDER: &str = "+447700900000";
 
 /// What stands in front of every provider.
 pub(super) struct Guards {

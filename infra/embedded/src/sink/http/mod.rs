@@ -29,6 +29,10 @@ use super::{
 
 pub use webhook::WEBHOOK_SECRET;
 
+/// Who text messages and WhatsApp messages to the sink come from: a number of those that the British regulator keeps for
+/// drama (<https://www.ofcom.org.uk/phones-and-broadband/phone-numbers/numbers-for-drama>).
+pub const SINK_SENDER: &str = "+447700900000";
+
 /// The largest request that is taken, in bytes: more than any provider takes.
 const MAX_REQUEST: usize = 2 * 1024 * 1024;
 

@@ -9,11 +9,17 @@ use std::{
 use futures::future::try_join_all;
 use sendoff_aws::{CommittedEvent, Store};
 use sendoff_consumers::{Consumer, Failure, IdempotencyKey, Status, Workflows};
-use sendoff_embedded::program::{Exit, Stopped};
-use sendoff_events::{BoxFuture, EventId};
+use sendoff_embedded::{
+    program::{Exit, Stopped},
+    sink::SinkAccounts,
+};
+use sendoff_events::{BoxFuture, EventId, TenantId};
 
 use crate::cli::{
-    demo::fate::{Fate, Ledger, Pace, Standing, steps, subscribes, told},
+    demo::{
+        fate::{Fate, Ledger, Pace, Standing, steps, subscribes, told},
+        webhook,
+    },
     outcome::{State, reason},
 };
 
@@ -23,14 +29,15 @@ type Letters = BTreeMap<(&'static str, EventId), Option<Failure>>;
 /// The ledger of a deployment.
 pub(super) struct OnAws {
     store: Store,
+    sink: SinkAccounts,
     consumers: Vec<Arc<Consumer>>,
     /// The dead letters that were seen. They stay where they are, so none has to be looked for twice.
     seen: Mutex<Letters>,
 }
 
 impl OnAws {
-    pub(super) fn new(store: Store, consumers: Vec<Arc<Consumer>>) -> Self {
-        Self { store, consumers, seen: Mutex::default() }
+    pub(super) fn new(store: Store, sink: SinkAccounts, consumers: Vec<Arc<Consumer>>) -> Self {
+        Self { store, sink, consumers, seen: Mutex::default() }
     }
 
     async fn standing(&self, consumer: &Consumer, event: &CommittedEvent) -> Result<Standing, Stopped> {
@@ -93,6 +100,10 @@ impl Ledger for OnAws {
 
     fn consumers(&self) -> &[Arc<Consumer>] {
         &self.consumers
+    }
+
+    fn add_webhook<'a>(&'a self, tenant: &'a TenantId, app: &'a str) -> BoxFuture<'a, Result<bool, Stopped>> {
+        Box::pin(async move { webhook::add(&*self.store.records(), &self.sink, tenant, app).await.map(|()| true) })
     }
 
     fn pace(&self) -> Pace {

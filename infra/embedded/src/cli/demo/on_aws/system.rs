@@ -1,13 +1,15 @@
-//! The whole system in this process over a stack: the API with the fast path, the worker, and the mail server that takes the
-//! mail.
+//! The whole system in this process over a stack: the API with the fast path, the worker, and the servers that take the mail and
+//! all other messages.
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
+use secrecy::ExposeSecret as _;
 use sendoff_aws::{Aws, Resources, Store, settings::Settings, worker::Worker};
+use sendoff_consumers::routing::Routing;
 use sendoff_embedded::{
     config::Config,
     program::{Exit, Stopped},
-    sink::{Mailbox, SinkLimits, SmtpSink},
+    sink::{HttpSink, Mailbox, Messages, SINK_SENDER, SinkAccounts, SinkLimits, SmtpSink},
 };
 use sendoff_events::{Clock, Rng};
 use sendoff_host::{PartError, Phase, SystemClock, SystemRng};
@@ -16,16 +18,17 @@ use tokio::net::TcpListener;
 
 use super::ledger::OnAws;
 
-/// How long the API and the mail server may take to end.
+/// How long the API and the servers that take messages may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The system, running. It is stopped in the order of its parts.
 pub(super) struct System {
     address: SocketAddr,
     store: Store,
+    accounts: SinkAccounts,
     api: Phase,
     worker: Worker,
-    mail: Phase,
+    sinks: Phase,
 }
 
 impl System {
@@ -36,14 +39,19 @@ impl System {
         let sink = SmtpSink::bind(mailbox, SinkLimits::default(), clock.clone(), rng.clone());
         let sink = sink.await.map_err(Stopped::failed)?;
         let smtp_url = format!("smtp://{}", sink.address());
-        let mut mail = Phase::new(PATIENCE);
-        let stop = mail.stop_signal();
-        mail.run("the mail server", async move {
+        let mut sinks = Phase::new(PATIENCE);
+        let stop = sinks.stop_signal();
+        sinks.run("the mail server", async move {
             sink.run(stop).await;
             Ok(())
         });
+        let http = HttpSink::bind(Messages::of(&config.settings.data), clock.clone(), rng.clone());
+        let http = http.await.map_err(Stopped::failed)?;
+        let accounts = http.accounts().clone();
+        let stop = sinks.stop_signal();
+        sinks.run("the server for all other messages", async move { http.run(stop).await });
 
-        let settings = settings(&resources, &smtp_url, config)?;
+        let settings = settings(&resources, &smtp_url, &accounts, config)?;
         let worker = Worker::start(aws.clone(), &settings).await?;
 
         let store = Store::new(aws, resources, clock.clone(), rng.clone());
@@ -59,7 +67,7 @@ impl System {
         api.run("the API", async move {
             axum::serve(listener, router).with_graceful_shutdown(stop.requested()).await.map_err(|e| e.to_string())
         });
-        Ok(Self { address, store, api, worker, mail })
+        Ok(Self { address, store, accounts, api, worker, sinks })
     }
 
     /// Where the API listens.
@@ -69,7 +77,7 @@ impl System {
 
     /// Where it is looked up what became of events.
     pub(super) fn ledger(&self) -> OnAws {
-        OnAws::new(self.store.clone(), self.worker.consumers().to_vec())
+        OnAws::new(self.store.clone(), self.accounts.clone(), self.worker.consumers().to_vec())
     }
 
     /// Resolves when a part has failed.
@@ -77,7 +85,7 @@ impl System {
         tokio::select! {
             failure = self.api.failed() => failure,
             failure = self.worker.failed() => failure,
-            failure = self.mail.failed() => failure,
+            failure = self.sinks.failed() => failure,
         }
     }
 
@@ -85,13 +93,27 @@ impl System {
     pub(super) async fn shutdown(self) -> Result<(), PartError> {
         let api = self.api.stop().await;
         let worker = self.worker.shutdown().await;
-        let mail = self.mail.stop().await;
-        api.and(worker).and(mail)
+        let sinks = self.sinks.stop().await;
+        api.and(worker).and(sinks)
     }
 }
 
+/// The standard rules, but that no channel waits for news of an earlier one: nobody tells any here.
+fn rules_without_grace() -> Result<String, Stopped> {
+    let mut rules: serde_json::Value = serde_json::from_str(Routing::STANDARD).map_err(Stopped::failed)?;
+    rules["grace"] = "0s".into();
+    Ok(rules.to_string())
+}
+
 /// The worker's settings, as its environment would give them in a container.
-fn settings(resources: &Resources, smtp_url: &str, config: &Config) -> Result<Settings, Stopped> {
+fn settings(
+    resources: &Resources,
+    smtp_url: &str,
+    accounts: &SinkAccounts,
+    config: &Config,
+) -> Result<Settings, Stopped> {
+    let host = accounts.base_url.trim_start_matches("http://");
+    let rules = rules_without_grace()?;
     let given = [
         ("SENDOFF_TABLE", resources.table.as_str()),
         ("SENDOFF_INBOX_TABLE", &resources.inbox_table),
@@ -104,6 +126,17 @@ fn settings(resources: &Resources, smtp_url: &str, config: &Config) -> Result<Se
         ("SENDOFF_SCHEDULE_ROLE_ARN", &resources.schedule_role_arn),
         ("SMTP_URL", smtp_url),
         ("SENDOFF_LISTEN", "127.0.0.1:0"),
+        ("SENDOFF_ROUTING", &rules),
+        ("SENDOFF_WEBHOOK_ALLOW", host),
+        ("TWILIO_BASE_URL", &accounts.base_url),
+        ("TWILIO_ACCOUNT_SID", &accounts.twilio_account),
+        ("TWILIO_AUTH_TOKEN", accounts.twilio_token.expose_secret()),
+        ("TWILIO_SMS_FROM", SINK_SENDER),
+        ("META_BASE_URL", &accounts.base_url),
+        ("META_PHONE_NUMBER_ID", &accounts.meta_phone_number_id),
+        ("META_ACCESS_TOKEN", accounts.meta_token.expose_secret()),
+        ("FCM_BASE_URL", &accounts.base_url),
+        ("FCM_SERVICE_ACCOUNT", accounts.fcm_service_account.expose_secret()),
     ];
     let given: BTreeMap<String, String> =
         given.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
