@@ -9,8 +9,6 @@ use serde::Deserialize;
 use super::check;
 use crate::templates::Templates;
 
-/// The rules that come with Sendoff.
-
 /// How long a later channel waits for bad news of an earlier one, where the rules don't say.
 pub(super) const GRACE: Duration = Duration::from_secs(60);
 

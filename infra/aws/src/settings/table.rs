@@ -135,7 +135,7 @@ settings! {
         key: "SENDOFF_EMAIL_RATE", env: Some("SENDOFF_EMAIL_RATE"), default: Some(""), secret: false,
         rule: optional(rate())
     }
-    /// Who is told of what on which channels, as JSON, where it isn't as the standard rules say (`docs/CHANNELS.md`). A
+    /// Who is told of what on which channels, as JSON, where it isn't as the standard rules say (`docs/DELIVERY.md`). A
     /// function's environment holds 4 KB in all.
     routing: Option<Routing> {
         key: "SENDOFF_ROUTING", env: Some("SENDOFF_ROUTING"), default: Some(""), secret: false,
