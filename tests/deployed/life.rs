@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     caller::Caller,
-    stack::{Stack, eventually},
+    stack::{PUBLIC_URL, Stack, eventually},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -20,6 +20,7 @@ async fn the_deployed_template_takes_calls_and_sends_mail() {
     let caller = Caller::of(&stack);
     given_people_and_apps(&caller).await;
     a_call_ends_as_a_mail(&stack, &caller).await;
+    a_call_ends_as_a_text_message_for_whom_that_comes_first(&stack, &caller).await;
     a_submission_ends_as_a_run_and_in_the_timeline(&stack, &caller).await;
     what_was_committed_is_published_although_its_committer_died(&stack).await;
     a_poisoned_message_is_a_dead_letter_and_its_neighbour_is_mailed(&stack).await;
@@ -31,6 +32,9 @@ async fn strangers_are_kept_out(stack: &Stack) {
         let (status, ..) = stranger.call(Method::GET, "/v1/apps/crm", None).await;
         assert!(matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN), "{token}: {status}");
     }
+    // Callbacks have no authorizer before them: the function itself asks for a proof.
+    let (status, _, answer) = Caller::of(stack).with_token("").call(Method::POST, "/callbacks/twilio", None).await;
+    assert_eq!(status, StatusCode::FORBIDDEN, "{answer}");
 }
 
 async fn given_people_and_apps(caller: &Caller) {
@@ -38,6 +42,8 @@ async fn given_people_and_apps(caller: &Caller) {
         let body = json!({ "name": user, "email": format!("{user}@example.org"), "locale": "en" });
         caller.change(Method::PUT, &format!("/v1/users/{user}"), Some(body)).await;
     }
+    let erin = json!({ "name": "erin", "email": "erin@example.org", "phone": "+4917612345678" });
+    caller.change(Method::PUT, "/v1/users/erin", Some(erin)).await;
     let workflow = json!({ "name": "approve", "version": 1, "steps": ["check", "ask", "book"] });
     let app = json!({ "name": "CRM", "owners": ["ada"], "workflow": workflow });
     caller.change(Method::PUT, "/v1/apps/crm", Some(app)).await;
@@ -73,6 +79,17 @@ async fn a_call_ends_as_a_mail(stack: &Stack, caller: &Caller) {
     );
     assert!(mail.contains("CRM") && mail.contains(&format!("X-Idempotency-Key: email/{event}/bjorn")), "{mail}");
     assert_eq!(outcome(stack, "email", event.parse().unwrap()).await.0, Status::Done);
+}
+
+async fn a_call_ends_as_a_text_message_for_whom_that_comes_first(stack: &Stack, caller: &Caller) {
+    let (event, _) = caller.change(Method::PUT, "/v1/apps/crm/assignments/erin", None).await;
+    let message =
+        eventually("a text message to erin", async || stack.twilio.peer().messages().into_iter().next()).await;
+    assert!(message.to == "+4917612345678" && message.body.contains("CRM"), "{message:?}");
+    let callback = format!("{PUBLIC_URL}/callbacks/twilio?delivery=sms%2F{event}%2Ferin");
+    assert_eq!(message.status_callback, Some(callback));
+    let (status, provider_id) = outcome(stack, "sms", event.parse().unwrap()).await;
+    assert_eq!((status, provider_id), (Status::Done, Some(message.sid)));
 }
 
 async fn a_submission_ends_as_a_run_and_in_the_timeline(stack: &Stack, caller: &Caller) {

@@ -15,8 +15,8 @@ const TEMPLATE: &str = include_str!("../../infra/aws/template.yaml");
 const RUNS: &[u8] = include_bytes!("../../infra/aws/asl/run.asl.json");
 
 /// Puts the archives and the state machine into `bucket`, and gives the template that points there. Every function gets the
-/// emulator's address: it doesn't tell it by itself.
-pub(crate) async fn package(aws: &Aws, bucket: &str, endpoint: &str) -> String {
+/// emulator's address, which that doesn't tell by itself, and that of the stub which stands in for Twilio.
+pub(crate) async fn package(aws: &Aws, bucket: &str, endpoint: &str, twilio: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let put = async |key: String, bytes: ByteStream| {
         aws.s3().put_object().bucket(bucket).key(key).body(bytes).send().await.expect("uploaded");
@@ -38,7 +38,8 @@ pub(crate) async fn package(aws: &Aws, bucket: &str, endpoint: &str) -> String {
             }
             "      DefinitionUri: asl/run.asl.json" => format!("      DefinitionUri: s3://{bucket}/run.asl.json"),
             "    Handler: bootstrap" => {
-                format!("    Handler: bootstrap\n    Environment: {{Variables: {{AWS_ENDPOINT_URL: '{endpoint}'}}}}")
+                let variables = format!("{{AWS_ENDPOINT_URL: '{endpoint}', TWILIO_BASE_URL: '{twilio}'}}");
+                format!("    Handler: bootstrap\n    Environment: {{Variables: {variables}}}")
             }
             line => line.to_owned(),
         };

@@ -1,17 +1,19 @@
 //! A stack from the template, and what it gives.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use aws_sdk_cloudformation::types::{Capability, Parameter, StackStatus};
 use sendoff_aws::{Aws, Resources, Store};
 use sendoff_host::{SystemClock, SystemRng};
-use sendoff_tests::servers::{Emulator, MailServer};
+use sendoff_tests::servers::{Emulator, MailServer, Served, TwilioStub};
 use serde_json::json;
 
 use crate::package::package;
 
 /// The key that the callers' tokens are signed with.
 pub(crate) const SECRET: &str = "thirty-two bytes for the tests, at least";
+/// Where links and callbacks lead.
+pub(crate) const PUBLIC_URL: &str = "https://notify.example.org";
 /// By when what must happen has happened.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -19,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Stack {
     pub(crate) emulator: &'static Emulator,
     pub(crate) mail: MailServer,
+    pub(crate) twilio: Served<TwilioStub>,
     pub(crate) aws: Aws,
     outputs: BTreeMap<String, String>,
 }
@@ -27,6 +30,7 @@ impl Stack {
     /// Deploys everything.
     pub(crate) async fn deploy() -> Self {
         let (emulator, mail) = (Emulator::shared(), MailServer::start());
+        let twilio = TwilioStub::start(Arc::new(SystemClock)).await;
         let aws = Aws::from_environment(emulator.environment()).unwrap();
         let secret = async |name: &str, text: String| {
             let made = aws.secrets().create_secret().name(name).secret_string(text).send().await;
@@ -36,8 +40,9 @@ impl Stack {
         let key =
             json!({ "id": "tests", "algorithm": "HS256", "issuer": "tests", "audience": "sendoff", "secret": SECRET });
         let keys = secret("keys", json!({ "keys": [key] }).to_string()).await;
+        let token = secret("twilio", TwilioStub::TOKEN.to_owned()).await;
         aws.s3().create_bucket().bucket("artifacts").send().await.expect("a bucket");
-        let template = package(&aws, "artifacts", &emulator.endpoint()).await;
+        let template = package(&aws, "artifacts", &emulator.endpoint(), &twilio.url()).await;
         let upload = aws.s3().put_object().bucket("artifacts").key("template.yaml");
         upload.body(template.into_bytes().into()).send().await.expect("uploaded");
 
@@ -54,6 +59,11 @@ impl Stack {
             .parameters(parameter("AuthKeysArn", &keys))
             .parameters(parameter("SmtpUrlArn", &smtp))
             .parameters(parameter("MailFrom", "Apps <apps@example.org>"))
+            .parameters(parameter("TwilioAccountSid", TwilioStub::ACCOUNT))
+            .parameters(parameter("TwilioAuthTokenArn", &token))
+            .parameters(parameter("TwilioSmsFrom", TwilioStub::NUMBER))
+            // That of the emulator is plain http.
+            .parameters(parameter("PublicUrl", PUBLIC_URL))
             .parameters(parameter("Architecture", "x86_64"))
             .send()
             .await
@@ -72,7 +82,7 @@ impl Stack {
         })
         .await;
         let outputs = outputs.into_iter().filter_map(|output| Some((output.output_key?, output.output_value?)));
-        Self { emulator, mail, outputs: outputs.collect(), aws }
+        Self { emulator, mail, twilio, outputs: outputs.collect(), aws }
     }
 
     /// An output of the stack.
@@ -95,7 +105,7 @@ impl Stack {
             schedule_role_arn: text("ScheduleRoleArn"),
             topic_limit: Resources::TOPIC_LIMIT,
         };
-        Store::new(self.aws.clone(), resources, std::sync::Arc::new(SystemClock), std::sync::Arc::new(SystemRng::new()))
+        Store::new(self.aws.clone(), resources, Arc::new(SystemClock), Arc::new(SystemRng::new()))
     }
 }
 

@@ -103,7 +103,7 @@ const CALLS: &[(&str, &[&[Calls]])] = &[
             ("Inbox", &["dynamodb:GetItem", "dynamodb:PutItem"]),
             // Suppressions come and go, and preferences change.
             ("Records", &["dynamodb:GetItem", "dynamodb:PutItem"]),
-            ("LinkSecret", SECRET),
+            ("LinkSecret.Id", SECRET),
             ("TwilioAuthTokenArn", SECRET),
             ("MetaAppSecretArn", SECRET),
             ("MetaVerifyTokenArn", SECRET),
@@ -117,7 +117,7 @@ const CALLS: &[(&str, &[&[Calls]])] = &[
             CACHE,
             SENDS,
             &[("EmailQueue", QUEUE), ("EmailDeadLetters", SEND)],
-            &[("SmtpUrlArn", SECRET), ("SmtpFallbackUrlArn", SECRET), ("LinkSecret", SECRET), KEY],
+            &[("SmtpUrlArn", SECRET), ("SmtpFallbackUrlArn", SECRET), ("LinkSecret.Id", SECRET), KEY],
         ],
     ),
     (

@@ -143,7 +143,7 @@ pub(super) const RULES: &[Rule] = &[
                     json!({ "Fn::Sub": "https://sqs.${AWS::Region}.${AWS::URLSuffix}/${AWS::AccountId}/${AWS::StackName}-" }),
                 ),
                 ("SENDOFF_METRICS_NAMESPACE", json!({ "Fn::Sub": "Sendoff/${AWS::StackName}" })),
-                ("SENDOFF_LINK_SECRET_ARN", json!({ "Ref": "LinkSecret" })),
+                ("SENDOFF_LINK_SECRET_ARN", json!({ "Fn::GetAtt": ["LinkSecret", "Id"] })),
                 ("SENDOFF_CHANNELS", channels()),
                 (
                     "SENDOFF_PUBLIC_URL",
