@@ -68,7 +68,7 @@ fn poisoned_submissions_end_in_the_dead_letter_queue_of_the_consumer_and_the_tab
         "holidays  admin  user unassigned     bjorn",
         "dead-lettered: bad-template",
         "email     bad-template  1",
-        "16 requests, 9 events, 40 outcomes: 39 done, 1 dead-lettered, 0 in doubt; 4 mails and 7 other messages received; lost \
+        "16 requests, 9 events, 40 outcomes: 39 done, 1 dead-lettered, 0 in doubt; 4 mails and 8 other messages received; lost \
          0",
     ] {
         assert!(table.contains(told), "{told}\nnot in\n{table}");

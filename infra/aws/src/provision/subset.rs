@@ -21,10 +21,13 @@ const KINDS: [&str; 9] = [
     "AWS::SQS::QueuePolicy",
     "AWS::Scheduler::ScheduleGroup",
 ];
+/// The conditions of channels. Who runs the code elsewhere turns them on there, and finds what each of them works with.
+const CHANNELS: [&str; 3] = ["WithSms", "WithWhatsapp", "WithPush"];
 const STATE_MACHINE: &str = "AWS::Serverless::StateMachine";
 
 /// The template's resources that hold data, as they stand in it, with the parameters, conditions, mappings and outputs that
-/// they need. Two things differ: the state machine's definition stands in the text, and nothing outlives its stack.
+/// they need. Three things differ: every channel is on, the state machine's definition stands in the text, and nothing outlives
+/// its stack.
 ///
 /// # Errors
 ///
@@ -57,6 +60,7 @@ pub fn data() -> Result<Value, TemplateError> {
         "Resources": kept,
         "Outputs": outputs,
     });
+    turn_on(&mut subset);
     // In this order: conditions name mappings and parameters.
     for section in ["Conditions", "Mappings", "Parameters"] {
         let named = all_names(&whole, section, &subset)?;
@@ -65,6 +69,24 @@ pub fn data() -> Result<Value, TemplateError> {
         }
     }
     Ok(subset)
+}
+
+/// Takes the conditions of channels for true.
+fn turn_on(value: &mut Value) {
+    if let Value::Object(map) = value {
+        map.retain(|key, condition| key != "Condition" || !condition.as_str().is_some_and(|c| CHANNELS.contains(&c)));
+    }
+    let branches = value.get("Fn::If").and_then(Value::as_array);
+    if let Some([Value::String(condition), on, _]) = branches.map(Vec::as_slice)
+        && CHANNELS.contains(&condition.as_str())
+    {
+        *value = on.clone();
+    }
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(turn_on),
+        Value::Object(map) => map.values_mut().for_each(turn_on),
+        _ => {}
+    }
 }
 
 fn is_data(resource: &Value) -> bool {
@@ -174,6 +196,20 @@ mod tests {
         for needed in ["AuthKeysArn", "SmtpUrlArn", "MailFrom"] {
             assert!(subset["Parameters"].get(needed).is_none(), "{needed} would have to be given");
         }
+    }
+
+    #[test]
+    fn every_channel_is_on() {
+        let subset = data().unwrap();
+        for id in ["SmsQueue", "WhatsappDeadLetters", "PushSubscription", "WebhookQueue"] {
+            let resource = &subset["Resources"][id];
+            assert!(resource.is_object() && resource.get("Condition").is_none(), "{id}: {resource}");
+        }
+        let text = subset.to_string();
+        assert!(!CHANNELS.iter().any(|condition| text.contains(condition)), "a condition is left");
+        assert!(text.contains("WithKms"), "others are");
+        let role = &subset["Resources"]["ScheduleRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][0];
+        assert!(role["Resource"].to_string().contains(r#"{"Fn::GetAtt":["SmsQueue","Arn"]}"#), "{role}");
     }
 
     #[test]
