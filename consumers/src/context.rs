@@ -7,10 +7,11 @@ use std::{
 };
 
 use sendoff_events::{Clock, Rng, Timestamp, at_millis};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     Doubt, Effect, Found, HandlerError, IdempotencyKey, Inbox, InboxError, InboxRecord, NotSent, OnDoubt, Once, Policy,
-    SendOutcome, Sending, Step, StepState, inbox::insist, moments::later,
+    SendOutcome, Sending, Status, Step, StepState, inbox::insist, moments::later,
 };
 
 /// One attempt at one message: what its handler may use.
@@ -178,11 +179,35 @@ impl Context {
         G: FnOnce(Doubt) -> Gut + Send,
         Gut: Future<Output = Found> + Send,
     {
+        self.once_to(step, "", effect, find).await
+    }
+
+    /// As [`once_or_found`](Self::once_or_found), for an effect that goes to a place: an address. A doubt tells whether the place
+    /// is another one by now ([`Doubt::moved`]), since who is asked about the new one knows nothing of what went to the old one.
+    /// The ledger keeps two bytes of a hash of `place`: enough to notice a change, too few to find an address out.
+    ///
+    /// # Errors
+    ///
+    /// As [`once`](Self::once).
+    pub async fn once_to<F, Fut, G, Gut>(
+        &self,
+        step: &str,
+        place: &str,
+        effect: F,
+        find: G,
+    ) -> Result<Once, HandlerError>
+    where
+        F: FnOnce(Sending) -> Fut + Send,
+        Fut: Future<Output = SendOutcome> + Send,
+        G: FnOnce(Doubt) -> Gut + Send,
+        Gut: Future<Output = Found> + Send,
+    {
         let _running = self.enter(step)?;
+        let mark = mark(place);
         let mut doubt = match self.look_up(step)? {
             Known::Done => return Ok(Once::AlreadyDone),
             Known::New => None,
-            Known::Doubt(doubt) => Some(doubt),
+            Known::Doubt(doubt) => Some(Doubt { moved: self.has_moved(step, mark.as_deref()), ..doubt }),
         };
         if let Some(asked) = doubt.clone() {
             match find(asked).await {
@@ -191,8 +216,13 @@ impl Context {
                     return Ok(Once::AlreadyDone);
                 }
                 Found::NotSent { reason } => {
-                    self.clear(step, reason);
+                    self.clear(step, reason.clone());
                     doubt = None;
+                    // It was only looked into: to send it is an attempt more, if there is one left.
+                    let ledger = self.ledger();
+                    if ledger.record.status == Status::InDoubt && ledger.record.attempts >= self.policy.max_attempts {
+                        return Err(HandlerError::Retry { after: None, source: reason.into() });
+                    }
                 }
                 Found::Failed { reason } => {
                     self.clear(step, reason.clone());
@@ -207,7 +237,7 @@ impl Context {
             }
         }
         if self.policy.effect == Effect::Once {
-            self.announce(step).await?;
+            self.announce(step, mark).await?;
         }
         let outcome = effect(Sending { idempotency_key: self.key.step(step), doubt }).await;
         self.conclude(step, outcome)
@@ -235,8 +265,16 @@ impl Context {
                 idempotency_key: self.key.step(step),
                 provider: known.provider.clone(),
                 since: known.at,
+                moved: false,
             })),
         }
+    }
+
+    /// Whether the step was begun for another place. What was begun without one may have been.
+    fn has_moved(&self, step: &str, mark: Option<&str>) -> bool {
+        let ledger = self.ledger();
+        let known = ledger.record.steps.get(step).and_then(|step| step.mark.as_deref());
+        mark.is_some() && known != mark
     }
 
     /// Takes a doubt back: it was found out that nothing had happened.
@@ -246,19 +284,38 @@ impl Context {
         ledger.record.revision += 1;
         if let Some(step) = ledger.record.steps.get_mut(step) {
             (step.state, step.doubted, step.at) = (StepState::Pending, false, at);
+            // Who is asked next is whoever it is sent through next.
+            (step.provider, step.provider_id) = (None, None);
             step.reason = Some(crate::scrub(&reason));
         }
     }
 
     /// Tells the inbox that the step begins. Nothing is sent unless the inbox has confirmed it.
-    async fn announce(&self, step: &str) -> Result<(), HandlerError> {
+    async fn announce(&self, step: &str, mark: Option<String>) -> Result<(), HandlerError> {
         let before = self.set(step, StepState::Sending, By::default(), None);
+        let was_in_doubt = {
+            let mut ledger = self.ledger();
+            if let (Some(step), Some(mark)) = (ledger.record.steps.get_mut(step), mark) {
+                step.mark = Some(mark);
+            }
+            // What began as a look into a doubt is an attempt now.
+            let was_in_doubt = ledger.record.status == Status::InDoubt;
+            if was_in_doubt {
+                ledger.record.status = Status::Claimed;
+                ledger.record.attempts += 1;
+            }
+            was_in_doubt
+        };
         match self.store().await {
             Ok(()) => Ok(()),
             Err(error) => {
                 // Nothing was sent, so the record must not say so when it is written next.
                 let mut ledger = self.ledger();
                 ledger.record.revision += 1;
+                if was_in_doubt {
+                    ledger.record.status = Status::InDoubt;
+                    ledger.record.attempts -= 1;
+                }
                 match before {
                     Some(before) => ledger.record.steps.insert(step.to_owned(), before),
                     None => ledger.record.steps.remove(step),
@@ -324,10 +381,12 @@ impl Context {
         let open = doubted && matches!(state, StepState::InDoubt | StepState::Sending);
         let at = begun.filter(|_| open).unwrap_or(at);
         let reason = reason.map(|r| crate::scrub(&r));
-        // Who may have acted in an earlier attempt stays known until somebody has for sure.
-        let provider = by.provider.map(Cow::into_owned).or_else(|| before.as_ref()?.provider.clone());
+        // Who may have acted in an attempt that is in doubt stays known until somebody has for sure.
+        let known = before.as_ref().filter(|before| before.doubted).and_then(|before| before.provider.clone());
+        let provider = by.provider.map(Cow::into_owned).or(known);
         let provider_id = by.provider_id;
-        ledger.record.steps.insert(step.to_owned(), Step { state, doubted, at, provider, provider_id, reason });
+        let mark = before.as_ref().and_then(|before| before.mark.clone());
+        ledger.record.steps.insert(step.to_owned(), Step { state, doubted, at, provider, provider_id, reason, mark });
         before
     }
 
@@ -369,6 +428,12 @@ impl Context {
         // Nothing that holds the lock can leave the ledger half changed.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Two bytes of a hash of a place; none of no place.
+fn mark(place: &str) -> Option<String> {
+    let hash = Sha256::digest(place);
+    (!place.is_empty()).then(|| format!("{:02x}{:02x}", hash[0], hash[1]))
 }
 
 /// The provider said no for good.

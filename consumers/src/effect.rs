@@ -84,8 +84,10 @@ pub struct Doubt {
     pub idempotency_key: String,
     /// The provider that may have acted, if it is known.
     pub provider: Option<String>,
-    /// When the attempt was made.
+    /// When the attempt was made; the first one, if several may have had the effect.
     pub since: Timestamp,
+    /// It would go to another place now than it went to then: who is asked about the new one can't tell.
+    pub moved: bool,
 }
 
 /// What was found out about a doubt.

@@ -128,7 +128,15 @@ async fn left(backend: &OnAws, key: &IdempotencyKey, state: StepState, status: S
         reconcile: false,
     };
     let Claimed::Won(mut record) = backend.inbox().claim(&claim).await.unwrap() else { panic!("it is new") };
-    let step = Step { state, doubted: false, at, provider: Some("twilio".into()), provider_id: None, reason: None };
+    let step = Step {
+        state,
+        doubted: false,
+        at,
+        provider: Some("twilio".into()),
+        provider_id: None,
+        reason: None,
+        mark: None,
+    };
     record.steps.insert("ada".into(), step);
     (record.status, record.revision) = (status, record.revision + 1);
     backend.inbox().write(&record).await.unwrap();

@@ -97,5 +97,10 @@ pub(super) fn gone() -> SendOutcome {
 }
 
 pub(super) fn doubt(provider: Option<&str>) -> Doubt {
-    Doubt { idempotency_key: "sms/1/ada".into(), provider: provider.map(Into::into), since: Timestamp::UNIX_EPOCH }
+    Doubt {
+        idempotency_key: "sms/1/ada".into(),
+        provider: provider.map(Into::into),
+        since: Timestamp::UNIX_EPOCH,
+        moved: false,
+    }
 }

@@ -11,9 +11,12 @@ use super::{
     way::Whose,
 };
 use crate::{
-    BoxError, Context, DeliveryId, DeliveryStatus, Found, HandlerError, IdempotencyKey, NotSent, Once, SendOutcome,
-    StepState,
+    BoxError, Context, DeliveryId, DeliveryStatus, Doubt, Found, HandlerError, IdempotencyKey, NotSent, Once,
+    SendOutcome, StepState, moments::later,
 };
+
+/// How much clocks may differ.
+const SKEW: Duration = Duration::from_secs(60);
 
 impl Desk {
     /// Does with a recipient what was decided.
@@ -55,8 +58,9 @@ impl Desk {
     ) -> Result<Once, HandlerError> {
         let (draft, key) = (&draft, cx.key());
         let mark = Mark { actor: W::NAME, now: cx.now() };
-        cx.once_or_found(
+        cx.once_to(
             &draft.step,
+            place(&draft.address),
             |sending| async move {
                 match way.provider().send(&draft.message, sending.doubt.as_ref()).await {
                     SendOutcome::NotSent(NotSent::Gone { reason }) => {
@@ -67,8 +71,10 @@ impl Desk {
                 }
             },
             |doubt| async move {
-                match self.news(key, &draft.step).await {
+                match self.news(key, &draft.step, doubt.since).await {
                     Some(found) => found,
+                    // Whoever is asked about the new address knows nothing of what went to the old one.
+                    None if doubt.moved => Found::CannotTell,
                     None => way.provider().find(&draft.message, &doubt).await,
                 }
             },
@@ -78,13 +84,16 @@ impl Desk {
 
     /// Settles a step that is in doubt, without sending anything.
     async fn settle(&self, step: &str, otherwise: SendOutcome, cx: &Context) -> Result<Once, HandlerError> {
-        let news = |_| async { self.news(cx.key(), step).await.unwrap_or(Found::CannotTell) };
+        let news =
+            |doubt: Doubt| async move { self.news(cx.key(), step, doubt.since).await.unwrap_or(Found::CannotTell) };
         cx.once_or_found(step, |_| async { otherwise }, news).await
     }
 
-    /// What the provider has told of a message since.
-    pub(super) async fn news(&self, key: &IdempotencyKey, step: &str) -> Option<Found> {
+    /// What the provider has told of a message that was sent at `since`.
+    pub(super) async fn news(&self, key: &IdempotencyKey, step: &str, since: Timestamp) -> Option<Found> {
         match self.deliveries.get(&DeliveryId::new(key.clone(), step)).await {
+            // Of an earlier message, which was given up: it says nothing of this one.
+            Ok(Some(news)) if news.status == DeliveryStatus::Undelivered && later(news.at, SKEW) < since => None,
             Ok(Some(news)) if news.status == DeliveryStatus::Undelivered => {
                 let why = news.reason.map(|why| format!(": {why}")).unwrap_or_default();
                 Some(Found::Failed { reason: format!("{} couldn't deliver it{why}", news.provider) })
@@ -115,6 +124,12 @@ fn gone(address: &Address, reason: String) -> SendOutcome {
     match address {
         Address::Device(_) => SendOutcome::Skipped { reason: format!("the device is registered no more: {reason}") },
         Address::Of(..) => SendOutcome::NotSent(NotSent::Gone { reason }),
+    }
+}
+
+fn place(address: &Address) -> &str {
+    match address {
+        Address::Of(_, address) | Address::Device(address) => address.expose(),
     }
 }
 

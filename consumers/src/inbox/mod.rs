@@ -54,6 +54,9 @@ pub struct Step {
     /// The provider's name for what it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
+    /// A trace of the place it goes to, by which a later attempt sees that the place has changed. No address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<String>,
     /// Why it was skipped, failed or is in doubt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -124,7 +124,10 @@ fn settle(record: &mut InboxRecord, step: &str, resolution: &Resolution, because
             }
             StepState::Done
         }
-        Resolution::SendAgain => StepState::Pending,
+        Resolution::SendAgain => {
+            (step.provider, step.provider_id) = (None, None);
+            StepState::Pending
+        }
         Resolution::Failed => StepState::Failed,
     };
     let (reason, fingerprint) = ("resolved".to_owned(), "resolved".to_owned());

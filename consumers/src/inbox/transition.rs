@@ -12,7 +12,7 @@ use crate::{Claim, Claimed, InboxError, InboxRecord, Status, StepState, Steps};
 /// | claimed, lease running | busy |
 /// | claimed, lease lapsed | won, one attempt more; what was *sending* is in doubt |
 /// | the same, and the message was replayed since | won, attempts from 1, failed steps forgotten |
-/// | in doubt, and the claim is to reconcile | won, still in doubt, as many attempts as before; busy while another such lease runs |
+/// | in doubt, and the claim is to reconcile | won, still in doubt, as many attempts as before (one more if the last who looked into it vanished); busy while another such lease runs |
 /// | done, in doubt | settled |
 /// | failed | settled, unless the message was replayed since: then won, attempts from 1, failed steps forgotten |
 #[must_use]
@@ -40,7 +40,9 @@ pub fn claim(stored: Option<InboxRecord>, claim: &Claim) -> (Claimed, Option<Inb
         Status::InDoubt if claim.reconcile && stored.fence == claim.fence => (Claimed::Settled(stored), None),
         // It stays in doubt until it is settled: its message may be a dead letter, and whoever looks into it may vanish.
         Status::InDoubt if claim.reconcile => {
-            let attempts = stored.attempts;
+            // Who vanished while looking into it counts: that must end, too.
+            let vanished = stored.lease_until > stored.updated_at;
+            let attempts = stored.attempts + u32::from(vanished);
             won(InboxRecord { status: Status::InDoubt, ..taken_over(stored, claim, attempts) })
         }
         Status::Failed if claim.replay > stored.replay => won(replayed(stored, claim)),

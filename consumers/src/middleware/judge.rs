@@ -79,12 +79,22 @@ impl Court<'_> {
         let text = error.to_string();
         match error {
             HandlerError::Retry { after, .. } => self.retry(record, Class::Retryable, "failed", text, after),
-            HandlerError::Snooze { until, .. } => self.snooze(record, self.wait(until), false, text),
+            HandlerError::Snooze { until, .. } => {
+                self.snooze(record, self.asking(record, self.wait(until)), false, text)
+            }
             HandlerError::Pause { until, .. } => self.snooze(record, self.wait(until), true, text),
             HandlerError::InDoubt { .. } => {
                 if !record.is_doubted() {
                     let (state, reason) = (StepState::InDoubt, Some(scrub(&text)));
-                    let step = Step { state, doubted: true, at: self.now, provider: None, provider_id: None, reason };
+                    let step = Step {
+                        state,
+                        doubted: true,
+                        at: self.now,
+                        provider: None,
+                        provider_id: None,
+                        reason,
+                        mark: None,
+                    };
                     record.steps.insert(WHOLE.into(), step);
                 }
                 self.doubt(record, text)
@@ -108,6 +118,7 @@ impl Court<'_> {
         after: Option<Duration>,
     ) -> Verdict {
         if record.attempts >= self.policy.max_attempts {
+            record.attempts = self.policy.max_attempts;
             return self.dead_letter(record, class, "attempts-exhausted", error);
         }
         record.remember(self.attempt(class, reason, &error));
@@ -132,19 +143,24 @@ impl Court<'_> {
         match self.policy.on_doubt {
             OnDoubt::Resend => self.retry(record, Class::InDoubt, OUTCOME_UNKNOWN, error, None),
             OnDoubt::Hold { window } => {
-                if record.status == Status::InDoubt {
+                let asked = record.status == Status::InDoubt;
+                // Asking in vain is no attempt, and no new doubt.
+                if asked {
                     record.attempts -= 1;
                 }
-                record.status = Status::InDoubt;
-                let attempt = self.attempt(Class::InDoubt, OUTCOME_UNKNOWN, &error);
-                // Asking in vain is no new doubt.
-                let known = |last: &Attempt| (last.class, &last.fingerprint) == (attempt.class, &attempt.fingerprint);
-                if !record.history.last().is_some_and(known) {
-                    record.remember(attempt);
+                if !asked || record.history.last().is_none_or(|last| last.class != Class::InDoubt) {
+                    record.remember(self.attempt(Class::InDoubt, OUTCOME_UNKNOWN, &error));
                 }
+                record.status = Status::InDoubt;
                 self.held(record, window)
             }
         }
+    }
+
+    /// While a step is held in doubt, it is asked about also where the rest of the job waits longer.
+    fn asking(&self, record: &InboxRecord, after: Duration) -> Duration {
+        let held = record.is_doubted() && matches!(self.policy.on_doubt, OnDoubt::Hold { .. });
+        if held { after.min(ASKING.ceiling(self.deliveries)) } else { after }
     }
 
     /// A record in doubt: its message waits for news, comes back now and then to ask for them, and is dead-lettered at the end of

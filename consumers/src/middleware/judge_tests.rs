@@ -33,7 +33,10 @@ fn policy(on_doubt: OnDoubt) -> Policy {
 fn record(attempts: u32, step: Option<StepState>) -> InboxRecord {
     let step = step.map(|state| {
         let doubted = state == StepState::InDoubt;
-        ("ada".to_owned(), Step { state, doubted, at: now(), provider: None, provider_id: None, reason: None })
+        (
+            "ada".to_owned(),
+            Step { state, doubted, at: now(), provider: None, provider_id: None, reason: None, mark: None },
+        )
     });
     InboxRecord {
         key: IdempotencyKey::new("sms", EventId::from_bytes([7; 16])),

@@ -68,6 +68,7 @@ mod tests {
             provider: None,
             provider_id: None,
             reason: None,
+            mark: None,
         };
         InboxRecord {
             key: "sms/01938d1e-7b2c-7000-8000-000000000000".parse::<IdempotencyKey>().unwrap(),

@@ -95,7 +95,7 @@ mod tests {
     }
 
     fn doubt() -> Doubt {
-        Doubt { idempotency_key: "sms/1/ada".into(), provider: None, since: Timestamp::UNIX_EPOCH }
+        Doubt { idempotency_key: "sms/1/ada".into(), provider: None, since: Timestamp::UNIX_EPOCH, moved: false }
     }
 
     fn made(fetch: Fetch) -> SecretProvider<()> {

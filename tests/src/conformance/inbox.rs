@@ -52,6 +52,7 @@ pub(super) fn step(state: StepState) -> Step {
         provider: Some("twilio".into()),
         provider_id: Some("SM1".into()),
         reason,
+        mark: Some("a1b2".into()),
     }
 }
 
@@ -60,6 +61,7 @@ async fn ended(backend: &dyn Backend, status: Status) -> InboxRecord {
     let mut record = won(backend, &claim_of(&key_of(backend), 1, moment(0))).await;
     record.status = status;
     record.revision += 1;
+    record.lease_until = record.updated_at;
     record.steps.insert("done".into(), step(StepState::Done));
     record.steps.insert("failed".into(), step(StepState::Failed));
     record.expires_at = (status != Status::InDoubt).then(|| moment(3600));

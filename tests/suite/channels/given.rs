@@ -100,7 +100,7 @@ impl Twilio {
 
     /// The doubt about the message of this event, as of now.
     pub(super) fn doubt(&self, event: u8) -> Doubt {
-        Doubt { idempotency_key: key(event), provider: Some("twilio".into()), since: self.clock.now() }
+        Doubt { idempotency_key: key(event), provider: Some("twilio".into()), since: self.clock.now(), moved: false }
     }
 }
 

@@ -23,6 +23,8 @@ struct Told {
     finds: Arc<Mutex<Vec<Found>>>,
     sent: Arc<Mutex<u32>>,
     asked: Arc<Mutex<Vec<Doubt>>>,
+    /// Where it goes.
+    place: Arc<Mutex<String>>,
 }
 
 struct Telling<const HOLD: bool>(Told);
@@ -38,7 +40,7 @@ impl<const HOLD: bool> Handler for Telling<HOLD> {
     };
 
     async fn handle(&self, _: &Envelope<AppAssigned>, cx: &Context) -> Result<(), HandlerError> {
-        let Told { sends, finds, sent, asked } = &self.0;
+        let Told { sends, finds, sent, asked, place } = &self.0;
         let send = |_| async {
             *lock(sent) += 1;
             lock(sends).remove(0)
@@ -47,7 +49,8 @@ impl<const HOLD: bool> Handler for Telling<HOLD> {
             lock(asked).push(doubt);
             lock(finds).pop().unwrap_or(Found::CannotTell)
         };
-        cx.once_or_found("ada", send, find).await.map(drop)
+        let place = lock(place).clone();
+        cx.once_to("ada", &place, send, find).await.map(drop)
     }
 }
 
@@ -218,6 +221,76 @@ fn what_a_vanished_process_was_sending_is_looked_for_since_it_began() {
     world.rig.run_for(Duration::from_secs(120));
     assert!(matches!(world.deliver::<true>(), Verdict::Snooze { .. }));
     assert_eq!(lock(&world.told.asked)[0].since, began);
+}
+
+#[test]
+fn a_message_that_is_found_not_sent_and_doubted_again_and_again_uses_its_attempts_up() {
+    let not_sent = || Found::NotSent { reason: "the list has no such message".into() };
+    let mut world = InDoubt::new((0..9).map(|_| unknown()).collect(), (0..9).map(|_| not_sent()).collect());
+    let mut deliveries = 0;
+    let failure = loop {
+        deliveries += 1;
+        assert!(deliveries < 50, "it never ends");
+        match world.deliver::<true>() {
+            Verdict::Snooze { after, .. } | Verdict::Retry { after } => world.rig.run_for(after),
+            Verdict::DeadLetter(failure) => break failure,
+            other => panic!("{other:?}"),
+        }
+    };
+    // Three attempts, each found out not to have happened: nothing is left in doubt.
+    assert_eq!((world.sends(), failure.reason.as_str()), (3, "attempts-exhausted"));
+    assert_eq!((world.record().status, world.record().attempts), (Status::Failed, 3));
+    let doubts = world.record().history.iter().filter(|a| a.reason == "outcome-unknown").count();
+    assert_eq!(doubts, 3, "{:?}", world.record().history);
+}
+
+#[test]
+fn who_sent_a_message_that_was_found_not_sent_is_forgotten() {
+    let reset = SendOutcome::Unknown { provider: Some("meta".into()), reason: "reset".into() };
+    let world = InDoubt::new(vec![reset], vec![Found::CannotTell, Found::NotSent { reason: "none".into() }]);
+    assert!(matches!(world.deliver::<true>(), Verdict::Snooze { .. }));
+    assert!(matches!(world.deliver::<true>(), Verdict::Snooze { .. }));
+    assert_eq!((world.sends(), world.record().steps["ada"].provider.as_deref()), (2, Some("meta")));
+    assert!(matches!(world.deliver::<true>(), Verdict::Snooze { .. }));
+    let providers: Vec<_> = lock(&world.told.asked).iter().map(|doubt| doubt.provider.clone().unwrap()).collect();
+    assert_eq!(providers, ["twilio", "meta"]);
+    // While it is sent again nobody knows yet through whom.
+    let world = InDoubt::new(vec![], vec![]);
+    assert!(matches!(world.deliver::<true>(), Verdict::Snooze { .. }));
+    assert_eq!(world.resolve(&Resolution::SendAgain), Ok(Resolved::Now));
+    assert_eq!(world.record().steps["ada"].provider, None);
+}
+
+#[test]
+fn a_doubt_tells_when_the_message_would_go_elsewhere_now() {
+    let world = InDoubt::new(vec![], vec![]);
+    *lock(&world.told.place) = "+447700900101".into();
+    assert!(matches!(world.deliver::<true>(), Verdict::Snooze { .. }));
+    assert!(matches!(world.deliver::<true>(), Verdict::Snooze { .. }));
+    *lock(&world.told.place) = "+447700900102".into();
+    assert!(matches!(world.deliver::<true>(), Verdict::Snooze { .. }));
+    assert_eq!(lock(&world.told.asked).iter().map(|doubt| doubt.moved).collect::<Vec<_>>(), [false, true]);
+    let mark = world.record().steps["ada"].mark.clone().unwrap();
+    assert_eq!(mark.len(), 4, "two bytes find no number out");
+}
+
+#[test]
+fn a_process_that_vanishes_again_and_again_while_it_looks_into_a_doubt_comes_to_an_end() {
+    let mut world = InDoubt::new(vec![], vec![]);
+    assert!(matches!(world.deliver::<true>(), Verdict::Snooze { .. }));
+    for round in 1.. {
+        assert!(round < 20, "it never ends");
+        // As a process leaves it that vanishes while it asks.
+        if let Some(record) = lock(&world.rig.records).get_mut(&world.key()) {
+            record.lease_until = record.updated_at + Duration::from_secs(40);
+        }
+        world.rig.run_for(Duration::from_secs(60));
+        if let Verdict::DeadLetter(failure) = world.deliver::<true>() {
+            assert_eq!(failure.reason, "outcome-unknown");
+            break;
+        }
+    }
+    assert_eq!((world.sends(), world.record().status), (1, Status::InDoubt));
 }
 
 #[test]

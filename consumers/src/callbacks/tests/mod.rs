@@ -158,7 +158,7 @@ impl Stage {
         };
         let (Claimed::Won(mut record), _) = transition::claim(None, &claim) else { panic!("it is free") };
         let doubted = state == StepState::InDoubt;
-        let step = Step { state, doubted, at: now, provider: None, provider_id: None, reason: None };
+        let step = Step { state, doubted, at: now, provider: None, provider_id: None, reason: None, mark: None };
         record.status = status;
         record.steps.insert(id.step.clone(), step);
         self.world.inbox.0.lock().unwrap().insert(id.key.clone(), record);

@@ -155,7 +155,15 @@ mod tests {
     }
 
     fn step(state: StepState) -> Step {
-        Step { state, doubted: false, at: at(3), provider: None, provider_id: Some("SM1".into()), reason: None }
+        Step {
+            state,
+            doubted: false,
+            at: at(3),
+            provider: None,
+            provider_id: Some("SM1".into()),
+            reason: None,
+            mark: None,
+        }
     }
 
     fn given(status: Status) -> InboxRecord {

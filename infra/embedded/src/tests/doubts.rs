@@ -23,7 +23,7 @@ async fn doubted(bench: &Bench, steps: &[(&str, StepState)]) -> (Arc<dyn Queue>,
     let Ok(Claimed::Won(mut record)) = bench.store.inbox().claim(&claim).await else { panic!("it was free") };
     for (name, state) in steps {
         let (provider, reason) = (Some("twilio".into()), Some("no answer".into()));
-        let step = Step { state: *state, doubted: true, at: now, provider, provider_id: None, reason };
+        let step = Step { state: *state, doubted: true, at: now, provider, provider_id: None, reason, mark: None };
         record.steps.insert((*name).into(), step);
     }
     (record.status, record.revision, record.lease_until) = (Status::InDoubt, record.revision + 1, now);

@@ -102,7 +102,7 @@ async fn a_text_message_through_twilio_is_kept_whole_and_found_again() {
     assert_eq!((kept.provider_id, kept.delivery.as_deref()), (sid.clone(), Some(KEY)));
     assert_eq!(scene.messages().read(&kept.id[..30]).unwrap().text, kept.text);
     assert!(matches!(scene.messages().read("../x"), Err(ShelfError::NotFound { .. })));
-    let doubt = Doubt { idempotency_key: KEY.into(), provider: Some("twilio".into()), since };
+    let doubt = Doubt { idempotency_key: KEY.into(), provider: Some("twilio".into()), since, moved: false };
     // The list that Twilio would be asked for after a doubt.
     let found = twilio.find(&sms, &doubt).await;
     assert!(matches!(&found, Found::Sent { provider_id: Some(id), .. } if *id == sid), "{found:?}");
