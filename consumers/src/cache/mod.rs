@@ -20,7 +20,7 @@ use std::{sync::Arc, time::Duration};
 use sendoff_events::{BoxFuture, Clock};
 use sendoff_producers::{
     Lookup, ReadError, Record, RecordKey,
-    model::{App, Stored, User},
+    model::{App, Branding, Stored, User},
 };
 
 pub use image::Image;
@@ -32,7 +32,7 @@ use crate::{Count, Meter, NoMeter};
 
 /// The collections that are cached unless others are named. Nothing that decides who may do what is among them, and nothing
 /// of that kind should be added: a permission that was withdrawn would live on for as long as a copy of it.
-pub const CACHED_COLLECTIONS: &[&str] = &[User::COLLECTION, App::COLLECTION];
+pub const CACHED_COLLECTIONS: &[&str] = &[User::COLLECTION, App::COLLECTION, Branding::COLLECTION];
 
 /// How a [`Cached`] look-up keeps what it finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
