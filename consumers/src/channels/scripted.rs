@@ -1,6 +1,7 @@
 //! A provider that answers as a test says, for the tests of what stands around providers.
 
 use std::{
+    collections::BTreeMap,
     collections::VecDeque,
     sync::{Arc, Mutex},
     time::Duration,
@@ -103,4 +104,21 @@ pub(super) fn doubt(provider: Option<&str>) -> Doubt {
         since: Timestamp::UNIX_EPOCH,
         moved: false,
     }
+}
+
+/// The codes that the table at the head of a source names, with the word for what they mean.
+pub(crate) fn documented_codes(source: &str) -> BTreeMap<u32, String> {
+    let rows = source.lines().filter_map(|line| line.strip_prefix("//! | "));
+    let rows = rows.skip(1).take_while(|row| !row.starts_with("HTTP")).map(|row| row.split(" | ").collect::<Vec<_>>());
+    let mut found = BTreeMap::new();
+    for row in rows {
+        for part in row[0].split(", ").filter(|part| !part.contains("subcode")) {
+            let (first, last) = part.split_once('…').unwrap_or((part, part));
+            for code in first.parse::<u32>().unwrap()..=last.parse().unwrap() {
+                let known = found.insert(code, row[1].trim_matches('*').to_owned());
+                assert!(known.is_none(), "{code} stands there twice");
+            }
+        }
+    }
+    found
 }

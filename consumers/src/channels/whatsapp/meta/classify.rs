@@ -150,12 +150,14 @@ fn reason(status: u16, error: &Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::time::Duration;
 
     use bytes::Bytes;
     use reqwest::header::{HeaderMap, RETRY_AFTER};
 
     use super::*;
+    use crate::channels::scripted::documented_codes;
 
     fn answer(status: u16, body: &str) -> SendOutcome {
         let mut headers = HeaderMap::new();
@@ -264,28 +266,10 @@ mod tests {
         assert_eq!(letter(&classify(&Err(HttpError::Unknown("reset".into())))), 'U');
     }
 
-    /// The codes that the table of the description names, with the word for what they mean.
-    fn documented() -> std::collections::BTreeMap<u32, String> {
-        let rows = include_str!("classify.rs").lines().filter_map(|line| line.strip_prefix("//! | "));
-        let rows =
-            rows.skip(1).take_while(|row| !row.starts_with("HTTP")).map(|row| row.split(" | ").collect::<Vec<_>>());
-        let mut found = std::collections::BTreeMap::new();
-        for row in rows {
-            for part in row[0].split(", ").filter(|part| !part.contains("subcode")) {
-                let (first, last) = part.split_once('…').unwrap_or((part, part));
-                for code in first.parse::<u32>().unwrap()..=last.parse().unwrap() {
-                    let known = found.insert(code, row[1].trim_matches('*').to_owned());
-                    assert!(known.is_none(), "{code} stands there twice");
-                }
-            }
-        }
-        found
-    }
-
     #[test]
     fn the_table_of_the_description_is_the_one_that_decides() {
         let decided =
             (0..140_000).filter_map(|code| Some((code, format!("{:?}", meaning(code, None)?).to_lowercase())));
-        assert_eq!(decided.collect::<std::collections::BTreeMap<_, _>>(), documented());
+        assert_eq!(decided.collect::<BTreeMap<_, _>>(), documented_codes(include_str!("classify.rs")));
     }
 }
