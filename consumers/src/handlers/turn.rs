@@ -10,7 +10,7 @@ use super::{Desk, ways::hold};
 use crate::{
     Classify, DeliveryId, DeliveryStatus, HandlerError, IdempotencyKey,
     moments::{later, since},
-    routing::{Standing, standing},
+    routing::{Earlier, Standing, standing},
 };
 
 /// How long a channel waits for those before it. Their messages have been tried for as long as ours by then, so one that has
@@ -58,10 +58,12 @@ enum Arrival {
 }
 
 impl Desk {
-    /// Whether it is the turn of the channel that stands after all of `earlier`.
-    pub(super) async fn turn(&self, earlier: &[Channel], ask: &Asking<'_>) -> Result<Turn, HandlerError> {
-        for channel in earlier {
-            match self.stands(*channel, ask).await? {
+    /// Whether it is the turn of the channel that stands after all of `earlier`. Each of them is asked, also one that is hindered
+    /// now, which may have told them before: that costs one read of the inbox for each channel before ours, at each look, and
+    /// ends at the first that doesn't leave it to those after it.
+    pub(super) async fn turn(&self, earlier: &[Earlier], ask: &Asking<'_>) -> Result<Turn, HandlerError> {
+        for earlier in earlier {
+            match self.stands(*earlier, ask).await? {
                 Turn::Mine => {}
                 other => return Ok(other),
             }
@@ -99,12 +101,15 @@ impl Desk {
     }
 
     /// What one channel leaves to those after it.
-    async fn stands(&self, channel: Channel, ask: &Asking<'_>) -> Result<Turn, HandlerError> {
+    async fn stands(&self, earlier: Earlier, ask: &Asking<'_>) -> Result<Turn, HandlerError> {
+        let Earlier { channel, hindered } = earlier;
         let (name, now) = (channel.name(), ask.now);
         let key = IdempotencyKey::new(name, ask.header.id);
         let record = self.inbox.get(&key).await.or_snooze()?;
         Ok(match standing(record.as_ref(), ask.recipient) {
             Standing::Not => Turn::Mine,
+            // It has told them nothing, and what hinders it now keeps it from beginning.
+            Standing::Open if hindered => Turn::Mine,
             Standing::Open => ask.wait(format!("{name} may still tell them")),
             Standing::InDoubt { trying: true, .. } => {
                 ask.wait(format!("{name} is finding out whether it has told them"))

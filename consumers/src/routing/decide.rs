@@ -41,13 +41,23 @@ pub enum Decision {
     Skip(Cow<'static, str>),
     /// Not before then, and then everything is looked at anew: the user has quiet hours.
     Later(Timestamp),
-    /// It sends if none of these could.
+    /// It sends if none of these has, may have, or still may.
     After {
-        /// The channels that stand before it in the chain and can reach the user, as far as is known.
-        earlier: Vec<Channel>,
+        /// All the channels that stand before it in the chain.
+        earlier: Vec<Earlier>,
         /// Until when the user has quiet hours, which those wait for: nothing will be known before.
         held_until: Option<Timestamp>,
     },
+}
+
+/// A channel that stands before another one in a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earlier {
+    /// Which it is.
+    pub channel: Channel,
+    /// Whether it can't or mustn't reach the user, as things stand now: then it won't begin, and isn't waited for. It may have
+    /// begun while it could: what it has sent counts all the same.
+    pub hindered: bool,
 }
 
 /// What the channel does for the user.
@@ -63,13 +73,14 @@ pub fn decide(case: &Case<'_>) -> Result<Decision, DamagedQuietHours> {
         return Ok(Decision::Later(end));
     }
     let before = case.chain.iter().copied().take_while(|channel| *channel != case.channel);
-    let earlier: Vec<_> = before.filter(|channel| case.hindrance(*channel).is_none()).collect();
+    let hindered = |channel| case.hindrance(channel).is_some();
+    let earlier: Vec<_> = before.map(|channel| Earlier { channel, hindered: hindered(channel) }).collect();
     if earlier.is_empty() {
         return Ok(Decision::Send);
     }
     let mut held_until = None;
-    for channel in &earlier {
-        held_until = held_until.max(case.quiet(*channel)?);
+    for able in earlier.iter().filter(|earlier| !earlier.hindered) {
+        held_until = held_until.max(case.quiet(able.channel)?);
     }
     Ok(Decision::After { earlier, held_until })
 }

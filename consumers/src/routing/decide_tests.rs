@@ -10,7 +10,7 @@ use sendoff_producers::model::{
 };
 use serde_json::{Value, json};
 
-use super::{Case, Contact, Decision, contact, decide};
+use super::{Case, Contact, Decision, Earlier, contact, decide};
 
 const CHAIN: [Channel; 3] = [Whatsapp, Sms, Email];
 const NIGHT: &str = "2026-11-24T23:00:00Z";
@@ -52,8 +52,14 @@ fn skip(why: &'static str) -> Decision {
     Decision::Skip(why.into())
 }
 
-fn after(earlier: &[Channel], held_until: Option<&str>) -> Decision {
-    Decision::After { earlier: earlier.to_vec(), held_until: held_until.map(|moment| moment.parse().unwrap()) }
+fn after(able: &[Channel], held_until: Option<&str>) -> Decision {
+    before(able, &[], held_until)
+}
+
+/// After these of the chain, of which some are hindered.
+fn before(all: &[Channel], hindered: &[Channel], held_until: Option<&str>) -> Decision {
+    let earlier = all.iter().map(|channel| Earlier { channel: *channel, hindered: hindered.contains(channel) });
+    Decision::After { earlier: earlier.collect(), held_until: held_until.map(|moment| moment.parse().unwrap()) }
 }
 
 fn later(moment: &str) -> Decision {
@@ -67,20 +73,20 @@ fn the_first_of_a_chain_sends_and_the_others_come_after_those_that_can_reach_the
     assert_eq!(scene.decide(Sms, &CHAIN, DAY), after(&[Whatsapp], None));
     assert_eq!(scene.decide(Email, &CHAIN, DAY), after(&[Whatsapp, Sms], None));
     assert_eq!(scene.decide(Push, &[Push], DAY), Decision::Send);
-    // Whoever can't be reached by an earlier channel isn't waited for there.
-    for (change, earlier) in [
-        (json!({ "channels": { "whatsapp": false } }), &[Sms][..]),
-        (json!({ "events": { "app.assigned": { "sms": false } } }), &[Whatsapp]),
-        (json!({ "phone": "0301234" }), &[]),
-        (json!({ "phone": null }), &[]),
+    // Whoever can't be reached by an earlier channel isn't waited for there; but it may have told them while they could.
+    for (change, hindered) in [
+        (json!({ "channels": { "whatsapp": false } }), &[Whatsapp][..]),
+        (json!({ "events": { "app.assigned": { "sms": false } } }), &[Sms]),
+        (json!({ "phone": "0301234" }), &[Whatsapp, Sms]),
+        (json!({ "phone": null }), &[Whatsapp, Sms]),
     ] {
-        let expected = if earlier.is_empty() { Decision::Send } else { after(earlier, None) };
+        let expected = before(&[Whatsapp, Sms], hindered, None);
         assert_eq!(Scene::of(change.clone()).decide(Email, &CHAIN, DAY), expected, "{change}");
     }
     let mut scene = Scene::of(json!({}));
     scene.on.remove(&Whatsapp);
     scene.suppressed.insert(Sms, SuppressionReason::Stopped);
-    assert_eq!(scene.decide(Email, &CHAIN, DAY), Decision::Send);
+    assert_eq!(scene.decide(Email, &CHAIN, DAY), before(&[Whatsapp, Sms], &[Whatsapp, Sms], None));
 }
 
 #[test]
@@ -162,7 +168,7 @@ fn channels() -> impl Strategy<Value = BTreeSet<Channel>> {
 
 proptest! {
     /// Whatever rules, wishes, contacts and suppressions there are: of each chain exactly one channel begins, the first that can
-    /// reach the user; all that come after it know of it; the rest says why not.
+    /// reach the user; all that come after it know of it, and of those that can't; the rest says why not.
     #[test]
     fn exactly_one_channel_of_a_chain_begins_if_any_can_reach_the_user(
         chain in Just(Channel::ALL.to_vec()).prop_shuffle(),
@@ -194,11 +200,15 @@ proptest! {
             match decision {
                 Decision::Skip(why) => prop_assert!(!why.is_empty()),
                 Decision::Send => {
-                    prop_assert!(able.is_empty(), "two begin");
+                    prop_assert_eq!(channel, chain[0]);
                     able.push(channel);
                 }
                 Decision::After { earlier, held_until } => {
-                    prop_assert_eq!(&earlier, &able);
+                    let before: Vec<_> = earlier.iter().filter(|e| !e.hindered).map(|e| e.channel).collect();
+                    prop_assert_eq!(&before, &able);
+                    let all: Vec<_> = earlier.iter().map(|e| e.channel).collect();
+                    prop_assert_eq!(&all, &chain[..earlier.len()]);
+                    prop_assert_eq!(chain[earlier.len()], channel);
                     prop_assert_eq!(held_until, None);
                     able.push(channel);
                 }

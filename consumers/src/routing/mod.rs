@@ -24,7 +24,7 @@ mod rules_tests;
 
 pub use contact::{Contact, contact};
 pub(crate) use decide::suppressed;
-pub use decide::{Case, Decision, decide};
+pub use decide::{Case, Decision, Earlier, decide};
 pub use quiet::{DamagedQuietHours, quiet_until};
 pub use rules::{Routing, RoutingError, Rule, To};
 pub use standing::{Standing, standing};

@@ -4,6 +4,7 @@ mod chains;
 mod devices;
 mod email;
 mod forgetting;
+mod hindered;
 mod settings;
 mod skips;
 mod webhooks;
