@@ -1,6 +1,6 @@
 //! What is to be done for one recipient: all of it is decided before the first message goes.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use sendoff_events::{Envelope, Personal, Timestamp, UserId};
 use sendoff_producers::{
@@ -53,6 +53,8 @@ pub(super) struct Round<'r, E, W> {
     pub(super) cx: &'r Context,
     /// Looked up when the first one is to be written to.
     told: Option<(Story, Branding)>,
+    /// The addresses of the event that were written to so far.
+    addresses: BTreeSet<String>,
 }
 
 /// Who is to be written to, and where.
@@ -69,7 +71,7 @@ type Written<W> = Result<Vec<Letter<<W as Way>::Message>>, HandlerError>;
 
 impl<'r, E: Notice, W: Way> Round<'r, E, W> {
     pub(super) const fn new(desk: &'r Desk, way: &'r W, event: &'r Envelope<E>, cx: &'r Context) -> Self {
-        Self { desk, way, event, cx, told: None }
+        Self { desk, way, event, cx, told: None, addresses: BTreeSet::new() }
     }
 
     /// What is to be done for a user by this rule.
@@ -122,22 +124,22 @@ impl<'r, E: Notice, W: Way> Round<'r, E, W> {
     /// What is to be done for the address at this place of the event.
     pub(super) async fn for_address(&mut self, rule: &Rule, pointer: &str, channel: Channel) -> Written<W> {
         let nobody = |step: &str, what| Ok(vec![Letter { step: step.to_owned(), whose: Whose::Nobody, what }]);
-        let unnamed = format!("(address {pointer})");
+        let step = address_step(channel, pointer);
         if channel != W::CHANNEL {
-            return nobody(&unnamed, no_rule::<W>());
+            return nobody(&step, no_rule::<W>());
         }
         if !self.desk.channels.contains(&channel) {
-            return nobody(&unnamed, Letters::Skipped("the channel is off here".into()));
+            return nobody(&step, Letters::Skipped("the channel is off here".into()));
         }
         let mut data = object(&self.event.data)?;
         match self.told().await? {
-            (Story::Gone(why), _) => return nobody(&unnamed, Letters::Skipped((*why).into())),
+            (Story::Gone(why), _) => return nobody(&step, Letters::Skipped((*why).into())),
             (Story::Told { data: told, .. }, _) => data.extend(told.clone()),
         }
         let data = Value::Object(data);
         let Some(text) = data.pointer(pointer).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty())
         else {
-            return nobody(&unnamed, Letters::Skipped("the event has no address there".into()));
+            return nobody(&step, Letters::Skipped(format!("the event has no address at {pointer}").into()));
         };
         let parsed = match channel {
             Channel::Email => text.parse().ok().map(Contact::Email),
@@ -145,9 +147,11 @@ impl<'r, E: Notice, W: Way> Round<'r, E, W> {
             Channel::Push => None,
         };
         let Some(contact) = parsed else {
-            return nobody(&unnamed, Letters::Skipped("the address in the event is not valid".into()));
+            return nobody(&step, Letters::Skipped(format!("the address at {pointer} is not valid").into()));
         };
-        let step = format!("address-{}", hash(text));
+        if !self.addresses.insert(text.to_lowercase()) {
+            return nobody(&step, Letters::Skipped("another rule writes to this address already".into()));
+        }
         let contacts = [(channel, contact)];
         let found = self.desk.suppressed(as_lookup(&*self.desk.authoritative), &contacts).await?;
         if let Some(reason) = found.get(&channel) {
@@ -238,7 +242,11 @@ fn as_lookup(records: &dyn Records) -> &dyn Lookup {
     records
 }
 
-/// 64 bits of it: the ledger tells addresses apart, and nobody reads one there.
-fn hash(address: &str) -> String {
-    Sha256::digest(address.to_lowercase()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+/// The step of the address at this place of an event on this channel. Nothing of the address goes into it: there are so few phone numbers that
+/// one is found from its hash by trying them all. Of the place it is 64 bits, since steps travel in headers and URLs, and a place
+/// may be called anything.
+fn address_step(channel: Channel, pointer: &str) -> String {
+    let place = format!("{} {pointer}", channel.name());
+    let hash: String = Sha256::digest(place).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("address-{hash}")
 }

@@ -38,10 +38,12 @@ impl<E: Notice, W: Way> Handler for Tell<E, W> {
         let mut round = Round::new(desk, way, event, cx);
         // All letters are written before the first one goes: a template that fails, fails for nobody in part.
         let mut letters = Vec::new();
-        let mut known = BTreeSet::new();
+        let (mut known, mut places) = (BTreeSet::new(), BTreeSet::new());
         for rule in rules {
             if let To::Address { pointer, channel } = &rule.to {
-                letters.extend(round.for_address(rule, pointer, *channel).await?);
+                if places.insert((pointer, channel)) {
+                    letters.extend(round.for_address(rule, pointer, *channel).await?);
+                }
                 continue;
             }
             for user in event.data.people(&rule.to, desk, tenant).await? {

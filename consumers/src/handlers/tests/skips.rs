@@ -116,20 +116,57 @@ fn an_address_in_the_event_is_written_to_and_never_stands_in_the_ledger() {
     let steps = good.ledger("email", id).steps;
     let (step, _) = steps.first_key_value().unwrap();
     assert!(steps.len() == 1 && step.starts_with("address-") && !step.contains("guest"), "{step}");
+    // Nothing of an address goes in, not even a hash, by which a number could be found by trying: the step is that of the place.
+    let other = stage(json!("else@example.org"));
+    let (_, _, other_id) = other.deliver("email", submitted());
+    assert_eq!(other.ledger("email", other_id).steps.keys().collect::<Vec<_>>(), [step]);
     assert_eq!(good.process("sms", &delivery), done());
     assert_eq!(good.mails.sent.lock().unwrap()[0].list_unsubscribe, None, "there is no user to unsubscribe");
     for (given, why) in [
-        (json!("guest@example.org\r\nBcc: eve@example.org"), "the address in the event is not valid"),
-        (json!(7), "the event has no address there"),
-        (json!(""), "the event has no address there"),
+        (json!("guest@example.org\r\nBcc: eve@example.org"), "the address at /submission/fields/Email is not valid"),
+        (json!(7), "the event has no address at /submission/fields/Email"),
+        (json!(""), "the event has no address at /submission/fields/Email"),
     ] {
         let stage = stage(given.clone());
         let (verdict, _, id) = stage.deliver("email", submitted());
         assert_eq!(verdict, done(), "{given}");
-        let step = stage.step("email", id, "(address /submission/fields/Email)");
-        assert_eq!(step, (StepState::Skipped, Some(why.into())), "{given}");
+        assert_eq!(stage.step("email", id, step), (StepState::Skipped, Some(why.into())), "{given}");
         assert_eq!(stage.mails.recipients(), [""; 0]);
     }
+}
+
+#[test]
+fn an_address_that_stands_at_two_places_is_written_to_once() {
+    let rule = |field: &str| {
+        json!({
+            "to": { "address": format!("/submission/fields/{field}"), "channel": "email" },
+            "template": "submission-created",
+        })
+    };
+    let rules = json!({ "events": { "submission.created": [rule("Email"), rule("Billing")] } }).to_string();
+    for (billing, sent) in [("Guest@example.org", 1), ("billing@example.org", 2)] {
+        let routing = Routing::parse(&rules, &Templates::standard().unwrap()).unwrap();
+        let stage = Stage::playing(Play { routing, ..Play::default() });
+        stage.submission(json!({ "Email": "guest@example.org", "Billing": billing }));
+        let (verdict, _, id) = stage.deliver("email", submitted());
+        assert_eq!(verdict, done(), "{billing}");
+        assert_eq!((stage.mails.recipients().len(), stage.ledger("email", id).steps.len()), (sent, 2), "{billing}");
+    }
+}
+
+#[test]
+fn a_place_that_several_rules_name_is_written_to_once_on_each_of_their_channels() {
+    let rule = |channel: &str| json!({ "to": { "address": "/submission/fields/Phone", "channel": channel }, "template": "submission-created" });
+    let rules = json!({ "events": { "submission.created": [rule("sms"), rule("whatsapp"), rule("sms")] } });
+    let routing = Routing::parse(&rules.to_string(), &Templates::standard().unwrap()).unwrap();
+    let stage = Stage::playing(Play { routing, ..Play::default() });
+    stage.submission(json!({ "Phone": "+4930123456" }));
+    let (delivery, id) = stage.world.delivery(submitted());
+    for channel in ["sms", "whatsapp"] {
+        assert_eq!(stage.process(channel, &delivery), done(), "{channel}");
+        assert_eq!(stage.ledger(channel, id).steps.len(), 2, "{channel}: one each for its own and the other channel");
+    }
+    assert_eq!((stage.texts.recipients().len(), stage.whatsapps.recipients().len()), (1, 1));
 }
 
 #[test]
