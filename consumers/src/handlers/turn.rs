@@ -1,7 +1,7 @@
 //! Whether it is a channel's turn in a chain: what became of the channels before it, as their ledgers and their providers have
 //! it. See `docs/adr/0014-routing-by-ledger.md`.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use sendoff_events::{Header, Timestamp};
 use sendoff_producers::model::Channel;
@@ -20,6 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 /// How often it looks while it waits: after half of the time that has passed since the event, within these bounds.
 const SOONEST: Duration = Duration::from_secs(2);
 const LATEST: Duration = Duration::from_secs(15 * 60);
+
+/// By how much news may seem to be older than the message that they are about: clocks differ, and news may overtake the answer
+/// to the call that sent it.
+const TOLERANCE: Duration = Duration::from_secs(60);
 
 /// Whose turn it is.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,7 +96,7 @@ impl Desk {
         let record = self.inbox.get(&key).await.or_snooze()?;
         Ok(match standing(record.as_ref(), ask.recipient) {
             Standing::Open | Standing::Not => Turn::Mine,
-            Standing::Sent { steps, .. } => match self.arrival(&key, &steps).await? {
+            Standing::Sent { steps } => match self.arrival(&key, &steps).await? {
                 Arrival::Undelivered => Turn::Mine,
                 Arrival::Arrived | Arrival::Unknown => Turn::Over(told(channel)),
             },
@@ -121,15 +125,19 @@ impl Desk {
                 // Never after an unknown outcome: they could be told twice, and nobody would know.
                 _ => Turn::Over(format!("{name} may have told them; a person decides there")),
             },
-            Standing::Sent { steps, at } => match self.arrival(&key, &steps).await? {
+            Standing::Sent { steps } => match self.arrival(&key, &steps).await? {
                 Arrival::Undelivered => Turn::Mine,
                 Arrival::Arrived => Turn::Over(told(channel)),
-                Arrival::Unknown => match later(at, self.grace(channel)) {
-                    until if until > now => {
-                        Turn::Wait { until, why: format!("{name} has sent it, and may hear that it doesn't arrive") }
+                Arrival::Unknown => {
+                    let latest = steps.values().max();
+                    match latest.map(|at| later(*at, self.grace(channel))).filter(|until| *until > now) {
+                        Some(until) => {
+                            let why = format!("{name} has sent it, and may hear that it doesn't arrive");
+                            Turn::Wait { until, why }
+                        }
+                        None => Turn::Over(told(channel)),
                     }
-                    _ => Turn::Over(told(channel)),
-                },
+                }
             },
         })
     }
@@ -143,16 +151,23 @@ impl Desk {
         }
     }
 
-    async fn arrival(&self, key: &IdempotencyKey, steps: &[String]) -> Result<Arrival, HandlerError> {
+    /// What the messages of these steps came to, which were sent at these moments.
+    async fn arrival(
+        &self,
+        key: &IdempotencyKey,
+        steps: &BTreeMap<String, Timestamp>,
+    ) -> Result<Arrival, HandlerError> {
         let mut all = Arrival::Undelivered;
-        for step in steps {
+        for (step, at) in steps {
             let id = DeliveryId::new(key.clone(), step.clone());
-            match self.deliveries.get(&id).await.or_snooze()?.map(|news| news.status) {
-                Some(DeliveryStatus::Delivered | DeliveryStatus::Read | DeliveryStatus::Complained) => {
+            match self.deliveries.get(&id).await.or_snooze()?.map(|news| (news.status, news.at)) {
+                Some((DeliveryStatus::Delivered | DeliveryStatus::Read | DeliveryStatus::Complained, _)) => {
                     return Ok(Arrival::Arrived);
                 }
-                Some(DeliveryStatus::Undelivered) => {}
-                Some(DeliveryStatus::Accepted | DeliveryStatus::Sent) | None => all = Arrival::Unknown,
+                // Once the message was sent anew, they are news of the attempt before.
+                Some((DeliveryStatus::Undelivered, told)) if later(told, TOLERANCE) < *at => all = Arrival::Unknown,
+                Some((DeliveryStatus::Undelivered, _)) => {}
+                Some((DeliveryStatus::Accepted | DeliveryStatus::Sent, _)) | None => all = Arrival::Unknown,
             }
         }
         Ok(all)

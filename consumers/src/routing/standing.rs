@@ -1,5 +1,7 @@
 //! What the ledger of a channel says of one recipient.
 
+use std::collections::BTreeMap;
+
 use sendoff_events::Timestamp;
 
 use crate::{InboxRecord, Status, Step, StepState};
@@ -13,10 +15,8 @@ pub enum Standing {
     Not,
     /// A provider has taken it.
     Sent {
-        /// The steps that did it: one, or one for each device.
-        steps: Vec<String>,
-        /// When the last one did.
-        at: Timestamp,
+        /// The steps that did it, and when each did: one, or one for each device.
+        steps: BTreeMap<String, Timestamp>,
     },
     /// It may have reached them.
     InDoubt {
@@ -37,9 +37,9 @@ pub fn standing(record: Option<&InboxRecord>, recipient: &str) -> Standing {
     let steps: Vec<(&String, &Step)> = record.steps.iter().filter(|(name, _)| of_theirs(name)).collect();
     let in_state = |states: &'static [StepState]| steps.iter().filter(|(_, step)| states.contains(&step.state));
     let latest = |states| in_state(states).map(|(_, step)| step.at).max();
-    if let Some(at) = latest(&[StepState::Done]) {
-        let steps = in_state(&[StepState::Done]).map(|(name, _)| (*name).clone()).collect();
-        return Standing::Sent { steps, at };
+    let sent: BTreeMap<_, _> = in_state(&[StepState::Done]).map(|(name, step)| ((*name).clone(), step.at)).collect();
+    if !sent.is_empty() {
+        return Standing::Sent { steps: sent };
     }
     let working = record.status == Status::Claimed;
     if let Some(since) = latest(&[StepState::InDoubt, StepState::Sending]) {
@@ -51,8 +51,6 @@ pub fn standing(record: Option<&InboxRecord>, recipient: &str) -> Standing {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::IdempotencyKey;
 
@@ -93,9 +91,8 @@ mod tests {
     #[test]
     fn what_is_open_unsent_sent_or_in_doubt_is_told_apart() {
         use StepState::{Done, Failed, InDoubt, Pending, Sending, Skipped};
-        let sent = |steps: &[&str], second| Standing::Sent {
-            steps: steps.iter().map(|step| (*step).to_owned()).collect(),
-            at: at(second),
+        let sent = |steps: &[(&str, i64)]| Standing::Sent {
+            steps: steps.iter().map(|(step, second)| ((*step).to_owned(), at(*second))).collect(),
         };
         let doubt = |second, trying| Standing::InDoubt { since: at(second), trying };
         for (status, steps, expected) in [
@@ -104,21 +101,21 @@ mod tests {
             (Status::Claimed, vec![("eve", Done, 1)], Standing::Open),
             (Status::Claimed, vec![("ada", Skipped, 1)], Standing::Not),
             (Status::Claimed, vec![("ada", Failed, 1)], Standing::Not),
-            (Status::Claimed, vec![("ada", Done, 1)], sent(&["ada"], 1)),
+            (Status::Claimed, vec![("ada", Done, 1)], sent(&[("ada", 1)])),
             (Status::Claimed, vec![("ada", Sending, 2)], doubt(2, true)),
             (Status::Claimed, vec![("ada", InDoubt, 2)], doubt(2, true)),
             (Status::InDoubt, vec![("ada", InDoubt, 2)], doubt(2, false)),
             (Status::InDoubt, vec![("eve", InDoubt, 2), ("ada", Failed, 1)], Standing::Not),
             (Status::Failed, vec![], Standing::Not),
             (Status::Failed, vec![("ada", Pending, 1)], Standing::Not),
-            (Status::Failed, vec![("eve", Failed, 1), ("ada", Done, 1)], sent(&["ada"], 1)),
+            (Status::Failed, vec![("eve", Failed, 1), ("ada", Done, 1)], sent(&[("ada", 1)])),
             (Status::Done, vec![], Standing::Not),
             (Status::Done, vec![("adam", Done, 1)], Standing::Not),
             (Status::Claimed, vec![("ada/1", Failed, 1), ("ada/2", Pending, 1)], Standing::Open),
             (
                 Status::Done,
                 vec![("ada/1", Done, 1), ("ada/2", Done, 3), ("ada/3", Skipped, 4)],
-                sent(&["ada/1", "ada/2"], 3),
+                sent(&[("ada/1", 1), ("ada/2", 3)]),
             ),
         ] {
             assert_eq!(standing(Some(&record(status, &steps)), "ada"), expected, "{status:?} {steps:?}");

@@ -5,6 +5,7 @@ mod devices;
 mod email;
 mod forgetting;
 mod hindered;
+mod old_news;
 mod settings;
 mod skips;
 mod webhooks;
