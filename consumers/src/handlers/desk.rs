@@ -24,10 +24,11 @@ use crate::{
 
 /// Everything that telling people takes, but for what sends. One for all channels of a process.
 pub struct Desk {
-    /// Where users and apps are looked up. Through a cache an opt-out counts as late as that cache may be.
+    /// Where users and apps are looked up, also through a cache: while a channel waits for its turn, and for names and texts.
     pub records: Arc<dyn Lookup>,
-    /// The records themselves, never a copy: asked once more before somebody is told nothing, which is for good, and written
-    /// when an address turns out to be gone. May be the same as `records` where that remembers nothing.
+    /// The records themselves, never a copy: asked once more before somebody is told nothing, which is for good, and before a
+    /// message goes to them, for the user and the suppression of their address, so that an opt-out counts at once. Written when
+    /// an address turns out to be gone. May be the same as `records` where that remembers nothing.
     pub authoritative: Arc<dyn Records>,
     /// The ledger, in which a channel reads what became of those that stand before it in a chain.
     pub inbox: Arc<dyn Inbox>,

@@ -84,15 +84,15 @@ impl<'r, E: Notice, W: Way> Round<'r, E, W> {
             Some(StepState::Failed) => return all(Letters::Skipped("it has failed before".into())),
             _ => {}
         }
-        let (user, decision) = match self.decide(&*self.desk.records, rule, chain, id).await? {
+        let decision = match self.decide(&*self.desk.records, rule, chain, id).await?.1 {
             // It may be so no longer: the user was just made, or has just given an address.
-            (_, Ok(Decision::Skip(_))) => self.decide(as_lookup(&*self.desk.authoritative), rule, chain, id).await?,
+            Ok(Decision::Skip(_)) => self.decide(as_lookup(&*self.desk.authoritative), rule, chain, id).await?.1,
             decided => decided,
         };
         let (earlier, held_until) = match decision {
-            Err(damaged) => return all(Letters::Refused { reason: "record-damaged", why: damaged.to_string() }),
+            Err(damaged) => return all(damaged_hours(&damaged)),
             Ok(Decision::Skip(why)) => return all(Letters::Skipped(why)),
-            Ok(Decision::Later(until)) => return all(Letters::Waits { until, why: "the user has quiet hours".into() }),
+            Ok(Decision::Later(until)) => return all(quiet(until)),
             Ok(Decision::Send) => (Vec::new(), None),
             Ok(Decision::After { earlier, held_until }) => (earlier, held_until),
         };
@@ -109,10 +109,9 @@ impl<'r, E: Notice, W: Way> Round<'r, E, W> {
                 return all(Letters::Skipped(why.into()));
             }
         }
-        let Some(user) = user else { return all(Letters::Skipped(DELETED.into())) };
-        let contact = match contact(&user, W::CHANNEL) {
-            Ok(contact) => contact,
-            Err(why) => return all(Letters::Skipped(why.into())),
+        let (user, contact) = match self.certain(rule, id).await? {
+            Ok(found) => found,
+            Err(what) => return all(what),
         };
         let person = json!(Person { id: id.clone(), name: user.name.clone() });
         let unsubscribe = self.unsubscribe(id);
@@ -161,6 +160,28 @@ impl<'r, E: Notice, W: Way> Round<'r, E, W> {
         let person = json!({ "id": "", "name": Personal::new(text.to_owned()) });
         let whose = Whose::Nobody;
         self.write(rule, Addressee { step: &step, whose, contact, locale: "", person, unsubscribe: None }).await
+    }
+
+    /// The user, and where they are written to, if they may be right now. Everything before goes by what is remembered, which may
+    /// be half a minute old, and is good enough for waiting; but after a STOP or an opt-out nothing may go out. It costs two
+    /// reads of the records for each message, of the user and of the suppression of their address; a push message needs the
+    /// first only.
+    async fn certain(
+        &self,
+        rule: &Rule,
+        id: &UserId,
+    ) -> Result<Result<(User, Contact), Letters<W::Message>>, HandlerError> {
+        let (user, decision) = self.decide(as_lookup(&*self.desk.authoritative), rule, &[W::CHANNEL], id).await?;
+        Ok(match (user, decision) {
+            (_, Err(damaged)) => Err(damaged_hours(&damaged)),
+            (_, Ok(Decision::Skip(why))) => Err(Letters::Skipped(why)),
+            (_, Ok(Decision::Later(until))) => Err(quiet(until)),
+            (None, Ok(_)) => Err(Letters::Skipped(DELETED.into())),
+            (Some(user), Ok(Decision::Send | Decision::After { .. })) => match contact(&user, W::CHANNEL) {
+                Ok(contact) => Ok((user, contact)),
+                Err(why) => Err(Letters::Skipped(why.into())),
+            },
+        })
     }
 
     /// What rules and records say, as these records have it.
@@ -236,6 +257,14 @@ const DELETED: &str = "the user was deleted";
 
 fn no_rule<W: Way>() -> Letters<W::Message> {
     Letters::Skipped(format!("no rule sends this by {}", W::CHANNEL.name()).into())
+}
+
+fn damaged_hours<M>(damaged: &DamagedQuietHours) -> Letters<M> {
+    Letters::Refused { reason: "record-damaged", why: damaged.to_string() }
+}
+
+fn quiet<M>(until: Timestamp) -> Letters<M> {
+    Letters::Waits { until, why: "the user has quiet hours".into() }
 }
 
 fn as_lookup(records: &dyn Records) -> &dyn Lookup {

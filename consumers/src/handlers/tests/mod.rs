@@ -8,6 +8,7 @@ mod hindered;
 mod old_news;
 mod settings;
 mod skips;
+mod up_to_date;
 mod webhooks;
 mod workflow;
 
@@ -68,8 +69,11 @@ impl Stage {
 
     /// One whose handlers look records up through a memory. It lives on a clock that stands still.
     fn remembering() -> Self {
-        let settings = CacheSettings::default();
-        Self::over(Play::default(), |world| Arc::new(Cached::new(world.records.clone(), settings, world.clock.clone())))
+        Self::remembering_as(Play::default(), CacheSettings::default())
+    }
+
+    fn remembering_as(play: Play, settings: CacheSettings) -> Self {
+        Self::over(play, |world| Arc::new(Cached::new(world.records.clone(), settings, world.clock.clone())))
     }
 
     fn playing(play: Play) -> Self {
