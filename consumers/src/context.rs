@@ -428,6 +428,12 @@ impl Context {
         // Nothing that holds the lock can leave the ledger half changed.
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The claimed record as this attempt has it by now: a copy.
+    #[must_use]
+    pub fn record(&self) -> InboxRecord {
+        self.ledger().record.clone()
+    }
 }
 
 /// Two bytes of a hash of a place; none of no place.
