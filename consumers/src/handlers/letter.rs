@@ -96,7 +96,8 @@ impl<'r, E: Notice, W: Way> Round<'r, E, W> {
             Ok(Decision::Send) => (Vec::new(), None),
             Ok(Decision::After { earlier, held_until }) => (earlier, held_until),
         };
-        let ask = Asking { header: &self.event.header, recipient: id.as_str(), now: self.cx.now(), held_until };
+        let ask =
+            Asking { cx: self.cx, event: self.event.header.id, recipient: id.as_str(), now: self.cx.now(), held_until };
         match self.desk.turn(&earlier, &ask).await? {
             Turn::Mine => {}
             Turn::Over(why) => return all(Letters::Skipped(why.into())),

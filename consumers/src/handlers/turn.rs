@@ -3,21 +3,21 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sendoff_events::{Header, Timestamp};
+use sendoff_events::{EventId, Timestamp};
 use sendoff_producers::model::Channel;
 
 use super::{Desk, ways::hold};
 use crate::{
-    Classify, DeliveryId, DeliveryStatus, HandlerError, IdempotencyKey,
+    Classify, Context, DeliveryId, DeliveryStatus, HandlerError, IdempotencyKey, InboxRecord,
     moments::{later, since},
     routing::{Earlier, Standing, standing},
 };
 
-/// How long a channel waits for those before it. Their messages have been tried for as long as ours by then, so one that has
-/// come to nothing is stuck, and somebody has to look.
+/// How long a channel waits for one before it, from when its own job began, or from when that one was last worked on. What has not
+/// been touched for so long while ours was under way is stuck, and somebody has to look.
 const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 
-/// How often it looks while it waits: after half of the time that has passed since the event, within these bounds.
+/// How often it looks while it waits: after half of the time that its job is under way, within these bounds.
 const SOONEST: Duration = Duration::from_secs(2);
 const LATEST: Duration = Duration::from_secs(15 * 60);
 
@@ -45,7 +45,8 @@ pub(super) enum Turn {
 
 /// Who asks.
 pub(super) struct Asking<'a> {
-    pub(super) header: &'a Header,
+    pub(super) cx: &'a Context,
+    pub(super) event: EventId,
     /// The recipient's step.
     pub(super) recipient: &'a str,
     pub(super) now: Timestamp,
@@ -92,7 +93,7 @@ impl Desk {
 
     async fn acted(&self, channel: Channel, ask: &Asking<'_>) -> Result<Turn, HandlerError> {
         let name = channel.name();
-        let key = IdempotencyKey::new(name, ask.header.id);
+        let key = IdempotencyKey::new(name, ask.event);
         let record = self.inbox.get(&key).await.or_snooze()?;
         Ok(match standing(record.as_ref(), ask.recipient) {
             Standing::Open | Standing::Not => Turn::Mine,
@@ -108,15 +109,15 @@ impl Desk {
     async fn stands(&self, earlier: Earlier, ask: &Asking<'_>) -> Result<Turn, HandlerError> {
         let Earlier { channel, hindered } = earlier;
         let (name, now) = (channel.name(), ask.now);
-        let key = IdempotencyKey::new(name, ask.header.id);
+        let key = IdempotencyKey::new(name, ask.event);
         let record = self.inbox.get(&key).await.or_snooze()?;
         Ok(match standing(record.as_ref(), ask.recipient) {
             Standing::Not => Turn::Mine,
             // It has told them nothing, and what hinders it now keeps it from beginning.
             Standing::Open if hindered => Turn::Mine,
-            Standing::Open => ask.wait(format!("{name} may still tell them")),
+            Standing::Open => ask.wait(record.as_ref(), format!("{name} may still tell them")),
             Standing::InDoubt { trying: true, .. } => {
-                ask.wait(format!("{name} is finding out whether it has told them"))
+                ask.wait(record.as_ref(), format!("{name} is finding out whether it has told them"))
             }
             Standing::InDoubt { since, trying: false } => match later(since, hold(channel)) {
                 until if until > now => {
@@ -175,13 +176,36 @@ impl Desk {
 }
 
 impl Asking<'_> {
-    /// Nothing is known yet: waits, but not for ever.
-    fn wait(&self, why: String) -> Turn {
-        let age = since(self.header.first_published, self.now);
-        match self.held_until {
-            Some(until) => Turn::Wait { until, why },
-            None if age >= PATIENCE => Turn::NoNews(format!("{why}, a day after the event")),
-            None => Turn::Wait { until: later(self.now, (age / 2).clamp(SOONEST, LATEST)), why },
+    /// Nothing is known yet: waits, but not for ever. How old the event is doesn't matter: after an outage all channels begin
+    /// late. Whoever has a record that was written lately is at it: provider and limits may keep it for long.
+    fn wait(&self, earlier: Option<&InboxRecord>, why: String) -> Turn {
+        if let Some(until) = self.held_until {
+            return Turn::Wait { until, why };
+        }
+        let begun = self.under_way_since();
+        let touched = earlier.map_or(begun, |record| record.updated_at.max(begun));
+        if since(touched, self.now) >= PATIENCE {
+            return Turn::NoNews(format!("{why}, and nothing has been heard of it for a day"));
+        }
+        Turn::Wait { until: later(self.now, (since(begun, self.now) / 2).clamp(SOONEST, LATEST)), why }
+    }
+
+    /// Since when this job is under way: since it was first claimed or, once its message was replayed, since it first waited
+    /// after that, which is put on record as a step.
+    fn under_way_since(&self) -> Timestamp {
+        let record = self.cx.record();
+        if record.replay == 0 {
+            return record.first_at;
+        }
+        let mark = format!("(replay {})", record.replay);
+        match record.steps.get(&mark) {
+            Some(step) => step.at,
+            None => {
+                if let Err(error) = self.cx.skip(&mark, "waits for an earlier channel anew") {
+                    tracing::warn!(%error, "the beginning of a wait can't be put on record");
+                }
+                self.now
+            }
         }
     }
 }

@@ -142,6 +142,7 @@ fn a_callback_settles_a_doubt_before_the_provider_is_asked() {
 #[test]
 fn a_channel_of_which_nothing_is_heard_for_a_day_is_told_and_not_passed_over() {
     let (stage, delivery, _) = stage();
+    assert_eq!(put_off(&stage.process("sms", &delivery)), 2);
     stage.forward(3600);
     assert_eq!(put_off(&stage.process("sms", &delivery)), 900, "a look now and then");
     stage.forward(23 * 3600);

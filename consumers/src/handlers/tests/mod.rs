@@ -6,6 +6,7 @@ mod email;
 mod forgetting;
 mod hindered;
 mod old_news;
+mod patience;
 mod settings;
 mod skips;
 mod up_to_date;
