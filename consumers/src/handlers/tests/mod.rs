@@ -9,6 +9,7 @@ mod old_news;
 mod patience;
 mod settings;
 mod skips;
+mod strays;
 mod up_to_date;
 mod webhooks;
 mod workflow;
