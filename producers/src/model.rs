@@ -1,12 +1,14 @@
 //! The records that the API keeps: users, apps, assignments, submissions. Consumers look them up.
 
+mod suppression;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use sendoff_events::{AppId, Personal, SubmissionId, TenantId, UserId};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
+pub use suppression::{Suppression, SuppressionReason, suppression_key};
 
 use crate::{Lookup, ReadError, Record, RecordKey};
 
@@ -207,30 +209,6 @@ pub struct WebhookEndpoint {
     pub disabled: Option<String>,
 }
 
-/// An address that nothing is sent to any more, whoever's it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Suppression {
-    /// Why.
-    pub reason: SuppressionReason,
-    /// Since when, RFC 3339.
-    pub at: String,
-    /// Who said so: `twilio`, `meta`, `ses`.
-    pub source: String,
-}
-
-/// Why nothing is sent to an address any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum SuppressionReason {
-    /// Its owner has sent STOP.
-    Stopped,
-    /// There is no such mailbox (a hard bounce).
-    Bounced,
-    /// Its owner has complained about a message.
-    Complained,
-}
-
 /// A user has an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Assignment {
@@ -263,10 +241,6 @@ impl Stored for Branding {
 
 impl Stored for WebhookEndpoint {
     const COLLECTION: &'static str = "webhooks";
-}
-
-impl Stored for Suppression {
-    const COLLECTION: &'static str = "suppressions";
 }
 
 impl Stored for User {
@@ -319,15 +293,6 @@ pub fn branding_key(tenant: &TenantId) -> RecordKey {
 #[must_use]
 pub fn webhook_key(tenant: &TenantId, app: &AppId, webhook: &str) -> RecordKey {
     RecordKey::new(tenant, WebhookEndpoint::COLLECTION, format!("{app}/{webhook}"))
-}
-
-/// The key of the suppression of an address on a channel. Suppressions belong to the deployment, like the senders that they
-/// keep from harm, so they stand under [`deployment`]. The id holds a hash of the address, not the address.
-#[must_use]
-pub fn suppression_key(channel: Channel, address: &str) -> RecordKey {
-    let hash = Sha256::digest(address.to_lowercase());
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    RecordKey::new(&deployment(), Suppression::COLLECTION, format!("{}/{hash}", channel.name()))
 }
 
 /// The tenant of records that belong to no tenant but to the deployment. No token opens it.

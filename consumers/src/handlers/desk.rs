@@ -83,7 +83,7 @@ impl Desk {
         for (channel, contact) in contacts {
             let Some(address) = contact.suppressible() else { continue };
             let found = look_up::find::<Suppression>(records, &suppression_key(*channel, address)).await?;
-            suppressed.extend(found.map(|found| (*channel, found.reason)));
+            suppressed.extend(found.filter(Suppression::holds).map(|found| (*channel, found.reason)));
         }
         Ok(suppressed)
     }

@@ -30,13 +30,15 @@ impl Desk {
             Channel::Email => SuppressionReason::Bounced,
             Channel::Sms | Channel::Whatsapp | Channel::Push => SuppressionReason::Stopped,
         };
-        let suppression = Suppression { reason, at: mark.now.to_string(), source: source.to_owned() };
-        let key = suppression_key(channel, address);
-        let written = self.write(key, Expected::Absent, &suppression, mark).await;
-        match written {
-            // Somebody else was told of it, too.
-            Ok(()) | Err(Failed::Conflict) => {}
-            Err(Failed::Other(error)) => warn("an address that is gone can't be suppressed", &*error),
+        let suppression = Suppression::new(reason, mark.now, source);
+        let (key, failed) = (suppression_key(channel, address), "an address that is gone can't be suppressed");
+        match self.write(key.clone(), Expected::Absent, &suppression, mark).await {
+            Ok(()) => {}
+            // Somebody else was told of it, too; or its owner had it lifted before.
+            Err(Failed::Conflict) => {
+                self.change(key, |known| suppression.replace_lifted(known), mark, failed).await;
+            }
+            Err(Failed::Other(error)) => warn(failed, &*error),
         }
     }
 

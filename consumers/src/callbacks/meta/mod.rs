@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sendoff_events::Timestamp;
 use sendoff_producers::model::Channel;
 
-use super::{CallbackState, META, Secrets, answer::Refusal, body, keywords::wish};
+use super::{CallbackState, META, Secrets, answer::Refusal, body, keywords::wish, suppressions::When};
 use crate::DeliveryId;
 
 /// How Meta's callbacks are recognised.
@@ -96,10 +96,19 @@ async fn told(state: &CallbackState, status: Status) -> Result<(), Refusal> {
 
 async fn answered(state: &CallbackState, message: &Message) -> Result<(), Refusal> {
     let Some(wish) = message.text().and_then(wish) else { return Ok(()) };
-    let at = message.timestamp.as_deref().and_then(|second| Timestamp::from_second(second.parse().ok()?).ok());
-    // Meta writes numbers without their plus.
-    let phone = format!("+{}", message.from.trim_start_matches('+'));
-    state.wished(wish, Channel::Whatsapp, &phone, "meta", at).await
+    let when = message.timestamp.as_deref().and_then(second);
+    let when = when.map_or(When::Arrived(message.id()), When::At);
+    state.wished(wish, Channel::Whatsapp, &phone(&message.from), "meta", when).await
+}
+
+/// A time as Meta writes it: in seconds since 1970.
+fn second(text: &str) -> Option<Timestamp> {
+    Timestamp::from_second(text.parse().ok()?).ok()
+}
+
+/// A phone number. Meta writes them without their plus.
+fn phone(number: &str) -> String {
+    format!("+{}", number.trim_start_matches('+'))
 }
 
 /// Whether `given` is the secret, found out in the same time for every wrong one of its length.

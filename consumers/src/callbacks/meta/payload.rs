@@ -102,6 +102,9 @@ impl Status {
 pub(super) struct Message {
     /// Their phone number.
     pub(super) from: String,
+    /// Meta's name for it: `wamid.…`.
+    #[serde(default)]
+    id: Value,
     /// When, in seconds since 1970.
     #[serde(default)]
     pub(super) timestamp: Option<String>,
@@ -123,6 +126,11 @@ struct Button {
 }
 
 impl Message {
+    /// Meta's name for it.
+    pub(super) fn id(&self) -> Option<&str> {
+        self.id.as_str()
+    }
+
     /// Its words, where it has any.
     pub(super) fn text(&self) -> Option<&str> {
         let written = self.text.as_ref().map(|text| text.body.as_str());

@@ -121,14 +121,14 @@ async fn take_in(state: &CallbackState, message: &str) -> Result<(), Refusal> {
         tracing::warn!("SNS brings something that isn't an event of SES");
         return Ok(());
     };
+    if let Some((reason, addresses)) = event.suppressed() {
+        for address in addresses.filter_map(address) {
+            state.suppress(Channel::Email, address.expose(), reason, "ses").await?;
+        }
+    }
     let id = event.delivery();
     if let (Some(Ok(id)), Some(status)) = (id.map(str::parse::<DeliveryId>), event.status()) {
         state.take_in(&id, state.told(status, "ses", event.message_id(), event.reason())).await?;
-    }
-    if let Some((reason, addresses)) = event.suppressed() {
-        for address in addresses.filter_map(address) {
-            state.suppress(Channel::Email, address.expose(), reason, "ses", None).await?;
-        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use axum::http::{Method, StatusCode};
 use ring::hmac;
@@ -20,7 +20,7 @@ fn answer_with(stage: &Stage, secret: &str, parameters: &[(&str, &str)]) -> Answ
     stage.call(Method::POST, PATH, &[("content-type", FORM), ("x-twilio-signature", &signature)], body)
 }
 
-fn answers(stage: &Stage, from: &str, body: &str) {
+pub(super) fn answers(stage: &Stage, from: &str, body: &str) {
     let (status, headers, text) = answer_with(stage, TOKEN, &[("From", from), ("Body", body), ("To", "+15550100")]);
     assert_eq!(status, StatusCode::OK);
     assert_eq!(headers["content-type"], "text/xml; charset=utf-8");
@@ -97,4 +97,50 @@ fn while_the_records_are_down_a_stop_is_not_acknowledged() {
     stage.world.records.down.store(false, Ordering::Relaxed);
     assert_eq!(answer_with(&stage, TOKEN, &stop).0, StatusCode::OK);
     assert!(stage.suppression(Channel::Sms, ADA).is_some());
+}
+
+/// The message `sid` from Ada.
+fn says(stage: &Stage, sid: &str, body: &str) {
+    let parameters = [("MessageSid", sid), ("From", ADA), ("Body", body)];
+    assert_eq!(answer_with(stage, TOKEN, &parameters).0, StatusCode::OK);
+    stage.world.clock.forward(Duration::from_secs(60));
+}
+
+#[test]
+fn a_start_that_is_replayed_after_a_stop_lifts_nothing() {
+    let stage = Stage::new();
+    says(&stage, "SM1", "START");
+    says(&stage, "SM2", "STOP");
+    says(&stage, "SM1", "START");
+    assert!(stage.suppression(Channel::Sms, ADA).is_some());
+    let before = stage.everything();
+    says(&stage, "SM2", "STOP");
+    assert_eq!(stage.everything(), before, "nor does the replay of a STOP change anything");
+    says(&stage, "SM3", "START");
+    assert_eq!(stage.suppression(Channel::Sms, ADA), None);
+    says(&stage, "SM2", "STOP");
+    assert_eq!(stage.suppression(Channel::Sms, ADA), None, "or silence somebody again");
+}
+
+#[test]
+fn a_stop_that_is_said_again_counts_from_then() {
+    let stage = Stage::new();
+    says(&stage, "SM1", "STOP");
+    says(&stage, "SM2", "STOP");
+    assert_eq!(stage.suppression(Channel::Sms, ADA).unwrap().at, "2026-11-24T12:01:00Z");
+}
+
+#[test]
+fn only_the_last_sixteen_requests_are_remembered() {
+    let stage = Stage::new();
+    for number in 0..40 {
+        says(&stage, &format!("SM{number}"), if number % 2 == 0 { "START" } else { "STOP" });
+    }
+    let seen = |stage: &Stage| stage.world.records.all()[0].1["seen"].clone();
+    let last: Vec<_> = (24..40).map(|number| format!("SM{number}")).collect();
+    assert_eq!(seen(&stage), json!(last));
+    says(&stage, "SM24", "START");
+    assert!(stage.suppression(Channel::Sms, ADA).is_some());
+    says(&stage, &"S".repeat(60_000), "STOP");
+    assert!(seen(&stage)[15].as_str().unwrap().len() <= 64, "what they are called can't fill the record");
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::http::{Method, StatusCode};
 use ring::hmac;
 use sendoff_producers::model::Channel;
@@ -146,6 +148,41 @@ fn whoever_writes_stop_is_suppressed_until_they_write_start() {
     let pressed = json!({ "from": "4930123456", "type": "button", "button": { "text": "STOP", "payload": "x" } });
     post(&stage, notification(&[], &[message("START", 310), pressed]));
     assert!(suppressed().is_some(), "the last wish counts");
+}
+
+/// Whether Ada gets messages after these, that come one by one.
+fn silenced_by(wishes: &[(&str, u64)]) -> bool {
+    let stage = Stage::new();
+    for (text, second) in wishes {
+        assert_eq!(post(&stage, notification(&[], &[message(text, *second)])), StatusCode::OK);
+    }
+    stage.suppression(Channel::Whatsapp, "+4930123456").is_some()
+}
+
+#[test]
+fn the_latest_wish_counts_in_whatever_order_they_come() {
+    for (wishes, silenced) in [
+        (&[("STOP", 100), ("STOP", 300), ("START", 200)][..], true),
+        (&[("STOP", 100), ("START", 200), ("STOP", 100)], false),
+        (&[("STOP", 100), ("START", 200), ("STOP", 150)], false),
+        (&[("START", 200), ("STOP", 100)], false),
+        (&[("START", 200), ("STOP", 300), ("START", 200)], true),
+        (&[("STOP", 300), ("STOP", 100), ("START", 200)], true),
+        (&[("START", 200), ("STOP", 200)], true),
+        (&[("STOP", 200), ("START", 200)], true),
+    ] {
+        assert_eq!(silenced_by(wishes), silenced, "{wishes:?}");
+    }
+}
+
+#[test]
+fn a_wish_from_the_future_does_not_outlast_those_that_come_later() {
+    let stage = Stage::new();
+    post(&stage, notification(&[], &[message("STOP", 4_000_000_000)]));
+    assert_eq!(stage.suppression(Channel::Whatsapp, "+4930123456").unwrap().at, "2026-11-24T12:00:00Z");
+    stage.world.clock.forward(Duration::from_secs(60));
+    post(&stage, notification(&[], &[message("START", 1_795_521_630)]));
+    assert_eq!(stage.suppression(Channel::Whatsapp, "+4930123456"), None);
 }
 
 #[test]

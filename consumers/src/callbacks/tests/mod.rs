@@ -186,9 +186,11 @@ impl Stage {
         self.record(id).steps[&id.step].clone()
     }
 
+    /// What keeps messages from an address now.
     fn suppression(&self, channel: Channel, address: &str) -> Option<Suppression> {
         let key = suppression_key(channel, address);
-        block_on(load(&*self.world.records, &key)).unwrap().map(|(suppression, _)| suppression)
+        let stored = block_on(load::<Suppression>(&*self.world.records, &key)).unwrap();
+        stored.map(|(suppression, _)| suppression).filter(Suppression::holds)
     }
 
     /// All that a callback may change.

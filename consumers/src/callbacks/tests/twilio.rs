@@ -99,6 +99,18 @@ fn somebody_who_has_opted_out_at_twilio_is_suppressed() {
     assert_eq!(stage.suppression(Channel::Whatsapp, "+4930123456"), None);
 }
 
+#[test]
+fn an_opt_out_at_twilio_counts_once_only() {
+    let stage = Stage::new();
+    stage.doubt();
+    let failed = Request::status("failed").and("ErrorCode", "21610");
+    assert_eq!(failed.send(&stage).0, StatusCode::NO_CONTENT);
+    assert!(stage.suppression(Channel::Sms, "+4930123456").is_some());
+    super::inbound::answers(&stage, "+4930123456", "START");
+    failed.send(&stage);
+    assert_eq!(stage.suppression(Channel::Sms, "+4930123456"), None, "a replay silences nobody again");
+}
+
 /// Sends a request that is refused, and that changes nothing.
 fn refused(name: &str, change: impl FnOnce(&mut Request)) {
     let stage = Stage::new();

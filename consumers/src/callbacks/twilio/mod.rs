@@ -19,6 +19,7 @@ use super::{
     answer::Refusal,
     body::{self, NOTIFICATION},
     keywords::{Wish, wish},
+    suppressions::When,
 };
 use crate::{
     DeliveryId,
@@ -49,24 +50,24 @@ pub(super) async fn status(
     let value = |name| body::value(&parameters, name);
     let query = body::fields(uri.query().unwrap_or_default().as_bytes())?;
     let code = value("ErrorCode").filter(|code| !matches!(*code, "" | "0"));
-    match body::value(&query, "delivery").map(str::parse::<DeliveryId>) {
-        Some(Ok(id)) => {
-            let word = value("MessageStatus").or_else(|| value("SmsStatus")).unwrap_or_default();
-            if let Some(status) = twilio::status(word) {
-                let provider_id = value("MessageSid").or_else(|| value("SmsSid"));
-                let reason = code.map(|code| reason(code, value("ErrorMessage")));
-                let news = state.told(status, "twilio", provider_id, reason);
-                state.take_in(&id, news).await?;
-            }
-        }
-        _ => tracing::warn!("Twilio tells of a message without a delivery id: it isn't ours, or its address was cut"),
-    }
+    let message = value("MessageSid").or_else(|| value("SmsSid"));
     // Twilio keeps a list of those who have sent STOP, and this one is on it.
     if code.and_then(|code| code.parse().ok()).is_some_and(is_gone)
         && let Some(to) = value("To")
     {
         let (channel, phone) = channel(to);
-        state.wished(Wish::Stop, channel, phone, "twilio", None).await?;
+        state.wished(Wish::Stop, channel, phone, "twilio", When::Arrived(message)).await?;
+    }
+    match body::value(&query, "delivery").map(str::parse::<DeliveryId>) {
+        Some(Ok(id)) => {
+            let word = value("MessageStatus").or_else(|| value("SmsStatus")).unwrap_or_default();
+            if let Some(status) = twilio::status(word) {
+                let reason = code.map(|code| reason(code, value("ErrorMessage")));
+                let news = state.told(status, "twilio", message, reason);
+                state.take_in(&id, news).await?;
+            }
+        }
+        _ => tracing::warn!("Twilio tells of a message without a delivery id: it isn't ours, or its address was cut"),
     }
     Ok(StatusCode::NO_CONTENT)
 }
@@ -84,7 +85,8 @@ pub(super) async fn inbound(
     let wish = value("OptOutType").and_then(wish).or_else(|| value("Body").and_then(wish));
     if let (Some(wish), Some(from)) = (wish, value("From")) {
         let (channel, phone) = channel(from);
-        state.wished(wish, channel, phone, "twilio", None).await?;
+        let message = value("MessageSid").or_else(|| value("SmsSid"));
+        state.wished(wish, channel, phone, "twilio", When::Arrived(message)).await?;
     }
     // No answer of ours: Twilio confirms STOP and START by itself.
     let nothing = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>";

@@ -178,8 +178,7 @@ fn who_wants_none_or_is_suppressed_is_skipped_with_the_reason() {
     };
     let key = |n: u32| with(sms(), "idempotency_key", json!(format!("r/{n}")));
     skipped(&with(key(1), "to", json!({ "user": "nobody" })), "no such user");
-    let suppression =
-        Suppression { reason: SuppressionReason::Stopped, at: "2026-11-01T00:00:00Z".into(), source: "twilio".into() };
+    let suppression = Suppression::new(SuppressionReason::Stopped, "2026-11-01T00:00:00Z", "twilio");
     stage.world.records.put(suppression_key(Channel::Sms, "+4930123456"), serde_json::to_value(suppression).unwrap());
     skipped(&key(2), "suppressed");
     skipped(&with(key(3), "to", json!({ "address": "+4930123456" })), "suppressed");

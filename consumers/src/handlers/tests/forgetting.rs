@@ -37,6 +37,22 @@ fn an_address_that_is_gone_is_suppressed_for_everybody_and_the_message_is_dead_l
 }
 
 #[test]
+fn an_address_whose_owner_wanted_messages_again_and_that_is_gone_all_the_same_is_suppressed_anew() {
+    let stage = Stage::playing(chain(r#"["sms"]"#));
+    stage.reachable("ada");
+    let seen = vec!["SM1".to_owned()];
+    let early = Suppression::new(SuppressionReason::Stopped, "2026-11-01T00:00:00Z", "twilio");
+    let lifted = Suppression { lifted: true, seen: seen.clone(), ..early };
+    let key = suppression_key(Channel::Sms, "+4930123456");
+    stage.world.records.put(key, serde_json::to_value(lifted).unwrap());
+    stage.texts.answer("+4930123456", gone());
+    assert_eq!(reason(stage.deliver("sms", assigned("ada")).0), "refused-by-provider", "a lifted one keeps nobody");
+    let found = suppression(&stage, Channel::Sms, "+4930123456").unwrap();
+    assert_eq!((found.holds(), found.source.as_str(), found.seen), (true, "fake", seen));
+    assert_eq!(found.at, "2026-11-24T12:00:00Z");
+}
+
+#[test]
 fn a_mailbox_that_is_gone_is_suppressed_as_bounced() {
     let stage = Stage::playing(chain(r#"["email"]"#));
     stage.mails.answer("ada@example.org", gone());

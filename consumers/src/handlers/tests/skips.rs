@@ -57,7 +57,7 @@ fn each_channel_says_why_it_tells_nobody() {
 fn nothing_is_sent_to_a_suppressed_address_whoevers_it_is_and_the_next_channel_takes_over() {
     let stage = Stage::playing(chain(r#"["sms", "email"]"#));
     stage.reachable("ada");
-    let stopped = Suppression { reason: SuppressionReason::Stopped, at: "2026-11-24".into(), source: "twilio".into() };
+    let stopped = Suppression::new(SuppressionReason::Stopped, "2026-11-24", "twilio");
     stage.world.records.put(suppression_key(Channel::Sms, "+4930123456"), to_value(stopped).unwrap());
     let (delivery, id) = stage.world.delivery(assigned("ada"));
     assert_eq!(stage.process("email", &delivery), done());
