@@ -19,7 +19,13 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sendoff_events::Timestamp;
 use sendoff_producers::model::Channel;
 
-use super::{CallbackState, META, Secrets, answer::Refusal, body, keywords::wish, suppressions::When};
+use super::{
+    CallbackState, META, Secrets,
+    answer::Refusal,
+    body,
+    keywords::{Wish, wish},
+    suppressions::When,
+};
 use crate::DeliveryId;
 
 /// How Meta's callbacks are recognised.
@@ -87,6 +93,11 @@ pub(super) async fn news(
 }
 
 async fn told(state: &CallbackState, status: Status) -> Result<(), Refusal> {
+    if let Some(recipient) = status.refused_by() {
+        let when = status.timestamp().and_then(second);
+        let when = when.map_or(When::Arrived(status.id.as_deref()), When::At);
+        state.wished(Wish::Stop, Channel::Whatsapp, &phone(recipient), "meta", when).await?;
+    }
     // The number may be used by others as well, who have ids of their own, or none.
     let Some(Ok(id)) = status.delivery.as_deref().map(str::parse::<DeliveryId>) else { return Ok(()) };
     let Some(known) = status.status() else { return Ok(()) };

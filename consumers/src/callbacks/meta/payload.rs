@@ -5,7 +5,7 @@
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::DeliveryStatus;
+use crate::{DeliveryStatus, channels::whatsapp::meta::is_gone};
 
 /// A notification: what has happened to one or more accounts.
 #[derive(Deserialize)]
@@ -67,6 +67,12 @@ pub(super) struct Status {
     /// The delivery id that it was sent with.
     #[serde(default, rename = "biz_opaque_callback_data")]
     pub(super) delivery: Option<String>,
+    /// Whom it was for.
+    #[serde(default, rename = "recipient_id")]
+    recipient: Value,
+    /// When it happened, in seconds since 1970.
+    #[serde(default)]
+    timestamp: Value,
     #[serde(default)]
     errors: Vec<Problem>,
 }
@@ -89,6 +95,17 @@ impl Status {
             "failed" => Some(DeliveryStatus::Undelivered),
             _ => None,
         }
+    }
+
+    /// Whose phone it was that doesn't want our messages, if that is why it failed.
+    pub(super) fn refused_by(&self) -> Option<&str> {
+        let mut codes = self.errors.iter().filter_map(|problem| u32::try_from(problem.code.as_u64()?).ok());
+        self.recipient.as_str().filter(|_| codes.any(is_gone))
+    }
+
+    /// When it happened, in seconds since 1970.
+    pub(super) fn timestamp(&self) -> Option<&str> {
+        self.timestamp.as_str()
     }
 
     /// Why it went wrong, in one line.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
 use ring::hmac;
-use sendoff_producers::model::Channel;
+use sendoff_producers::model::{Channel, SuppressionReason};
 use serde_json::{Value, json};
 
 use super::{APP_SECRET, DELIVERY, Stage};
@@ -183,6 +183,40 @@ fn a_wish_from_the_future_does_not_outlast_those_that_come_later() {
     stage.world.clock.forward(Duration::from_secs(60));
     post(&stage, notification(&[], &[message("START", 1_795_521_630)]));
     assert_eq!(stage.suppression(Channel::Whatsapp, "+4930123456"), None);
+}
+
+#[test]
+fn somebody_who_has_opted_out_at_meta_is_suppressed() {
+    let stage = Stage::new();
+    let id = stage.doubt();
+    let mut failed = status("failed");
+    failed["timestamp"] = json!("1795521000");
+    failed["errors"] = json!([{ "code": 131_050, "title": "User has stopped receiving marketing messages" }]);
+    assert_eq!(post(&stage, notification(std::slice::from_ref(&failed), &[])), StatusCode::OK);
+    assert_eq!(stage.step(&id).state, StepState::Failed);
+    let suppression = stage.suppression(Channel::Whatsapp, "+4930123456").unwrap();
+    assert_eq!((suppression.reason, suppression.source.as_str()), (SuppressionReason::Stopped, "meta"));
+    assert_eq!(suppression.at, "2026-11-24T11:50:00Z", "when it failed");
+    assert_eq!(stage.suppression(Channel::Sms, "+4930123456"), None);
+    post(&stage, notification(&[], &[message("START", 1_795_521_001)]));
+    post(&stage, notification(&[failed.clone()], &[]));
+    assert_eq!(stage.suppression(Channel::Whatsapp, "+4930123456"), None, "old news silence nobody again");
+    // In a form that isn't known, it is news all the same.
+    let strange = Stage::new();
+    let id = strange.doubt();
+    let mut failure = failed.clone();
+    (failure["timestamp"], failure["recipient_id"]) = (json!(1_795_521_000), json!(4_930_123_456_u64));
+    post(&strange, notification(&[failure], &[]));
+    assert_eq!(strange.step(&id).state, StepState::Failed);
+    // A message that isn't ours, or that nobody named, and a failure of another kind.
+    let other = Stage::new();
+    failed["biz_opaque_callback_data"] = json!(null);
+    failed["errors"][0]["code"] = json!(131_026);
+    post(&other, notification(std::slice::from_ref(&failed), &[]));
+    assert_eq!(other.suppression(Channel::Whatsapp, "+4930123456"), None);
+    failed["errors"][0]["code"] = json!(131_050);
+    post(&other, notification(&[failed], &[]));
+    assert!(other.suppression(Channel::Whatsapp, "+4930123456").is_some());
 }
 
 #[test]
