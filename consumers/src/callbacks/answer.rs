@@ -16,6 +16,8 @@ pub(super) enum Refusal {
     TooLarge,
     /// It is from whom it says, and can't be understood.
     Garbled(&'static str),
+    /// The message that it is about is in somebody's hands: whoever sent it should send it again. Holds until when.
+    Busy(String),
     /// Something that is needed for it can't be reached: whoever sent it should send it again.
     Unavailable(String),
 }
@@ -34,11 +36,21 @@ impl IntoResponse for Refusal {
                 tracing::warn!(why, "a callback can't be understood");
                 StatusCode::BAD_REQUEST
             }
+            Self::Busy(why) => {
+                tracing::info!(
+                    why,
+                    "a callback came while its message is being sent; its sender is asked to repeat it"
+                );
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Unavailable(why) => {
                 tracing::error!(why, "a callback can't be taken in now; its sender is asked to repeat it");
-                return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "10")]).into_response();
+                StatusCode::SERVICE_UNAVAILABLE
             }
         };
-        status.into_response()
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => (status, [(header::RETRY_AFTER, "10")]).into_response(),
+            status => status.into_response(),
+        }
     }
 }

@@ -12,8 +12,9 @@
 //! | `POST /callbacks/ses` | SNS, with what SES tells | its signature, by a certificate of SNS in the topic's region |
 //! | `GET`, `POST /unsubscribe/{token}` | recipients, their mail programs | the token in the link |
 //!
-//! The inbox and the delivery records must have news before they are acknowledged: while a store can't be reached the answer is
-//! 503, so that whoever brings them comes again.
+//! The inbox and the delivery records must have news before they are acknowledged: while a store can't be reached, or an attempt
+//! has hold of the message, the answer is 503, so that whoever brings them comes again. The delivery record is written first: who
+//! doesn't come again has lost nothing.
 
 mod answer;
 mod body;

@@ -20,8 +20,8 @@ impl CallbackState {
         DeliveryNews { status, provider: provider.into(), provider_id, reason, at: self.now() }
     }
 
-    /// Writes down the news of a message, and settles what was in doubt about it. News of a message that the inbox doesn't know
-    /// change nothing. Repeating it changes nothing more.
+    /// Writes down the news of a message, and settles what was in doubt about it; [`Refusal::Busy`] while an attempt has hold of
+    /// it. News of a message that the inbox doesn't know change nothing. Repeating it changes nothing more.
     pub(super) async fn take_in(&self, id: &DeliveryId, news: DeliveryNews) -> Result<(), Refusal> {
         let record = self.inbox.get(&id.key).await.map_err(unreachable)?;
         let Some((record, state)) = record.and_then(|r| r.steps.get(&id.step).map(|s| s.state).map(|s| (r, s))) else {
@@ -53,8 +53,12 @@ impl CallbackState {
                 tracing::info!(delivery = %id, ?resolved, "a doubt was looked at");
                 Ok(())
             }
-            // An attempt is running. Should it not know by itself, the next one reads the news that stand there now.
-            Err(ResolveError::Busy(_) | ResolveError::Inbox(InboxError::Lost) | ResolveError::Unknown(_)) => Ok(()),
+            // An attempt is running, or has just taken over. The news stand there for it to read, but it may have looked before
+            // they did, and end in doubt: who brings them again then settles it. Where nobody does, the next attempt reads them.
+            Err(error @ (ResolveError::Busy(_) | ResolveError::Inbox(InboxError::Lost))) => {
+                Err(Refusal::Busy(error.to_string()))
+            }
+            Err(ResolveError::Unknown(_)) => Ok(()),
             Err(error @ ResolveError::Inbox(InboxError::Unavailable(_))) => Err(unreachable(error)),
         }
     }

@@ -12,7 +12,7 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use futures::{StreamExt as _, TryStreamExt as _, stream};
+use futures::{StreamExt as _, future::ready, stream};
 use payload::{Message, Notification, Status, read};
 use ring::hmac;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -84,12 +84,14 @@ pub(super) async fn news(
     let (statuses, messages) = notification.parts();
     // In any order: news of the same message come to the same.
     let statuses = stream::iter(statuses.into_iter().filter_map(read::<Status>));
-    statuses.map(|status| told(&state, status)).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    let told = statuses.map(|status| told(&state, status)).buffer_unordered(AT_ONCE);
+    // What can't be taken in now comes again with all the rest, and holds none of it up.
+    let told = told.fold(Ok(()), |all, one| ready(all.and(one))).await;
     // In their order: the last wish counts.
     for message in messages.into_iter().filter_map(read::<Message>) {
         answered(&state, &message).await?;
     }
-    Ok(StatusCode::OK)
+    told.map(|()| StatusCode::OK)
 }
 
 async fn told(state: &CallbackState, status: Status) -> Result<(), Refusal> {

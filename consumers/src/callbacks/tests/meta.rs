@@ -220,6 +220,16 @@ fn somebody_who_has_opted_out_at_meta_is_suppressed() {
 }
 
 #[test]
+fn while_news_can_not_be_settled_the_wishes_beside_them_are_heard() {
+    let stage = Stage::new();
+    let id = stage.doubt();
+    stage.world.inbox.0.lock().unwrap().get_mut(&id.key).unwrap().lease_until = stage.now() + Duration::from_secs(40);
+    let news = notification(&[status("sent")], &[message("STOP", 100)]);
+    assert_eq!(post(&stage, news), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(stage.suppression(Channel::Whatsapp, "+4930123456").is_some());
+}
+
+#[test]
 fn a_forged_notification_changes_nothing() {
     let stage = Stage::new();
     stage.doubt();

@@ -61,7 +61,7 @@ fn news_of_a_message_that_is_not_known_change_nothing() {
 }
 
 #[test]
-fn while_an_attempt_runs_news_are_kept_for_it_and_its_record_is_left_alone() {
+fn while_an_attempt_runs_news_are_kept_for_it_and_whoever_brings_them_comes_again() {
     for (status, state) in [
         (Status::Claimed, StepState::Sending),
         (Status::Claimed, StepState::InDoubt),
@@ -72,7 +72,7 @@ fn while_an_attempt_runs_news_are_kept_for_it_and_its_record_is_left_alone() {
         let until = stage.now() + Duration::from_secs(40);
         stage.world.inbox.0.lock().unwrap().get_mut(&id.key).unwrap().lease_until = until;
         let before = stage.record(&id);
-        assert_eq!(tell(&stage, "sent"), StatusCode::NO_CONTENT);
+        assert_eq!(tell(&stage, "sent"), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(stage.record(&id), before);
         assert_eq!(stage.known(&id).unwrap().status, DeliveryStatus::Sent);
         stage.world.clock.forward(Duration::from_secs(40));

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::http::{Method, StatusCode};
 use ring::{digest, hmac};
 use sendoff_producers::model::{Channel, SuppressionReason};
@@ -100,11 +102,12 @@ fn somebody_who_has_opted_out_at_twilio_is_suppressed() {
 }
 
 #[test]
-fn an_opt_out_at_twilio_counts_once_only() {
+fn an_opt_out_at_twilio_counts_while_its_message_is_in_use_and_once_only() {
     let stage = Stage::new();
-    stage.doubt();
+    let id = stage.doubt();
+    stage.world.inbox.0.lock().unwrap().get_mut(&id.key).unwrap().lease_until = stage.now() + Duration::from_secs(40);
     let failed = Request::status("failed").and("ErrorCode", "21610");
-    assert_eq!(failed.send(&stage).0, StatusCode::NO_CONTENT);
+    assert_eq!(failed.send(&stage).0, StatusCode::SERVICE_UNAVAILABLE);
     assert!(stage.suppression(Channel::Sms, "+4930123456").is_some());
     super::inbound::answers(&stage, "+4930123456", "START");
     failed.send(&stage);
