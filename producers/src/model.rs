@@ -2,7 +2,7 @@
 
 mod suppression;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use sendoff_events::{AppId, Personal, SubmissionId, TenantId, UserId};
@@ -44,7 +44,8 @@ pub struct User {
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "enum": ["email", "sms", "whatsapp", "push"] }))]
     pub channels: BTreeMap<Channel, bool>,
-    /// The same for single kinds of events, by the event's name (`app.assigned`). It goes before `channels`.
+    /// The same for single kinds of events, by the event's name (`app.assigned`; `workflow` for what workflows send). It goes before
+    /// `channels`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub events: BTreeMap<String, BTreeMap<Channel, bool>>,
     /// When they don't want to be disturbed, in their time zone. SMS, WhatsApp and push messages wait for its end.
@@ -54,7 +55,14 @@ pub struct User {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>", length(max = 10))]
     pub push_tokens: Vec<Personal<String>>,
+    /// What they have unsubscribed from themselves, by the event's name. It goes before everything else, and no request sets it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("readOnly" = true))]
+    pub opted_out: BTreeMap<String, BTreeSet<Channel>>,
 }
+
+/// The name that preferences and unsubscribe links know all messages of workflows by, in place of an event's.
+pub const WORKFLOW: &str = "workflow";
 
 /// A time of the day, every day. Where it begins later than it ends it goes over midnight.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -77,9 +85,13 @@ fn default_time_zone() -> String {
 }
 
 impl User {
-    /// Whether they want to hear of events of this name on this channel.
+    /// Whether they want to hear of events of this name on this channel. What they said themselves goes before what was set for
+    /// them.
     #[must_use]
     pub fn wants(&self, channel: Channel, event: &str) -> bool {
+        if self.opted_out.get(event).is_some_and(|channels| channels.contains(&channel)) {
+            return false;
+        }
         let of_event = self.events.get(event).and_then(|channels| channels.get(&channel));
         of_event.or_else(|| self.channels.get(&channel)).copied().unwrap_or(true)
     }

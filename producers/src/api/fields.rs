@@ -85,6 +85,11 @@ impl Fields {
         }
     }
 
+    /// Drops a field that is shown and that nobody sets, so that what was read can be written back.
+    pub(super) fn pass_over(&mut self, name: &str) {
+        self.object.remove(name);
+    }
+
     /// Whether the field is there and not null.
     pub(super) fn has(&self, name: &str) -> bool {
         self.object.get(name).is_some_and(|value| !value.is_null())

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Record,
-    model::{Channel, QuietHours, Stored, User, decode, load, user_key},
+    model::{Channel, QuietHours, Stored, User, WORKFLOW, decode, load, user_key},
 };
 
 /// A user with their id.
@@ -59,7 +59,8 @@ async fn put(
     let user = read(request.take_body()?, &user_id)?;
     let key = user_key(&request.caller.tenant, &user_id);
     let path = format!("/v1/{key}");
-    let keep = |user: &User, _: &User| user.clone();
+    // What they have unsubscribed from is theirs to say.
+    let keep = |user: &User, stored: &User| User { opted_out: stored.opted_out.clone(), ..user.clone() };
     document::put(&api, &request, (key, path), &user, keep, |user| View { user_id: user_id.clone(), user }).await
 }
 
@@ -83,6 +84,7 @@ fn view(record: Record) -> Result<View, Problem> {
 fn read(body: Value, user_id: &UserId) -> Result<User, Problem> {
     let mut fields = Fields::of(body)?;
     fields.same_id("user_id", user_id.as_str());
+    fields.pass_over("opted_out");
     let name = fields.required("name", fields::line::<1, 200>);
     let email = fields.optional("email", contact::email);
     let phone = fields.optional("phone", contact::phone);
@@ -107,6 +109,7 @@ fn read(body: Value, user_id: &UserId) -> Result<User, Problem> {
             events: events.unwrap_or_default(),
             quiet_hours,
             push_tokens: push_tokens.into_iter().map(Personal::new).collect(),
+            opted_out: BTreeMap::new(),
         })
     })
 }
@@ -124,8 +127,8 @@ fn channels(fields: &mut Fields) -> BTreeMap<Channel, bool> {
 /// Wishes by event. An event that nobody is told of is an unknown field.
 fn events(fields: &mut Fields) -> BTreeMap<String, BTreeMap<Channel, bool>> {
     let mut wanted = BTreeMap::new();
-    for event in catalogue::all() {
-        let name = event.event_type.name();
+    let events = catalogue::all();
+    for name in events.iter().map(|event| event.event_type.name()).chain([WORKFLOW]) {
         if let Some(channels) = fields.nested(name, |fields| Some(channels(fields))) {
             wanted.insert(name.to_owned(), channels);
         }
@@ -160,5 +163,6 @@ fn sample() -> Value {
 fn sample_view() -> Value {
     let mut view = sample();
     view["user_id"] = json!("ada");
+    view["opted_out"] = json!({ "app.assigned": ["email"] });
     view
 }

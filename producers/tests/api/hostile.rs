@@ -15,7 +15,7 @@ fn json() -> impl Strategy<Value = Value> {
         any::<String>().prop_map(Value::from),
     ];
     let name = prop_oneof![
-        "name|email|phone|locale|time_zone|channels|owners|submission_mail|workflow|fields|steps|version|events|quiet_hours|push_tokens|from|to|url|secrets|color|logo_url"
+        "name|email|phone|locale|time_zone|channels|owners|submission_mail|workflow|fields|steps|version|events|quiet_hours|push_tokens|opted_out|from|to|url|secrets|color|logo_url"
             .prop_map(|s| s),
         any::<String>(),
     ];

@@ -1,6 +1,8 @@
 //! How users want to be reached, and how messages look.
 
 use axum::http::StatusCode;
+use futures::executor::block_on;
+use sendoff_producers::{Lookup as _, model::user_key};
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -24,6 +26,47 @@ fn wishes_by_event_quiet_hours_and_devices_are_kept_and_can_be_written_back() {
     }
     let again = world.put("/v1/users/grace").json(&read).send().expect(StatusCode::OK);
     assert_eq!(again.header("etag"), Some("\"1\""));
+}
+
+#[test]
+fn what_recipients_opted_out_of_themselves_is_shown_and_no_request_sets_or_clears_it() {
+    let world = World::new();
+    let put = |body: &Value| world.put("/v1/users/grace").json(body).send();
+    let own = json!({ "app.assigned": ["email"] });
+    let with = |opted_out: Value| {
+        let mut grace = grace();
+        grace["opted_out"] = opted_out;
+        grace
+    };
+    let created = put(&with(own.clone())).expect(StatusCode::CREATED);
+    assert_eq!(created.json().get("opted_out"), None, "a request doesn't set it");
+    let key = user_key(&"acme".parse().unwrap(), &"grace".parse().unwrap());
+    let stored = || block_on(world.records.get(&key)).unwrap().unwrap().data;
+    let mut unsubscribed = stored();
+    unsubscribed["opted_out"] = own.clone();
+    world.records.write(key.clone(), unsubscribed);
+    let read = world.get("/v1/users/grace").send().expect(StatusCode::OK).json();
+    assert_eq!(read["opted_out"], own);
+    let listed = world.get("/v1/users").send().expect(StatusCode::OK).json();
+    assert_eq!(listed["items"][0]["opted_out"], own);
+    let mut allowed = grace();
+    allowed["events"] = json!({ "app.assigned": { "email": true } });
+    for body in [grace(), with(json!({})), with(json!(null)), with(json!({ "x": ["sms"] })), allowed] {
+        assert_eq!(put(&body).expect(StatusCode::OK).json()["opted_out"], own);
+        assert_eq!(stored()["opted_out"], own);
+    }
+    put(&grace());
+    let before = world.get("/v1/users/grace").send().header("etag").map(str::to_owned);
+    let again = put(&world.get("/v1/users/grace").send().json()).expect(StatusCode::OK);
+    assert_eq!(again.header("etag"), before.as_deref(), "what was read can be written back");
+}
+
+#[test]
+fn a_wish_about_the_messages_of_workflows_is_taken() {
+    let body = json!({ "name": "Grace", "events": { "workflow": { "email": false } } });
+    let world = World::new();
+    let created = world.put("/v1/users/grace").json(&body).send().expect(StatusCode::CREATED);
+    assert_eq!(created.json()["events"], body["events"]);
 }
 
 #[test]

@@ -1,10 +1,18 @@
-use std::sync::atomic::Ordering;
+use std::{sync::atomic::Ordering, time::Duration};
 
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::{
+    body::{Body, to_bytes},
+    http::{HeaderMap, Method, Request, StatusCode},
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use futures::executor::block_on;
 use ring::digest;
-use sendoff_producers::model::{Channel, user_key};
+use sendoff_producers::{
+    api::{self, ApiState, DevelopmentKey, KeySet, mint},
+    model::{Channel, User, user_key},
+};
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use super::{CallbackState, Stage};
 use crate::{
@@ -72,7 +80,8 @@ fn one_click_turns_off_this_event_on_this_channel_and_nothing_else() {
     assert_eq!(status, StatusCode::OK);
     is_harmless(&headers, &page);
     assert!(page.contains("You will get no more emails about apps"), "{page}");
-    assert_eq!(ada(&stage)["events"], json!({ "app.assigned": { "email": false, "sms": true } }));
+    assert_eq!(ada(&stage)["opted_out"], json!({ "app.assigned": ["email"] }));
+    assert_eq!(ada(&stage)["events"], json!({ "app.assigned": { "sms": true } }), "what others set stays");
     assert_eq!(ada(&stage)["email"], "ada@example.org");
     let once = stage.everything();
     assert_eq!(stage.call(Method::POST, &path(&stage, "app.assigned"), &FORM, ONE_CLICK).0, StatusCode::OK);
@@ -80,7 +89,58 @@ fn one_click_turns_off_this_event_on_this_channel_and_nothing_else() {
     let multipart = [("content-type", "multipart/form-data; boundary=x")];
     let body = "--x\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--x--\r\n";
     assert_eq!(stage.call(Method::POST, &path(&stage, "submission.created"), &multipart, body).0, StatusCode::OK);
-    assert_eq!(ada(&stage)["events"]["submission.created"], json!({ "email": false }));
+    assert_eq!(ada(&stage)["opted_out"]["submission.created"], json!(["email"]));
+}
+
+#[test]
+fn whoever_has_unsubscribed_stays_so_whatever_is_written_through_the_api() {
+    let stage = stage();
+    for event in ["app.assigned", "workflow"] {
+        assert_eq!(stage.call(Method::POST, &path(&stage, event), &FORM, ONE_CLICK).0, StatusCode::OK);
+    }
+    let api = Api::over(&stage);
+    let shown = api.call("GET", None);
+    assert_eq!(shown["opted_out"], json!({ "app.assigned": ["email"], "workflow": ["email"] }), "it is shown");
+    // As a system of the customer's writes the whole of it, without knowing of any unsubscribing.
+    api.call("PUT", Some(json!({ "name": "Ada", "events": { "app.assigned": { "email": true } } })));
+    let user: User = serde_json::from_value(ada(&stage)).unwrap();
+    for event in ["app.assigned", "workflow"] {
+        assert!(!user.wants(Channel::Email, event), "{event}");
+    }
+    assert!(user.wants(Channel::Email, "submission.created") && user.wants(Channel::Sms, "app.assigned"));
+}
+
+/// The API over the same records.
+struct Api {
+    router: axum::Router,
+    token: String,
+}
+
+impl Api {
+    fn over(stage: &Stage) -> Self {
+        let key = DevelopmentKey::loopback("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (clock, hour) = (stage.world.clock.clone(), Duration::from_secs(3600));
+        let token = mint(&key.signing(), &tenant(), &"eve".parse().unwrap(), hour, &*clock).unwrap();
+        let keys = KeySet::new().with_development(&key).unwrap();
+        let state = ApiState::new(stage.world.records.clone(), keys, clock, stage.world.rng.clone());
+        Self { router: api::router(state), token }
+    }
+
+    /// What the API says of Ada.
+    fn call(&self, method: &str, body: Option<Value>) -> Value {
+        let request = Request::builder()
+            .method(method)
+            .uri("/v1/users/ada")
+            .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", "application/json")
+            .body(body.map_or_else(Body::empty, |body| Body::from(body.to_string())))
+            .unwrap();
+        block_on(async {
+            let answer = self.router.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK);
+            serde_json::from_slice(&to_bytes(answer.into_body(), 1 << 20).await.unwrap()).unwrap()
+        })
+    }
 }
 
 #[test]

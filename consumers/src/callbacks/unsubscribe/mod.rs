@@ -62,7 +62,7 @@ async fn turn_off(state: &CallbackState, what: &Unsubscribe) -> Result<(), Refus
         let Some((mut user, version)) = load::<User>(&*state.records, &key).await.map_err(unreachable)? else {
             return Ok(());
         };
-        if user.events.entry(what.event.clone()).or_default().insert(what.channel, false) == Some(false) {
+        if !user.opted_out.entry(what.event.clone()).or_default().insert(what.channel) {
             return Ok(());
         }
         let data = Some(serde_json::to_value(&user).map_err(unreachable)?);
