@@ -138,23 +138,23 @@ async fn every_fault_is_told_for_what_it_is_and_a_repetition_is_acted_on_once() 
 }
 
 #[tokio::test]
-async fn what_an_endpoint_answers_is_kept_short_and_clean() {
+async fn nothing_is_kept_of_what_an_endpoint_answers_but_its_status_and_length() {
     let world = World::start().await;
     let provider = world.provider();
     let long = format!("\u{1b}[31mada@example.org\r\n{}", "x".repeat(100_000)).into_bytes();
     for (status, body, told) in [
-        (410, b"bye".to_vec(), "gone: the endpoint answered 410: bye"),
+        (410, b"bye".to_vec(), "gone: the endpoint answered 410 with 3 bytes"),
         (404, Vec::new(), "transient: the endpoint answered 404"),
         (425, Vec::new(), "transient: the endpoint answered 425"),
         (408, Vec::new(), "unknown: the endpoint answered 408"),
         (307, Vec::new(), "permanent: the endpoint redirects, and redirects are not followed"),
-        (400, b"\xff\xfe\x00".to_vec(), "transient: the endpoint answered 400"),
-        (400, long, "transient: the endpoint answered 400: <address>"),
+        (400, b"\xff\xfe\x00".to_vec(), "transient: the endpoint answered 400 with 3 bytes"),
+        (400, long, "transient: the endpoint answered 400 with "),
     ] {
         world.stub.peer().set_answer(PATH, Answer { status, headers: Vec::new(), body });
         let reason = reason(provider.send(&world.call(1), None).await);
         assert!(reason.starts_with(told), "{reason}");
-        assert!(reason.len() < 300 && !reason.contains(|c: char| c.is_control()), "{reason:?}");
+        assert!(reason.len() < 100 && !reason.contains("xx") && !reason.contains("ada"), "{reason:?}");
     }
     assert_eq!(world.stub.peer().calls().len(), 0);
 }

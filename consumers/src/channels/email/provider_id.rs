@@ -2,12 +2,15 @@
 
 use lettre::transport::smtp::response::Response;
 
+use crate::scrub;
+
 /// The longest id that is kept.
 const MAX: usize = 120;
 
 /// What the reply to the message says beyond its codes and an "OK": `queued as 4XyZ`; nothing if it says no more.
 pub(super) fn queue_id(reply: &Response) -> Option<String> {
-    let line = reply.first_line()?;
+    // The server may name the recipient in it.
+    let line = scrub(reply.first_line()?);
     let is_code = |word: &str| word.split('.').count() == 3 && word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let is_ok = |word: &str| word.trim_matches([':', ',', '.']).eq_ignore_ascii_case("ok");
     let words: Vec<_> = line.split_whitespace().skip_while(|word| is_code(word) || is_ok(word)).collect();
@@ -27,6 +30,9 @@ mod tests {
             ("250 2.0.0 OK 1732450000 gsmtp\r\n", Some("1732450000 gsmtp")),
             ("250 Ok 0100018f-aaaa\r\n", Some("0100018f-aaaa")),
             ("250 2.6.0 Message accepted\r\n", None),
+            ("250 Ok: queued as 4XyZ1 for ada@example.org\r\n", Some("queued as 4XyZ1 for <address>")),
+            ("250 Ok: 7 told to +49 30 123456\r\n", Some("7 told to <phone>")),
+            ("250 2.1.5 Ok <1@example.org>\r\n", None),
             ("250 OK\r\n", None),
             ("250 \r\n", None),
         ] {

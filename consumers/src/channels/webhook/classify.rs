@@ -14,16 +14,18 @@
 //!
 //! Unknown outcomes are repeated: the `webhook-id` stays the same, and the endpoint is to act on it once.
 
+use reqwest::header::CONTENT_TYPE;
+
 use crate::{
     NotSent, SendOutcome,
     channels::http::{HttpError, HttpResponse},
-    scrub,
 };
 
 /// The channel's name, and its provider's.
 pub(super) const NAME: &str = "webhook";
-/// How much of an answer's text a reason holds, in characters.
-const MAX_TEXT: usize = 200;
+/// The kinds of answers that a reason names.
+const KINDS: [&str; 6] =
+    ["application/json", "application/problem+json", "application/xml", "text/html", "text/plain", "text/xml"];
 
 /// What became of the call `id`.
 pub(super) fn classify(id: String, result: Result<HttpResponse, HttpError>) -> SendOutcome {
@@ -50,14 +52,16 @@ fn unknown(reason: String) -> SendOutcome {
     SendOutcome::Unknown { provider: Some(NAME.into()), reason }
 }
 
-/// The status, and the beginning of the text beside it. A stranger wrote that.
+/// The status, and what came beside it: how much, and of which kind if that is a usual one. A stranger wrote the rest, perhaps about
+/// people, and reasons are kept and shown.
 fn told(answer: &HttpResponse) -> String {
-    let text = scrub(&String::from_utf8_lossy(&answer.body));
-    let text: String = text.trim().chars().take(MAX_TEXT).collect();
-    let status = answer.status.as_u16();
-    if text.is_empty() {
-        format!("the endpoint answered {status}")
-    } else {
-        format!("the endpoint answered {status}: {text}")
+    let (status, length) = (answer.status.as_u16(), answer.body.len());
+    let kind = answer.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let kind = KINDS.iter().find(|known| known.eq_ignore_ascii_case(kind));
+    match (length, kind) {
+        (0, _) => format!("the endpoint answered {status}"),
+        (_, None) => format!("the endpoint answered {status} with {length} bytes"),
+        (_, Some(kind)) => format!("the endpoint answered {status} with {length} bytes of {kind}"),
     }
 }

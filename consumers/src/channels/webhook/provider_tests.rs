@@ -254,3 +254,25 @@ async fn the_operating_systems_resolver_is_held_to_the_rules_too() {
     let Err(refusal) = reqwest::dns::Resolve::resolve(&checked, "localhost".parse().unwrap()).await else { panic!() };
     assert!(refusal.to_string().ends_with("is not public: it is loopback"), "{refusal}");
 }
+
+#[tokio::test]
+async fn nothing_that_a_stranger_wrote_gets_into_a_reason() {
+    for (answer, told) in [
+        (
+            "HTTP/1.1 410 Ada-Lovelace\r\ncontent-type: application/json; charset=utf-8\r\nx-told: 1995\r\n\
+             content-length: 28\r\n\r\n{\"name\":\"Ada\",\"card\":\"4111\"}",
+            "the endpoint answered 410 with 28 bytes of application/json",
+        ),
+        (
+            "HTTP/1.1 410 Gone\r\ncontent-type: ada/lovelace\r\ncontent-length: 3\r\n\r\nAda",
+            "the endpoint answered 410 with 3 bytes",
+        ),
+        ("HTTP/1.1 410 Gone\r\ncontent-length: 0\r\n\r\n", "the endpoint answered 410"),
+    ] {
+        let public = Endpoint::at((PUBLIC, 0).into(), answer).await;
+        let url = format!("https://hooks.example.com:{}/in", public.port);
+        let outcome = provider(&Answers::of(&[&[PUBLIC]])).send(&call(url), None).await;
+        let SendOutcome::NotSent(NotSent::Gone { reason }) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(reason, told);
+    }
+}
