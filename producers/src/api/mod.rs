@@ -29,6 +29,7 @@ mod state;
 mod submissions;
 mod timeline;
 mod users;
+pub mod webhook_address;
 mod webhooks;
 
 pub use auth::{

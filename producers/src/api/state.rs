@@ -52,18 +52,24 @@ impl ApiState {
         self
     }
 
-    /// The same API, taking webhooks at these `host:port` by plain http, too: for development, where no certificate is at hand.
+    /// The same API, taking webhooks at these `host:port` wherever they are, and by plain http, too: for development, where no
+    /// certificate is at hand.
     #[must_use]
     pub fn with_plain_webhooks(mut self, allowed: impl IntoIterator<Item = String>) -> Self {
         Arc::make_mut(&mut self.0).plain_webhooks = allowed.into_iter().collect();
         self
     }
 
-    /// Whether it takes a webhook at this address although it isn't https.
+    /// Whether the rules for the addresses of webhooks don't hold for this one.
     pub(super) fn takes_webhooks_at(&self, url: &str) -> bool {
-        let uri = contact::web_address(url).filter(|uri| uri.scheme_str() == Some("http"));
-        let authority = uri.as_ref().and_then(|uri| uri.authority());
-        authority.is_some_and(|authority| self.0.plain_webhooks.contains(authority.as_str()))
+        let Some(uri) = contact::web_address(url) else { return false };
+        let usual = match uri.scheme_str() {
+            Some("https") => 443,
+            Some("http") => 80,
+            _ => return false,
+        };
+        let (host, port) = (uri.host().unwrap_or_default().to_ascii_lowercase(), uri.port_u16().unwrap_or(usual));
+        self.0.plain_webhooks.contains(&format!("{host}:{port}"))
     }
 
     pub(super) fn records(&self) -> &dyn Records {

@@ -166,6 +166,48 @@ fn all_that_is_wrong_with_a_webhook_is_reported_at_once_and_no_secret_is_repeate
 }
 
 #[test]
+fn an_address_that_no_call_would_go_to_is_refused_at_once_and_the_rule_is_named() {
+    let world = World::furnished();
+    let put = |url: &str| world.put(CRM).json(&json!({ "url": url })).send();
+    for (url, why) in [
+        ("https://127.0.0.1/", "127.0.0.1 is not a public address"),
+        ("https://10.1.2.3:8443/x", "10.1.2.3 is not a public address"),
+        ("https://[::1]/", "::1 is not a public address"),
+        ("https://[fd00:ec2::254]/", "fd00:ec2::254 is not a public address"),
+        ("https://2130706433/", "`2130706433` is not how an IP address is written"),
+        ("https://0x7f.1/", "`0x7f.1` is not how an IP address is written"),
+        ("https://localhost/", "names in `localhost` are not public"),
+        ("https://LOCALHOST:8443/", "names in `localhost` are not public"),
+        ("https://db.internal/", "names in `internal` are not public"),
+        ("https://printer.local/", "names in `local` are not public"),
+        ("https://metadata/", "`metadata` is not a full name"),
+        ("https://hooks.example.org./", "ends with a dot"),
+        ("https://hooks.example.org:25/", "port is 25: only 443 and ports above 1023"),
+    ] {
+        let reply = put(url);
+        assert_eq!(reply.problem(StatusCode::UNPROCESSABLE_ENTITY), "invalid-fields", "{url}");
+        assert_eq!(reply.pointers(), ["#/url"], "{url}");
+        assert!(reply.json()["errors"][0]["detail"].as_str().unwrap().contains(why), "{url}: {}", reply.text);
+    }
+    for url in ["https://8.8.8.8/", "https://[2606:4700::1111]:8443/", "https://hooks.example.org:1024/"] {
+        assert!(put(url).status.is_success(), "{url}");
+    }
+}
+
+#[test]
+fn a_server_that_a_developer_allowed_may_be_anywhere() {
+    let allowed = ["localhost:8443", "hooks.test:443", "[::1]:9000"].map(str::to_owned);
+    let world = World::with(|state| state.with_plain_webhooks(allowed)).furnish();
+    let put = |url: &str| world.put(CRM).json(&json!({ "url": url })).send();
+    for url in ["https://LocalHost:8443/in", "https://hooks.test/", "http://[::1]:9000/"] {
+        assert!(put(url).status.is_success(), "{url}");
+    }
+    for url in ["https://localhost/", "https://a.hooks.test/", "http://hooks.test/", "https://x@localhost:8443/"] {
+        assert_eq!(put(url).pointers(), ["#/url"], "{url}");
+    }
+}
+
+#[test]
 fn plain_http_is_taken_only_where_a_developer_allowed_it() {
     let world = World::with(|state| state.with_plain_webhooks(["127.0.0.1:9000".to_owned()])).furnish();
     let put = |url: &str| world.put(CRM).json(&json!({ "url": url })).send();

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use super::secrets;
 use crate::{
     api::{
-        ApiState, contact,
+        ApiState,
         fields::{self, Fields},
         problem::Problem,
+        webhook_address,
     },
     model::WebhookEndpoint,
 };
@@ -19,7 +20,7 @@ use crate::{
 #[derive(Debug, JsonSchema)]
 #[schemars(rename = "Webhook", deny_unknown_fields)]
 pub(super) struct Wanted {
-    /// Where to post to: an https address.
+    /// Where to post to: an https address on the public internet, at port 443 or above 1023.
     #[schemars(length(max = 2000), regex(pattern = "^https://"))]
     url: String,
     /// The names of the events that it wants (`submission.created`); all when there are none.
@@ -86,9 +87,9 @@ pub(super) fn read(api: &ApiState, body: Value, (app_id, webhook_id): &(AppId, W
     fields.same_id("app_id", app_id.as_str());
     fields.same_id("webhook_id", webhook_id.as_str());
     let url = fields.required("url", fields::string).map(|url| (api.takes_webhooks_at(&url), url));
-    let url = url.and_then(|(plain, url)| match plain {
+    let url = url.and_then(|(exempt, url)| match exempt {
         true => Some(url),
-        false => fields.parse(&["url"], url.into(), contact::https),
+        false => fields.parse(&["url"], url.into(), webhook_address::address),
     });
     let events = fields.list("events", 50, event);
     if fields.is_empty_list("secrets") {

@@ -1,3 +1,5 @@
+use sendoff_producers::api::webhook_address;
+
 use super::*;
 
 /// Why `url` is refused, by the rules that need no name to be resolved.
@@ -27,7 +29,14 @@ fn public_endpoints_are_let_through() {
         "https://notlocal/".replace("notlocal", "not-local.example").as_str(),
     ] {
         assert_eq!(Guard::default().check(url), Ok(()), "{url}");
+        // The API wants names as they are looked up.
+        assert_eq!(webhook_address::check(url).is_ok(), url.is_ascii(), "{url} can't be registered");
     }
+}
+
+#[test]
+fn the_names_that_are_not_called_are_those_that_can_not_be_registered() {
+    assert_eq!(PRIVATE_NAMES, webhook_address::PRIVATE_NAMES);
 }
 
 /// The list of what has been used to get behind walls. `in` is what the refusal has to say.
@@ -125,6 +134,7 @@ fn whatever_means_an_address_behind_our_walls_is_refused_by_name() {
         }
         let refusal = refused(url);
         assert!(refusal.contains(why), "{case}: {url}: {refusal}");
+        assert!(webhook_address::check(url).is_err(), "{case}: {url} can be registered, and would never be called");
     }
 }
 
