@@ -3,16 +3,20 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 use reqwest::{
     Client, ClientBuilder, Method, StatusCode,
     dns::Resolve,
-    header::{HeaderMap, HeaderName, HeaderValue},
+    header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
     redirect::Policy,
 };
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, pem::PemObject as _},
 };
+
+/// The longest wait that an answer may ask for.
+const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 /// How requests are made.
 #[derive(Debug, Clone)]
@@ -94,12 +98,24 @@ pub struct HttpResponse {
 }
 
 impl HttpResponse {
-    /// How long it asks to wait: `Retry-After` in seconds. Dates are passed over; a day is the most.
+    /// How long it asks to wait: `Retry-After`, in seconds or until a date (RFC 9110 § 10.2.3), which is measured from the
+    /// answer's own `Date` and passed over without one. A day is the most.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        let seconds: u64 = self.headers.get(reqwest::header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds.min(24 * 3600)))
+        let text = |name| Some(self.headers.get(name)?.to_str().ok()?.trim());
+        let told = text(RETRY_AFTER)?;
+        let wait = match told.parse() {
+            Ok(seconds) => Duration::from_secs(seconds),
+            // One that is over is no wait.
+            Err(_) => Duration::try_from(http_date(told)?.duration_since(http_date(text(DATE)?)?)).unwrap_or_default(),
+        };
+        Some(wait.min(MAX_WAIT))
     }
+}
+
+/// A date as HTTP writes them: `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn http_date(text: &str) -> Option<Timestamp> {
+    DateTimeParser::new().parse_timestamp(text).ok()
 }
 
 /// A request without an answer.

@@ -135,8 +135,28 @@ fn a_wait_is_read_in_seconds_and_has_a_limit() {
     };
     assert_eq!(answer("7"), Some(Duration::from_secs(7)));
     assert_eq!(answer("99999999"), Some(Duration::from_secs(86_400)));
-    assert_eq!(answer("Wed, 21 Oct 2026 07:28:00 GMT"), None);
+    assert_eq!(answer("Wed, 21 Oct 2026 07:28:00 GMT"), None, "nobody knows what time it is there");
     assert_eq!(answer("-1"), None);
+}
+
+#[test]
+fn a_wait_until_a_date_is_measured_by_the_clock_of_whoever_asks_for_it() {
+    let answer = |now: &str, until: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::DATE, now.parse().unwrap());
+        headers.insert(header::RETRY_AFTER, until.parse().unwrap());
+        HttpResponse { status: StatusCode::TOO_MANY_REQUESTS, headers, body: Bytes::new() }.retry_after()
+    };
+    let now = "Wed, 21 Oct 2026 07:28:00 GMT";
+    assert_eq!(answer(now, "Wed, 21 Oct 2026 07:29:30 GMT"), Some(Duration::from_secs(90)));
+    assert_eq!(answer(now, "Mon, 21 Oct 2033 07:28:00 GMT"), None, "that is no Monday");
+    assert_eq!(answer(now, "Fri, 23 Oct 2026 07:28:00 GMT"), Some(Duration::from_secs(86_400)), "a day is the most");
+    assert_eq!(answer(now, "Wed, 21 Oct 2026 07:00:00 GMT"), Some(Duration::ZERO), "it is over");
+    for garbage in ["soon", "", "2026-10-21", "Wed, 99 Oct 2026 07:28:00 GMT"] {
+        assert_eq!(answer(now, garbage), None, "{garbage}");
+        assert_eq!(answer(garbage, "Wed, 21 Oct 2026 07:29:30 GMT"), None, "{garbage}");
+    }
+    assert_eq!(answer("soon", "7"), Some(Duration::from_secs(7)));
 }
 
 #[test]

@@ -19,7 +19,8 @@
 //!
 //! 503 `UNAVAILABLE` stands among the unknown ones although FCM asks to try again: that isn't always safe for what has an effect,
 //! says its definition (<https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto>), and FCM says nowhere that
-//! nothing was sent. For a device it makes no difference, since a repeated notification replaces the first.
+//! nothing was sent. For a device it makes no difference, since a repeated notification replaces the first. Its `Retry-After` is
+//! passed over: an outcome that is unknown is no wait but a doubt, and comes again when the message is delivered again.
 
 use std::time::Duration;
 
