@@ -9,7 +9,8 @@
 //! | MAIL | other `5xx` | **unavailable** | our own sender address is refused: configuration |
 //! | MAIL, RCPT, DATA, body | `454`, `4.3.1`, `4.3.2`, `4.4.5`, `4.5.3` | throttled | too fast, or the server is overloaded |
 //! | MAIL, RCPT, DATA, body | other `4xx` | transient | greylisting, a full mailbox, a lock |
-//! | RCPT, DATA, body | other `5xx` | permanent | no such mailbox, refused content |
+//! | RCPT | `5xx` with `5.1.1`, `5.1.10` | gone | there is no such mailbox, or its domain takes no mail (RFC 3463 § 3.2, RFC 7505 § 4.2) |
+//! | RCPT, DATA, body | other `5xx` | permanent | refused content, or a refusal that may pass |
 //! | MAIL, RCPT, DATA | lost, timed out, unreadable reply | transient | without the final dot a server must not deliver (RFC 5321 § 4.1.1.4) |
 //! | body | lost, timed out, unreadable reply | **unknown** | the server may have taken it |
 //!
@@ -114,6 +115,7 @@ pub(super) fn classify(failure: &Failure) -> SendOutcome {
             Some("5.7.8" | "5.7.9" | "5.7.11") => unavailable(reason),
             Some("4.3.1" | "4.3.2" | "4.4.5" | "4.5.3") => throttled(reason),
             _ if *code < 500 => transient(reason),
+            Some("5.1.1" | "5.1.10") if stage == Stage::Rcpt => SendOutcome::NotSent(NotSent::Gone { reason }),
             _ if stage == Stage::Mail => unavailable(reason),
             _ => permanent(reason),
         },
@@ -137,10 +139,11 @@ fn enhanced(text: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
-    /// One letter per outcome: P(ermanent), T(ransient), W(ait: throttled), D(own: unavailable), U(nknown).
+    /// One letter per outcome: P(ermanent), G(one), T(ransient), W(ait: throttled), D(own: unavailable), U(nknown).
     fn letter(stage: Stage, fault: Fault) -> char {
         match classify(&Failure { stage, fault }) {
-            SendOutcome::NotSent(NotSent::Permanent { .. } | NotSent::Gone { .. }) => 'P',
+            SendOutcome::NotSent(NotSent::Permanent { .. }) => 'P',
+            SendOutcome::NotSent(NotSent::Gone { .. }) => 'G',
             SendOutcome::NotSent(NotSent::Transient { .. }) => 'T',
             SendOutcome::NotSent(NotSent::Throttled { .. }) => 'W',
             SendOutcome::NotSent(NotSent::Unavailable { .. }) => 'D',
@@ -168,7 +171,14 @@ mod tests {
             (450, "4.2.0 greylisted, come back later", "DDDTTTT"),
             (451, "4.2.2 mailbox full", "DDDTTTT"),
             (451, "local error", "DDDTTTT"),
-            (550, "5.1.1 no such user", "DDDDPPP"),
+            (550, "5.1.1 no such user", "DDDDGPP"),
+            (556, "5.1.10 recipient address has null MX", "DDDDGPP"),
+            (550, "no such user", "DDDDPPP"),
+            (550, "5.1.0 address rejected", "DDDDPPP"),
+            (550, "5.1.2 no such domain", "DDDDPPP"),
+            (550, "5.1.6 mailbox has moved", "DDDDPPP"),
+            (550, "5.7.1 relaying denied", "DDDDPPP"),
+            (450, "5.1.1 no such user, perhaps", "DDDTTTT"),
             (552, "5.2.2 mailbox full for good", "DDDDPPP"),
             (554, "5.7.1 looks like spam", "DDDDPPP"),
             (503, "bad sequence", "DDDDPPP"),

@@ -28,7 +28,7 @@ async fn a_refused_recipient_does_not_spoil_the_connection_for_the_next_mail() {
     let peer = Peer::plain(vec![Rule(None, "RCPT", Say("550 5.1.1 no such user"))]).await;
     let provider = provider(&plain(&peer));
     for _ in 0..2 {
-        assert_eq!(kind(&provider.send(&mail(), None).await), "permanent");
+        assert_eq!(kind(&provider.send(&mail(), None).await), "gone");
     }
     assert_eq!(peer.seen().connections, 1);
 }
