@@ -77,8 +77,13 @@ impl<'s> Providers<'s> {
 
     /// What sends WhatsApp messages.
     pub(crate) fn whatsapp(&self) -> Result<Arc<dyn Provider<Whatsapp>>, ProvidersError> {
+        if self.settings.leaves_twilio_out() {
+            tracing::warn!(
+                "WhatsApp doesn't go through Twilio: TWILIO_CONTENT_SIDS is missing, without which it sends no template"
+            );
+        }
         let mut carriers: Vec<Arc<dyn Provider<Whatsapp>>> = Vec::new();
-        for carrier in &self.settings.whatsapp_providers {
+        for carrier in self.settings.whatsapp_carriers() {
             let carrier = match carrier {
                 WhatsappCarrier::Twilio => self.twilio_whatsapp()?,
                 WhatsappCarrier::Meta => self.meta_whatsapp()?,
@@ -234,11 +239,13 @@ mod tests {
 
     #[test]
     fn whatsapp_goes_through_those_that_are_set_up_in_the_order_that_was_asked_for() {
-        let twilio = [
+        let without_sids = [
             ("TWILIO_ACCOUNT_SID", "AC0123456789abcdef0123456789abcdef"),
             ("TWILIO_AUTH_TOKEN", "token"),
             ("TWILIO_WHATSAPP_FROM", "+4930123456"),
         ];
+        let sids = ("TWILIO_CONTENT_SIDS", "app-assigned/en=HX0123456789abcdef0123456789abcdef");
+        let twilio = [&without_sids[..], &[sids]].concat();
         let meta = [("META_PHONE_NUMBER_ID", "1234"), ("META_ACCESS_TOKEN", "token")];
         let name = |variables: &[(&str, &str)]| {
             let settings = settings(variables, &[Need::Whatsapp]);
@@ -248,7 +255,8 @@ mod tests {
         assert_eq!(name(&[&twilio[..], &meta[..]].concat()), "failover");
         let only = [&twilio[..], &meta[..], &[("SENDOFF_WHATSAPP_PROVIDERS", "meta")]].concat();
         assert_eq!(name(&only), "meta");
-        let other = settings(&[&twilio[..], &[("SENDOFF_WHATSAPP_PROVIDERS", "meta")]].concat(), &[]);
-        assert!(Providers::new(&store(&other), &other).whatsapp().is_err(), "nobody is left");
+        assert_eq!(name(&[&without_sids[..], &meta[..]].concat()), "meta", "Twilio knows no template");
+        let none = settings(&[], &[]);
+        assert!(Providers::new(&store(&none), &none).whatsapp().is_err(), "nobody is set up");
     }
 }

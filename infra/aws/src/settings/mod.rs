@@ -9,6 +9,7 @@ mod rules;
 mod table;
 #[cfg(test)]
 mod tests;
+mod whatsapp;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -65,10 +66,11 @@ impl Settings {
         let mut draft = Draft::default();
         fill(table::SETTINGS, &mut draft, &values, "", &mut problems);
         need::check(needs, |name| values.iter().any(|given| given.key == name), &mut problems);
-        match draft.finish() {
-            Some(settings) if problems.is_empty() => Ok(settings),
-            _ => Err(ConfigError { problems }),
+        let settings = draft.finish();
+        if let Some(settings) = &settings {
+            settings.check_whatsapp(&mut problems);
         }
+        settings.filter(|_| problems.is_empty()).ok_or(ConfigError { problems })
     }
 
     /// The names of the deployment's resources. In place of one that was neither needed nor given stands a text that says
@@ -168,11 +170,10 @@ impl Settings {
     /// The channels that this process has a provider for.
     #[must_use]
     pub fn channels_here(&self) -> BTreeSet<Channel> {
-        let whatsapp = self.twilio_whatsapp_from.is_some() || self.meta_phone_number_id.is_some();
         let configured = [
             (Channel::Email, self.mail().is_ok()),
             (Channel::Sms, self.twilio_sms_from.is_some()),
-            (Channel::Whatsapp, whatsapp),
+            (Channel::Whatsapp, !self.whatsapp_carriers().is_empty()),
             (Channel::Push, self.service_account().is_ok()),
         ];
         configured.into_iter().filter(|(_, on)| *on).map(|(channel, _)| channel).collect()

@@ -199,7 +199,7 @@ settings! {
         rule: optional(whatsapp_sender())
     }
     /// The ids by which the Twilio account knows the templates for WhatsApp: `app-assigned/en=HX…, app-assigned/de=HX…`. Without
-    /// one Twilio sends a text, which arrives only within 24 hours of the recipient's last message.
+    /// them nothing goes through Twilio, which is refused where nobody else carries WhatsApp messages.
     twilio_content_sids: Option<String> {
         key: "TWILIO_CONTENT_SIDS", env: Some("TWILIO_CONTENT_SIDS"), default: Some(""), secret: false,
         rule: optional(content_sids())

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
+use sendoff_host::config::rules::WhatsappCarrier;
 
 use super::{table::SETTINGS, *};
 
@@ -84,6 +85,47 @@ fn the_channels_that_are_on_are_those_that_are_named_or_have_a_provider_here() {
     let named = [&twilio[..], &[("SENDOFF_CHANNELS", "email, push")]].concat();
     assert_eq!(on(&named), [Channel::Email, Channel::Push]);
     assert_eq!(problems(&[("SENDOFF_CHANNELS", "email,fax")], &[]).len(), 1);
+}
+
+const TWILIO_WHATSAPP: [(&str, &str); 3] = [
+    ("TWILIO_ACCOUNT_SID", "AC0123456789abcdef0123456789abcdef"),
+    ("TWILIO_AUTH_TOKEN", "token"),
+    ("TWILIO_WHATSAPP_FROM", "+4930123456"),
+];
+const SIDS: (&str, &str) = ("TWILIO_CONTENT_SIDS", "app-assigned/en=HX0123456789abcdef0123456789abcdef");
+const META: [(&str, &str); 2] = [("META_PHONE_NUMBER_ID", "1234"), ("META_ACCESS_TOKEN", "token")];
+
+#[test]
+fn an_order_that_names_nobody_who_is_set_up_is_told_and_does_not_count_as_a_channel() {
+    for (given, order, told) in [
+        (&META[..], "twilio", "SENDOFF_WHATSAPP_PROVIDERS names only `twilio`, which isn't set up: name `meta`"),
+        (&[&TWILIO_WHATSAPP[..], &[SIDS]].concat(), "meta", "SENDOFF_WHATSAPP_PROVIDERS names only `meta`"),
+    ] {
+        let variables = [given, &[("SENDOFF_WHATSAPP_PROVIDERS", order)]].concat();
+        let problems = problems(&variables, &[]);
+        assert!(problems.len() == 1 && problems[0].starts_with(told), "{problems:?}");
+    }
+    let unnoticed = [("SENDOFF_WHATSAPP_PROVIDERS", "twilio")];
+    assert!(read(&unnoticed, &[]).unwrap().channels_here().is_empty(), "nobody is set up, and nobody expects it");
+}
+
+#[test]
+fn twilio_carries_whatsapp_only_where_it_knows_our_templates() {
+    use WhatsappCarrier::{Meta, Twilio};
+    let carriers = |given: &[&[(&str, &str)]]| {
+        let settings = read(&given.concat(), &[]).unwrap();
+        assert!(settings.channels_here().contains(&Channel::Whatsapp));
+        (settings.whatsapp_carriers(), settings.leaves_twilio_out())
+    };
+    assert_eq!(carriers(&[&TWILIO_WHATSAPP, &[SIDS]]), (vec![Twilio], false));
+    assert_eq!(carriers(&[&TWILIO_WHATSAPP, &[SIDS], &META]), (vec![Twilio, Meta], false));
+    assert_eq!(carriers(&[&TWILIO_WHATSAPP, &META]), (vec![Meta], true));
+    for alone in
+        [TWILIO_WHATSAPP.to_vec(), [&TWILIO_WHATSAPP[..], &META, &[("SENDOFF_WHATSAPP_PROVIDERS", "twilio")]].concat()]
+    {
+        let problems = problems(&alone, &[]);
+        assert!(problems.len() == 1 && problems[0].starts_with("TWILIO_CONTENT_SIDS is missing"), "{problems:?}");
+    }
 }
 
 #[test]
