@@ -89,11 +89,26 @@ fn callbacks_and_links_need_the_address_that_they_lead_to() {
     assert!(channels.callbacks.twilio_auth_token.is_some() && channels.callbacks.meta.is_none());
 }
 
+const SIDS: (&str, &str) = ("twilio.content_sids", "app-assigned/en=HX0123456789abcdef0123456789abcdef");
+
+#[test]
+fn twilio_is_refused_for_whatsapp_where_it_knows_no_template() {
+    let twilio = [&TWILIO[..2], &[("twilio.whatsapp_from", "+447700900123")]].concat();
+    let meta = [("meta.phone_number_id", "1"), ("meta.access_token", "t")];
+    refused(&twilio, "twilio.content_sids is missing: Twilio sends no template for WhatsApp without the id");
+    refused(&[&twilio[..], &meta].concat(), "leave Twilio out with `whatsapp.providers = meta`");
+    let folder = tempfile::tempdir().unwrap();
+    let own = ("templates.dir", folder.path().to_str().unwrap());
+    for fine in [vec![SIDS], vec![own], [&meta[..], &[("whatsapp.providers", "meta")]].concat()] {
+        assert_eq!(load(&[&twilio[..], &fine].concat()).unwrap().channels.whatsapp.len(), 1, "{fine:?}");
+    }
+}
+
 #[test]
 fn whatsapp_goes_by_those_that_are_named_in_their_order() {
     let both = [
         &TWILIO[..2],
-        &[("twilio.whatsapp_from", "+447700900123")],
+        &[("twilio.whatsapp_from", "+447700900123"), SIDS],
         &[("meta.phone_number_id", "1"), ("meta.access_token", "t")],
     ];
     let order = |set: &[(&str, &str)]| {

@@ -217,6 +217,19 @@ impl Checker<'_> {
     fn whatsapp(&mut self, twilio: Option<TwilioSettings>, meta: Option<MetaSettings>) -> Checked<Vec<WhatsappBy>> {
         let (mut twilio, mut meta) = (twilio.map(WhatsappBy::Twilio), meta.map(WhatsappBy::Meta));
         let asked = self.draft.whatsapp_providers.clone()?;
+        let (sids, folder) = (self.draft.twilio_content_sids.as_ref()?, self.draft.templates_dir.as_ref()?);
+        // Templates of one's own may hold the ids, or be free text.
+        let is_mute = twilio.is_some() && sids.is_none() && folder.is_none();
+        if is_mute && asked.as_ref().is_none_or(|order| order.contains(&WhatsappCarrier::Twilio)) {
+            let instead = match &meta {
+                Some(_) => "leave Twilio out with `whatsapp.providers = meta`",
+                None => "take `twilio.whatsapp_from` away",
+            };
+            let why = format!(
+                "is missing: Twilio sends no template for WhatsApp without the id that it has there. Give the ids, or {instead}"
+            );
+            self.report("twilio.content_sids", why);
+        }
         let Some(order) = asked else { return Some(twilio.into_iter().chain(meta).collect()) };
         let is_sink_only = twilio.is_none() && meta.is_none();
         let mut carriers = Vec::new();

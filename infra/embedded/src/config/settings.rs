@@ -186,7 +186,8 @@ settings! {
             "a phone number such as `+4930123456`, or a Messaging Service (`MG…`)", TwilioSender::for_whatsapp,
         ))
     }
-    /// By which id Twilio knows each WhatsApp template: `app-assigned/en=HX…, app-assigned/de=HX…`. Twilio sends none without.
+    /// By which id Twilio knows each WhatsApp template: `app-assigned/en=HX…, app-assigned/de=HX…`. Without
+    /// them, and without templates of one's own, WhatsApp through Twilio is refused.
     twilio_content_sids: Option<String> {
         key: "twilio.content_sids", env: Some("TWILIO_CONTENT_SIDS"), default: Some(""), secret: false,
         rule: optional(text("a list such as `app-assigned/en=HX…, app-assigned/de=HX…`"))
