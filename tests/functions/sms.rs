@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     email::{envelope, record},
     endpoint::Endpoint,
-    given::function_with,
+    given::{bare, function_with},
     store::Tables,
 };
 
@@ -99,4 +99,43 @@ async fn what_goes_wrong_with_an_action_has_the_name_that_state_machines_go_by()
     }
     assert!(kinds.iter().all(|(kind, _)| kind == "Action.Permanent"), "{kinds:?}");
     assert!(kinds[0].1.contains("`subject` isn't known here") && kinds[1].1.contains("21614"), "{kinds:?}");
+}
+
+/// How an invocation fails: the name of the error, and its text.
+async fn failure(sms: &mut LambdaFunction, event: &Value) -> (String, String) {
+    match sms.invoke(event).await {
+        Err(FunctionError::Failed { kind, message }) => (kind, message),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_function_that_cannot_start_lets_the_state_machine_try_its_action_again() {
+    let aws = Endpoint::start(|_| None).await;
+    let mut sms = bare("sms", &aws).await;
+    let (kind, message) = failure(&mut sms, &action()).await;
+    assert_eq!(kind, "Action.Transient", "{message}");
+    assert!(message.starts_with("not-started: ") && message.contains("TWILIO_SMS_FROM"), "{message}");
+    let (kind, _) = failure(&mut sms, &json!({ "Records": [] })).await;
+    assert_eq!(kind, "Sendoff.Start", "a batch of the queue is no action");
+}
+
+#[tokio::test]
+async fn an_action_that_cannot_be_read_at_all_will_never_do() {
+    let mut rig = rig().await;
+    let (kind, message) = failure(&mut rig.sms, &json!({ "action": 5, "text": "hunter2" })).await;
+    assert_eq!(kind, "Action.Permanent", "{message}");
+    assert!(message.starts_with("invalid-call: ") && !message.contains("hunter2"), "{message}");
+}
+
+#[tokio::test]
+async fn an_action_whose_tables_are_out_of_reach_may_do_later() {
+    let aws = Endpoint::start(|call| match call.name.as_str() {
+        "GetSecretValue" => Some((200, json!({ "Name": "any", "SecretString": "0123456789abcdef" }))),
+        _ => Some((400, json!({ "__type": "AccessDeniedException", "message": "no" }))),
+    })
+    .await;
+    let mut sms = function_with("sms", &aws, [("SENDOFF_ROUTING", ROUTING.to_owned())]).await;
+    let (kind, message) = failure(&mut sms, &action()).await;
+    assert!(["Action.Transient", "Action.Throttled"].contains(&kind.as_str()), "{kind}: {message}");
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::OnceCell;
 
-use super::{Deadline, FunctionError, ping::Ping};
+use super::{Deadline, FunctionError, action, ping::Ping};
 
 /// What a function is told beside the event.
 #[derive(Debug, Clone)]
@@ -82,6 +82,7 @@ where
         result
     }
     .await;
+    let result = if action::is_meant_in(&payload) { result.map_err(action::as_action) } else { result };
     if let Err(error) = &result {
         tracing::error!(%error, kind = error.kind(), "the invocation failed");
     }
