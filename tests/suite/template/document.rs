@@ -40,6 +40,11 @@ impl Template {
         &self.0["Parameters"][name]
     }
 
+    /// A part of the template, such as `Rules`.
+    pub(super) fn section(&self, name: &str) -> &Value {
+        &self.0[name]
+    }
+
     /// Whether a condition on one parameter holds where that has this value.
     pub(super) fn holds(&self, condition: &str, given: (&str, u64)) -> bool {
         self.is_true(&self.0["Conditions"][condition], given)
@@ -81,8 +86,13 @@ impl Template {
     /// Puts `value` at a path below the resources, such as `/EmailQueue/Properties/VisibilityTimeout`; null takes away what
     /// stands there.
     pub(super) fn plant(&mut self, path: &str, value: Value) {
+        self.plant_anywhere(&format!("/Resources{path}"), value);
+    }
+
+    /// The same at a path below the whole template, such as `/Rules/TwilioHasAnAccount`.
+    pub(super) fn plant_anywhere(&mut self, path: &str, value: Value) {
         let (parent, leaf) = path.rsplit_once('/').expect("a path with a slash");
-        let parent = self.0.pointer_mut(&format!("/Resources{parent}")).unwrap_or_else(|| panic!("{path} is nowhere"));
+        let parent = self.0.pointer_mut(parent).unwrap_or_else(|| panic!("{path} is nowhere"));
         match (parent, value) {
             (Value::Object(map), Value::Null) => {
                 map.remove(leaf).unwrap_or_else(|| panic!("{path} isn't there"));

@@ -4,6 +4,7 @@ mod access;
 mod calls;
 mod environment;
 mod functions;
+mod parameters;
 mod queues;
 mod storage;
 mod streams;
@@ -28,6 +29,7 @@ pub(super) const RULES: &[&[Rule]] = &[
     calls::RULES,
     environment::RULES,
     functions::RULES,
+    parameters::RULES,
     queues::RULES,
     storage::RULES,
     streams::RULES,
