@@ -1,6 +1,10 @@
 //! Who may do what.
 
-use sendoff_aws::tables::inbox::RATE;
+use sendoff_aws::tables::{inbox::RATE, records::RECORD};
+use sendoff_producers::{
+    api::TIMELINE,
+    model::{Stored as _, Suppression, User, WebhookEndpoint},
+};
 use serde_json::{Value, json};
 
 use super::{Rule, Template};
@@ -67,6 +71,17 @@ const EXCEPTIONS: &[Exception] = &[
         resource: "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${Runs.Name}:*",
         because: "runs are named after events, of our own state machine",
     },
+];
+
+/// The collections that each role may write to.
+const COLLECTIONS: &[(&str, &[&str])] = &[
+    ("CallbacksRole", &[Suppression::COLLECTION, User::COLLECTION]),
+    ("EmailRole", &[Suppression::COLLECTION]),
+    ("SmsRole", &[Suppression::COLLECTION]),
+    ("WhatsappRole", &[Suppression::COLLECTION]),
+    ("PushRole", &[User::COLLECTION]),
+    ("WebhookRole", &[WebhookEndpoint::COLLECTION]),
+    ("ReactionsRole", &[TIMELINE]),
 ];
 
 pub(super) const RULES: &[Rule] = &[
@@ -193,6 +208,39 @@ pub(super) const RULES: &[Rule] = &[
                     "/EmailRole/Properties/Policies/0/PolicyDocument/Statement/4/Action",
                     json!(["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]),
                 );
+            },
+        ],
+    },
+    Rule {
+        says: "whoever writes records beside the API writes those of the collections that it is for, and no others",
+        problems: |template, _| {
+            let keys = |role: &str| {
+                let collections =
+                    COLLECTIONS.iter().find(|(of, _)| *of == role).map(|(_, collections)| *collections)?;
+                Some(collections.iter().map(|collection| json!(format!("{RECORD}*#{collection}"))).collect::<Value>())
+            };
+            let open = |role: &str, statement: &Value| {
+                let writes = list(&statement["Action"]).contains(&&json!("dynamodb:PutItem"))
+                    && list(&statement["Resource"]).into_iter().filter_map(referred).any(|on| on == "Records");
+                let expected =
+                    keys(role).map(|keys| json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": keys } }));
+                writes && role != "ApiRole" && Some(&statement["Condition"]) != expected.as_ref()
+            };
+            statements(template).into_iter().filter(|(id, s)| open(id, s)).map(|(id, _)| id.to_owned()).collect()
+        },
+        broken_by: &[
+            |t| t.plant("/SmsRole/Properties/Policies/0/PolicyDocument/Statement/6/Condition", Value::Null),
+            |t| {
+                t.plant(
+                    "/CallbacksRole/Properties/Policies/0/PolicyDocument/Statement/1/Condition/ForAllValues:StringLike/dynamodb:LeadingKeys/-",
+                    json!("r#*#apps"),
+                );
+            },
+            |t| {
+                let statement = json!({
+                    "Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": { "Fn::GetAtt": ["Records", "Arn"] },
+                });
+                t.plant("/WorkflowKickoffRole/Properties/Policies/0/PolicyDocument/Statement/-", statement);
             },
         ],
     },

@@ -9,6 +9,29 @@ use crate::template::document::{Resource, referred};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
+        says: "what needs no token is throttled, once it is there",
+        problems: |template, _| {
+            let stage = template.resource("ApiStage");
+            let waits_for = |id: &str| stage["DependsOn"].as_array().is_some_and(|all| all.contains(&json!(id)));
+            let limited = |route: &Value| {
+                let limits = &stage["Properties"]["RouteSettings"][route["RouteKey"].as_str().unwrap_or_default()];
+                ["ThrottlingRateLimit", "ThrottlingBurstLimit"]
+                    .iter()
+                    .all(|limit| template.number(&limits[*limit]).is_some_and(|limit| (1.0..=2000.0).contains(&limit)))
+            };
+            let routes = template.resources("AWS::ApiGatewayV2::Route").into_iter();
+            let open = routes.filter(|(_, route)| route["Properties"]["AuthorizationType"] == "NONE");
+            let wrong = open.filter(|(id, route)| !waits_for(id) || !limited(&route["Properties"]));
+            wrong.map(|(id, _)| id.to_owned()).collect()
+        },
+        broken_by: &[
+            |t| t.plant("/ApiStage/Properties/RouteSettings", Value::Null),
+            |t| t.plant("/ApiStage/Properties/RouteSettings/GET ~1health/ThrottlingRateLimit", Value::Null),
+            |t| t.plant("/ApiStage/DependsOn/0", Value::Null),
+            |t| t.plant("/CallbacksRoute/Properties/RouteKey", json!("POST /callbacks")),
+        ],
+    },
+    Rule {
         says: "each function is built from the binary that it is named after, and says its memory and timeout",
         problems: |template, _| {
             blame(template, |(_, function)| {

@@ -7,6 +7,25 @@ use crate::template::{code::Needs, document::referred};
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
+        says: "a consumer's queues stay while its channel is off: what is in them would be gone without a word",
+        problems: |template, code| {
+            let of_consumer = |queue: &Value| {
+                let name = queue["Properties"]["QueueName"]["Fn::Sub"].as_str().unwrap_or_default();
+                let name = name.strip_prefix("${AWS::StackName}-").unwrap_or_default();
+                let name = name.strip_suffix("-dlq").or_else(|| name.strip_suffix("-undelivered")).unwrap_or(name);
+                code.consumers.contains_key(name)
+            };
+            let queues = template.resources("AWS::SQS::Queue").into_iter();
+            let lost = queues.filter(|(_, queue)| of_consumer(queue) && queue.get("Condition").is_some());
+            lost.map(|(id, _)| id.to_owned()).collect()
+        },
+        broken_by: &[
+            |t| t.plant("/SmsQueue/Condition", json!("WithSms")),
+            |t| t.plant("/PushDeadLetters/Condition", json!("WithPush")),
+            |t| t.plant("/WhatsappUndelivered/Condition", json!("WithWhatsapp")),
+        ],
+    },
+    Rule {
         says: "each consumer has its queue, function and mapping",
         problems: |template, code| {
             let known: Vec<&str> = polled(template).into_iter().map(|polled| polled.consumer).collect();

@@ -76,6 +76,18 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
+        says: "what links are signed with outlives the stack: those that were sent name it",
+        problems: |template, _| {
+            let secret = template.resource("LinkSecret");
+            let kept = secret["DeletionPolicy"] == "RetainExceptOnCreate" && secret["UpdateReplacePolicy"] == "Retain";
+            if kept { Vec::new() } else { vec!["LinkSecret".to_owned()] }
+        },
+        broken_by: &[
+            |t| t.plant("/LinkSecret/DeletionPolicy", Value::Null),
+            |t| t.plant("/LinkSecret/UpdateReplacePolicy", json!("Delete")),
+        ],
+    },
+    Rule {
         says: "tables can be brought back to any second, and are paid by use",
         problems: |template, _| {
             let lost = |table: &Value| {
