@@ -61,13 +61,19 @@ const ONE_AT_MOST: [OneOf; 10] = [
 ];
 
 /// What something makes no sense without.
-const IMPLIED: [(OneOf, &[OneOf]); 4] = [
-    (&["TWILIO_SMS_FROM", "TWILIO_WHATSAPP_FROM"], TWILIO),
-    (&["META_PHONE_NUMBER_ID"], &[META_TOKEN]),
+const IMPLIED: [(OneOf, &[OneOf]); 7] = [
+    (SENDERS, TWILIO),
+    // The token alone is for callbacks.
+    (&["TWILIO_ACCOUNT_SID"], &[SENDERS, TWILIO_TOKEN]),
+    (META_NUMBER, &[META_TOKEN]),
+    (META_TOKEN, &[META_NUMBER]),
     (META_APP, &[META_VERIFY]),
     (META_VERIFY, &[META_APP]),
+    (LINK_SECRET, &[&["SENDOFF_PUBLIC_URL"]]),
 ];
 
+const SENDERS: OneOf = &["TWILIO_SMS_FROM", "TWILIO_WHATSAPP_FROM"];
+const META_NUMBER: OneOf = &["META_PHONE_NUMBER_ID"];
 const LINK_SECRET: OneOf = &["SENDOFF_LINK_SECRET", "SENDOFF_LINK_SECRET_FILE", "SENDOFF_LINK_SECRET_ARN"];
 const TWILIO_TOKEN: OneOf = &["TWILIO_AUTH_TOKEN", "TWILIO_AUTH_TOKEN_FILE", "TWILIO_AUTH_TOKEN_ARN"];
 const TWILIO: &[OneOf] = &[&["TWILIO_ACCOUNT_SID"], TWILIO_TOKEN];

@@ -73,6 +73,27 @@ fn a_channel_that_is_half_set_up_is_told_and_not_left_out() {
 }
 
 #[test]
+fn what_belongs_to_something_that_is_missing_is_told_and_not_passed_over() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:x";
+    for (given, missing) in [
+        (&[("SENDOFF_LINK_SECRET", secret)][..], "SENDOFF_PUBLIC_URL is missing"),
+        (&[("SENDOFF_LINK_SECRET_ARN", arn)], "SENDOFF_PUBLIC_URL is missing"),
+        (&[("META_ACCESS_TOKEN", "token")], "META_PHONE_NUMBER_ID is missing"),
+        (&[("META_ACCESS_TOKEN_ARN", arn)], "META_PHONE_NUMBER_ID is missing"),
+        (
+            &[("TWILIO_ACCOUNT_SID", TWILIO_WHATSAPP[0].1), ("TWILIO_AUTH_TOKEN", "token")],
+            "TWILIO_SMS_FROM is missing (TWILIO_WHATSAPP_FROM would do)",
+        ),
+    ] {
+        let told = problems(given, &[]);
+        assert!(told.len() == 1 && told[0].starts_with(missing), "{given:?}: {told:?}");
+    }
+    let callbacks = [("TWILIO_AUTH_TOKEN", "token"), ("META_APP_SECRET", "x"), ("META_VERIFY_TOKEN", "12345678")];
+    assert!(read(&callbacks, &[]).is_ok(), "callbacks need no more");
+}
+
+#[test]
 fn the_channels_that_are_on_are_those_that_are_named_or_have_a_provider_here() {
     let twilio = [
         ("TWILIO_ACCOUNT_SID", "AC0123456789abcdef0123456789abcdef"),
