@@ -1,6 +1,7 @@
 //! A channel of a chain that can't be used any more, after it has begun or before.
 
-use sendoff_events::EventId;
+use sendoff_events::{EventId, Timestamp};
+
 use sendoff_producers::model::{Channel, Suppression, SuppressionReason, suppression_key};
 use serde_json::{json, to_value};
 
@@ -28,7 +29,7 @@ fn turn_sms_off(stage: &Stage) {
 }
 
 fn stop(stage: &Stage) {
-    let stopped = Suppression { reason: SuppressionReason::Stopped, at: "2026-11-24".into(), source: "twilio".into() };
+    let stopped = Suppression::new(SuppressionReason::Stopped, Timestamp::UNIX_EPOCH, "twilio");
     stage.world.records.put(suppression_key(Channel::Sms, PHONE), to_value(stopped).unwrap());
 }
 

@@ -1,5 +1,6 @@
 //! What is known from memory doesn't outvote what its user has said since.
 
+use sendoff_events::Timestamp;
 use sendoff_producers::model::{Channel, Suppression, SuppressionReason, suppression_key};
 use serde_json::{json, to_value};
 
@@ -30,8 +31,7 @@ fn sent(stage: &Stage) -> usize {
 fn a_stop_counts_at_once() {
     for (channel, address) in [(Channel::Sms, PHONE), (Channel::Whatsapp, PHONE), (Channel::Email, "ada@example.org")] {
         let stage = stage(channel.name());
-        let stopped =
-            Suppression { reason: SuppressionReason::Stopped, at: "2026-11-24".into(), source: "fake".into() };
+        let stopped = Suppression::new(SuppressionReason::Stopped, Timestamp::UNIX_EPOCH, "fake");
         stage.world.records.put(suppression_key(channel, address), to_value(stopped).unwrap());
         let (verdict, _, id) = stage.deliver(channel.name(), assigned("ada"));
         assert_eq!(verdict, done(), "{channel:?}");
