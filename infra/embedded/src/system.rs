@@ -133,7 +133,11 @@ impl System {
 
         let limits = Limits { body_bytes: settings.max_body, ..Limits::default() };
         let callbacks = callbacks::router(config, &store, links, clock.clone(), rng.clone());
-        let state = ApiState::new(records, keys(config, address)?, clock, rng).with_limits(limits);
+        let allowed = settings.webhook_allow.iter().flatten().map(ToString::to_string);
+        let sinks = sink.iter().filter_map(|sink| sink.base_url.strip_prefix("http://").map(str::to_owned));
+        let state = ApiState::new(records, keys(config, address)?, clock, rng)
+            .with_limits(limits)
+            .with_plain_webhooks(allowed.chain(sinks));
         let api = api::router(state).merge(callbacks);
         let stop = front.stop_signal();
         front.run("the API", async move {
