@@ -22,6 +22,11 @@ impl Tables {
         lock(&self.0).insert(place("records", &item), item);
     }
 
+    /// An item of any table, as it stands there.
+    pub(crate) fn put(&self, table: &str, item: Value) {
+        lock(&self.0).insert(place(table, &item), item);
+    }
+
     /// The items of a table.
     pub(crate) fn of(&self, table: &str) -> Vec<Value> {
         let items = lock(&self.0);
