@@ -105,6 +105,19 @@ fn twilio_is_refused_for_whatsapp_where_it_knows_no_template() {
 }
 
 #[test]
+fn twilio_is_believed_about_our_messages_unless_others_send_through_the_account() {
+    let only = |more: &[(&'static str, &'static str)]| {
+        let set = [&TWILIO[..], &[("twilio.whatsapp_from", "+447700900123")], more].concat();
+        let channels = load(&set).unwrap().channels;
+        let [WhatsappBy::Twilio(whatsapp)] = &channels.whatsapp[..] else { panic!("{:?}", channels.whatsapp) };
+        [channels.sms.unwrap().only_sender, whatsapp.only_sender]
+    };
+    assert_eq!(only(&[]), [true, true]);
+    assert_eq!(only(&[("twilio.only_sender", "false")]), [false, false]);
+    refused(&[("twilio.only_sender", "no")], "twilio.only_sender = \"no\" must be `true` or `false`");
+}
+
+#[test]
 fn whatsapp_goes_by_those_that_are_named_in_their_order() {
     let both = [
         &TWILIO[..2],

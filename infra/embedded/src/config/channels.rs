@@ -137,7 +137,7 @@ impl Checker<'_> {
         let token = self.secret("twilio.auth_token", &draft.twilio_auth_token, &draft.twilio_auth_token_file, 1)?;
         let (sid, base) = (draft.twilio_account_sid.clone()?, draft.twilio_base_url.clone()?);
         let (sms, whatsapp) = (draft.twilio_sms_from.clone()?, draft.twilio_whatsapp_from.clone()?);
-        let public = draft.public_url.clone()?;
+        let (public, only_sender) = (draft.public_url.clone()?, draft.twilio_only_sender?);
         let (sid, token) = match (sid, token) {
             (Some(sid), Some(token)) => (sid, token),
             (None, None) => {
@@ -165,6 +165,7 @@ impl Checker<'_> {
         let settings = |from: TwilioSender| TwilioSettings {
             base_url: base.clone(),
             callback: public.as_ref().map(|public| format!("{public}/callbacks/twilio")),
+            only_sender,
             ..TwilioSettings::new(sid.clone(), token.clone(), from)
         };
         Some(Twilio { sms: sms.map(settings), whatsapp: whatsapp.map(settings), auth_token: Some(token.clone()) })

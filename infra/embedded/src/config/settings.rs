@@ -192,6 +192,13 @@ settings! {
         key: "twilio.content_sids", env: Some("TWILIO_CONTENT_SIDS"), default: Some(""), secret: false,
         rule: optional(text("a list such as `app-assigned/en=HX…, app-assigned/de=HX…`"))
     }
+    /// Whether this process is the only one that sends through the Twilio account. Then a message that may have been sent is
+    /// settled by asking Twilio for it. Turn it off where anything else sends through the account to the same people: a
+    /// message of somebody else's could be taken for ours, so Twilio is then only believed when it lists none at all.
+    twilio_only_sender: bool {
+        key: "twilio.only_sender", env: Some("TWILIO_ONLY_SENDER"), default: Some("true"), secret: false,
+        rule: choice(&[("true", true), ("false", false)])
+    }
     /// Where Twilio is.
     twilio_base_url: String {
         key: "twilio.base_url", env: Some("TWILIO_BASE_URL"), default: Some("https://api.twilio.com"), secret: false,

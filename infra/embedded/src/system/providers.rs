@@ -135,7 +135,9 @@ fn sink_twilio(sink: &SinkAccounts) -> Result<TwilioSettings, SystemError> {
     let base_url = sink.base_url.clone();
     // The address tells nobody anything: it carries the delivery id to where the message is kept.
     let callback = Some(format!("{base_url}/callbacks/twilio"));
-    Ok(TwilioSettings { base_url, callback, ..TwilioSettings::new(account, sink.twilio_token.clone(), sender) })
+    let settings = TwilioSettings::new(account, sink.twilio_token.clone(), sender);
+    // Nobody else knows where it is.
+    Ok(TwilioSettings { base_url, callback, only_sender: true, ..settings })
 }
 
 fn sink_whatsapp(config: &Config, sink: &SinkAccounts) -> Result<Vec<WhatsappBy>, SystemError> {
