@@ -31,7 +31,9 @@ pub fn document() -> String {
         "\n## The fault matrix\n\n\
          Every fault of every peer, once and lasting, under both policies: run over real sockets, and counted by what the *peer* took.\n\
          Under `Hold` no peer ever takes a message twice. None is lost: what the peer never took is a dead letter, a doubt or waits in\n\
-         its queue. Here nobody calls back and nobody decides; only Twilio can be asked.\n",
+         its queue. Every provider but the webhooks' stands behind its circuit, as in a running system. Here nobody calls back and nobody\n\
+         decides; only Twilio can be asked, which tells most where nobody else sends through the account (`twilio.only_sender`, and so\n\
+         wherever the account isn't said to be shared). Of two providers the sum of what they took is shown.\n",
     );
     page.push_str(&table(&cells));
     page

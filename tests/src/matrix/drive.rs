@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use sendoff_consumers::{
     Attributes, Backoff, Context, Delivery, Effect, Handler, HandlerError, IdempotencyKey, Limits, NoMeter, Policy,
-    Receipt, Router, RouterPorts, Status, Verdict, channels::Provider,
+    Receipt, Router, RouterPorts, Status, Verdict,
+    channels::{Guarded, Provider},
 };
 use sendoff_events::{AppAssigned, Clock as _, Envelope, Event as _, Origin};
 use sendoff_host::SystemRng;
@@ -51,6 +52,17 @@ impl<M: Send + Sync + 'static, const HOLD: bool> Handler for Deliver<M, HOLD> {
         let find = |doubt: sendoff_consumers::Doubt| async move { provider.find(message, &doubt).await };
         cx.once_or_found(step, send, find).await.map(drop)
     }
+}
+
+/// The provider as it stands in a running system: behind its circuit.
+pub(super) fn guarded<M, P, E>(made: Result<P, E>, clock: &WarpClock) -> Arc<dyn Provider<M>>
+where
+    M: Send + Sync + 'static,
+    P: Provider<M> + 'static,
+    E: std::fmt::Debug,
+{
+    let provider = Arc::new(made.expect("a provider"));
+    Arc::new(Guarded::new(provider, Arc::new(clock.clone()), Arc::new(SystemRng::new())))
 }
 
 /// Sends one message through `provider` under the policy, as often as its queue would deliver it. Gives its idempotency key and

@@ -4,38 +4,36 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, future::BoxFuture, stream};
 use sendoff_consumers::channels::{
-    Provider,
     http::{HttpClient, HttpSettings},
     push::{FcmPush, Push, ServiceAccount},
-    sms::{Sms, TwilioSms},
-    twilio::TwilioSettings,
     webhook::{Guard, SystemLookup, Webhook, WebhookProvider},
-    whatsapp::{MetaSettings, MetaWhatsapp, TwilioWhatsapp, Whatsapp, WhatsappContent, WhatsappTemplate},
 };
 use sendoff_events::{Clock as _, Personal};
 
-use super::{Cell, End, Lasts, OnDoubt, drive::drive};
+use super::{
+    Cell, End, Lasts, OnDoubt,
+    drive::{drive, guarded},
+    phones::{self, Account, AtFault},
+};
 use crate::{
     conformance::WarpClock,
-    servers::{FcmDevice, FcmStub, MetaStub, PeerFault, Script, TwilioStub, WebhookStub},
+    servers::{FcmDevice, FcmStub, PeerFault, Script, WebhookStub},
 };
-
-const TO: &str = "+447700900123";
 
 /// How many cells run at once: each waits for its peer most of the time.
 const AT_ONCE: usize = 24;
 
 /// One case: which fault, for how long, and what is done about a doubt.
 #[derive(Clone, Copy)]
-struct Case {
+pub(super) struct Case {
     fault: Option<PeerFault>,
     lasts: Lasts,
-    on_doubt: OnDoubt,
+    pub(super) on_doubt: OnDoubt,
 }
 
 impl Case {
     /// Tells the peer.
-    fn tell(&self, script: &Script) {
+    pub(super) fn tell(&self, script: &Script) {
         match (self.fault, self.lasts) {
             (None, _) => {}
             (Some(fault), Lasts::Once) => script.next([fault]),
@@ -44,7 +42,7 @@ impl Case {
     }
 
     /// The same, of requests for `subject` only.
-    fn tell_for(&self, script: &Script, subject: &str) {
+    pub(super) fn tell_for(&self, script: &Script, subject: &str) {
         match (self.fault, self.lasts) {
             (None, _) => {}
             (Some(fault), Lasts::Once) => script.next_for(subject, [fault]),
@@ -53,7 +51,7 @@ impl Case {
     }
 
     /// A client that gives up on a peer that never answers, and has patience with any other on a busy machine.
-    fn http(&self) -> HttpClient {
+    pub(super) fn http(&self) -> HttpClient {
         HttpClient::new(&self.http_settings()).expect("a client")
     }
 
@@ -69,11 +67,15 @@ type Run = fn(Case) -> BoxFuture<'static, (usize, End)>;
 
 /// Every cell of these channels.
 pub(super) async fn cells() -> Vec<Cell> {
-    let channels: [(&'static str, Run); 6] = [
-        ("sms (twilio)", |case| Box::pin(twilio_sms(case))),
-        ("whatsapp (twilio), a template", |case| Box::pin(twilio_whatsapp(case))),
-        ("whatsapp (meta), a template", |case| Box::pin(meta(case, true))),
-        ("whatsapp (meta), free text", |case| Box::pin(meta(case, false))),
+    let channels: [(&'static str, Run); 10] = [
+        ("sms (twilio, nobody else uses the account)", |case| Box::pin(phones::sms(case, Account::Ours))),
+        ("sms (twilio, shared account)", |case| Box::pin(phones::sms(case, Account::Shared))),
+        ("sms (twilio, its list fails as well)", |case| Box::pin(phones::sms(case, Account::ListFails))),
+        ("whatsapp (twilio), a template", |case| Box::pin(phones::twilio(case))),
+        ("whatsapp (meta), a template", |case| Box::pin(phones::meta(case, true))),
+        ("whatsapp (meta), free text", |case| Box::pin(phones::meta(case, false))),
+        ("whatsapp (twilio, then meta)", |case| Box::pin(phones::failover(case, AtFault::First))),
+        ("whatsapp (twilio, then meta), both at fault", |case| Box::pin(phones::failover(case, AtFault::Both))),
         ("push (fcm)", |case| Box::pin(push(case))),
         ("webhook", |case| Box::pin(webhook(case))),
     ];
@@ -98,47 +100,6 @@ pub(super) async fn cells() -> Vec<Cell> {
     stream::iter(running).buffered(AT_ONCE).collect().await
 }
 
-fn twilio_settings(base_url: String) -> TwilioSettings {
-    let from = TwilioStub::NUMBER.parse().expect("a sender");
-    let account = TwilioStub::ACCOUNT.parse().expect("an account");
-    TwilioSettings {
-        base_url,
-        callback: Some("https://notify.example.org/callbacks/twilio".into()),
-        only_sender: true,
-        ..TwilioSettings::new(account, TwilioStub::TOKEN.into(), from)
-    }
-}
-
-async fn twilio_sms(case: Case) -> (usize, End) {
-    let clock = WarpClock::new();
-    let stub = TwilioStub::start(Arc::new(clock.clone())).await;
-    case.tell(stub.script());
-    let provider = TwilioSms::new(twilio_settings(stub.url()), case.http(), Arc::new(clock.clone()));
-    let make = |idempotency_key| Sms { to: to(), text: "You have a new app: CRM".into(), idempotency_key };
-    let end = drive(provider_of(provider), Arc::new(make), case.on_doubt, &clock).await.1;
-    (stub.peer().messages().len(), end)
-}
-
-async fn twilio_whatsapp(case: Case) -> (usize, End) {
-    let clock = WarpClock::new();
-    let stub = TwilioStub::start(Arc::new(clock.clone())).await;
-    case.tell(stub.script());
-    let provider = TwilioWhatsapp::new(twilio_settings(stub.url()), case.http(), Arc::new(clock.clone()));
-    let end = drive(provider_of(provider), Arc::new(|key| whatsapp(key, true)), case.on_doubt, &clock).await.1;
-    (stub.peer().messages().len(), end)
-}
-
-async fn meta(case: Case, template: bool) -> (usize, End) {
-    let clock = WarpClock::new();
-    let stub = MetaStub::start().await;
-    case.tell(stub.script());
-    let mut settings = MetaSettings::new(MetaStub::PHONE_NUMBER_ID, MetaStub::TOKEN.into());
-    settings.base_url = stub.url();
-    let provider = provider_of(MetaWhatsapp::new(settings, case.http()));
-    let end = drive(provider, Arc::new(move |key| whatsapp(key, template)), case.on_doubt, &clock).await.1;
-    (stub.peer().messages().len(), end)
-}
-
 async fn push(case: Case) -> (usize, End) {
     const DEVICE: &str = "device-1:APA91b";
     let clock = WarpClock::new();
@@ -155,7 +116,7 @@ async fn push(case: Case) -> (usize, End) {
         data: BTreeMap::new(),
         idempotency_key,
     };
-    let end = drive(provider_of(provider), Arc::new(make), case.on_doubt, &clock).await.1;
+    let end = drive(guarded(provider, &clock), Arc::new(make), case.on_doubt, &clock).await.1;
     (stub.peer().notified().len(), end)
 }
 
@@ -176,34 +137,7 @@ async fn webhook(case: Case) -> (usize, End) {
         idempotency_key,
         at: now.now(),
     };
-    let end = drive(provider_of(provider), Arc::new(make), case.on_doubt, &clock).await.1;
+    // Without a circuit, as everywhere: each endpoint is another system.
+    let end = drive(Arc::new(provider.expect("a provider")), Arc::new(make), case.on_doubt, &clock).await.1;
     (stub.peer().calls().len(), end)
-}
-
-fn to() -> Personal<sendoff_consumers::channels::PhoneNumber> {
-    Personal::new(TO.parse().expect("a phone number"))
-}
-
-fn whatsapp(idempotency_key: String, template: bool) -> Whatsapp {
-    let text = "Hello Ada, you have a new app: CRM".to_owned();
-    let content = if template {
-        WhatsappContent::Template(WhatsappTemplate {
-            name: MetaStub::TEMPLATE.into(),
-            language: "en".into(),
-            content_sid: Some(TwilioStub::CONTENT.into()),
-            parameters: vec!["Ada".into(), "CRM".into()],
-            text,
-        })
-    } else {
-        WhatsappContent::Text(text)
-    };
-    Whatsapp { to: to(), content, idempotency_key }
-}
-
-fn provider_of<M, P, E>(made: Result<P, E>) -> Arc<dyn Provider<M>>
-where
-    P: Provider<M> + 'static,
-    E: std::fmt::Debug,
-{
-    Arc::new(made.expect("a provider"))
 }

@@ -6,7 +6,10 @@ use futures::future::join_all;
 use sendoff_consumers::channels::email::{Mail, Sender, SmtpProvider, SmtpSettings};
 use sendoff_events::{Personal, Timestamp};
 
-use super::{Cell, End, Lasts, OnDoubt, drive::drive};
+use super::{
+    Cell, End, Lasts, OnDoubt,
+    drive::{drive, guarded},
+};
 use crate::{conformance::WarpClock, servers::ScriptedMail};
 
 const FAULTS: [&str; 14] = [
@@ -57,7 +60,8 @@ pub(super) async fn cells() -> Vec<Cell> {
 async fn send(server: &ScriptedMail, sender: &str, on_doubt: OnDoubt) -> (String, End) {
     let mut settings = SmtpSettings::new(server.url("smtp").parse().expect("its address"));
     settings.timeouts.after_data = Duration::from_millis(1500);
-    let provider = SmtpProvider::new(settings).expect("a provider");
+    let clock = WarpClock::new();
+    let provider = guarded(SmtpProvider::new(settings), &clock);
     let from: Sender = sender.parse().expect("a sender");
     let mail = move |idempotency_key| Mail {
         to: Personal::new("ada@example.org".parse().expect("an address")),
@@ -70,5 +74,5 @@ async fn send(server: &ScriptedMail, sender: &str, on_doubt: OnDoubt) -> (String
         date: Timestamp::UNIX_EPOCH,
         list_unsubscribe: None,
     };
-    drive(Arc::new(provider), Arc::new(mail), on_doubt, &WarpClock::new()).await
+    drive(provider, Arc::new(mail), on_doubt, &clock).await
 }

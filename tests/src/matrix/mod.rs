@@ -7,6 +7,7 @@ mod document;
 mod drive;
 mod http;
 mod mail;
+mod phones;
 mod table;
 
 use std::fmt;
