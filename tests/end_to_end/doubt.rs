@@ -70,6 +70,7 @@ impl Scene {
 fn through(command: &mut Command, url: &str) {
     command.env("TWILIO_BASE_URL", url).env("TWILIO_ACCOUNT_SID", TwilioStub::ACCOUNT);
     command.env("TWILIO_AUTH_TOKEN", TwilioStub::TOKEN).env("TWILIO_SMS_FROM", TwilioStub::NUMBER);
+    command.env("SENDOFF_MAIL_SINK", "true");
 }
 
 #[tokio::test(flavor = "multi_thread")]

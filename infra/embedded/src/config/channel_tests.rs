@@ -6,7 +6,14 @@ use super::*;
 
 const SID: &str = "AC0123456789abcdef0123456789abcdef";
 
+/// With mail kept on this machine, unless a server is given for it.
 fn load(set: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    let kept = ("mail.sink", "true");
+    let is_mail_given = set.iter().any(|(key, _)| *key == "smtp.url");
+    load_as_given(&if is_mail_given { set.to_vec() } else { [set, &[kept]].concat() })
+}
+
+fn load_as_given(set: &[(&str, &str)]) -> Result<Config, Vec<String>> {
     let flags = set.iter().map(|(key, value)| ("--set".into(), (*key).into(), (*value).into())).collect();
     let inputs = Inputs { flags, file: ConfigFile::Nothing, ..Inputs::default() };
     Config::load(&inputs).map_err(|error| {
@@ -54,6 +61,34 @@ fn whatever_is_real_turns_the_sink_off_and_leaves_the_other_channels_off() {
     refused(&both, "channels.sink is on beside a real provider (`twilio.sms_from`)");
     let beside_mail = load(&[("smtp.url", "smtps://mail.example.org"), ("channels.sink", "true")]).unwrap();
     assert!(beside_mail.channels.sink, "who asks for it gets it");
+}
+
+#[test]
+fn mail_does_not_silently_stay_here_while_other_messages_reach_people() {
+    let account = include_str!("../sink/http/known_to_everybody.pem");
+    let account = serde_json::json!({
+        "type": "service_account", "project_id": "p", "private_key_id": "k", "private_key": account,
+        "client_email": "a@p.iam.gserviceaccount.com", "token_uri": "https://oauth2.googleapis.com/token",
+    });
+    let account = account.to_string();
+    for (real, given) in [
+        ("twilio.sms_from", &TWILIO[..]),
+        ("meta.phone_number_id", &[("meta.phone_number_id", "1"), ("meta.access_token", "t")]),
+        ("fcm.service_account", &[("fcm.service_account", &account)]),
+    ] {
+        let problems = load_as_given(given).map(drop).unwrap_err();
+        let told = format!("smtp.url is missing beside a real provider (`{real}`)");
+        assert!(
+            matches!(&problems[..], [one] if one.contains(&told) && one.contains("`mail.sink = true`")),
+            "{problems:?}"
+        );
+        let asked = load_as_given(&[given, &[("mail.sink", "true")]].concat()).unwrap();
+        assert!(matches!(asked.mail, Mail::Sink) && !asked.channels.sink);
+        let server = load_as_given(&[given, &[("smtp.url", "smtps://mail.example.org")]].concat()).unwrap();
+        assert!(matches!(server.mail, Mail::Servers { .. }));
+    }
+    assert!(matches!(load_as_given(&[]).unwrap().mail, Mail::Sink));
+    assert!(matches!(load_as_given(&[("channels.sink", "true")]).unwrap().mail, Mail::Sink));
 }
 
 #[test]
@@ -107,7 +142,7 @@ fn twilio_is_refused_for_whatsapp_where_it_knows_no_template() {
 #[test]
 fn twilio_is_believed_about_our_messages_unless_others_send_through_the_account() {
     let only = |more: &[(&'static str, &'static str)]| {
-        let set = [&TWILIO[..], &[("twilio.whatsapp_from", "+447700900123")], more].concat();
+        let set = [&TWILIO[..], &[("twilio.whatsapp_from", "+447700900123"), SIDS], more].concat();
         let channels = load(&set).unwrap().channels;
         let [WhatsappBy::Twilio(whatsapp)] = &channels.whatsapp[..] else { panic!("{:?}", channels.whatsapp) };
         [channels.sms.unwrap().only_sender, whatsapp.only_sender]

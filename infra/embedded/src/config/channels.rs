@@ -96,6 +96,15 @@ impl Checker<'_> {
         let real = [("twilio.sms_from", twilio.sms.is_some()), ("fcm.service_account", push.is_some())];
         let real = real.into_iter().find(|(_, is_given)| *is_given).map(|(key, _)| key);
         let real = real.or_else(|| whatsapp.first().map(WhatsappBy::setting));
+        if let (Some(real), Some(Mail::Sink)) = (real, mail)
+            && draft.mail_sink? != Some(true)
+        {
+            let why = format!(
+                "is missing beside a real provider (`{real}`): mail would be kept on this machine and count as sent. Name the \
+                 mail server, or set `mail.sink = true` if that is what you want"
+            );
+            self.report("smtp.url", why);
+        }
         let sink = match (draft.channels_sink?, real) {
             (Some(true), Some(real)) => {
                 let why = format!("is on beside a real provider (`{real}`): messages can only go to one of them");

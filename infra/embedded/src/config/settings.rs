@@ -125,7 +125,8 @@ settings! {
         key: "mail.from", env: Some("SENDOFF_MAIL_FROM"), default: Some("Sendoff <no-reply@sendoff.localhost>"), secret: false,
         rule: sender()
     }
-    /// Whether mail goes to the mail server inside the process. On unless there is a mail server to send to.
+    /// Whether mail goes to the mail server inside the process. On unless anything real is configured, a mail server or another
+    /// provider. Beside another provider it must be asked for.
     mail_sink: Option<bool> {
         key: "mail.sink", env: Some("SENDOFF_MAIL_SINK"), default: Some(""), secret: false,
         rule: optional(choice(&[("true", true), ("false", false)]))
