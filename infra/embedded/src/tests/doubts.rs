@@ -12,7 +12,7 @@ use super::{Bench, LEASE, failure, receive, tenant};
 use crate::{Decision, DoubtError, DoubtMessage, OpenError, Settled, Store, StoreError, StoreOptions};
 
 /// A text message to Ada about `event` that is in doubt, and its message in the queue.
-async fn doubted(bench: &Bench, steps: &[(&str, StepState)]) -> (Arc<dyn Queue>, InboxRecord) {
+pub(super) async fn doubted(bench: &Bench, steps: &[(&str, StepState)]) -> (Arc<dyn Queue>, InboxRecord) {
     let queue = bench.subscribed("sms").await;
     let event = bench.event("crm", None);
     let key = IdempotencyKey::new("sms", event.id);

@@ -7,6 +7,7 @@ mod doubts;
 mod endurance;
 mod folder;
 mod inspection;
+mod migrations;
 mod plans;
 mod purging;
 mod queues;
