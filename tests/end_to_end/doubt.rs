@@ -3,6 +3,8 @@
 
 use std::{path::Path, process::Command, sync::Arc};
 
+use sendoff_consumers::DeliveryId;
+use sendoff_embedded::{Store, StoreOptions};
 use sendoff_host::SystemClock;
 use sendoff_tests::servers::{PeerFault, Served, TwilioStub};
 use serde_json::{Value, json};
@@ -134,6 +136,29 @@ async fn what_was_not_sent_is_sent_again_by_the_running_server_within_seconds() 
     let taken = scene.twilio.peer().messages();
     assert_eq!((taken.len(), &*taken[0].to), (1, PHONE));
     assert_eq!(scene.server.process.stop("TERM"), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_others_of_the_same_job_are_in_doubt_it_says_so_and_ends_as_one_that_is_not_over() {
+    let scene = Scene::begin().await;
+    let id = scene.doubt(PeerFault::ResetAfter).await;
+    // The stub stays: a server that stops may still ask it.
+    let Scene { folder, server, twilio: _twilio } = scene;
+    assert_eq!(server.process.stop("TERM"), Some(0));
+    let key = id.parse::<DeliveryId>().unwrap().key;
+    let store = Store::open(folder.path(), StoreOptions::default()).unwrap();
+    let mut record = store.inbox().get(&key).await.unwrap().unwrap();
+    record.steps.insert("bob".into(), record.steps["ada"].clone());
+    record.revision += 1;
+    store.inbox().write(&record).await.unwrap();
+    store.shutdown().await;
+    drop(store);
+
+    let sent = |id: &str| run(folder.path(), ["doubt", "resolve", id, "--sent", "--by", "grace", "--yes"]);
+    let ended = sent(&id);
+    assert!(ended.with(6).contains("once its other doubts are settled"), "{ended:?}");
+    let bob = id.replace("/ada", "/bob");
+    assert!(sent(&bob).with(0).contains("goes on"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -79,7 +79,7 @@ async fn list(config: &Config, output: Output) -> Result<Exit, Stopped> {
         return Ok(Exit::Done);
     }
     print::prose(format_args!(
-        "{} in doubt. Find out what became of each, then: sendoff doubt resolve ID --sent, or --again --because TEXT",
+        "{} in doubt. Find out what became of each, then: sendoff doubt resolve ID --sent --yes, or --again --because TEXT --yes",
         doubts.len()
     ));
     Ok(Exit::InDoubt)
@@ -161,8 +161,12 @@ async fn resolve(config: &Config, what: Resolve) -> Result<Exit, Stopped> {
         }
     };
     tell(&report(true, what), output)?;
-    let undone = settled == Settled::NoMessage && again;
-    Ok(if undone { Exit::Partly } else { Exit::Done })
+    Ok(match settled {
+        // Somebody still has to decide.
+        Settled::OthersWait => Exit::InDoubt,
+        Settled::NoMessage if again => Exit::Partly,
+        Settled::GoesOn | Settled::NoMessage | Settled::NotInDoubt => Exit::Done,
+    })
 }
 
 const fn plan(doubt: &Row, again: bool) -> &'static str {
