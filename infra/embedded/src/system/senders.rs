@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    sink::{HttpSink, Messages, SinkAccounts},
+    sink::{HttpSink, SinkAccounts},
 };
 
 /// Who sends what.
@@ -34,8 +34,7 @@ pub(super) async fn start(config: &Config, guards: &Guards, servers: &mut Phase)
     }
     let mut sink = None;
     if config.channels.sink {
-        let messages = Messages::of(&config.settings.data);
-        let server = HttpSink::bind(messages, guards.clock.clone(), guards.rng.clone());
+        let server = HttpSink::bind_again(&config.settings.data, guards.clock.clone(), guards.rng.clone());
         let server = server.await.map_err(SystemError::Sink)?;
         sink = Some(server.accounts().clone());
         servers.run("the providers inside the process", server.run(servers.stop_signal()));

@@ -3,10 +3,11 @@
 
 mod fcm;
 mod meta;
+mod port;
 mod twilio;
 mod webhook;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, path::Path, sync::Arc};
 
 use axum::{
     Router,
@@ -77,6 +78,20 @@ impl HttpSink {
     /// What the system says when there is no port to be had.
     pub async fn bind(messages: Messages, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        Self::at(listener, messages, clock, rng)
+    }
+
+    /// The same, at the port that the sink of this data folder had the last time: what was given out as an address, for a
+    /// webhook say, stays good. If somebody else has that port by now, takes another, and says so.
+    ///
+    /// # Errors
+    ///
+    /// As [`bind`](Self::bind); and when the port can't be written down in the folder.
+    pub async fn bind_again(data: &Path, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> io::Result<Self> {
+        Self::at(port::bind(data).await?, Messages::of(data), clock, rng)
+    }
+
+    fn at(listener: TcpListener, messages: Messages, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let base_url = format!("http://{address}");
         let accounts = SinkAccounts {
