@@ -129,7 +129,8 @@ pub(super) async fn of_concurrent_resolutions_exactly_one_settles_the_doubt(back
     let record = doubted(backend).await;
     let tasks = (0..12).map(|n| {
         let (inbox, rng, key) = (backend.inbox(), backend.rng(), record.key.clone());
-        let resolution = if n % 2 == 0 { SENT } else { Resolution::SendAgain };
+        // Proof that it was sent would also settle what another one has just opened to be sent again.
+        let resolution = if n % 2 == 0 { Resolution::Failed } else { Resolution::SendAgain };
         tokio::spawn(async move {
             let resolved = resolve(&*inbox, &key, "ada", &resolution, &n.to_string(), moment(200), &*rng).await;
             (n, resolution, resolved)
@@ -143,7 +144,7 @@ pub(super) async fn of_concurrent_resolutions_exactly_one_settles_the_doubt(back
     }
     let (n, resolution, _) = &settled[0];
     let after = stored(backend, &record.key).await;
-    let state = if *resolution == SENT { StepState::Done } else { StepState::Pending };
+    let state = if *resolution == Resolution::Failed { StepState::Failed } else { StepState::Pending };
     assert_eq!((after.steps["ada"].state, after.steps["ada"].reason.as_deref()), (state, Some(&*n.to_string())));
     assert_eq!(after.history.len(), 1, "it was settled once");
 }

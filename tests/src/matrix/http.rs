@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How many cells run at once: each waits for its peer most of the time.
-const AT_ONCE: usize = 24;
+const AT_ONCE: usize = 96;
 
 /// One case: which fault, for how long, and what is done about a doubt.
 #[derive(Clone, Copy)]
