@@ -1,4 +1,7 @@
-//! What stands in the table of the inbox beside its records: delivery records, rate limits, and the index of doubts.
+//! What stands in the table of the inbox beside its records: delivery records, rate limits, the index of doubts, and what people
+//! decided about them.
+
+mod settling;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 

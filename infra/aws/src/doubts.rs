@@ -1,16 +1,22 @@
-//! What is in doubt, as an on-call engineer looks for it.
+//! What is in doubt, as an on-call engineer looks for it, and settles it.
 
+mod audit;
+mod letters;
+mod settle;
+
+pub use audit::AuditEntry;
 use sendoff_consumers::{IdempotencyKey, InboxError, InboxRecord};
+pub use settle::{Decision, SettleError, Settled};
 
 use crate::{
     CallError, Store,
     item::{Attribute, Item},
-    tables::inbox::{DOUBT, DOUBT_SINCE, DOUBTS_INDEX, ID},
+    tables::inbox::{AUDITED, DOUBT, DOUBT_SINCE, DOUBTS_INDEX, ID},
 };
 
 impl Store {
     /// The inbox records of which a step is in doubt, of one consumer or of all, the oldest doubt first, and at most `max`.
-    /// Settle one with [`resolve`](sendoff_consumers::resolve) over [`inbox`](Self::inbox). A doubt shows here a moment after it
+    /// Settle one with [`settle_doubt`](Self::settle_doubt). A doubt shows here a moment after it
     /// was written, as an index does; one that was settled in between isn't listed.
     ///
     /// # Errors
@@ -57,7 +63,7 @@ impl Store {
         }
     }
 
-    /// The keys in the whole index, which holds nothing but doubts, in no order.
+    /// The keys in the whole index that are of doubts, in no order. It holds nothing else but what people have decided.
     async fn all_doubts(&self) -> Result<Vec<Item>, CallError> {
         let table = self.inbox_table();
         let (mut found, mut start) = (Vec::new(), None);
@@ -65,7 +71,8 @@ impl Store {
             let scan = table.client().scan().table_name(table.name()).index_name(DOUBTS_INDEX);
             let page = scan.set_exclusive_start_key(start).send().await;
             let page = page.map_err(|error| CallError::of("dynamodb:Scan", table.name(), &error))?;
-            found.extend(page.items.unwrap_or_default().into_iter().map(Item::from));
+            let items = page.items.unwrap_or_default().into_iter().map(Item::from);
+            found.extend(items.filter(|item| item.optional_text(DOUBT) != Some(AUDITED)));
             start = page.last_evaluated_key;
             if start.is_none() {
                 return Ok(found);

@@ -47,6 +47,7 @@ pub use auth_keys::auth_keys;
 #[cfg(feature = "redis")]
 pub use cache_redis::{RedisCache, RedisUrlError};
 pub use connection::{Aws, ConnectionError, Environment};
+pub use doubts::{AuditEntry, Decision, SettleError, Settled};
 pub use error::{CallError, Cause};
 pub use inspect::{CommittedEvent, DeadLetter};
 pub use logging::{LogLevel, LogLevelError, log_to_stderr, log_to_stdout};

@@ -20,6 +20,8 @@ use crate::message::{self, SQS_LIMIT, SqsMessage, TRACE_HEADER};
 
 /// How long a message is held while it is moved, in seconds. When the move breaks off, it comes back after that.
 const HOLD: i32 = 60;
+/// What the key of a body begins with that was put aside.
+pub(crate) const PUT_ASIDE: &str = "dead-letters/";
 /// The most attributes that stand beside the failure.
 const BESIDE: usize = 9;
 
@@ -94,7 +96,7 @@ impl SqsQueue {
         if message::bytes(text, message::pairs(&attributes)) <= SQS_LIMIT {
             return SqsMessage::new(&delivery.body, &attributes).map_err(QueueError::Refused);
         }
-        let key = format!("dead-letters/{:x}", Sha256::digest(&delivery.body));
+        let key = format!("{PUT_ASIDE}{:x}", Sha256::digest(&delivery.body));
         let key = key.parse().map_err(QueueError::Refused)?;
         let put = self.blobs.put(&key, delivery.body.clone()).await;
         put.map_err(|error| QueueError::Unavailable(error.to_string()))?;

@@ -17,6 +17,7 @@ use sendoff_consumers::{Delivery, Depth, Failure, NewMessage, Queue, QueueError,
 use sendoff_events::{Blobs, BoxFuture};
 
 use crate::{CallError, Cause, Store, schedules::Scheduler};
+pub(crate) use dead_letter::PUT_ASIDE;
 use held::Held;
 
 /// [`Queue`] over an SQS standard queue.
