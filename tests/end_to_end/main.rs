@@ -10,6 +10,7 @@ mod configuration;
 mod data_folder;
 mod demo;
 mod doubt;
+mod doubt_on_aws;
 mod mail_server;
 mod on_aws;
 mod program;

@@ -74,7 +74,6 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Messages(Messages),
     /// Shows the messages of which nobody knows whether they were sent, and settles them
-    #[command(subcommand)]
     Doubt(Doubt),
     /// Shows, tries and checks the texts of messages
     Template(super::template::Template),
@@ -152,8 +151,17 @@ pub(crate) enum Messages {
     },
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Doubt {
+    /// Whose doubts: those of the data folder, or those of the deployment on AWS that the environment names
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "BACKEND")]
+    pub(crate) backend: Backend,
+    #[command(subcommand)]
+    pub(crate) what: DoubtCommand,
+}
+
 #[derive(Debug, Subcommand)]
-pub(crate) enum Doubt {
+pub(crate) enum DoubtCommand {
     /// Lists them, the oldest first. Ends with 6 when there are any
     Ls {
         #[arg(long, value_enum, default_value_t)]

@@ -1,18 +1,21 @@
-//! `sendoff doubt`: the messages of which nobody knows whether they were sent. Works beside the process that serves the data.
+//! `sendoff doubt`: the messages of which nobody knows whether they were sent. Works beside the process that serves the data, or
+//! beside a deployment on AWS.
 
-use sendoff_consumers::{DeliveryRecord, Resolution};
+#[cfg(feature = "aws")]
+mod on_aws;
+mod on_embedded;
+
+use on_embedded::OnEmbedded;
+use sendoff_consumers::{DeliveryId, DeliveryRecord, Resolution};
 use sendoff_embedded::{
-    AuditEntry, Decision, DoubtMessage, OpenDoubt, Settled, Store, StoreOptions,
-    config::Config,
+    Decision,
+    config::{Config, ConfigFile, Inputs},
     program::{Exit, Stopped, print},
 };
 use sendoff_events::{EventId, Timestamp};
 use serde::Serialize;
 
-use super::{
-    args::{self, Output, Resolve, TextOrJson},
-    reading,
-};
+use super::args::{Backend, Doubt, DoubtCommand, Output, Resolve, TextOrJson};
 
 /// A doubt as it is shown.
 #[derive(Debug, Serialize)]
@@ -29,7 +32,7 @@ struct Row {
     attempts: u32,
     reason: Option<String>,
     news: Option<DeliveryRecord>,
-    /// `waiting`, `running`, `dead-lettered` or `gone`.
+    /// `waiting`, `running`, `dead-lettered` or `gone`; `unknown` on AWS, where nobody can look without touching.
     message: &'static str,
     /// Until when it waits, or runs at most.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -58,19 +61,76 @@ struct Report<'a> {
     what: &'static str,
 }
 
-pub(super) async fn run(config: &Config, command: args::Doubt) -> Result<Exit, Stopped> {
-    match command {
-        args::Doubt::Ls { output } => list(config, output).await,
-        args::Doubt::Resolve(what) => resolve(config, what).await,
-        args::Doubt::Audit { output } => audit(config, output).await,
+/// What a decision came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    /// The job goes on.
+    GoesOn,
+    /// Other doubts of its job wait for a decision.
+    OthersWait,
+    /// No message is left that goes on with it.
+    NoMessage,
+    /// Its message isn't among the dead letters, and may wait in its queue.
+    #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "only a queue on AWS can't be looked into"))]
+    NoDeadLetter,
+    /// It wasn't in doubt.
+    NotInDoubt,
+}
+
+/// Where doubts are kept.
+trait Books {
+    /// Everything that is in doubt, the oldest first.
+    async fn doubts(&self) -> Result<Vec<Row>, Stopped>;
+    /// One doubt, if it is one.
+    async fn doubt(&self, id: &DeliveryId) -> Result<Option<Row>, Stopped>;
+    /// Carries out a decision.
+    async fn settle(self, decision: Decision) -> Result<Came, Stopped>;
+    /// What was decided, the oldest first.
+    async fn audit(&self) -> Result<Vec<Line>, Stopped>;
+}
+
+/// What the program is configured by: on AWS the variables are the deployment's, and only what is logged is the program's own.
+pub(super) fn inputs(mut given: Inputs, backend: Backend) -> Inputs {
+    if backend == Backend::Aws {
+        given.variables.retain(|name, _| name.starts_with("SENDOFF_LOG_"));
+        given.file = if given.file == ConfigFile::Usual { ConfigFile::Nothing } else { given.file };
+    }
+    given
+}
+
+pub(super) async fn run(config: &Config, args: Doubt) -> Result<Exit, Stopped> {
+    match args.backend {
+        Backend::Embedded => {
+            let writes = matches!(&args.what, DoubtCommand::Resolve(what) if what.yes);
+            carry_out(OnEmbedded::open(config, writes)?, args.what).await
+        }
+        Backend::Aws => on_aws(args.what).await,
     }
 }
 
-async fn list(config: &Config, output: Output) -> Result<Exit, Stopped> {
-    let doubts: Vec<Row> = reading::open(config)?.doubts().await?.into_iter().map(row).collect();
+#[cfg(feature = "aws")]
+async fn on_aws(what: DoubtCommand) -> Result<Exit, Stopped> {
+    carry_out(on_aws::OnAws::open(&what).await?, what).await
+}
+
+#[cfg(not(feature = "aws"))]
+async fn on_aws(_: DoubtCommand) -> Result<Exit, Stopped> {
+    let why = "this program was built without the AWS backend; build it with: cargo run --features aws -- doubt --backend aws";
+    Err(Stopped::new(Exit::Usage, why))
+}
+
+async fn carry_out(books: impl Books, what: DoubtCommand) -> Result<Exit, Stopped> {
+    match what {
+        DoubtCommand::Ls { output } => list(&books.doubts().await?, output),
+        DoubtCommand::Resolve(what) => resolve(books, what).await,
+        DoubtCommand::Audit { output } => audit(&books.audit().await?, output),
+    }
+}
+
+fn list(doubts: &[Row], output: Output) -> Result<Exit, Stopped> {
     match output {
         Output::Table if doubts.is_empty() => {}
-        Output::Table => print::data(table(&doubts))?,
+        Output::Table => print::data(table(doubts))?,
         Output::Json => print::json(&doubts)?,
         Output::Ndjson => doubts.iter().try_for_each(print::json_line)?,
     }
@@ -104,36 +164,9 @@ fn table(doubts: &[Row]) -> String {
     print::table(heading, doubts.iter().map(cells))
 }
 
-fn row(doubt: OpenDoubt) -> Row {
-    let OpenDoubt { id, event, provider, since, attempts, reason, news, message } = doubt;
-    let (message, until) = match message {
-        DoubtMessage::Waits { until } => ("waiting", Some(until)),
-        DoubtMessage::Running { until } => ("running", Some(until)),
-        DoubtMessage::DeadLettered => ("dead-lettered", None),
-        DoubtMessage::Gone => ("gone", None),
-    };
-    Row {
-        channel: id.key.consumer().to_owned(),
-        recipient: id.step.clone(),
-        event: id.event(),
-        r#type: event.as_ref().map(|event| event.event_type.to_string()),
-        tenant: event.map(|event| event.tenant.to_string()),
-        id: id.to_string(),
-        provider,
-        since,
-        attempts,
-        reason,
-        news,
-        message,
-        until,
-    }
-}
-
-async fn resolve(config: &Config, what: Resolve) -> Result<Exit, Stopped> {
+async fn resolve(books: impl Books, what: Resolve) -> Result<Exit, Stopped> {
     let Resolve { id, again, provider_id, because, by, yes, output, .. } = what;
-    let store =
-        if yes { Store::open_beside(&config.settings.data, StoreOptions::default())? } else { reading::open(config)? };
-    let Some(doubt) = store.doubt(&id).await?.map(row) else {
+    let Some(doubt) = books.doubt(&id).await? else {
         let why = format!("`{id}` is not in doubt; `sendoff doubt ls` lists what is");
         return Err(Stopped::new(Exit::NothingMatched, why));
     };
@@ -147,25 +180,30 @@ async fn resolve(config: &Config, what: Resolve) -> Result<Exit, Stopped> {
         return Ok(Exit::InDoubt);
     }
     let decision = Decision { id, resolution, who: by.clone(), because: because.clone() };
-    let settled = store.settle_doubt(decision).await?;
-    store.shutdown().await;
-    let what = match (settled, again) {
-        (Settled::GoesOn, false) => "it counts as sent, and the rest of its job goes on",
-        (Settled::GoesOn, true) => "it is sent again",
-        (Settled::OthersWait, false) => "it counts as sent; the job goes on once its other doubts are settled",
-        (Settled::OthersWait, true) => "it is sent again once the other doubts of its job are settled",
-        (Settled::NoMessage, false) => "it counts as sent; nothing of its job is left to do",
-        (Settled::NoMessage, true) => "it may be sent again, but its message is gone: nothing will send it",
-        (Settled::NotInDoubt, _) => {
+    let came = books.settle(decision).await?;
+    let what = match (came, again) {
+        (Came::GoesOn, false) => "it counts as sent, and the rest of its job goes on",
+        (Came::GoesOn, true) => "it is sent again",
+        (Came::OthersWait, false) => "it counts as sent; the job goes on once its other doubts are settled",
+        (Came::OthersWait, true) => "it is sent again once the other doubts of its job are settled",
+        (Came::NoMessage, false) => "it counts as sent; nothing of its job is left to do",
+        (Came::NoMessage, true) => "it may be sent again, but its message is gone: nothing will send it",
+        (Came::NoDeadLetter, false) => {
+            "it counts as sent; its message isn't among the dead letters, and if it waits in its queue, its job goes on by itself"
+        }
+        (Came::NoDeadLetter, true) => {
+            "it may be sent again; its message isn't among the dead letters: it is sent only if it still waits in its queue"
+        }
+        (Came::NotInDoubt, _) => {
             return Err(Stopped::new(Exit::NothingMatched, "somebody else has settled it in the meantime"));
         }
     };
     tell(&report(true, what), output)?;
-    Ok(match settled {
+    Ok(match came {
         // Somebody still has to decide.
-        Settled::OthersWait => Exit::InDoubt,
-        Settled::NoMessage if again => Exit::Partly,
-        Settled::GoesOn | Settled::NoMessage | Settled::NotInDoubt => Exit::Done,
+        Came::OthersWait => Exit::InDoubt,
+        Came::NoMessage | Came::NoDeadLetter if again => Exit::Partly,
+        Came::GoesOn | Came::NoMessage | Came::NoDeadLetter | Came::NotInDoubt => Exit::Done,
     })
 }
 
@@ -193,8 +231,7 @@ fn tell(report: &Report<'_>, output: TextOrJson) -> Result<(), Stopped> {
     ))?)
 }
 
-async fn audit(config: &Config, output: Output) -> Result<Exit, Stopped> {
-    let entries: Vec<Line> = reading::open(config)?.audit(None).await?.into_iter().map(line).collect();
+fn audit(entries: &[Line], output: Output) -> Result<Exit, Stopped> {
     match output {
         Output::Table => {
             let cells = |l: &Line| {
@@ -212,9 +249,4 @@ async fn audit(config: &Config, output: Output) -> Result<Exit, Stopped> {
         return Ok(Exit::NothingMatched);
     }
     Ok(Exit::Done)
-}
-
-fn line(entry: AuditEntry) -> Line {
-    let AuditEntry { at, who, action, target, because, .. } = entry;
-    Line { at, who, action, target, because }
 }

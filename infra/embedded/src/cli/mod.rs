@@ -35,8 +35,10 @@ fn run(mut cli: Cli) -> Result<Exit, Stopped> {
     }
     let mut inputs = cli.settings.inputs();
     let no_color = inputs.variables.get("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if let Some(Command::Demo(_)) = cli.command {
-        inputs = demo::inputs(inputs);
+    match &cli.command {
+        Some(Command::Demo(_)) => inputs = demo::inputs(inputs),
+        Some(Command::Doubt(args)) => inputs = doubt::inputs(inputs, args.backend),
+        _ => {}
     }
     let config = Config::load(&inputs)?;
     logging::start(&config.settings, no_color);

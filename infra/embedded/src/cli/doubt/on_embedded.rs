@@ -1,0 +1,77 @@
+//! The doubts of a data folder.
+
+use sendoff_consumers::DeliveryId;
+use sendoff_embedded::{
+    AuditEntry, Decision, DoubtMessage, OpenDoubt, Settled, Store, StoreOptions, config::Config, program::Stopped,
+};
+
+use super::{Books, Came, Line, Row};
+use crate::cli::reading;
+
+/// A data folder.
+pub(super) struct OnEmbedded(Store);
+
+impl OnEmbedded {
+    /// The configured one, beside the process that serves it, or without one.
+    pub(super) fn open(config: &Config, writes: bool) -> Result<Self, Stopped> {
+        if writes {
+            return Ok(Self(Store::open_beside(&config.settings.data, StoreOptions::default())?));
+        }
+        reading::open(config).map(Self)
+    }
+}
+
+impl Books for OnEmbedded {
+    async fn doubts(&self) -> Result<Vec<Row>, Stopped> {
+        Ok(self.0.doubts().await?.into_iter().map(row).collect())
+    }
+
+    async fn doubt(&self, id: &DeliveryId) -> Result<Option<Row>, Stopped> {
+        Ok(self.0.doubt(id).await?.map(row))
+    }
+
+    async fn settle(self, decision: Decision) -> Result<Came, Stopped> {
+        let settled = self.0.settle_doubt(decision).await?;
+        self.0.shutdown().await;
+        Ok(match settled {
+            Settled::GoesOn => Came::GoesOn,
+            Settled::OthersWait => Came::OthersWait,
+            Settled::NoMessage => Came::NoMessage,
+            Settled::NotInDoubt => Came::NotInDoubt,
+        })
+    }
+
+    async fn audit(&self) -> Result<Vec<Line>, Stopped> {
+        Ok(self.0.audit(None).await?.into_iter().map(line).collect())
+    }
+}
+
+fn row(doubt: OpenDoubt) -> Row {
+    let OpenDoubt { id, event, provider, since, attempts, reason, news, message } = doubt;
+    let (message, until) = match message {
+        DoubtMessage::Waits { until } => ("waiting", Some(until)),
+        DoubtMessage::Running { until } => ("running", Some(until)),
+        DoubtMessage::DeadLettered => ("dead-lettered", None),
+        DoubtMessage::Gone => ("gone", None),
+    };
+    Row {
+        channel: id.key.consumer().to_owned(),
+        recipient: id.step.clone(),
+        event: id.event(),
+        r#type: event.as_ref().map(|event| event.event_type.to_string()),
+        tenant: event.map(|event| event.tenant.to_string()),
+        id: id.to_string(),
+        provider,
+        since,
+        attempts,
+        reason,
+        news,
+        message,
+        until,
+    }
+}
+
+fn line(entry: AuditEntry) -> Line {
+    let AuditEntry { at, who, action, target, because, .. } = entry;
+    Line { at, who, action, target, because }
+}
