@@ -39,7 +39,7 @@ pub use meta::MetaCallbacks;
 pub use secrets::Secrets;
 use sendoff_events::{Clock, Rng, Timestamp, at_millis};
 use sendoff_producers::Records;
-pub use ses::{Fetch, SesCallbacks};
+pub use ses::{Fetch, SesCallbacks, TopicError};
 pub use twilio::TwilioCallbacks;
 
 use crate::{Deliveries, Inbox, links::Links};

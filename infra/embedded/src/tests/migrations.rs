@@ -56,13 +56,7 @@ async fn a_file_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
     assert_eq!(found, std::slice::from_ref(&id), "what was in doubt is found by the new index");
 
     let (at, provider) = (bench.clock.now(), "twilio".to_owned());
-    let news = DeliveryNews {
-        status: DeliveryStatus::Delivered,
-        provider: provider.into(),
-        provider_id: None,
-        reason: None,
-        at,
-    };
+    let news = DeliveryNews { status: DeliveryStatus::Delivered, provider, provider_id: None, reason: None, at };
     store.deliveries().tell(&id, &news).await.unwrap();
     assert_eq!(store.deliveries().get(&id).await.unwrap(), Some(news));
     let resolution = Resolution::Sent { provider_id: None };
