@@ -94,3 +94,68 @@ pub async fn run() -> Vec<Cell> {
     cells.extend(others);
     cells
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use sendoff_consumers::{Doubt, NotSent, SendOutcome, channels::Provider};
+    use sendoff_events::BoxFuture;
+
+    use super::{Cell, Lasts, OnDoubt, drive::drive};
+    use crate::conformance::WarpClock;
+
+    /// A provider that takes so many messages of the first attempt and says something else of it, and is honest afterwards.
+    struct Liar {
+        takes: usize,
+        says: SendOutcome,
+        attempts: AtomicUsize,
+        taken: Arc<AtomicUsize>,
+    }
+
+    impl Provider<String> for Liar {
+        fn name(&self) -> &'static str {
+            "liar"
+        }
+
+        fn send<'a>(&'a self, _: &'a String, _: Option<&'a Doubt>) -> BoxFuture<'a, SendOutcome> {
+            Box::pin(async {
+                let lies = self.attempts.fetch_add(1, Ordering::Relaxed) == 0;
+                self.taken.fetch_add(if lies { self.takes } else { 1 }, Ordering::Relaxed);
+                if lies { self.says.clone() } else { sent() }
+            })
+        }
+    }
+
+    fn sent() -> SendOutcome {
+        SendOutcome::Sent { provider: None, provider_id: None }
+    }
+
+    async fn cell(takes: usize, says: SendOutcome) -> Cell {
+        let taken = Arc::new(AtomicUsize::new(0));
+        let liar = Arc::new(Liar { takes, says, attempts: AtomicUsize::new(0), taken: taken.clone() });
+        let (_, end) = drive(liar, Arc::new(|key| key), OnDoubt::Hold, &WarpClock::new()).await;
+        let (fault, taken) = ("a lie".to_owned(), taken.load(Ordering::Relaxed));
+        Cell { channel: "planted", fault, lasts: Lasts::Once, on_doubt: OnDoubt::Hold, taken, end }
+    }
+
+    #[tokio::test]
+    async fn each_mistake_that_is_planted_in_a_provider_is_found() {
+        let reason = || "a lie".to_owned();
+        for (takes, says, why) in [
+            (1, SendOutcome::NotSent(NotSent::Transient { reason: reason() }), "sent twice"),
+            (0, sent(), "told as done and never sent"),
+            (1, SendOutcome::NotSent(NotSent::Permanent { reason: reason() }), "told as if it were not"),
+        ] {
+            let error = cell(takes, says).await.check().unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+        let unknown = SendOutcome::Unknown { provider: None, reason: reason() };
+        for (takes, says) in [(1, sent()), (0, unknown.clone()), (1, unknown)] {
+            assert_eq!(cell(takes, says).await.check(), Ok(()));
+        }
+    }
+}
