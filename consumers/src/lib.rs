@@ -8,6 +8,7 @@
 //!
 //! All of it names no async runtime: time comes from [`Clock`](sendoff_events::Clock), concurrency from `futures`.
 
+mod audit;
 mod backoff;
 pub mod cache;
 pub mod callbacks;
@@ -17,6 +18,7 @@ mod consumer;
 #[cfg(test)]
 mod consumer_tests;
 mod context;
+mod dead_letters;
 mod deliveries;
 mod effect;
 mod error;
@@ -43,10 +45,15 @@ mod verdict;
 mod worker;
 mod workflows;
 
+pub use audit::{Audit, AuditDigest, AuditEntry, AuditError, AuditNote, BrokenAudit, check_chain};
 pub use backoff::Backoff;
 pub use changes::{Change, Changes, ChangesError, Position, Reaction, ReactionContext};
 pub use consumer::Consumer;
 pub use context::Context;
+pub use dead_letters::{
+    Backlog, DeadLetter, DeadLetterFacts, DeadLetterKind, DeadLetterQueue, DeadLetters, DeadLettersError, Destination,
+    OutgoingLetter, Subscriber, TakenLetter,
+};
 pub use deliveries::{
     Deliveries, DeliveriesError, DeliveryId, DeliveryIdError, DeliveryNews, DeliveryRecord, DeliveryStatus, merge,
 };
@@ -57,8 +64,8 @@ pub use filter::{Filter, Match};
 pub use handler::Handler;
 pub use handlers::action;
 pub use inbox::{
-    Attempt, Claim, Claimed, Fence, IdempotencyKey, Inbox, InboxError, InboxRecord, KeyError, Resolution, ResolveError,
-    Resolved, Status, Step, StepState, Steps, resolve, transition,
+    Attempt, Claim, Claimed, Fence, IdempotencyKey, Inbox, InboxError, InboxRecord, KeyError, ReopenError, Resolution,
+    ResolveError, Resolved, Status, Step, StepState, Steps, reopen, resolve, transition,
 };
 pub use meter::{Count, Meter, NoMeter, Span};
 pub use policy::{Effect, OnDoubt, Policy};

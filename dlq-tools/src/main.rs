@@ -1,31 +1,16 @@
-//! `dlq`: what failed, why, and another chance for it.
-//!
-//! Works on the embedded data folder. Looking works beside a running `sendoff`; a replay needs it stopped, since only one
-//! process may write.
-
-mod args;
-mod letters;
-mod replay;
+//! The bin `dlq`.
 
 use std::process::ExitCode;
 
-use args::{Cli, Command};
-use clap::Parser;
-use sendoff_embedded::program::{Exit, Stopped, end};
+use sendoff_dlq_tools::{Session, dlq};
+use sendoff_host::end;
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
-    end("dlq", run(&Cli::parse()).await)
-}
-
-async fn run(cli: &Cli) -> Result<Exit, Stopped> {
-    let config = cli.config()?;
-    let data = &config.settings.data;
-    match &cli.command {
-        Command::Ls { output } => letters::ls(data, *output).await,
-        Command::Show { queue, reason, limit, output } => {
-            letters::show(data, queue, reason.as_deref(), *limit, *output).await
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return end("dlq", Err(sendoff_host::Stopped::failed(format_args!("no threads can be started: {error}"))));
         }
-        Command::Replay { queue, reason, apply } => replay::run(data, queue, reason.as_deref(), *apply).await,
-    }
+    };
+    end("dlq", runtime.block_on(dlq(std::env::args_os(), &mut Session::of_this_process())))
 }

@@ -1,0 +1,1 @@
+//! Keeping letters elsewhere, bringing them back, and deleting them.

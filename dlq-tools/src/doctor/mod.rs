@@ -1,0 +1,1 @@
+//! Looking for misconfiguration before it costs messages.

@@ -1,0 +1,1 @@
+//! Changing letters: an edited event is a new fact.

@@ -1,0 +1,1 @@
+//! What a replay would do, as a file to review.

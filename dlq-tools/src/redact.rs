@@ -1,0 +1,1 @@
+//! Hiding personal data from a terminal that wasn't asked to show it.

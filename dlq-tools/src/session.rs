@@ -1,0 +1,86 @@
+//! One call of the tool: the time, the environment, where output goes, and who is calling.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Display,
+    io::{self, IsTerminal as _, Write},
+    path::PathBuf,
+    sync::Arc,
+};
+
+use sendoff_events::{Clock, Rng};
+use sendoff_host::{SystemClock, SystemRng};
+use serde::Serialize;
+
+/// What a call of the tool needs of the world. Tests make their own.
+pub struct Session {
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, not for secrets.
+    pub rng: Arc<dyn Rng>,
+    /// The environment.
+    pub variables: BTreeMap<String, String>,
+    /// The present folder.
+    pub folder: PathBuf,
+    /// Where data goes.
+    pub out: Box<dyn Write + Send>,
+    /// Where prose goes.
+    pub err: Box<dyn Write + Send>,
+    /// Whether a person looks at the data.
+    pub out_is_terminal: bool,
+    /// Whether a person looks at the prose: progress is shown there.
+    pub err_is_terminal: bool,
+}
+
+impl Session {
+    /// That of this process.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        Self {
+            clock: Arc::new(SystemClock),
+            rng: Arc::new(SystemRng::new()),
+            variables: std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect(),
+            folder: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            out: Box::new(io::stdout()),
+            err: Box::new(io::stderr()),
+            out_is_terminal: io::stdout().is_terminal(),
+            err_is_terminal: io::stderr().is_terminal(),
+        }
+    }
+
+    /// Writes data, and out of the process at once.
+    ///
+    /// # Errors
+    ///
+    /// When it is taken no more; a reader that has gone is a broken pipe.
+    pub fn data(&mut self, text: impl Display) -> io::Result<()> {
+        write!(self.out, "{text}")?;
+        self.out.flush()
+    }
+
+    /// Writes a value as laid-out JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`data`](Self::data).
+    pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(value)?;
+        self.data(format_args!("{text}\n"))
+    }
+
+    /// Writes a value as one line of JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`data`](Self::data).
+    pub fn json_line(&mut self, value: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string(value)?;
+        self.data(format_args!("{text}\n"))
+    }
+
+    /// Tells a person something. If nobody listens, that is fine.
+    pub fn prose(&mut self, text: impl Display) {
+        let _ = writeln!(self.err, "{text}");
+    }
+}

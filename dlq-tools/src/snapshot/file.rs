@@ -1,0 +1,316 @@
+//! The file.
+
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
+use sendoff_consumers::DeadLetter;
+use sendoff_events::Timestamp;
+
+use super::{SnapshotError, Taken};
+use crate::letter::{Edit, LedgerFacts, Letter};
+
+/// Marks a file as a snapshot: `SndS`.
+const APPLICATION_ID: i32 = 0x536e_6453;
+const VERSION: i32 = 1;
+
+const TABLES: &str = "
+CREATE TABLE taken (only INTEGER PRIMARY KEY CHECK (only = 1), what TEXT NOT NULL) STRICT;
+CREATE TABLE letters (
+    id       TEXT NOT NULL PRIMARY KEY,
+    message  TEXT NOT NULL, -- JSON: all of it but the body
+    body     BLOB NOT NULL,
+    facts    TEXT NOT NULL, -- JSON
+    payload  BLOB,
+    ledger   TEXT,          -- JSON
+    edit     TEXT           -- JSON
+) STRICT;
+";
+
+const ADD: &str =
+    "INSERT INTO letters (id, message, body, facts, payload, ledger, edit) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    ON CONFLICT (id) DO NOTHING";
+const PAGE: &str =
+    "SELECT id, message, body, facts, payload, ledger, edit FROM letters WHERE id > ?1 ORDER BY id LIMIT ?2";
+const ONE: &str = "SELECT id, message, body, facts, payload, ledger, edit FROM letters WHERE id = ?1";
+
+/// An open snapshot.
+pub struct Snapshot {
+    connection: Connection,
+    path: PathBuf,
+    taken: Taken,
+}
+
+impl Snapshot {
+    /// Makes a new file; its folder is made when it is missing. Both can be read by their owner only.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`], also when there is a file already.
+    pub fn create(path: &Path, taken: Taken) -> Result<Self, SnapshotError> {
+        private_file(path).map_err(|source| SnapshotError::Io { path: path.to_owned(), source })?;
+        let connection = connect(path)?;
+        let failed = |source| SnapshotError::Sqlite { path: path.to_owned(), source };
+        let script = format!(
+            "BEGIN; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"
+        );
+        connection.execute_batch(&script).map_err(failed)?;
+        let snapshot = Self { connection, path: path.to_owned(), taken };
+        snapshot.write_taken()?;
+        Ok(snapshot)
+    }
+
+    /// Opens one that is there.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn open(path: &Path) -> Result<Self, SnapshotError> {
+        if !path.exists() {
+            return Err(SnapshotError::Missing(path.to_owned()));
+        }
+        let connection = connect(path)?;
+        let foreign = |why: String| SnapshotError::Foreign { path: path.to_owned(), why };
+        let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+        let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::NotADatabase) => foreign("it isn't an SQLite file".into()),
+            _ => SnapshotError::Sqlite { path: path.to_owned(), source: error },
+        };
+        let (application, version) =
+            (number("application_id").map_err(failed)?, number("user_version").map_err(failed)?);
+        if (application, version) != (APPLICATION_ID, VERSION) {
+            return Err(foreign(format!("it carries the marks {application:#x} and {version}")));
+        }
+        let what: String = connection.query_row("SELECT what FROM taken", [], |row| row.get(0)).map_err(failed)?;
+        let taken = serde_json::from_str(&what).map_err(|error| foreign(error.to_string()))?;
+        Ok(Self { connection, path: path.to_owned(), taken })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it is of.
+    #[must_use]
+    pub const fn taken(&self) -> &Taken {
+        &self.taken
+    }
+
+    /// Changes what is said of the taking.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn set_taken(&mut self, taken: Taken) -> Result<(), SnapshotError> {
+        self.taken = taken;
+        self.write_taken()
+    }
+
+    /// When the broker forgets this letter.
+    #[must_use]
+    pub fn lost_at(&self, letter: &Letter) -> Option<Timestamp> {
+        letter.message.lost_at(self.taken.retention_s.map(Duration::from_secs))
+    }
+
+    /// Adds letters, all or none. One that is there already stays as it is. Gives how many are new.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn add(&mut self, letters: &[Letter]) -> Result<usize, SnapshotError> {
+        let path = self.path.clone();
+        let failed = |source| SnapshotError::Sqlite { path: path.clone(), source };
+        let transaction = self.connection.transaction().map_err(failed)?;
+        let mut new = 0;
+        {
+            let mut add = transaction.prepare_cached(ADD).map_err(failed)?;
+            for letter in letters {
+                let message = serde_json::to_string(&MessageRow::of(&letter.message)).unwrap_or_default();
+                new += add
+                    .execute(params![
+                        letter.message.message_id,
+                        message,
+                        &*letter.message.body,
+                        serde_json::to_string(&letter.facts).unwrap_or_default(),
+                        letter.payload.as_deref(),
+                        letter.ledger.as_ref().map(|ledger| serde_json::to_string(ledger).unwrap_or_default()),
+                        letter.edit.as_ref().map(|edit| serde_json::to_string(edit).unwrap_or_default()),
+                    ])
+                    .map_err(failed)?;
+            }
+        }
+        transaction.commit().map_err(failed)?;
+        Ok(new)
+    }
+
+    /// How many letters it holds.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn count(&self) -> Result<u64, SnapshotError> {
+        let count = self.connection.query_row("SELECT count(*) FROM letters", [], |row| row.get::<_, i64>(0));
+        count.map(i64::unsigned_abs).map_err(self.failed())
+    }
+
+    /// Letters in the order of message ids, those after `after`, at most `max`.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn page(&self, after: &str, max: usize) -> Result<Vec<Letter>, SnapshotError> {
+        let max = i64::try_from(max).unwrap_or(i64::MAX);
+        let mut page = self.connection.prepare_cached(PAGE).map_err(self.failed())?;
+        let rows = page.query_map(params![after, max], letter).map_err(self.failed())?;
+        rows.collect::<Result<_, _>>().map_err(self.failed())
+    }
+
+    /// Shows all letters to `see`, in the order of message ids, until it has seen enough. Few are in memory at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`], or what `see` fails with.
+    pub fn each<E: From<SnapshotError>>(
+        &self,
+        mut see: impl FnMut(Letter) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        const PAGE: usize = 500;
+        let mut after = String::new();
+        loop {
+            let page = self.page(&after, PAGE)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after.clone_from(&last.message.message_id);
+            for letter in page {
+                if see(letter)?.is_break() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The letter with this message id.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn letter(&self, message_id: &str) -> Result<Option<Letter>, SnapshotError> {
+        self.connection.query_row(ONE, [message_id], letter).optional().map_err(self.failed())
+    }
+
+    /// Keeps what the consumers have recorded of letters.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn set_ledger(&mut self, ledgers: &[(String, Option<LedgerFacts>)]) -> Result<(), SnapshotError> {
+        let path = self.path.clone();
+        let failed = |source| SnapshotError::Sqlite { path: path.clone(), source };
+        let transaction = self.connection.transaction().map_err(failed)?;
+        for (id, ledger) in ledgers {
+            let ledger = ledger.as_ref().map(|ledger| serde_json::to_string(ledger).unwrap_or_default());
+            transaction.execute("UPDATE letters SET ledger = ?2 WHERE id = ?1", params![id, ledger]).map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)
+    }
+
+    /// Keeps how letters are to be changed, all or none; `None` takes a change back.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn set_edits(&mut self, edits: &[(String, Option<Edit>)]) -> Result<(), SnapshotError> {
+        let path = self.path.clone();
+        let failed = |source| SnapshotError::Sqlite { path: path.clone(), source };
+        let transaction = self.connection.transaction().map_err(failed)?;
+        for (id, edit) in edits {
+            let edit = edit.as_ref().map(|edit| serde_json::to_string(edit).unwrap_or_default());
+            transaction.execute("UPDATE letters SET edit = ?2 WHERE id = ?1", params![id, edit]).map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)
+    }
+
+    fn write_taken(&self) -> Result<(), SnapshotError> {
+        let what = serde_json::to_string(&self.taken).unwrap_or_default();
+        let put = "INSERT INTO taken (only, what) VALUES (1, ?1) ON CONFLICT (only) DO UPDATE SET what = ?1";
+        self.connection.execute(put, [what]).map(drop).map_err(self.failed())
+    }
+
+    fn failed(&self) -> impl Fn(rusqlite::Error) -> SnapshotError {
+        let path = self.path.clone();
+        move |source| SnapshotError::Sqlite { path: path.clone(), source }
+    }
+}
+
+/// A message but for its id and body.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct MessageRow {
+    attributes: sendoff_consumers::Attributes,
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    types: std::collections::BTreeMap<String, String>,
+    receive_count: u32,
+    enqueued_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
+}
+
+impl MessageRow {
+    fn of(message: &DeadLetter) -> Self {
+        let DeadLetter { attributes, types, receive_count, enqueued_at, source, group, .. } = message.clone();
+        Self { attributes, types, receive_count, enqueued_at, source, group }
+    }
+}
+
+fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
+    let MessageRow { attributes, types, receive_count, enqueued_at, source, group } =
+        json(1, &row.get::<_, String>(1)?)?;
+    let message = DeadLetter {
+        message_id: row.get(0)?,
+        body: row.get::<_, Vec<u8>>(2)?.into(),
+        attributes,
+        types,
+        receive_count,
+        enqueued_at,
+        source,
+        group,
+    };
+    let optional = |column| row.get::<_, Option<String>>(column);
+    Ok(Letter {
+        message,
+        facts: json(3, &row.get::<_, String>(3)?)?,
+        payload: row.get::<_, Option<Vec<u8>>>(4)?.map(Into::into),
+        ledger: optional(5)?.map(|text| json(5, &text)).transpose()?,
+        edit: optional(6)?.map(|text| json(6, &text)).transpose()?,
+    })
+}
+
+fn json<T: serde::de::DeserializeOwned>(column: usize, text: &str) -> rusqlite::Result<T> {
+    serde_json::from_str(text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, error.into()))
+}
+
+fn connect(path: &Path) -> Result<Connection, SnapshotError> {
+    let failed = |source| SnapshotError::Sqlite { path: path.to_owned(), source };
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+    Ok(connection)
+}
+
+/// Makes an empty file that only its owner can read, with its folder.
+fn private_file(path: &Path) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        crate::deployment::private_folder(folder)?;
+    }
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop)
+}

@@ -1,0 +1,90 @@
+//! A local copy of a dead-letter queue: one SQLite file, private to its owner. Looking, choosing and planning work on it, so
+//! nobody touches the queue for them.
+
+mod file;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+pub use file::Snapshot;
+use sendoff_events::Timestamp;
+use sendoff_host::{Exit, Stopped};
+use serde::{Deserialize, Serialize};
+
+/// What a snapshot is of, and how the taking went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// The deployment, in the words of [`DeadLetters::deployment`](sendoff_consumers::DeadLetters::deployment).
+    pub deployment: String,
+    /// The queue.
+    pub queue: String,
+    /// The consumer's queue that its letters go back to.
+    pub target: Option<String>,
+    /// How long the queue keeps a message, in seconds; `None` when it keeps all.
+    pub retention_s: Option<u64>,
+    /// Whether it is a first-in-first-out queue.
+    pub fifo: bool,
+    /// When the taking began.
+    pub begun_at: Timestamp,
+    /// When it ended; `None` while it hasn't.
+    pub ended_at: Option<Timestamp>,
+    /// How many messages the queue said that it had.
+    pub depth: u64,
+    /// How many leases there were: 0 where looking needs none.
+    pub leased: u64,
+    /// How many of them were given back.
+    pub released: u64,
+    /// By how many the receive counts of all its messages rose together.
+    pub receives: u64,
+}
+
+/// A snapshot can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// There is none.
+    #[error("there is no snapshot at {}", .0.display())]
+    Missing(PathBuf),
+    /// The file is something else.
+    #[error("{} is no snapshot of this program: {why}", path.display())]
+    Foreign {
+        /// Which file.
+        path: PathBuf,
+        /// How that shows.
+        why: String,
+    },
+    /// It can't be read or written.
+    #[error("the snapshot {} can't be used: {source}", path.display())]
+    Sqlite {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// The file system failed.
+    #[error("the snapshot {} can't be used: {source}", path.display())]
+    Io {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl From<SnapshotError> for Stopped {
+    fn from(error: SnapshotError) -> Self {
+        let exit = match &error {
+            SnapshotError::Missing(_) => Exit::NothingMatched,
+            SnapshotError::Foreign { .. } => Exit::Refused,
+            SnapshotError::Sqlite { .. } | SnapshotError::Io { .. } => Exit::Unreachable,
+        };
+        Self::new(exit, error)
+    }
+}
+
+/// The folder of snapshots in a work folder.
+#[must_use]
+pub fn folder(work: &Path) -> PathBuf {
+    work.join("snapshots")
+}

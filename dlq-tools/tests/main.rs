@@ -1,0 +1,3 @@
+//! The tool over a real data folder.
+
+#![cfg(test)]
