@@ -172,6 +172,19 @@ pub trait DeadLetters: Send + Sync {
     /// All dead-letter queues, by name. Touches no message. `since` is what [`DeadLetterFacts::arrived`] counts from.
     fn queues(&self, since: Timestamp) -> BoxFuture<'_, Result<Vec<DeadLetterQueue>, DeadLettersError>>;
 
+    /// The dead-letter queue of this name, as in [`queues`](Self::queues). One that isn't listed there may have a name too (SQS: its
+    /// URL).
+    fn queue<'a>(
+        &'a self,
+        name: &'a str,
+        since: Timestamp,
+    ) -> BoxFuture<'a, Result<DeadLetterQueue, DeadLettersError>> {
+        Box::pin(async move {
+            let found = self.queues(since).await?.into_iter().find(|queue| queue.name == name);
+            found.ok_or_else(|| DeadLettersError::NoSuchQueue(name.to_owned()))
+        })
+    }
+
     /// Letters in the order of message ids, those after `after`, at most `max`, without touching them. `None` where that can't be
     /// done (SQS has no look without a lease): [`take`](Self::take) them then.
     fn read<'a>(
