@@ -19,16 +19,22 @@ pub enum DeadLetterKind {
     Undelivered(String),
     /// Changes of records that this reaction could not deal with. No queue takes them back.
     Reaction(String),
+    /// What a person has put aside of this consumer's dead letters, where no replay of the others touches it; it goes back to the
+    /// consumer's queue. The queue's name is the consumer's and [`QUARANTINE`](Self::QUARANTINE).
+    Quarantine(String),
     /// Of somebody else: nothing says where they go back to.
     Foreign,
 }
 
 impl DeadLetterKind {
+    /// How the name of a queue for letters that were put aside ends: `email-quarantine`.
+    pub const QUARANTINE: &str = "-quarantine";
+
     /// The consumer's queue that the letters go back to by default.
     #[must_use]
     pub fn target(&self) -> Option<&str> {
         match self {
-            Self::Consumer(consumer) | Self::Undelivered(consumer) => Some(consumer),
+            Self::Consumer(consumer) | Self::Undelivered(consumer) | Self::Quarantine(consumer) => Some(consumer),
             Self::Reaction(_) | Self::Foreign => None,
         }
     }
@@ -223,15 +229,16 @@ pub trait DeadLetters: Send + Sync {
     /// Deletes letters that are held. One that is gone already counts as deleted where the broker can't tell.
     fn delete<'a>(&'a self, queue: &'a str, receipts: &'a [Receipt]) -> BoxFuture<'a, Vec<Result<(), QueueError>>>;
 
-    /// Sends messages, each once. Gives their message ids.
+    /// Sends messages, each once. Gives their message ids. What no subscriber of the topic wants is refused where the backend can
+    /// tell, since it would be lost.
     fn send<'a>(
         &'a self,
         to: &'a Destination,
         letters: &'a [OutgoingLetter],
     ) -> BoxFuture<'a, Vec<Result<String, QueueError>>>;
 
-    /// Makes the queue of this name if it isn't there, as a place to put letters aside. Its messages are kept as long as the broker
-    /// can.
+    /// Makes the queue of this name if it isn't there, as a place to put letters aside: a [`DeadLetterKind::Quarantine`], and its name
+    /// must end like that of one. Its messages are kept as long as the broker can.
     fn create<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<(), DeadLettersError>>;
 
     /// How long the oldest message of a consumer's queue has waited to be received, if the backend can tell: a replay that is too

@@ -35,7 +35,7 @@ fn start(folder: &Path, provider: &Provider, origin: i64) -> Child {
 /// How many events are committed, as one who only looks sees it right after a kill.
 fn committed(folder: &Path) -> u64 {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    match Store::open_read_only(folder) {
+    match Store::open_read_only(folder, StoreOptions::default()) {
         Ok(store) => runtime.block_on(store.last_event()).expect("readable"),
         Err(OpenError::Missing { .. }) => 0,
         Err(error) => panic!("the store can't be read after a kill: {error}"),

@@ -26,8 +26,8 @@ statements! {
         WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
     CHECKPOINT = "INSERT INTO cursors (reaction, seq) VALUES (?1, ?2)
         ON CONFLICT (reaction) DO UPDATE SET seq = max(seq, excluded.seq)";
-    PARK = "INSERT INTO messages (queue, visible_at, sent_at, body, attributes, failure, key)
-        VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6)
+    PARK = "INSERT INTO messages (queue, visible_at, sent_at, body, attributes, failure, key, dead_at)
+        VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?2)
         ON CONFLICT (key) WHERE key IS NOT NULL DO UPDATE SET failure = excluded.failure";
 }
 

@@ -57,7 +57,6 @@ mod workflows;
 #[cfg(test)]
 mod tests;
 
-pub use audit::AuditEntry;
 pub use db::{
     StoreError, WriteStats,
     folder::Holder,

@@ -14,10 +14,12 @@ statements! {
     QUEUES = "SELECT id, name FROM queues WHERE source IS NULL";
     END_CLAIMS = "UPDATE inbox SET lease_until = ?2 WHERE consumer = ?3 AND status = 0 AND lease_until > ?2
         AND event IN (SELECT e.id FROM messages m JOIN events e ON e.seq = m.event WHERE m.queue = ?1 AND m.receives > 0)";
-    END_LEASES = "UPDATE messages SET visible_at = ?2, held = 0 WHERE queue = ?1 AND visible_at > ?2 AND held = 1";
+    END_LEASES = "UPDATE messages SET visible_at = ?2, held = 0 WHERE queue = ?1 AND visible_at > ?2 AND held = 1
+        AND failure IS NULL";
 }
 
-/// Ends every lease of a message, and every claim on one that was delivered. Gives how many leases it has ended.
+/// Ends every lease of a message, and every claim on one that was delivered. Gives how many leases it has ended. Dead letters are
+/// leased to guests of the folder, who may well be alive.
 pub(crate) fn recover(tx: &Tx<'_>) -> rusqlite::Result<u64> {
     let queues: Vec<(i64, String)> = tx.all(QUEUES, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut ended = 0;

@@ -79,8 +79,7 @@ impl Store {
     /// # Errors
     ///
     /// [`OpenError`], [`OpenError::Missing`] when there is no data yet.
-    pub fn open_read_only(folder: impl AsRef<Path>) -> Result<Self, OpenError> {
-        let options = StoreOptions::default();
+    pub fn open_read_only(folder: impl AsRef<Path>, options: StoreOptions) -> Result<Self, OpenError> {
         let db = open::read_only(folder.as_ref(), Arc::clone(&options.clock))?;
         Ok(Self::over(db, folder.as_ref(), &options))
     }

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use rusqlite::params;
-use sendoff_consumers::{Attributes, Filter};
+use rusqlite::{Connection, params};
+use sendoff_consumers::{Attributes, Filter, Subscriber};
 use sendoff_events::{AnyEnvelope, BlobError, Blobs as _, EXTENDED_SIZE_ATTRIBUTE, Outgoing, Pointer};
 use sha2::{Digest as _, Sha256};
 
@@ -20,6 +20,7 @@ use crate::{
 
 statements! {
     SUBSCRIPTIONS = "SELECT queue, filter FROM subscriptions";
+    SUBSCRIBERS = "SELECT q.name, s.filter FROM queues q JOIN subscriptions s ON s.queue = q.id ORDER BY q.name";
     SUBSCRIBE = "INSERT INTO subscriptions (queue, filter) VALUES (?1, ?2)
         ON CONFLICT (queue) DO UPDATE SET filter = excluded.filter";
     UNSUBSCRIBE = "DELETE FROM subscriptions WHERE queue = ?1";
@@ -155,6 +156,19 @@ pub(crate) fn publish(
         tx.wake(subscription.queue);
     }
     Ok(())
+}
+
+/// The queues that want a message with these attributes.
+pub(crate) fn subscribed(tx: &Tx<'_>, attributes: &Attributes) -> rusqlite::Result<Vec<i64>> {
+    let subscriptions = subscriptions(tx)?;
+    Ok(subscriptions.iter().filter(|s| s.filter.accepts(attributes)).map(|s| s.queue).collect())
+}
+
+/// Who gets what, by queue.
+pub(crate) fn subscribers(db: &Connection) -> rusqlite::Result<Vec<Subscriber>> {
+    db.all(SUBSCRIBERS, [], |row| {
+        Ok(Subscriber { queue: row.get(0)?, filter: serde_json::from_str(row.get_ref(1)?.as_str()?).ok() })
+    })
 }
 
 fn subscriptions(tx: &Tx<'_>) -> rusqlite::Result<Arc<[Subscription]>> {

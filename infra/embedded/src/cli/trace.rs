@@ -3,10 +3,10 @@
 mod page;
 
 use sendoff_consumers::{
-    Attempt, DeliveryId, DeliveryRecord, Failure, IdempotencyKey, Run, RunStatus, Step, StepState,
+    Attempt, AuditNote, DeliveryId, DeliveryRecord, Failure, IdempotencyKey, Run, RunStatus, Step, StepState,
 };
 use sendoff_embedded::{
-    AuditEntry, DeliveryState, EventDetail, EventSummary, Store,
+    DeliveryState, EventDetail, EventSummary, Store,
     config::Config,
     program::{Exit, Stopped, print},
 };
@@ -133,7 +133,7 @@ pub(super) async fn run(config: &Config, event: EventId, output: TableOrJson) ->
 async fn life(store: &Store, found: EventDetail, outcomes: Vec<Outcome>) -> Result<Life, Stopped> {
     let EventDetail { summary, changes, .. } = found;
     let runs = runs(store, &outcomes).await?;
-    let decisions = store.audit(Some(summary.id)).await?.into_iter().map(decision).collect();
+    let decisions = store.decisions(summary.id).await?.into_iter().map(decision).collect();
     let mut consumers = Vec::new();
     for outcome in outcomes {
         let key = outcome.record.as_ref().map(|record| record.key.clone());
@@ -174,8 +174,8 @@ async fn add_news(store: &Store, key: &IdempotencyKey, life: &mut ConsumerLife) 
     Ok(())
 }
 
-fn decision(entry: AuditEntry) -> DecisionLife {
-    let AuditEntry { at, who, action, target, because, .. } = entry;
+fn decision((at, note): (Timestamp, AuditNote)) -> DecisionLife {
+    let AuditNote { who, action, target, because, .. } = note;
     DecisionLife { at, who, action, target, because }
 }
 

@@ -297,6 +297,11 @@ settings! {
         key: "channels.sink", env: Some("SENDOFF_CHANNELS_SINK"), default: Some(""), secret: false,
         rule: optional(choice(&[("true", true), ("false", false)]))
     }
+    /// Whether a replay that `dlq` has planned must be approved by somebody else than who planned it, before it runs.
+    needs_approval: bool {
+        key: "dlq.approval", env: Some("SENDOFF_DLQ_APPROVAL"), default: Some("none"), secret: false,
+        rule: choice(&[("none", false), ("required", true)])
+    }
     /// How log lines look.
     log_format: LogFormat {
         key: "log.format", env: Some("SENDOFF_LOG_FORMAT"), default: Some("text"), secret: false,

@@ -13,6 +13,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x536e_644f;
 const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_the_first_tables.sql"),
     include_str!("../../migrations/0002_deliveries_and_audit.sql"),
+    include_str!("../../migrations/0003_repair.sql"),
 ];
 
 /// The version this program writes.

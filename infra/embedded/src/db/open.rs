@@ -62,8 +62,8 @@ pub(crate) fn beside(folder: &Path, clock: Arc<dyn Clock>) -> Result<Db, OpenErr
     // What a person has decided is on the disk when they are told so, however the server is configured.
     connection.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
-    // Writing back is the server's business.
-    connection.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(())).map_err(sqlite)?;
+    // Writing back is the server's business, which does so at half of this. Without a server, a guest that writes much must.
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", 16_384, |_| Ok(())).map_err(sqlite)?;
     start(file, Some((connection, Role::Guest)), clock)
 }
 

@@ -170,6 +170,8 @@ impl Writer {
         self.connection.run("BEGIN IMMEDIATE", [])?;
         if matches!(self.role, Role::Guest) {
             migrations::still_current(&self.connection)?;
+            // They are the server's to change.
+            self.subscriptions.take();
         }
         let tx =
             Tx { writer: self, now: millis(self.clock.now()), woken: RefCell::default(), changed: Cell::new(false) };

@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use futures::executor::block_on;
 use rusqlite::params;
 use sendoff_consumers::{
-    Claim, Claimed, DeliveryId, IdempotencyKey, Inbox, InboxError, InboxRecord, Resolution, ResolveError, Resolved,
-    Status, resolve, transition,
+    AuditNote, Claim, Claimed, DeliveryId, IdempotencyKey, Inbox, InboxError, InboxRecord, Resolution, ResolveError,
+    Resolved, Status, resolve, transition,
 };
 use sendoff_events::{BoxFuture, Rng, Timestamp};
 use sendoff_host::SystemRng;
@@ -119,7 +119,9 @@ fn settle(tx: &Tx<'_>, decision: &Decision, rng: &dyn Rng) -> Result<Settled, St
         Resolution::SendAgain => "doubt-send-again",
         Resolution::Failed => "doubt-failed",
     };
-    audit::add(tx, who, action, event_of(&record), &id.to_string(), because)?;
+    let (event, target) = (event_of(&record), id.to_string());
+    let note = AuditNote { who: who.clone(), action: action.into(), event, target, because: because.clone() };
+    audit::add(tx, note)?;
     match place {
         None => Ok(Settled::NoMessage),
         // Whoever is left to decide on keeps it where it is.

@@ -1,10 +1,10 @@
 //! Leasing messages: what a receive does in the writer.
 
-use rusqlite::params;
-use sendoff_consumers::{Class, Delivery, Failure, fingerprint};
+use rusqlite::{Connection, params};
+use sendoff_consumers::{Class, Failure, fingerprint};
 
 use super::{
-    message::{Stored, columns, named},
+    message::{Stored, columns},
     names::Ids,
 };
 use crate::db::{
@@ -24,7 +24,8 @@ statements! {
     UNDO = "UPDATE messages SET visible_at = ?3, held = 0, lease = lease + 1, receives = receives - 1,
             silent = silent - 1
         WHERE id = ?1 AND lease = ?2";
-    BURY = "UPDATE messages SET queue = ?2, visible_at = ?3, held = 0, lease = lease + 1, failure = ?4 WHERE id = ?1";
+    BURY = "UPDATE messages SET queue = ?2, visible_at = ?3, held = 0, lease = lease + 1, failure = ?4,
+        dead_at = ?3 WHERE id = ?1";
 }
 
 /// What to lease.
@@ -39,24 +40,42 @@ pub(crate) struct Wanted {
 }
 
 /// Leased messages on their way to whoever asked. If nobody takes them, they go back at once, as if never leased.
-pub(crate) struct Leased {
-    messages: Vec<Delivery>,
+pub(crate) struct Leased<M> {
+    /// Each with its id and its lease.
+    messages: Vec<(i64, i64, M)>,
     /// When there are none: the time at which the next one becomes visible, as far as is known.
     pub(crate) next: Option<i64>,
     queue: i64,
     errands: Errands,
 }
 
-impl Leased {
+impl<M> Leased<M> {
+    /// Those of `queue`, none yet.
+    pub(crate) fn new(queue: i64, errands: Errands) -> Self {
+        Self { messages: Vec::new(), next: None, queue, errands }
+    }
+
+    /// Adds a message that was leased.
+    pub(crate) fn push(
+        &mut self,
+        db: &Connection,
+        row: Stored,
+        deliver: impl FnOnce(Stored, &Connection) -> rusqlite::Result<M>,
+    ) -> rusqlite::Result<()> {
+        let (id, lease) = (row.id, row.lease);
+        self.messages.push((id, lease, deliver(row, db)?));
+        Ok(())
+    }
+
     /// Takes the messages: from now on their leases are the taker's.
-    pub(crate) fn take(mut self) -> Vec<Delivery> {
-        std::mem::take(&mut self.messages)
+    pub(crate) fn take(mut self) -> Vec<M> {
+        std::mem::take(&mut self.messages).into_iter().map(|(_, _, message)| message).collect()
     }
 }
 
-impl Drop for Leased {
+impl<M> Drop for Leased<M> {
     fn drop(&mut self) {
-        let untaken: Vec<_> = self.messages.iter().filter_map(|delivery| named(&delivery.receipt)).collect();
+        let untaken: Vec<_> = self.messages.iter().map(|(id, lease, _)| (*id, *lease)).collect();
         if untaken.is_empty() {
             return;
         }
@@ -72,8 +91,13 @@ impl Drop for Leased {
 }
 
 /// Leases what is visible. Messages that were delivered too often go to the dead-letter queue instead.
-pub(crate) fn lease(tx: &Tx<'_>, wanted: &Wanted, errands: Errands) -> rusqlite::Result<Leased> {
-    let mut leased = Leased { messages: Vec::new(), next: None, queue: wanted.ids.queue, errands };
+pub(crate) fn lease<M>(
+    tx: &Tx<'_>,
+    wanted: &Wanted,
+    errands: Errands,
+    deliver: impl Fn(Stored, &Connection) -> rusqlite::Result<M>,
+) -> rusqlite::Result<Leased<M>> {
+    let mut leased = Leased::new(wanted.ids.queue, errands);
     let until = later(tx.now, wanted.lease);
     while leased.messages.is_empty() {
         let range = params![wanted.ids.queue, tx.now, wanted.max, until];
@@ -87,7 +111,7 @@ pub(crate) fn lease(tx: &Tx<'_>, wanted: &Wanted, errands: Errands) -> rusqlite:
         for row in rows {
             match wanted.ids.dead {
                 Some(dead) if row.silent > i64::from(wanted.max_receives) => bury(tx, &row, dead, &wanted.name)?,
-                _ => leased.messages.push(row.deliver(tx)?),
+                _ => leased.push(tx, row, &deliver)?,
             }
         }
     }

@@ -1,8 +1,10 @@
 //! A message as it stands in its row, and as a consumer gets it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use rusqlite::{Connection, Row};
-use sendoff_consumers::{Attributes, Delivery, FAILURE_ATTRIBUTE, Receipt};
+use sendoff_consumers::{Attributes, DeadLetter, Delivery, FAILURE_ATTRIBUTE, Receipt};
 use sendoff_events::EXTENDED_SIZE_ATTRIBUTE;
 
 use crate::db::{
@@ -14,10 +16,13 @@ statements! {
     EVENT = "SELECT type, tenant, body, payload_bytes FROM events WHERE seq = ?1";
 }
 
+/// The type of an attribute that is a number, in the words of SQS.
+const NUMBER: &str = "Number";
+
 /// The columns of [`Stored`], in order.
 macro_rules! columns {
     () => {
-        "id, lease, receives, sent_at, event, body, attributes, failure, silent"
+        "id, lease, receives, sent_at, event, body, attributes, failure, silent, types, message_group"
     };
 }
 
@@ -37,6 +42,8 @@ pub(crate) struct Stored {
     body: Option<Vec<u8>>,
     attributes: Option<String>,
     failure: Option<String>,
+    types: Option<String>,
+    group: Option<String>,
 }
 
 impl Stored {
@@ -51,13 +58,48 @@ impl Stored {
             attributes: row.get(6)?,
             failure: row.get(7)?,
             silent: row.get(8)?,
+            types: row.get(9)?,
+            group: row.get(10)?,
         })
     }
 
-    /// The message with its body and all attributes, those of its event included.
-    pub(crate) fn deliver(self, db: &Connection) -> rusqlite::Result<Delivery> {
+    /// The message as a consumer gets it.
+    pub(crate) fn deliver(mut self, db: &Connection) -> rusqlite::Result<Delivery> {
+        let (body, attributes) = self.content(db)?;
+        Ok(Delivery {
+            receipt: receipt(self.id, self.lease),
+            message_id: self.id.to_string(),
+            body,
+            attributes,
+            receive_count: small(self.receives),
+            sent_at: moment(self.sent_at),
+        })
+    }
+
+    /// The message as whoever looks into a dead-letter queue gets it.
+    pub(crate) fn letter(mut self, db: &Connection) -> rusqlite::Result<DeadLetter> {
+        let (body, attributes) = self.content(db)?;
+        let mut types: BTreeMap<String, String> =
+            self.types.map(|types| from_json(9, &types)).transpose()?.unwrap_or_default();
+        if self.event.is_some() && attributes.contains_key(EXTENDED_SIZE_ATTRIBUTE) {
+            types.insert(EXTENDED_SIZE_ATTRIBUTE.into(), NUMBER.into());
+        }
+        Ok(DeadLetter {
+            message_id: self.id.to_string(),
+            body,
+            attributes,
+            types,
+            receive_count: small(self.receives),
+            enqueued_at: moment(self.sent_at),
+            source: None,
+            group: self.group,
+        })
+    }
+
+    /// Body and attributes, those of its event included.
+    fn content(&mut self, db: &Connection) -> rusqlite::Result<(Bytes, Attributes)> {
         let mut attributes = Attributes::new();
-        let mut body = self.body;
+        let mut body = self.body.take();
         if let Some(event) = self.event {
             let sent = db.one(EVENT, [event], |row| {
                 attributes.insert("type".into(), row.get(0)?);
@@ -72,17 +114,10 @@ impl Stored {
         if let Some(own) = &self.attributes {
             attributes.extend(from_json::<Attributes>(6, own)?);
         }
-        if let Some(failure) = self.failure.filter(|failure| failure != UNKNOWN_FAILURE) {
+        if let Some(failure) = self.failure.take().filter(|failure| failure != UNKNOWN_FAILURE) {
             attributes.insert(FAILURE_ATTRIBUTE.into(), failure);
         }
-        Ok(Delivery {
-            receipt: receipt(self.id, self.lease),
-            message_id: self.id.to_string(),
-            body: Bytes::from(body.unwrap_or_default()),
-            attributes,
-            receive_count: small(self.receives),
-            sent_at: moment(self.sent_at),
-        })
+        Ok((Bytes::from(body.unwrap_or_default()), attributes))
     }
 }
 

@@ -15,7 +15,7 @@ use sendoff_events::BoxFuture;
 
 use self::{
     lease::Wanted,
-    message::{UNKNOWN_FAILURE, named},
+    message::{Stored, UNKNOWN_FAILURE, named},
     names::Ids,
 };
 use crate::db::{
@@ -25,12 +25,13 @@ use crate::db::{
 };
 
 statements! {
-    SEND = "INSERT INTO messages (queue, visible_at, sent_at, body, attributes, failure) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    SEND = "INSERT INTO messages (queue, visible_at, sent_at, body, attributes, failure, dead_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, CASE WHEN ?6 IS NULL THEN NULL ELSE ?3 END)";
     ACK = "DELETE FROM messages WHERE id = ?1 AND lease = ?2 AND queue = ?3";
     EXTEND = "UPDATE messages SET visible_at = ?4 WHERE id = ?1 AND lease = ?2 AND queue = ?3 AND held = 1";
     RELEASE = "UPDATE messages SET visible_at = ?4, held = 0, lease = lease + 1, silent = 0
         WHERE id = ?1 AND lease = ?2 AND queue = ?3 AND held = 1";
-    DEAD_LETTER = "UPDATE messages SET queue = ?4, visible_at = ?5, held = 0, lease = lease + 1, failure = ?6
+    DEAD_LETTER = "UPDATE messages SET queue = ?4, visible_at = ?5, held = 0, lease = lease + 1, failure = ?6, dead_at = ?5
         WHERE id = ?1 AND lease = ?2 AND queue = ?3 AND held = 1";
     VISIBLE = "SELECT count(*) FROM messages WHERE queue = ?1 AND visible_at <= ?2";
     HIDDEN = "SELECT count(*), coalesce(sum(held), 0) FROM messages WHERE queue = ?1 AND visible_at > ?2";
@@ -38,11 +39,11 @@ statements! {
 }
 
 /// The most messages of one receive.
-const MAX_BATCH: usize = 1000;
+pub(crate) const MAX_BATCH: usize = 1000;
 
 /// The most attributes of a message: SQS allows ten
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>).
-const MAX_ATTRIBUTES: usize = 10;
+pub(crate) const MAX_ATTRIBUTES: usize = 10;
 
 /// [`Queue`] over the data file.
 pub(crate) struct SqliteQueue {
@@ -88,7 +89,7 @@ impl Queue for SqliteQueue {
                 let mut rung = pin!(bell.notified());
                 rung.as_mut().enable();
                 let (wanted, errands) = (wanted.clone(), self.db.errands());
-                let leased = self.db.write_isolated(move |tx| lease::lease(tx, &wanted, errands));
+                let leased = self.db.write_isolated(move |tx| lease::lease(tx, &wanted, errands, Stored::deliver));
                 let leased = leased.await.map_err(unavailable)?;
                 let next = leased.next.unwrap_or(i64::MAX);
                 let messages = leased.take();
@@ -207,11 +208,14 @@ pub(crate) fn own(attributes: &Attributes) -> rusqlite::Result<Option<String>> {
 }
 
 /// Runs a statement for each entry; tells which of them it found. An entry with a strange receipt isn't looked for.
-fn each<T>(entries: &[Option<T>], mut run: impl FnMut(&T) -> rusqlite::Result<usize>) -> rusqlite::Result<Vec<bool>> {
+pub(crate) fn each<T>(
+    entries: &[Option<T>],
+    mut run: impl FnMut(&T) -> rusqlite::Result<usize>,
+) -> rusqlite::Result<Vec<bool>> {
     entries.iter().map(|entry| entry.as_ref().map_or(Ok(false), |entry| run(entry).map(|rows| rows > 0))).collect()
 }
 
-fn results(entries: usize, done: Result<Vec<bool>, StoreError>) -> Vec<Result<(), QueueError>> {
+pub(crate) fn results(entries: usize, done: Result<Vec<bool>, StoreError>) -> Vec<Result<(), QueueError>> {
     match done {
         Ok(found) => found.into_iter().map(|found| if found { Ok(()) } else { Err(QueueError::Stale) }).collect(),
         Err(error) => vec![Err(unavailable(error)); entries],

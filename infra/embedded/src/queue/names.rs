@@ -1,6 +1,7 @@
-//! Queues by name. A dead-letter queue is called `{queue}-dlq`.
+//! Queues by name. A dead-letter queue is called `{queue}-dlq`, and one for letters that were put aside `{consumer}-quarantine`.
 
 use rusqlite::{Connection, params};
+use sendoff_consumers::DeadLetterKind;
 
 use crate::db::{
     Tx,
@@ -11,6 +12,7 @@ statements! {
     CREATE = "INSERT INTO queues (name, source) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
     EVERY = "SELECT id FROM queues";
     FIND = "SELECT id, source FROM queues WHERE name = ?1";
+    WITH_SOURCES = "SELECT q.id, q.name, s.name FROM queues q LEFT JOIN queues s ON s.id = q.source ORDER BY q.name";
 }
 
 const DLQ: &str = "-dlq";
@@ -46,13 +48,15 @@ pub(crate) fn find(db: &Connection, name: &str) -> rusqlite::Result<Option<Ids>>
     if name.ends_with(DLQ) {
         return Ok(Some(Ids { queue, dead: None }));
     }
-    Ok(id(db, &dead_letter_name(name))?.map(|dead| Ids { queue, dead: Some(dead) }))
+    let dead = id(db, &dead_letter_name(name))?;
+    // A consumer may be called so, too; then it has a dead-letter queue.
+    Ok((dead.is_some() || name.ends_with(DeadLetterKind::QUARANTINE)).then_some(Ids { queue, dead }))
 }
 
 /// The queue of this name, created with its dead-letter queue if need be. A dead-letter queue without a source isn't created
-/// here: `None`.
+/// here, and neither is a quarantine: `None`.
 pub(crate) fn find_or_create(tx: &Tx<'_>, name: &str) -> rusqlite::Result<Option<Ids>> {
-    if name.ends_with(DLQ) {
+    if name.ends_with(DLQ) || name.ends_with(DeadLetterKind::QUARANTINE) {
         return find(tx, name);
     }
     tx.run(CREATE, params![name, None::<i64>])?;
@@ -76,6 +80,36 @@ pub(crate) fn wake_if_others_wrote(tx: &Tx<'_>) -> rusqlite::Result<bool> {
         queues.into_iter().for_each(|queue| tx.wake(queue));
     }
     Ok(wrote)
+}
+
+/// Every queue that holds dead letters, by name: its id, and whose they are.
+pub(crate) fn of_dead_letters(db: &Connection) -> rusqlite::Result<Vec<(i64, String, DeadLetterKind)>> {
+    let queues = db.all(WITH_SOURCES, [], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?))
+    })?;
+    let mut found = Vec::new();
+    for (queue, name, source) in queues {
+        let kind = match (name.strip_suffix(DLQ), name.strip_suffix(DeadLetterKind::QUARANTINE), source) {
+            (Some(_), _, Some(consumer)) => DeadLetterKind::Consumer(consumer),
+            (Some(reaction), _, None) => DeadLetterKind::Reaction(reaction.to_owned()),
+            (None, Some(consumer), source) => match find(db, &name)? {
+                Some(Ids { dead: None, .. }) => {
+                    source.map_or(DeadLetterKind::Foreign, |_| DeadLetterKind::Quarantine(consumer.to_owned()))
+                }
+                _ => continue,
+            },
+            (None, None, _) => continue,
+        };
+        found.push((queue, name, kind));
+    }
+    Ok(found)
+}
+
+/// The queue for letters that are put aside, under a name that ends as that of one must: created if need be. Those of a consumer
+/// have its queue as their source.
+pub(crate) fn quarantine(tx: &Tx<'_>, name: &str) -> rusqlite::Result<()> {
+    let consumer = name.strip_suffix(DeadLetterKind::QUARANTINE).unwrap_or_default();
+    tx.run(CREATE, params![name, id(tx, consumer)?]).map(drop)
 }
 
 fn id(db: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {

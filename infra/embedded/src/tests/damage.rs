@@ -7,7 +7,7 @@ use sendoff_producers::Expected;
 use serde_json::json;
 
 use super::{Bench, filled, key, open, refusal, write};
-use crate::{OpenError, Store};
+use crate::{OpenError, Store, StoreOptions};
 
 #[tokio::test]
 async fn a_file_of_a_newer_version_is_refused_with_both_versions_and_left_as_it_is() {
@@ -20,7 +20,7 @@ async fn a_file_of_a_newer_version_is_refused_with_both_versions_and_left_as_it_
     assert!(text.contains("sendoff.db: the data has version 99, and this program knows versions up to 2"), "{text}");
     assert!(text.contains("Use the newer Sendoff"), "{text}");
     assert!(fs::read(&file).unwrap() == before);
-    assert!(matches!(Store::open_read_only(folder.path()), Err(OpenError::Newer { .. })));
+    assert!(matches!(Store::open_read_only(folder.path(), StoreOptions::default()), Err(OpenError::Newer { .. })));
 }
 
 #[test]
@@ -64,7 +64,10 @@ async fn a_file_that_is_cut_off_anywhere_is_refused_with_both_sizes() {
         let error = refusal(folder.path());
         assert!(matches!(error, OpenError::Truncated { found, .. } if found == cut as u64), "{cut}: {error}");
         assert!(error.to_string().contains(&format!("it has {cut} bytes of ")), "{error}");
-        assert!(matches!(Store::open_read_only(folder.path()), Err(OpenError::Truncated { .. })), "{cut}");
+        assert!(
+            matches!(Store::open_read_only(folder.path(), StoreOptions::default()), Err(OpenError::Truncated { .. })),
+            "{cut}"
+        );
         assert_eq!(fs::metadata(&file).unwrap().len(), cut as u64, "it is left as it is");
     }
     fs::write(&file, &whole).unwrap();
@@ -95,7 +98,7 @@ async fn killed() -> tempfile::TempDir {
 #[tokio::test]
 async fn what_a_killed_process_had_committed_is_there_again() {
     let left = killed().await;
-    assert_eq!(Store::open_read_only(left.path()).unwrap().last_event().await.unwrap(), 40);
+    assert_eq!(Store::open_read_only(left.path(), StoreOptions::default()).unwrap().last_event().await.unwrap(), 40);
     let store = open(left.path()).unwrap();
     assert_eq!(store.last_event().await.unwrap(), 40);
     assert!(store.records().get(&key("app-39")).await.unwrap().is_some());

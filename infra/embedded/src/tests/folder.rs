@@ -6,7 +6,7 @@ use sendoff_producers::Expected;
 use serde_json::json;
 
 use super::{Bench, filled, key, message, open, receive, refusal, write};
-use crate::{Holder, OpenError, Store, StoreError};
+use crate::{Holder, OpenError, Store, StoreError, StoreOptions};
 
 #[tokio::test]
 async fn a_second_process_is_refused_by_name_until_the_first_one_ends() {
@@ -61,7 +61,7 @@ async fn a_port_that_outlives_its_store_keeps_the_folder_open() {
 async fn a_reader_sees_what_the_serving_process_commits_and_can_write_nothing() {
     let bench = Bench::new();
     let queue = bench.subscribed("email").await;
-    let reader = Store::open_read_only(bench.folder.path()).unwrap();
+    let reader = Store::open_read_only(bench.folder.path(), StoreOptions::default()).unwrap();
     let event = bench.event("crm", None);
     bench.store.publisher().publish(std::slice::from_ref(&event)).await[0].as_ref().unwrap();
     assert_eq!(reader.event(event.id).await.unwrap().unwrap().body, event.body);
@@ -74,9 +74,9 @@ async fn a_reader_sees_what_the_serving_process_commits_and_can_write_nothing() 
 #[tokio::test]
 async fn a_reader_needs_no_serving_process_but_does_need_data() {
     let (folder, _) = filled().await;
-    assert_eq!(Store::open_read_only(folder.path()).unwrap().last_event().await.unwrap(), 50);
+    assert_eq!(Store::open_read_only(folder.path(), StoreOptions::default()).unwrap().last_event().await.unwrap(), 50);
     let empty = tempfile::tempdir().unwrap();
-    let error = Store::open_read_only(empty.path()).err().unwrap();
+    let error = Store::open_read_only(empty.path(), StoreOptions::default()).err().unwrap();
     assert!(matches!(error, OpenError::Missing { .. }), "{error}");
     assert!(fs::read_dir(empty.path()).unwrap().next().is_none(), "looking creates nothing");
 }

@@ -13,7 +13,7 @@ fn statements() -> Vec<&'static str> {
     [
         audit::STATEMENTS,
         changes::STATEMENTS,
-        dead_letters::STATEMENTS,
+        &dead_letters::statements(),
         deliveries::STATEMENTS,
         doubts::STATEMENTS,
         doubts::SETTLE_STATEMENTS,

@@ -1,8 +1,10 @@
 //! The doubts of a data folder.
 
-use sendoff_consumers::DeliveryId;
+use sendoff_consumers::{AuditEntry, AuditNote, DeliveryId};
 use sendoff_embedded::{
-    AuditEntry, Decision, DoubtMessage, OpenDoubt, Settled, Store, StoreOptions, config::Config, program::Stopped,
+    Decision, DoubtMessage, OpenDoubt, Settled, Store, StoreOptions,
+    config::Config,
+    program::{Exit, Stopped},
 };
 
 use super::{Books, Came, Line, Row};
@@ -42,7 +44,9 @@ impl Books for OnEmbedded {
     }
 
     async fn audit(&self) -> Result<Vec<Line>, Stopped> {
-        Ok(self.0.audit(None).await?.into_iter().map(line).collect())
+        let entries = self.0.audit().entries(0, usize::MAX).await;
+        let entries = entries.map_err(|error| Stopped::new(Exit::Unreachable, error))?;
+        Ok(entries.into_iter().map(line).collect())
     }
 }
 
@@ -72,6 +76,6 @@ fn row(doubt: OpenDoubt) -> Row {
 }
 
 fn line(entry: AuditEntry) -> Line {
-    let AuditEntry { at, who, action, target, because, .. } = entry;
+    let AuditEntry { at, note: AuditNote { who, action, target, because, .. }, .. } = entry;
     Line { at, who, action, target, because }
 }

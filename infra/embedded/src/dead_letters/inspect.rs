@@ -25,7 +25,7 @@ statements! {
     FIND = "SELECT attributes, held = 1 AND visible_at > ?3 FROM messages WHERE id = ?1 AND queue = ?2";
     ATTRIBUTES = "SELECT attributes FROM messages WHERE id = ?1";
     MOVE_BACK = "UPDATE messages SET queue = ?2, visible_at = ?3, held = 0, lease = lease + 1, receives = 0, silent = 0,
-        failure = NULL, key = NULL, attributes = ?4 WHERE id = ?1";
+        failure = NULL, dead_at = NULL, key = NULL, attributes = ?4 WHERE id = ?1";
 }
 
 /// A message that failed for good, as it stands in its dead-letter queue.
