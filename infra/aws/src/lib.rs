@@ -11,6 +11,7 @@ mod blobs;
 mod cache_redis;
 mod changes;
 mod connection;
+mod dead_letters;
 mod deliveries;
 mod desk;
 mod doubts;

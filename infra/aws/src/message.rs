@@ -40,7 +40,7 @@ impl SqsMessage {
         let mut attributes = attributes.clone();
         let trace = attributes.remove(TRACE_HEADER);
         let message = Self { body: text(body)?.to_owned(), attributes, trace };
-        check(&message.attributes)?;
+        check(pairs(&message.attributes))?;
         let bytes = message.bytes();
         if bytes > SQS_LIMIT {
             return Err(format!("it has {bytes} bytes with its attributes, and SQS takes at most {SQS_LIMIT}"));
@@ -142,11 +142,11 @@ fn allowed(text: &str) -> Result<(), u32> {
     text.chars().find(|c| !is_allowed(*c)).map_or(Ok(()), |character| Err(u32::from(character)))
 }
 
-fn check(attributes: &Attributes) -> Result<(), String> {
-    if attributes.len() > ATTRIBUTES {
-        return Err(format!("it has {} attributes, and SQS takes at most {ATTRIBUTES}", attributes.len()));
-    }
-    attributes.iter().try_for_each(|(name, value)| {
+/// What is wrong with the attributes of a message, the trace header not among them.
+pub(crate) fn check<'a>(attributes: impl Iterator<Item = (&'a str, &'a str)>) -> Result<(), String> {
+    let mut count = 0;
+    for (name, value) in attributes {
+        count += 1;
         if !is_name(name) {
             return Err(format!(
                 "its attribute `{}` has no name that SQS takes: up to 256 of A-Za-z0-9_-., no dot at an end or beside \
@@ -159,8 +159,12 @@ fn check(attributes: &Attributes) -> Result<(), String> {
         }
         allowed(value).map_err(|character| {
             format!("its attribute `{name}` holds U+{character:04X}, which SQS takes in no message")
-        })
-    })
+        })?;
+    }
+    if count > ATTRIBUTES {
+        return Err(format!("it has {count} attributes, and SQS takes at most {ATTRIBUTES}"));
+    }
+    Ok(())
 }
 
 fn is_name(name: &str) -> bool {

@@ -41,7 +41,7 @@ const UPDATED_AT: &str = "updated_at";
 const EXPIRES_AT: &str = "expires_at";
 
 /// The key of a record's item.
-pub(super) fn place(key: &IdempotencyKey) -> Item {
+pub(crate) fn place(key: &IdempotencyKey) -> Item {
     Item::default().with_text(ID, key.as_str())
 }
 

@@ -18,6 +18,7 @@ use crate::{
     table::Table,
     tables::inbox::{EXPIRATION, ID},
 };
+pub(crate) use item::place;
 use item::{FENCE, IN_PROGRESS_EXPIRATION, REVISION, STATUS};
 use powertools::Foreign;
 
@@ -127,11 +128,16 @@ impl DynamoInbox {
         let found = self.table.read(item::place(key)).await;
         match found.map_err(|error| InboxError::Unavailable(error.to_string()))? {
             None => Ok(None),
-            Some(item) if item::is_ours(&item) => {
-                item::record(key, &item).map(Some).map_err(|damage| self.damaged(key, &damage))
-            }
-            Some(item) => Ok(Some(Foreign::of(&item).record(key))),
+            Some(item) => self.decode(key, &item).map(Some),
         }
+    }
+
+    /// The record in an item, whoever wrote it.
+    pub(crate) fn decode(&self, key: &IdempotencyKey, item: &Item) -> Result<InboxRecord, InboxError> {
+        if !item::is_ours(item) {
+            return Ok(Foreign::of(item).record(key));
+        }
+        item::record(key, item).map_err(|damage| self.damaged(key, &damage))
     }
 
     fn damaged(&self, key: &IdempotencyKey, damage: &Damage) -> InboxError {

@@ -10,13 +10,13 @@ use sendoff_events::BoxFuture;
 use super::failed;
 use crate::{CallError, Cause};
 
-/// How many batches of one operation are under way at a time.
-const AT_ONCE: usize = 4;
+/// How many batches of one operation of a consumer are under way at a time.
+pub(crate) const AT_ONCE: usize = 4;
 
 /// SQS's answer to a batch. Entries are named by their places, so that a batch may hold the same receipt twice.
-pub(super) struct Answer<T> {
-    pub(super) done: Vec<(String, T)>,
-    pub(super) failed: Vec<BatchResultErrorEntry>,
+pub(crate) struct Answer<T> {
+    pub(crate) done: Vec<(String, T)>,
+    pub(crate) failed: Vec<BatchResultErrorEntry>,
 }
 
 impl<T> Default for Answer<T> {
@@ -27,16 +27,17 @@ impl<T> Default for Answer<T> {
 }
 
 /// A batch that is on its way.
-pub(super) type Call<'a, T> = BoxFuture<'a, Result<Answer<T>, CallError>>;
+pub(crate) type Call<'a, T> = BoxFuture<'a, Result<Answer<T>, CallError>>;
 
-/// Carries out the batches, and gives one result per entry, in their order. SQS refuses some batches as a whole because of one
-/// entry; such a batch is carried out entry by entry.
-pub(super) async fn carry_out<'a, T: Send>(
+/// Carries out the batches, so many at a time, and gives one result per entry, in their order. SQS refuses some batches as a
+/// whole because of one entry; such a batch is carried out entry by entry.
+pub(crate) async fn carry_out<'a, T: Send>(
+    at_once: usize,
     batches: Vec<Range<usize>>,
     call: impl Fn(Range<usize>) -> Call<'a, T>,
 ) -> Vec<Result<T, QueueError>> {
     let calls: Vec<_> = batches.iter().map(|batch| call(batch.clone())).collect();
-    let answers: Vec<_> = stream::iter(calls).buffered(AT_ONCE).collect().await;
+    let answers: Vec<_> = stream::iter(calls).buffered(at_once).collect().await;
     let mut results = Vec::new();
     for (batch, answer) in batches.into_iter().zip(answers) {
         match answer {
@@ -50,6 +51,13 @@ pub(super) async fn carry_out<'a, T: Send>(
         }
     }
     results
+}
+
+/// The entry at this place of a batch as one that failed with this call.
+pub(crate) fn failed_with(place: usize, error: &CallError) -> Option<BatchResultErrorEntry> {
+    let entry = BatchResultErrorEntry::builder().id(place.to_string()).message(error.to_string());
+    let code = error.code.as_deref().unwrap_or("NoAnswer");
+    entry.code(code).sender_fault(error.cause == Cause::Refused).build().ok()
 }
 
 fn one_each<T>(batch: Range<usize>, answer: Result<Answer<T>, CallError>) -> Vec<Result<T, QueueError>> {
@@ -81,7 +89,7 @@ fn one_each<T>(batch: Range<usize>, answer: Result<Answer<T>, CallError>) -> Vec
 }
 
 /// What SQS says of a receipt whose message isn't ours any more.
-pub(super) fn judge(code: &str, message: &str, sender_fault: bool, text: &str) -> QueueError {
+pub(crate) fn judge(code: &str, message: &str, sender_fault: bool, text: &str) -> QueueError {
     let message = message.to_lowercase();
     let gone = ["not in flight", "not available", "does not exist", "has expired", "receipt handle"];
     if code.contains("ReceiptHandleIsInvalid")
@@ -119,7 +127,7 @@ mod tests {
                 Ok(answer)
             })
         };
-        let results = futures::executor::block_on(carry_out(vec![0..2, 2..5], call));
+        let results = futures::executor::block_on(carry_out(AT_ONCE, vec![0..2, 2..5], call));
         assert_eq!((&results[0], &results[1], &results[2]), (&Ok(0), &Err(QueueError::Stale), &Ok(2)));
         assert!(matches!(results[3], Err(QueueError::Unavailable(_))), "an entry that isn't told of isn't done");
         assert_eq!(results[4], Ok(4));
@@ -135,7 +143,7 @@ mod tests {
             };
             Box::pin(async move { answer })
         };
-        let results = futures::executor::block_on(carry_out(batches::split(&[1; 3], 100), call));
+        let results = futures::executor::block_on(carry_out(AT_ONCE, batches::split(&[1; 3], 100), call));
         assert!(matches!(&results[..], [Ok(()), Err(QueueError::Refused(_)), Ok(())]), "{results:?}");
     }
 
@@ -144,7 +152,7 @@ mod tests {
         let call = |_: Range<usize>| -> Call<'static, ()> {
             Box::pin(async { Err(CallError { cause: Cause::Unknown, ..refused() }) })
         };
-        let results = futures::executor::block_on(carry_out(batches::split(&[1; 3], 100), call));
+        let results = futures::executor::block_on(carry_out(AT_ONCE, batches::split(&[1; 3], 100), call));
         assert_eq!(results.len(), 3);
         assert!(results.iter().all(|result| matches!(result, Err(QueueError::Unavailable(_)))), "{results:?}");
     }

@@ -1,6 +1,6 @@
 //! A consumer's queue on SQS, with its dead-letter queue.
 
-mod batch;
+pub(crate) mod batch;
 mod dead_letter;
 mod held;
 mod receipts;
@@ -19,6 +19,7 @@ use sendoff_events::{Blobs, BoxFuture};
 use crate::{CallError, Cause, Store, schedules::Scheduler};
 pub(crate) use dead_letter::PUT_ASIDE;
 use held::Held;
+pub(crate) use receipts::{Leases, seconds};
 
 /// [`Queue`] over an SQS standard queue.
 ///

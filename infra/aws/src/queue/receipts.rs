@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, DeleteMessage
 use sendoff_consumers::{NewMessage, QueueError, Receipt};
 
 use super::{SqsQueue, batch, batch::Answer};
-use crate::{CallError, batches};
+use crate::{Aws, CallError, batches};
 
 /// The longest that a message is hidden in one go. SQS allows twelve hours in all since it was received; the hour that is left
 /// is for what has passed of them.
@@ -14,15 +14,27 @@ const LONGEST: Duration = Duration::from_secs(11 * 3600);
 
 /// The whole seconds that a lease or a delay takes: none is shorter than it was asked for, but for those beyond what a message
 /// can be hidden for.
-pub(super) fn seconds(duration: Duration) -> i32 {
+pub(crate) fn seconds(duration: Duration) -> i32 {
     let whole = duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0));
     i32::try_from(whole.min(LONGEST.as_secs())).unwrap_or(i32::MAX)
 }
 
-impl SqsQueue {
+/// The messages of one queue that are held, by their receipts.
+pub(crate) struct Leases<'a> {
+    aws: &'a Aws,
+    url: &'a str,
+    /// How many calls are under way at a time.
+    at_once: usize,
+}
+
+impl<'a> Leases<'a> {
+    pub(crate) const fn new(aws: &'a Aws, url: &'a str, at_once: usize) -> Self {
+        Self { aws, url, at_once }
+    }
+
     /// Removes the messages: one `DeleteMessageBatch` per ten.
-    pub(super) async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
-        let results = batch::carry_out(batches::split(&vec![0; receipts.len()], 1), |range| {
+    pub(crate) async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
+        let results = batch::carry_out(self.at_once, batches::split(&vec![0; receipts.len()], 1), |range| {
             let entry = |place: usize| {
                 let entry = DeleteMessageBatchRequestEntry::builder().id(place.to_string());
                 entry.receipt_handle(receipts[place].as_str()).build().ok()
@@ -31,27 +43,19 @@ impl SqsQueue {
             if entries.is_empty() {
                 return Box::pin(async { Ok(Answer::default()) });
             }
-            let call =
-                self.store.aws.sqs_repeating().delete_message_batch().queue_url(&self.url).set_entries(Some(entries));
+            let call = self.aws.sqs_repeating().delete_message_batch().queue_url(self.url).set_entries(Some(entries));
             Box::pin(async move {
-                let answer =
-                    call.send().await.map_err(|error| CallError::of("sqs:DeleteMessage", &self.url, &error))?;
+                let answer = call.send().await.map_err(|error| CallError::of("sqs:DeleteMessage", self.url, &error))?;
                 let done = answer.successful.into_iter().map(|entry| (entry.id, ())).collect();
                 Ok(Answer { done, failed: answer.failed })
             })
         });
-        let results = stale_if_none(receipts, results.await);
-        for (receipt, result) in receipts.iter().zip(&results) {
-            if !matches!(result, Err(QueueError::Unavailable(_))) {
-                self.held.forget(receipt);
-            }
-        }
-        results
+        stale_if_none(receipts, results.await)
     }
 
     /// Hides each message for its seconds from now on. Where they would go beyond SQS's twelve hours, it is hidden for as long
     /// as SQS takes, halved until it does.
-    pub(super) async fn hide(&self, entries: &[(Receipt, i32)]) -> Vec<Result<(), QueueError>> {
+    pub(crate) async fn hide(&self, entries: &[(Receipt, i32)]) -> Vec<Result<(), QueueError>> {
         let mut results = self.change_visibility(entries).await;
         let mut share = 2;
         while share <= 1 << 12 {
@@ -71,7 +75,7 @@ impl SqsQueue {
 
     /// One `ChangeMessageVisibilityBatch` per ten.
     async fn change_visibility(&self, entries: &[(Receipt, i32)]) -> Vec<Result<(), QueueError>> {
-        let results = batch::carry_out(batches::split(&vec![0; entries.len()], 1), |range| {
+        let results = batch::carry_out(self.at_once, batches::split(&vec![0; entries.len()], 1), |range| {
             let entry = |place: usize| {
                 let (receipt, seconds) = &entries[place];
                 let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(place.to_string());
@@ -81,19 +85,41 @@ impl SqsQueue {
             if changes.is_empty() {
                 return Box::pin(async { Ok(Answer::default()) });
             }
-            let call = self.store.aws.sqs_repeating().change_message_visibility_batch().queue_url(&self.url);
+            let call = self.aws.sqs_repeating().change_message_visibility_batch().queue_url(self.url);
             let call = call.set_entries(Some(changes));
             Box::pin(async move {
                 let answer = call
                     .send()
                     .await
-                    .map_err(|error| CallError::of("sqs:ChangeMessageVisibility", &self.url, &error))?;
+                    .map_err(|error| CallError::of("sqs:ChangeMessageVisibility", self.url, &error))?;
                 let done = answer.successful.into_iter().map(|entry| (entry.id, ())).collect();
                 Ok(Answer { done, failed: answer.failed })
             })
         });
         let receipts: Vec<Receipt> = entries.iter().map(|(receipt, _)| receipt.clone()).collect();
         stale_if_none(&receipts, results.await)
+    }
+}
+
+impl SqsQueue {
+    fn leases(&self) -> Leases<'_> {
+        Leases::new(&self.store.aws, &self.url, batch::AT_ONCE)
+    }
+
+    /// Removes the messages.
+    pub(super) async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
+        let results = self.leases().delete(receipts).await;
+        for (receipt, result) in receipts.iter().zip(&results) {
+            if !matches!(result, Err(QueueError::Unavailable(_))) {
+                self.held.forget(receipt);
+            }
+        }
+        results
+    }
+
+    /// Hides each message for its seconds from now on.
+    pub(super) async fn hide(&self, entries: &[(Receipt, i32)]) -> Vec<Result<(), QueueError>> {
+        self.leases().hide(entries).await
     }
 
     /// Gives messages back. One that is to wait for longer than SQS can hide it goes away and comes back as a new message by

@@ -43,7 +43,7 @@ impl SqsQueue {
     pub(super) async fn send_to(&self, url: &str, messages: &[(SqsMessage, i32)]) -> Vec<Result<String, QueueError>> {
         let sizes: Vec<usize> = messages.iter().map(|(message, _)| message.bytes()).collect();
         let url = url.to_owned();
-        batch::carry_out(batches::split(&sizes, SQS_LIMIT), |range| {
+        batch::carry_out(batch::AT_ONCE, batches::split(&sizes, SQS_LIMIT), |range| {
             let entries: Vec<_> = range.clone().zip(&messages[range]).filter_map(|(n, one)| entry(n, one)).collect();
             let call = self.store.aws.sqs().send_message_batch().queue_url(&url).set_entries(Some(entries));
             let url = url.clone();
