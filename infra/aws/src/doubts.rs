@@ -1,17 +1,15 @@
 //! What is in doubt, as an on-call engineer looks for it, and settles it.
 
-mod audit;
 mod letters;
 mod settle;
 
-pub use audit::AuditEntry;
 use sendoff_consumers::{IdempotencyKey, InboxError, InboxRecord};
 pub use settle::{Decision, SettleError, Settled};
 
 use crate::{
     CallError, Store,
     item::{Attribute, Item},
-    tables::inbox::{AUDITED, DOUBT, DOUBT_SINCE, DOUBTS_INDEX, ID},
+    tables::inbox::{DOUBT, DOUBT_SINCE, DOUBTS_INDEX, ID},
 };
 
 impl Store {
@@ -63,7 +61,7 @@ impl Store {
         }
     }
 
-    /// The keys in the whole index that are of doubts, in no order. It holds nothing else but what people have decided.
+    /// The keys in the whole index, in no order. It holds nothing else but doubts.
     async fn all_doubts(&self) -> Result<Vec<Item>, CallError> {
         let table = self.inbox_table();
         let (mut found, mut start) = (Vec::new(), None);
@@ -71,8 +69,7 @@ impl Store {
             let scan = table.client().scan().table_name(table.name()).index_name(DOUBTS_INDEX);
             let page = scan.set_exclusive_start_key(start).send().await;
             let page = page.map_err(|error| CallError::of("dynamodb:Scan", table.name(), &error))?;
-            let items = page.items.unwrap_or_default().into_iter().map(Item::from);
-            found.extend(items.filter(|item| item.optional_text(DOUBT) != Some(AUDITED)));
+            found.extend(page.items.unwrap_or_default().into_iter().map(Item::from));
             start = page.last_evaluated_key;
             if start.is_none() {
                 return Ok(found);

@@ -4,6 +4,7 @@
 //! [`Aws`] holds the connection: region, credentials, endpoints, one HTTP client and the service clients, each made when it
 //! is first used. [`Store`] names the resources of one deployment and hands out the ports over them.
 
+mod audit;
 mod auth_keys;
 mod batches;
 mod blobs;
@@ -48,7 +49,7 @@ pub use auth_keys::auth_keys;
 #[cfg(feature = "redis")]
 pub use cache_redis::{RedisCache, RedisUrlError};
 pub use connection::{Aws, ConnectionError, Environment};
-pub use doubts::{AuditEntry, Decision, SettleError, Settled};
+pub use doubts::{Decision, SettleError, Settled};
 pub use error::{CallError, Cause};
 pub use inspect::{CommittedEvent, DeadLetter};
 pub use logging::{LogLevel, LogLevelError, log_to_stderr, log_to_stdout};

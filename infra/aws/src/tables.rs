@@ -41,28 +41,27 @@ pub mod records {
 /// | inbox record | the idempotency key, `{consumer}/{event id}` |
 /// | delivery record | `delivery#{consumer}/{event id}/{step}` |
 /// | what a rate limit has let through | `rate#{bucket}` |
-/// | what a person decided about a doubt | `audit#{when}#{consumer}/{event id}/{step}` |
+/// | what a person did by hand | `audit#{place in the chain, in twenty digits}` |
+/// | how many of those there are, and the digest of the last | `audit#head` |
 pub mod inbox {
     /// The key, a string.
     pub const ID: &str = "id";
     /// The TTL attribute: when DynamoDB may delete the item, in seconds since 1970.
     pub const EXPIRATION: &str = "expiration";
-    /// The index of records that are in doubt, and of what people decided about doubts. It projects the keys only.
+    /// The index of records that are in doubt. It projects the keys only.
     pub const DOUBTS_INDEX: &str = "doubts";
-    /// The index's partition key, a string: the consumer of a record in doubt, or [`AUDITED`]. No other item has it, so
-    /// the index holds few and costs a write for few.
+    /// The index's partition key, a string: the consumer of a record in doubt. No other item has it, so the index holds few
+    /// and costs a write for few.
     pub const DOUBT: &str = "doubt";
-    /// The index's sort key, a number: since when the oldest of its steps has been in doubt, or when it was decided,
-    /// in milliseconds since 1970.
+    /// The index's sort key, a number: since when the oldest of its steps has been in doubt, in milliseconds since 1970.
     pub const DOUBT_SINCE: &str = "doubt_since";
-
-    /// The partition of the index that decisions stand in. No consumer is called so.
-    pub const AUDITED: &str = "#audit";
 
     /// What the id of a delivery record begins with.
     pub const DELIVERY: &str = "delivery#";
     /// What the id of a rate limit's item begins with.
     pub const RATE: &str = "rate#";
-    /// What the id of a decision begins with.
+    /// What the id of what a person did begins with.
     pub const AUDIT: &str = "audit#";
+    /// The id of the item that names the last of those.
+    pub const AUDIT_HEAD: &str = "audit#head";
 }

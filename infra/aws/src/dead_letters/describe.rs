@@ -100,7 +100,10 @@ fn kind(name: &str, names: &BTreeSet<String>, sources: Option<&BTreeSet<String>>
             DeadLetterKind::Foreign
         });
     }
-    if let Some(consumer) = before("-dlq").or_else(|| before("-quarantine")) {
+    if let Some(consumer) = before(DeadLetterKind::QUARANTINE) {
+        return Some(DeadLetterKind::Quarantine(consumer));
+    }
+    if let Some(consumer) = before("-dlq") {
         return Some(match source {
             _ if names.contains(&consumer) => DeadLetterKind::Consumer(consumer),
             Some(source) => DeadLetterKind::Consumer(source.clone()),
@@ -110,6 +113,11 @@ fn kind(name: &str, names: &BTreeSet<String>, sources: Option<&BTreeSet<String>>
     }
     sources?;
     Some(source.map_or(DeadLetterKind::Foreign, |source| DeadLetterKind::Consumer(source.clone())))
+}
+
+/// Whether a queue of this name is one to put letters aside in.
+pub(super) fn is_quarantine(name: &str) -> bool {
+    matches!(kind(name, &BTreeSet::new(), None), Some(DeadLetterKind::Quarantine(_)))
 }
 
 /// The name in this deployment of a queue whose URL or ARN ends in this; of another queue in the same account, its URL.
@@ -170,7 +178,7 @@ mod tests {
 
     #[test]
     fn names_and_redrive_policies_tell_whose_letters_a_queue_holds() {
-        use DeadLetterKind::{Consumer, Foreign, Reaction, Undelivered};
+        use DeadLetterKind::{Consumer, Foreign, Quarantine, Reaction, Undelivered};
         let given = vec![
             seen("email", Some("sendoff-email-dlq")),
             seen("email-dlq", None),
@@ -190,7 +198,7 @@ mod tests {
         let of = |name: &str, kind| (name.to_owned(), kind);
         let expected = [
             of("email-dlq", Consumer("email".into())),
-            of("email-quarantine", Consumer("email".into())),
+            of("email-quarantine", Quarantine("email".into())),
             of("email-undelivered", Undelivered("email".into())),
             of("failed", Consumer("imports".into())),
             of("gone-undelivered", Foreign),

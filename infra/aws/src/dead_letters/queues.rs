@@ -75,10 +75,17 @@ impl SqsDeadLetters {
         }
     }
 
-    /// A queue as the template makes those of dead letters. One that is there already stays as it is.
+    /// A queue to put letters aside in, as the template makes those of dead letters. One that is there already stays as it is.
     pub(super) async fn make(&self, name: &str) -> Result<(), DeadLettersError> {
         let url = self.url(name);
-        if is_url(name) || self.attributes(name).await?.is_some() {
+        if is_url(name) || !describe::is_quarantine(name) {
+            return Err(DeadLettersError::Refused(format!(
+                "`{}` is no place to put letters aside; name it after its consumer: CONSUMER{}",
+                name.escape_debug(),
+                DeadLetterKind::QUARANTINE
+            )));
+        }
+        if self.attributes(name).await?.is_some() {
             return Ok(());
         }
         let short = url.rsplit('/').next().unwrap_or_default();

@@ -1,15 +1,13 @@
 //! A person says what became of a message that is in doubt.
 
 use sendoff_consumers::{
-    DeliveryId, InboxError, InboxRecord, QueueError, Resolution, ResolveError, Resolved, Status, resolve,
+    AuditError, AuditNote, DeliveryId, InboxError, InboxRecord, QueueError, Resolution, ResolveError, Resolved, Status,
+    resolve,
 };
 use sendoff_events::at_millis;
 
-use super::{audit::AuditEntry, letters::Letter};
-use crate::{CallError, Store};
-
-/// How often it is tried to write down who decided.
-const WRITES: u32 = 3;
+use super::letters::Letter;
+use crate::Store;
 
 /// What a person has decided, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +47,7 @@ pub enum SettleError {
     Letters(QueueError),
     /// The doubt is settled, but who decided could not be written down. The record's history tells it, as long as it is kept.
     #[error("the doubt is settled, but who decided it and why could not be kept for `doubt audit`: {0}")]
-    NotAudited(CallError),
+    NotAudited(AuditError),
     /// The doubt is settled, but its dead letter stays where it is.
     #[error(
         "the doubt is settled, but its dead letter stays in `{queue}`: {why}. Replay it from there; what is done is skipped"
@@ -93,22 +91,11 @@ impl Store {
             Resolution::Failed => "doubt-failed",
         };
         let (who, because) = (who.clone(), because.clone());
-        let entry = AuditEntry { at: now, who, action: action.to_owned(), target: id.to_string(), because };
-        let audited = self.write_down(&entry).await;
+        let note = AuditNote { who, action: action.to_owned(), event: Some(event), target: id.to_string(), because };
+        let audited = self.audit().append(&note).await;
         let settled = self.go_on(letter, inbox.get(&id.key).await, consumer).await;
         audited.map_err(SettleError::NotAudited)?;
         settled
-    }
-
-    async fn write_down(&self, entry: &AuditEntry) -> Result<(), CallError> {
-        let mut written = self.add_to_audit(entry).await;
-        for _ in 1..WRITES {
-            if written.is_ok() {
-                break;
-            }
-            written = self.add_to_audit(entry).await;
-        }
-        written
     }
 
     async fn go_on(

@@ -15,8 +15,8 @@ use sendoff_consumers::{
 };
 use sendoff_host::{
     config::rules::{
-        WhatsappCarrier, address, base_url, bytes, count, days, duration, list, optional, path, public_url, rate,
-        secret, sender, text, whatsapp_carriers,
+        WhatsappCarrier, address, base_url, bytes, choice, count, days, duration, list, optional, path, public_url,
+        rate, secret, sender, text, whatsapp_carriers,
     },
     settings,
 };
@@ -93,6 +93,11 @@ settings! {
     inbox_keep: Duration {
         key: "SENDOFF_INBOX_KEEP_DAYS", env: Some("SENDOFF_INBOX_KEEP_DAYS"), default: Some("90"), secret: false,
         rule: days(2..=3650)
+    }
+    /// Whether a replay that `dlq` has planned must be approved by somebody else than who planned it, before it runs.
+    needs_approval: bool {
+        key: "SENDOFF_DLQ_APPROVAL", env: Some("SENDOFF_DLQ_APPROVAL"), default: Some("none"), secret: false,
+        rule: choice(&[("none", false), ("required", true)])
     }
     /// The sender of every mail.
     mail_from: Option<Sender> {

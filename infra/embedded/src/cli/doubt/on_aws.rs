@@ -3,11 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use sendoff_aws::{
-    AuditEntry, Aws, Decision as OnAwsDecision, Environment, SettleError, Settled, Store,
+    Aws, Decision as OnAwsDecision, Environment, SettleError, Settled, Store,
     settings::{Need, Settings, environment},
     worker::WorkerError,
 };
-use sendoff_consumers::{DeliveryId, InboxRecord, ResolveError, Step, StepState};
+use sendoff_consumers::{AuditEntry, AuditNote, DeliveryId, InboxRecord, ResolveError, Step, StepState};
 use sendoff_embedded::{
     Decision,
     program::{Exit, Stopped},
@@ -17,7 +17,7 @@ use sendoff_host::{SystemClock, SystemRng};
 use super::{Books, Came, Line, Row};
 use crate::cli::args::DoubtCommand;
 
-/// The most jobs in doubt, and the most decisions, that are shown.
+/// The most jobs in doubt that are shown.
 const MOST: usize = 10_000;
 
 /// A deployment.
@@ -79,7 +79,7 @@ impl Books for OnAws {
     }
 
     async fn audit(&self) -> Result<Vec<Line>, Stopped> {
-        let entries = self.store.audit(MOST).await.map_err(unreachable)?;
+        let entries = self.store.audit().entries(0, usize::MAX).await.map_err(unreachable)?;
         Ok(entries.into_iter().map(line).collect())
     }
 }
@@ -105,7 +105,7 @@ fn row(id: DeliveryId, record: &InboxRecord, step: &Step) -> Row {
 }
 
 fn line(entry: AuditEntry) -> Line {
-    let AuditEntry { at, who, action, target, because } = entry;
+    let AuditEntry { at, note: AuditNote { who, action, target, because, .. }, .. } = entry;
     Line { at, who, action, target, because }
 }
 
