@@ -1,11 +1,24 @@
 //! What a dead letter is about, whoever put it there: its shape, its event, why it failed, and what its consumer has recorded.
 
+mod decode;
+mod failure;
+mod origin;
+mod original;
+mod read;
+mod wrap;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use sendoff_consumers::{Attempt, Class, DeadLetter, InboxRecord, Status, Step};
 use sendoff_events::{EventId, Timestamp};
 use serde::{Deserialize, Serialize};
+
+pub use self::{
+    decode::decode,
+    original::{Original, original},
+    read::{ledger_key, read},
+};
 
 /// Who put a dead letter there, which decides how its body is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -2,13 +2,13 @@
 //! nobody touches the queue for them.
 
 mod file;
+mod names;
+pub mod take;
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::{io, path::PathBuf};
 
 pub use file::Snapshot;
+pub use names::{file, folder, newest};
 use sendoff_events::Timestamp;
 use sendoff_host::{Exit, Stopped};
 use serde::{Deserialize, Serialize};
@@ -81,10 +81,4 @@ impl From<SnapshotError> for Stopped {
         };
         Self::new(exit, error)
     }
-}
-
-/// The folder of snapshots in a work folder.
-#[must_use]
-pub fn folder(work: &Path) -> PathBuf {
-    work.join("snapshots")
 }

@@ -1,0 +1,31 @@
+//! What a message was like before a consumer of ours moved it, as its failure tells.
+
+use sendoff_consumers::{Attributes, DeadLetter, FAILURE_ATTRIBUTE, Failure};
+use sendoff_events::Timestamp;
+use serde::Deserialize;
+
+/// Our failure, and what our queue on AWS writes beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct Own {
+    #[serde(flatten)]
+    pub(super) failure: Failure,
+    /// When it was first put into its queue.
+    #[serde(default)]
+    pub(super) sent_at: Option<Timestamp>,
+    /// All its attributes, when they found no place beside the failure.
+    #[serde(default)]
+    pub(super) attributes: Option<Attributes>,
+}
+
+impl Own {
+    /// What the letter's failure says, when it is one of ours.
+    pub(super) fn of(letter: &DeadLetter) -> Option<Self> {
+        serde_json::from_str(letter.attributes.get(FAILURE_ATTRIBUTE)?).ok()
+    }
+}
+
+/// An attribute as it was before the letter was made: beside the failure, or within it.
+pub(super) fn attribute<'a>(letter: &'a DeadLetter, own: Option<&'a Own>, name: &str) -> Option<&'a str> {
+    let folded = || own?.attributes.as_ref()?.get(name);
+    letter.attributes.get(name).or_else(folded).map(String::as_str)
+}
