@@ -234,6 +234,33 @@ impl Snapshot {
         transaction.commit().map_err(failed)
     }
 
+    /// Shows all message ids to `see`, in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn each_id(&self, mut see: impl FnMut(&str)) -> Result<(), SnapshotError> {
+        let mut ids = self.connection.prepare("SELECT id FROM letters ORDER BY id").map_err(self.failed())?;
+        let mut rows = ids.query([]).map_err(self.failed())?;
+        while let Some(row) = rows.next().map_err(self.failed())? {
+            see(row.get_ref(0).and_then(|id| Ok(id.as_str()?)).map_err(self.failed())?);
+        }
+        Ok(())
+    }
+
+    /// Writes without waiting for the disk, until [`make_durable`](Self::make_durable). A crash of the system may cost the file, one
+    /// of the program doesn't.
+    pub(super) fn be_quick(&self) -> Result<(), SnapshotError> {
+        self.connection.pragma_update(None, "synchronous", "OFF").map_err(self.failed())
+    }
+
+    /// Waits until all that was written is on the disk.
+    pub(super) fn make_durable(&self) -> Result<(), SnapshotError> {
+        self.connection.pragma_update(None, "synchronous", "FULL").map_err(self.failed())?;
+        let synced = std::fs::File::open(&self.path).and_then(|file| file.sync_all());
+        synced.map_err(|source| SnapshotError::Io { path: self.path.clone(), source })
+    }
+
     fn write_taken(&self) -> Result<(), SnapshotError> {
         let what = serde_json::to_string(&self.taken).unwrap_or_default();
         let put = "INSERT INTO taken (only, what) VALUES (1, ?1) ON CONFLICT (only) DO UPDATE SET what = ?1";

@@ -2,8 +2,10 @@
 //! nobody touches the queue for them.
 
 mod file;
+mod leases;
 mod names;
 pub mod take;
+mod writer;
 
 use std::{io, path::PathBuf};
 
@@ -62,6 +64,9 @@ pub enum SnapshotError {
         /// Why.
         source: rusqlite::Error,
     },
+    /// Whoever wrote it is gone.
+    #[error("the snapshot wasn't written to its end: the thread that wrote it is gone. Take a new one, with --fresh")]
+    Broken,
     /// The file system failed.
     #[error("the snapshot {} can't be used: {source}", path.display())]
     Io {
@@ -78,6 +83,7 @@ impl From<SnapshotError> for Stopped {
             SnapshotError::Missing(_) => Exit::NothingMatched,
             SnapshotError::Foreign { .. } => Exit::Refused,
             SnapshotError::Sqlite { .. } | SnapshotError::Io { .. } => Exit::Unreachable,
+            SnapshotError::Broken => Exit::Failed,
         };
         Self::new(exit, error)
     }

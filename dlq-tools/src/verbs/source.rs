@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use sendoff_consumers::{DeadLetterKind, DeadLetterQueue};
+use sendoff_consumers::{DeadLetterKind, DeadLetterQueue, Stop};
 use sendoff_events::Timestamp;
 use sendoff_host::{Exit, Stopped};
 
@@ -112,7 +112,9 @@ fn of_this(snapshot: Snapshot, deployment: &str, queue: &DeadLetterQueue) -> Res
 async fn fresh(session: &Session, deployment: &Deployment, queue: &DeadLetterQueue) -> Result<Snapshot, Stopped> {
     let path = snapshot::file(&deployment.work, &queue.name, session.clock.now());
     let ports = take::Ports { letters: &*deployment.letters, blobs: &*deployment.blobs, clock: &*session.clock };
-    Ok(take::take(ports, queue, &Taking { path, hold: HOLD, max: None }).await?)
+    Ok(take::take(ports, queue, &Taking { path, hold: HOLD, max: None, stop: Stop::never() }, &mut |_| ())
+        .await?
+        .snapshot)
 }
 
 /// `1 letter`, `2 letters`.
