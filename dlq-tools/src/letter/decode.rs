@@ -208,9 +208,10 @@ fn failed(message: &DeadLetter, shape: Shape, own: Option<Own>, inside: &Inside<
 fn consumer(queue: &DeadLetterQueue, own: Option<&Own>) -> Option<String> {
     let told = own.map(|own| failure::plain(&own.failure.consumer)).filter(|told| !told.trim().is_empty());
     told.or_else(|| match &queue.kind {
-        DeadLetterKind::Consumer(name) | DeadLetterKind::Undelivered(name) | DeadLetterKind::Reaction(name) => {
-            Some(name.clone())
-        }
+        DeadLetterKind::Consumer(name)
+        | DeadLetterKind::Undelivered(name)
+        | DeadLetterKind::Reaction(name)
+        | DeadLetterKind::Quarantine(name) => Some(name.clone()),
         DeadLetterKind::Foreign => None,
     })
 }

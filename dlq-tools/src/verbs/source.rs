@@ -1,10 +1,11 @@
 //! The queue that a verb is about, and the snapshot that it works on.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt::Write as _, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
+use futures::future::{Either, select};
 use sendoff_consumers::{DeadLetterKind, DeadLetterQueue, Stop};
 use sendoff_events::Timestamp;
-use sendoff_host::{Exit, Stopped};
+use sendoff_host::{Exit, Signals, Stopped};
 
 use super::Common;
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     deployment::Deployment,
     snapshot::{
         self, Snapshot,
-        take::{self, Taking, stopped},
+        take::{self, Taking, Took, stopped},
     },
 };
 
@@ -72,25 +73,22 @@ impl Source {
 /// With [`Exit::NothingMatched`] and the names that there are.
 pub(crate) async fn find_queue(deployment: &Deployment, name: &str) -> Result<DeadLetterQueue, Stopped> {
     let queues = deployment.letters.queues(Timestamp::MAX).await.map_err(stopped)?;
-    let place = queues.iter().position(|queue| queue.name == name).or_else(|| {
-        let is_of = |kind: &DeadLetterKind| match kind {
-            DeadLetterKind::Consumer(consumer) | DeadLetterKind::Reaction(consumer) => consumer == name,
-            DeadLetterKind::Undelivered(_) | DeadLetterKind::Foreign => false,
-        };
-        // A consumer may have further queues, such as a quarantine: its own is `NAME-dlq`.
-        let own = format!("{name}-dlq");
-        let own = queues.iter().position(|queue| queue.name.trim_end_matches(".fifo") == own && is_of(&queue.kind));
-        own.or_else(|| queues.iter().position(|queue| is_of(&queue.kind)))
-    });
+    // A consumer may have further queues, a quarantine or what wasn't delivered to it: its own is what it failed at.
+    let is_of = |kind: &DeadLetterKind| match kind {
+        DeadLetterKind::Consumer(consumer) | DeadLetterKind::Reaction(consumer) => consumer == name,
+        _ => false,
+    };
+    let named = queues.iter().find(|queue| queue.name == name);
+    if let Some(queue) = named.or_else(|| queues.iter().find(|queue| is_of(&queue.kind))) {
+        return Ok(queue.clone());
+    }
     let names: Vec<_> = queues.iter().map(|queue| &*queue.name).collect();
     let there_are = match &names[..] {
         [] => "there are none in this deployment".to_owned(),
         names => format!("there are: {}", names.join(", ")),
     };
     let name = name.escape_debug();
-    let missing =
-        || Stopped::new(Exit::NothingMatched, format_args!("there is no dead-letter queue `{name}`; {there_are}"));
-    place.and_then(|place| queues.get(place).cloned()).ok_or_else(missing)
+    Err(Stopped::new(Exit::NothingMatched, format_args!("there is no dead-letter queue `{name}`; {there_are}")))
 }
 
 fn of_this(snapshot: Snapshot, deployment: &str, queue: &DeadLetterQueue) -> Result<Snapshot, Stopped> {
@@ -109,12 +107,65 @@ fn of_this(snapshot: Snapshot, deployment: &str, queue: &DeadLetterQueue) -> Res
     Ok(snapshot)
 }
 
-async fn fresh(session: &Session, deployment: &Deployment, queue: &DeadLetterQueue) -> Result<Snapshot, Stopped> {
+async fn fresh(session: &mut Session, deployment: &Deployment, queue: &DeadLetterQueue) -> Result<Snapshot, Stopped> {
     let path = snapshot::file(&deployment.work, &queue.name, session.clock.now());
-    let ports = take::Ports { letters: &*deployment.letters, blobs: &*deployment.blobs, clock: &*session.clock };
-    Ok(take::take(ports, queue, &Taking { path, hold: HOLD, max: None, stop: Stop::never() }, &mut |_| ())
-        .await?
-        .snapshot)
+    let took = take_told(session, deployment, queue, path, HOLD, None).await?;
+    if took.is_stopped {
+        return Err(Stopped::new(Exit::Failed, "stopped before its end: nothing was done"));
+    }
+    Ok(took.snapshot)
+}
+
+/// Takes a snapshot, or goes on with it; a person sees how far it is. At the first Ctrl-C the leases are given back, at the second it
+/// ends at once.
+pub(crate) async fn take_told(
+    session: &mut Session,
+    deployment: &Deployment,
+    queue: &DeadLetterQueue,
+    path: PathBuf,
+    hold: Duration,
+    max: Option<u64>,
+) -> Result<Took, Stopped> {
+    let clock = Arc::clone(&session.clock);
+    let ports = take::Ports { letters: &*deployment.letters, blobs: &*deployment.blobs, clock: &*clock };
+    let (stopper, stop) = Stop::pair();
+    let taking = Taking { path: path.clone(), hold, max, stop };
+    let interrupted = async {
+        // Without signals it runs to its end; that harms nothing.
+        let Ok(mut signals) = Signals::listen() else { return std::future::pending().await };
+        signals.next().await;
+        stopper.stop();
+        signals.next().await;
+    };
+    let depth = queue.waiting + queue.in_flight;
+    let mut told = None;
+    let mut progress = |count: u64| {
+        if session.err_is_terminal && told.replace(count) != Some(count) {
+            let _ = write!(session.err, "\r{count} of about {depth} letters");
+        }
+    };
+    let taken = match select(pin!(take::take(ports, queue, &taking, &mut progress)), pin!(interrupted)).await {
+        Either::Left((taken, _)) => taken,
+        Either::Right(_) => {
+            let why = format!(
+                "stopped at once: letters of `{}` that are leased come back by themselves within {}",
+                queue.name,
+                span(hold)
+            );
+            return Err(Stopped::new(Exit::Failed, why));
+        }
+    };
+    if told.is_some() {
+        let _ = write!(session.err, "\r\u{1b}[K");
+    }
+    taken.map_err(|error| {
+        let is_kept = Snapshot::open(&path).is_ok_and(|kept| kept.taken().ended_at.is_none());
+        let mut stopped = Stopped::from(error);
+        if let (true, Some(message)) = (is_kept, &mut stopped.message) {
+            let _ = write!(message, ". What was seen is kept: `dlq snap {} --resume` goes on", queue.name);
+        }
+        stopped
+    })
 }
 
 /// `1 letter`, `2 letters`.
