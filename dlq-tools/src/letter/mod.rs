@@ -20,6 +20,9 @@ pub use self::{
     read::{ledger_key, read},
 };
 
+/// What the letters are grouped by of which nobody said why they failed.
+pub const UNKNOWN_GROUP: &str = "unknown";
+
 /// Who put a dead letter there, which decides how its body is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -198,6 +201,6 @@ impl Letter {
     /// What the letter is grouped by: the fingerprint of its failure.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
-        self.facts.failure.as_ref().map_or("unknown", |failure| &failure.fingerprint)
+        self.facts.failure.as_ref().map_or(UNKNOWN_GROUP, |failure| &failure.fingerprint)
     }
 }

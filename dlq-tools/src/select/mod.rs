@@ -1,10 +1,19 @@
 //! Choosing letters: the flags that every verb shares, and conditions in CEL. One way for all verbs, so that each acts on exactly
 //! what `grep` with the same flags shows.
 
+mod condition;
+mod json;
+mod moment;
+mod variables;
+mod words;
+
 use std::ops::ControlFlow;
 
 use clap::Args;
-use sendoff_events::Clock;
+use condition::Condition;
+pub(crate) use moment::moment;
+use sendoff_embedded::program::print::one_line;
+use sendoff_events::{Clock, EventId, Timestamp};
 use sendoff_host::{Exit, Stopped};
 
 use crate::{letter::Letter, snapshot::Snapshot};
@@ -40,9 +49,14 @@ pub struct Selection {
     pub ids: Vec<String>,
 }
 
-/// A selection that is ready to be asked.
+/// A selection that is ready to be asked. What is relative to now is relative to the moment when it was made.
 pub struct Selector {
     selection: Selection,
+    condition: Option<Condition>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    events: Vec<EventId>,
+    now: Timestamp,
 }
 
 impl Selector {
@@ -51,34 +65,97 @@ impl Selector {
     /// # Errors
     ///
     /// With [`Exit::Usage`] when a condition or a time makes no sense, and where.
-    pub fn new(selection: &Selection, _clock: &dyn Clock) -> Result<Self, Stopped> {
-        Ok(Self { selection: selection.clone() })
+    pub fn new(selection: &Selection, clock: &dyn Clock) -> Result<Self, Stopped> {
+        let now = clock.now();
+        let at = |flag, text: &Option<String>| text.as_deref().map(|text| moment(flag, text, now)).transpose();
+        Ok(Self {
+            condition: selection.condition.as_deref().map(Condition::new).transpose()?,
+            since: at("--since", &selection.since)?,
+            until: at("--until", &selection.until)?,
+            events: selection.ids.iter().filter_map(|id| id.parse().ok()).collect(),
+            selection: selection.clone(),
+            now,
+        })
     }
 
-    /// Whether the letter is one of them.
+    /// Whether the letter is one of them. `lost_at` is when the broker forgets it.
     ///
     /// # Errors
     ///
     /// With [`Exit::Usage`] when the condition comes to no yes or no for this letter.
-    pub fn matches(&self, _letter: &Letter) -> Result<bool, Stopped> {
-        let _ = &self.selection;
-        Err(Stopped::new(Exit::Failed, "not built yet"))
+    pub fn matches(&self, letter: &Letter, lost_at: Option<Timestamp>) -> Result<bool, Stopped> {
+        let Selection { event_type, tenant, reason, group, ids, .. } = &self.selection;
+        let event = letter.facts.event.as_ref();
+        let fits = |wanted: &Option<String>, fits: &dyn Fn(&str) -> bool| wanted.as_deref().is_none_or(fits);
+        let failed_at = failed_at(letter);
+        let plainly = fits(event_type, &|wanted| event.is_some_and(|event| is_version_of(&event.r#type, wanted)))
+            && fits(tenant, &|wanted| event.is_some_and(|event| event.tenant == wanted))
+            && fits(reason, &|wanted| letter.facts.failure.as_ref().is_some_and(|failure| failure.reason == wanted))
+            && fits(group, &|wanted| letter.fingerprint().starts_with(wanted))
+            && self.since.is_none_or(|since| failed_at >= since)
+            && self.until.is_none_or(|until| failed_at < until)
+            && (ids.is_empty()
+                || ids.contains(&letter.message.message_id)
+                || event.is_some_and(|event| self.events.contains(&event.id)));
+        match &self.condition {
+            Some(condition) if plainly => condition.fits(letter, lost_at, self.now),
+            _ => Ok(plainly),
+        }
     }
+
+    /// The one group of the snapshot that `--group` means.
+    fn one_group(&self, snapshot: &Snapshot) -> Result<Option<String>, Stopped> {
+        let Some(wanted) = &self.selection.group else { return Ok(None) };
+        let found: Vec<_> = snapshot.fingerprints()?.into_iter().filter(|group| group.starts_with(wanted)).collect();
+        if found.len() < 2 || found.contains(wanted) {
+            return Ok(found.iter().find(|group| *group == wanted).or(found.first()).cloned());
+        }
+        let mut shown: Vec<_> = found.iter().take(5).map(|group| format!("`{}`", one_line(group))).collect();
+        if found.len() > shown.len() {
+            shown.push(format!("{} more", found.len() - shown.len()));
+        }
+        Err(Stopped::new(
+            Exit::Usage,
+            format_args!(
+                "--group `{}` is the beginning of {}: write more of the one that you mean",
+                one_line(wanted),
+                shown.join(", ")
+            ),
+        ))
+    }
+}
+
+/// When the letter failed, as far as is known: else when the broker began to count its age.
+#[must_use]
+pub fn failed_at(letter: &Letter) -> Timestamp {
+    letter.facts.failure.as_ref().and_then(|failure| failure.last_at).unwrap_or(letter.message.enqueued_at)
+}
+
+/// Whether `event_type` is `wanted`, or a version of it.
+fn is_version_of(event_type: &str, wanted: &str) -> bool {
+    event_type == wanted
+        || event_type
+            .strip_prefix(wanted)
+            .and_then(|rest| rest.strip_prefix(".v"))
+            .is_some_and(|version| !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Shows the chosen letters of a snapshot to `see`, in the order of message ids, until it has seen enough. Gives how many it saw.
 ///
 /// # Errors
 ///
-/// When the snapshot can't be read or the condition fails, or what `see` fails with.
+/// With [`Exit::Usage`] when `--group` is the beginning of several; when the snapshot can't be read or the condition fails, or
+/// what `see` fails with.
 pub fn each(
     snapshot: &Snapshot,
     selector: &Selector,
     mut see: impl FnMut(Letter) -> Result<ControlFlow<()>, Stopped>,
 ) -> Result<u64, Stopped> {
+    let group = selector.one_group(snapshot)?;
     let mut seen = 0;
     snapshot.each(|letter| {
-        if !selector.matches(&letter)? {
+        let other_group = group.as_ref().is_some_and(|group| letter.fingerprint() != group);
+        if other_group || !selector.matches(&letter, snapshot.lost_at(&letter))? {
             return Ok(ControlFlow::Continue(()));
         }
         seen += 1;

@@ -1,6 +1,7 @@
 //! The file.
 
 use std::{
+    collections::BTreeSet,
     ops::ControlFlow,
     path::{Path, PathBuf},
     time::Duration,
@@ -11,7 +12,7 @@ use sendoff_consumers::DeadLetter;
 use sendoff_events::Timestamp;
 
 use super::{SnapshotError, Taken};
-use crate::letter::{Edit, LedgerFacts, Letter};
+use crate::letter::{Edit, LedgerFacts, Letter, UNKNOWN_GROUP};
 
 /// Marks a file as a snapshot: `SndS`.
 const APPLICATION_ID: i32 = 0x536e_6453;
@@ -193,6 +194,19 @@ impl Snapshot {
         }
     }
 
+    /// The fingerprints that its letters are grouped by.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn fingerprints(&self) -> Result<BTreeSet<String>, SnapshotError> {
+        let mut facts = self.connection.prepare_cached("SELECT facts FROM letters").map_err(self.failed())?;
+        let rows = facts.query_map([], |row| json::<Group>(0, &row.get::<_, String>(0)?)).map_err(self.failed())?;
+        rows.map(|group| Ok(group?.failure.map_or_else(|| UNKNOWN_GROUP.to_owned(), |failure| failure.fingerprint)))
+            .collect::<Result<_, _>>()
+            .map_err(self.failed())
+    }
+
     /// The letter with this message id.
     ///
     /// # Errors
@@ -271,6 +285,17 @@ impl Snapshot {
         let path = self.path.clone();
         move |source| SnapshotError::Sqlite { path: path.clone(), source }
     }
+}
+
+/// What a letter is grouped by.
+#[derive(serde::Deserialize)]
+struct Group {
+    failure: Option<Fingerprint>,
+}
+
+#[derive(serde::Deserialize)]
+struct Fingerprint {
+    fingerprint: String,
 }
 
 /// A message but for its id and body.
