@@ -19,6 +19,8 @@ pub struct Entry {
     pub define: fn(&mut SchemaGenerator) -> Schema,
     /// Decodes any version of it and gives the data in the shape of the present one.
     pub normalise: fn(AnyEnvelope<'_>) -> Result<Value, DecodeError>,
+    /// Decodes any version of it and gives what its data says that it is about: what `subject` has to be.
+    pub subject: fn(AnyEnvelope<'_>) -> Result<String, DecodeError>,
     /// Every version there ever was, oldest first. All of them can be read, the last one is written.
     pub versions: &'static [Version],
 }
@@ -44,6 +46,7 @@ impl Entry {
             schema: schema::<E>,
             define: SchemaGenerator::subschema_for::<E>,
             normalise: normalise::<E>,
+            subject: |envelope| Ok(envelope.into_event::<E>()?.data.subject()),
             versions,
         }
     }
