@@ -1,1 +1,189 @@
-//! Changing letters: an edited event is a new fact.
+//! Changing letters. A changed payload is a new fact: it becomes an event of its own, caused by the one that it replaces, and only
+//! one of the two is ever sent. Nothing happens to the queue here: the new event is kept in the snapshot, and a plan sends it.
+
+mod check;
+mod diff;
+mod fact;
+mod patch;
+mod path;
+mod script;
+mod set;
+
+pub use diff::{diff, places};
+pub use fact::InOrder;
+pub use path::{Part, Path};
+pub use script::{PATIENCE, Script};
+use sendoff_consumers::{Status, StepState};
+use sendoff_events::{Clock, EventId, Rng, at_millis};
+use serde_json::Value;
+pub use set::Set;
+
+use crate::letter::{Edit, LedgerFacts, Letter};
+
+/// What is to be done to each letter's envelope.
+pub enum Change {
+    /// Values put at places, in order.
+    Set(Vec<Set>),
+    /// A JSON Patch.
+    Patch(json_patch::Patch),
+    /// A jq program.
+    Script(Script),
+}
+
+impl Change {
+    /// Reads a JSON Patch.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn patch(text: &str) -> Result<Self, String> {
+        patch::read(text).map(Self::Patch)
+    }
+
+    fn apply(&self, envelope: &Value) -> Result<Value, String> {
+        match self {
+            Self::Set(sets) => {
+                let mut changed = envelope.clone();
+                sets.iter().try_for_each(|set| set.apply(&mut changed))?;
+                Ok(changed)
+            }
+            Self::Patch(patch) => patch::apply(patch, envelope),
+            Self::Script(script) => script.run(envelope),
+        }
+    }
+}
+
+/// Makes edits of letters.
+pub struct Editor<'a> {
+    /// What is to be done.
+    pub change: Change,
+    /// Who does it.
+    pub by: String,
+    /// What was typed.
+    pub how: Vec<String>,
+    /// Also letters whose work is done, or begun: it would be done once more.
+    pub also_done: bool,
+    /// The time.
+    pub clock: &'a dyn Clock,
+    /// For ids.
+    pub rng: &'a dyn Rng,
+}
+
+/// What came of a letter.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It becomes another event.
+    Edited(Box<Edited>),
+    /// The change leaves it as it is.
+    Unchanged,
+    /// It must not be changed, or not so.
+    Refused(Refusal),
+}
+
+/// A changed letter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edited {
+    /// What is to be kept in the snapshot.
+    pub edit: Edit,
+    /// The envelope before: the event's own, or an earlier edit of it.
+    pub before: Value,
+    /// The envelope after, before it gets its new id.
+    pub after: Value,
+    /// What is to be told besides.
+    pub notes: Vec<String>,
+}
+
+/// Why a letter isn't changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Nobody knows whether the old event had its effect.
+    #[error("in doubt: whether it had its effect is unknown. Settle it first with `sendoff doubt`")]
+    InDoubt,
+    /// The old event had its effect already, all of it or a part.
+    #[error(
+        "done already ({0}): the changed event would do it again. If that is wanted, say --also-done --because TEXT"
+    )]
+    Done(String),
+    /// It carries no event.
+    #[error("it carries no event that can be edited: {0}")]
+    NoEvent(String),
+    /// The change can't be made, or nobody could read its result.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl Refusal {
+    /// A stable word for it.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::InDoubt => "in-doubt",
+            Self::Done(_) => "done",
+            Self::NoEvent(_) => "no-event",
+            Self::Invalid(_) => "invalid",
+        }
+    }
+}
+
+impl Editor<'_> {
+    /// Says what becomes of a letter. Changes nothing yet.
+    #[must_use]
+    pub fn edit(&self, letter: &Letter) -> Outcome {
+        match self.try_edit(letter) {
+            Ok(Some(edited)) => Outcome::Edited(Box::new(edited)),
+            Ok(None) => Outcome::Unchanged,
+            Err(refusal) => Outcome::Refused(refusal),
+        }
+    }
+
+    fn try_edit(&self, letter: &Letter) -> Result<Option<Edited>, Refusal> {
+        let Some(event) = &letter.facts.event else {
+            return Err(Refusal::NoEvent(letter.facts.unreadable.clone().unwrap_or_else(|| "nothing to read".into())));
+        };
+        if let Some(ledger) = &letter.ledger {
+            self.may_happen(ledger)?;
+        }
+        let base = match &letter.edit {
+            Some(edit) => edit.body.as_bytes(),
+            None => letter.content(),
+        };
+        let text = std::str::from_utf8(base).map_err(|error| Refusal::NoEvent(error.to_string()))?;
+        let before: Value = serde_json::from_str(text).map_err(|error| Refusal::NoEvent(error.to_string()))?;
+        if let Some(number) = fact::inexact_number(text) {
+            let cut: String = number.chars().take(40).collect();
+            return Err(Refusal::Invalid(format!(
+                "it has the number {cut}, which would become another one by being read and written"
+            )));
+        }
+        let after = self.change.apply(&before).map_err(Refusal::Invalid)?;
+        if after == before {
+            return Ok(None);
+        }
+        fact::only_what_may_change(&before, &after).map_err(Refusal::Invalid)?;
+        let now = at_millis(self.clock.now());
+        // As long as none was sent it is the same new event that is still being written. It keeps its id, so that even if an
+        // earlier form of it was sent without our knowing, its consumer does only one of the two.
+        let id = letter.edit.as_ref().map_or_else(|| EventId::generate(self.clock, self.rng), |edit| edit.event);
+        let body = fact::body(&after, id, event.id, now);
+        let notes =
+            check::check(body.as_bytes(), before.get("data").unwrap_or(&Value::Null)).map_err(Refusal::Invalid)?;
+        let mut how = letter.edit.as_ref().map(|edit| edit.how.clone()).unwrap_or_default();
+        how.extend(self.how.iter().cloned());
+        let edit = Edit { event: id, body, by: self.by.clone(), at: now, how };
+        Ok(Some(Edited { edit, before, after, notes }))
+    }
+
+    /// A new event has an inbox record of its own, which knows nothing of what was done for the old one.
+    fn may_happen(&self, ledger: &LedgerFacts) -> Result<(), Refusal> {
+        if ledger.doubted || ledger.status == Status::InDoubt {
+            return Err(Refusal::InDoubt);
+        }
+        let done = ledger.steps.values().filter(|step| step.state == StepState::Done).count();
+        match (ledger.status, done) {
+            _ if self.also_done => Ok(()),
+            (Status::Done, _) => Err(Refusal::Done("all of it".into())),
+            (_, 0) => Ok(()),
+            (_, done) => Err(Refusal::Done(format!("{done} of the {} steps that have begun", ledger.steps.len()))),
+        }
+    }
+}
