@@ -1,3 +1,5 @@
 //! The tool over a real data folder.
 
 #![cfg(test)]
+
+mod doctor;

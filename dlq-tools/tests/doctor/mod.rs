@@ -1,0 +1,3 @@
+//! Looking for misconfiguration, and what the doctor's neighbours fetch and start again.
+
+mod rules;
