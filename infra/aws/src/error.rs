@@ -79,7 +79,7 @@ const MISSING: [&str; 6] = [
 
 impl CallError {
     /// What became of a call on a resource.
-    pub(crate) fn of<E>(call: &'static str, resource: impl Into<String>, error: &SdkError<E, HttpResponse>) -> Self
+    pub fn of<E>(call: &'static str, resource: impl Into<String>, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {

@@ -145,6 +145,13 @@ impl Aws {
         &self.0.config
     }
 
+    /// Where calls to a service go instead of its own address, by the name that it has in its variable: `LAMBDA` for
+    /// `AWS_ENDPOINT_URL_LAMBDA`. For clients that are made from [`config`](Self::config).
+    #[must_use]
+    pub fn endpoint_of(&self, service: &str) -> Option<&str> {
+        self.0.environment.endpoint_of(service)
+    }
+
     /// CloudFormation. Its calls are repeated by the SDK: a creation carries a token.
     #[cfg(feature = "provision")]
     #[must_use]
