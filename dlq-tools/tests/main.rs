@@ -2,4 +2,6 @@
 
 #![cfg(test)]
 
+mod transcripts;
+
 mod doctor;
