@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use sendoff_consumers::{IdempotencyKey, InboxRecord, Status};
+use sendoff_consumers::{FAILURE_ATTRIBUTE, Failure, IdempotencyKey, InboxRecord, Status};
 use sendoff_embedded::{OpenError, Store, StoreOptions};
 use sendoff_events::{AnyEnvelope, Clock as _, EventId, Rng as _};
 use sendoff_tests::{
@@ -103,9 +103,12 @@ async fn read(folder: &Path) -> Ledger {
     let told = told(&store).await;
     let mut dead = HashMap::new();
     for consumer in CONSUMERS {
-        for letter in store.dead_letters(consumer, None, 10 * EVENTS).await.expect("readable") {
-            let id = AnyEnvelope::decode(&letter.message.body).expect("only envelopes were published").header.id;
-            let reason = letter.failure.expect("a reason").reason;
+        let queue = format!("{consumer}-dlq");
+        let letters = store.dead_letter_queues().read(&queue, None, 10 * EVENTS).await.expect("readable");
+        for letter in letters.expect("a look takes nothing") {
+            let id = AnyEnvelope::decode(&letter.body).expect("only envelopes were published").header.id;
+            let failure: Failure = serde_json::from_str(&letter.attributes[FAILURE_ATTRIBUTE]).expect("a failure");
+            let reason = failure.reason;
             let before = dead.insert(IdempotencyKey::new(consumer, id), reason);
             assert_eq!(before, None, "two dead letters for {consumer}/{id}");
         }

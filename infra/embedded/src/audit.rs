@@ -24,7 +24,7 @@ macro_rules! columns {
 
 statements! {
     ADD = concat!("INSERT INTO audit (", columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
-    LAST = concat!("SELECT ", columns!(), " FROM audit ORDER BY seq DESC LIMIT 1");
+    LAST = concat!("SELECT ", columns!(), " FROM audit WHERE seq > 0 ORDER BY seq DESC LIMIT 1");
     AFTER = concat!("SELECT ", columns!(), " FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2");
     OF_EVENT = concat!("SELECT ", columns!(), " FROM audit WHERE event = ?1 ORDER BY seq");
 }

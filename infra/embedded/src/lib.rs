@@ -62,7 +62,6 @@ pub use db::{
     folder::Holder,
     open::{Durability, OpenError},
 };
-pub use dead_letters::{DeadLetter, ReasonCount, Replayed};
 pub use doubts::{Decision, DoubtError, DoubtMessage, DoubtedEvent, OpenDoubt, Settled};
 pub use inspect::{DeliveryState, EventDelivery, EventDetail, EventSummary, QueueInfo};
 pub use purge::{Purged, Retention};

@@ -1,8 +1,11 @@
 //! What the suite needs of a backend.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use sendoff_consumers::{Changes, Deliveries, Delivery, Filter, Inbox, Queue, Schedules, Workflows};
+use sendoff_consumers::{
+    Audit, Changes, DeadLetter, DeadLetters, DeadLettersError, Deliveries, Filter, Inbox, Queue, Schedules,
+    TakenLetter, Workflows,
+};
 use sendoff_events::{Blobs, BoxFuture, Clock, Rng};
 use sendoff_producers::{Outbox, Publisher, Records};
 
@@ -21,8 +24,10 @@ pub trait Backend: Send + Sync {
     fn publisher(&self) -> Arc<dyn Publisher>;
     /// Makes a queue with its dead-letter queue; with a filter, it is subscribed to the topic. Made once per name.
     fn create_queue<'a>(&'a self, name: &'a str, filter: Option<Filter>) -> BoxFuture<'a, Arc<dyn Queue>>;
-    /// What stands in the dead-letter queue of a queue or a reaction.
-    fn dead_letters<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Vec<Delivery>>;
+    /// The dead-letter queues.
+    fn dead_letter_queues(&self) -> Arc<dyn DeadLetters>;
+    /// What people did by hand.
+    fn audit(&self) -> Arc<dyn Audit>;
     /// The idempotency records.
     fn inbox(&self) -> Arc<dyn Inbox>;
     /// What providers tell of messages.
@@ -42,6 +47,39 @@ pub trait Backend: Send + Sync {
 
     /// Lets time pass: moves an injected clock, or really waits.
     fn advance(&self, by: Duration) -> BoxFuture<'_, ()>;
+
+    /// What stands in the dead-letter queue of a queue or a reaction, and stays there. None for a reaction that has no such queue
+    /// yet.
+    fn dead_letters<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Vec<DeadLetter>> {
+        Box::pin(async move {
+            let (letters, queue) = (self.dead_letter_queues(), format!("{name}-dlq"));
+            match letters.read(&queue, None, 10_000).await {
+                Ok(Some(found)) => return found,
+                Ok(None) => {}
+                Err(DeadLettersError::NoSuchQueue(_)) => return Vec::new(),
+                Err(error) => panic!("{error}"),
+            }
+            let (mut found, mut receipts) = (BTreeMap::new(), Vec::new());
+            loop {
+                let taken = match letters.take(&queue, 1000, Duration::from_secs(30)).await {
+                    Ok(taken) => taken,
+                    Err(DeadLettersError::NoSuchQueue(_)) => break,
+                    Err(error) => panic!("{error}"),
+                };
+                if taken.is_empty() {
+                    break;
+                }
+                for TakenLetter { receipt, letter } in taken {
+                    receipts.push(receipt);
+                    found.insert(letter.message_id.clone(), letter);
+                }
+            }
+            // Looking must not take anything away.
+            let given_back = letters.hold(&queue, &receipts, Duration::ZERO).await;
+            assert!(given_back.iter().all(Result::is_ok), "{given_back:?}");
+            found.into_values().collect()
+        })
+    }
 
     /// The unit in which the promises count leases and delays: long against what an operation takes. A backend on real time
     /// makes it short.

@@ -163,6 +163,35 @@ macro_rules! every_promise {
                 of_concurrent_resolutions_exactly_one_settles_the_doubt
                 a_doubt_that_is_being_looked_into_is_resolved_only_after_that
             }
+            dead_letters {
+                every_letter_is_taken_once_and_is_hidden_while_it_is_held
+                two_takers_at_once_never_hold_the_same_letter
+                a_letter_that_is_given_back_can_be_taken_at_once
+                a_lease_that_ends_frees_its_letter_and_one_that_is_held_on_does_not
+                a_deleted_letter_never_comes_back
+                a_letter_belongs_to_whoever_took_it_last [StaleReceipts]
+                a_look_without_leases_gives_every_letter_once_and_touches_none
+                letters_that_are_asked_for_by_their_ids_are_taken_and_no_others
+                a_letter_that_is_sent_to_its_consumer_arrives_as_it_was
+                a_letter_that_is_put_aside_keeps_its_attributes_with_their_types
+                what_is_sent_twice_is_there_twice_under_two_ids
+                a_letter_of_an_event_carries_it_and_so_does_its_copy
+                the_topic_passes_a_letter_on_to_those_who_want_it
+                queues_are_listed_with_whose_they_are_and_how_full
+                a_queue_that_is_not_there_is_told_by_its_name
+                the_backlog_of_a_queue_counts_what_waits
+                the_ledger_is_in_the_order_that_was_asked_for_and_tells_what_is_not_there
+                a_change_that_was_parked_is_a_letter_of_its_reaction
+            }
+            audit {
+                every_field_of_an_entry_comes_back_as_it_was
+                entries_are_read_page_by_page_in_their_order
+                of_many_who_write_at_once_each_has_its_own_place_in_the_chain
+            }
+            reopen {
+                a_done_job_that_is_reopened_is_claimed_anew_by_a_replay_only
+                what_is_in_doubt_failed_or_unknown_is_not_reopened
+            }
             deliveries {
                 of_a_message_without_news_nothing_is_known
                 every_field_of_the_news_comes_back_as_it_was
@@ -228,6 +257,7 @@ macro_rules! every_promise {
                 a_failing_event_is_retried_until_it_works_or_its_attempts_are_used_up
                 a_replayed_dead_letter_runs_again_and_what_is_done_or_in_doubt_does_not
                 an_event_over_the_topics_limit_is_handled_like_any_other
+                a_job_that_was_done_and_is_reopened_has_its_effect_once_more
             }
             hosts {
                 a_worker_that_stops_gives_back_what_it_could_not_finish_and_no_attempt_is_used

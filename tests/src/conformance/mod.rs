@@ -6,11 +6,13 @@
 #![expect(clippy::print_stderr, reason = "an excuse is told to whoever looks at the output of its test")]
 #![expect(clippy::expect_used, reason = "a promise that isn't kept panics, and the message says which")]
 
+mod audit;
 mod backend;
 mod blobs;
 mod capability;
 mod changes;
 mod clock;
+mod dead_letters;
 mod deliveries;
 mod document;
 mod doubts;
@@ -29,6 +31,7 @@ mod protocol;
 mod publisher;
 mod queue;
 mod records;
+mod reopen;
 mod requests;
 mod schedules;
 mod workflows;

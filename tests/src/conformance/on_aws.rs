@@ -1,18 +1,17 @@
 //! The AWS backend over an emulator, as the suite sees it: what the services can't do, and where the emulator is wrong.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
     ScalarAttributeType, StreamSpecification, StreamViewType,
 };
-use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
-use bytes::Bytes;
+use aws_sdk_sqs::types::QueueAttributeName;
 use sendoff_aws::{Aws, Resources, Store, tables};
 use sendoff_consumers::{
-    Changes, Deliveries, Delivery, Filter, Inbox, Queue, Receipt, RouterPorts, Schedules, Workflows,
+    Audit, Changes, DeadLetters, Deliveries, Filter, Inbox, Queue, RouterPorts, Schedules, Workflows,
 };
-use sendoff_events::{Blobs, BoxFuture, Clock, Rng, Timestamp};
+use sendoff_events::{Blobs, BoxFuture, Clock, Rng};
 use sendoff_host::{SystemClock, SystemRng};
 use sendoff_producers::{Outbox, Publisher, Records};
 
@@ -221,42 +220,12 @@ impl Backend for OnAws {
         })
     }
 
-    fn dead_letters<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Vec<Delivery>> {
-        Box::pin(async move {
-            let (sqs, url) = (self.store.aws().sqs(), self.store.resources().dead_letter_url(name));
-            let mut letters: BTreeMap<String, Delivery> = BTreeMap::new();
-            let mut receipts = Vec::new();
-            loop {
-                let receive = sqs
-                    .receive_message()
-                    .queue_url(&url)
-                    .max_number_of_messages(10)
-                    .visibility_timeout(30)
-                    .message_attribute_names("All")
-                    .message_system_attribute_names(MessageSystemAttributeName::All);
-                let answer = match receive.send().await {
-                    Ok(answer) => answer,
-                    // That of a reaction is made when the test needs it.
-                    Err(error) if error.as_service_error().is_some_and(|e| e.is_queue_does_not_exist()) => break,
-                    Err(error) => panic!("{error:?}"),
-                };
-                let messages = answer.messages.unwrap_or_default();
-                if messages.is_empty() {
-                    break;
-                }
-                for message in messages {
-                    let letter = letter(&message);
-                    receipts.push(letter.receipt.as_str().to_owned());
-                    letters.insert(letter.message_id.clone(), letter);
-                }
-            }
-            // Looking must not take anything away.
-            for receipt in receipts {
-                let release = sqs.change_message_visibility().queue_url(&url).receipt_handle(receipt);
-                release.visibility_timeout(0).send().await.expect("given back");
-            }
-            letters.into_values().collect()
-        })
+    fn dead_letter_queues(&self) -> Arc<dyn DeadLetters> {
+        self.store.dead_letter_queues()
+    }
+
+    fn audit(&self) -> Arc<dyn Audit> {
+        self.store.audit()
     }
 
     fn inbox(&self) -> Arc<dyn Inbox> {
@@ -311,21 +280,5 @@ impl Backend for OnAws {
 
     fn lacks(&self) -> &'static [(Capability, &'static str)] {
         Self::LACKS
-    }
-}
-
-fn letter(message: &aws_sdk_sqs::types::Message) -> Delivery {
-    let system = |name| message.attributes().and_then(|all| all.get(&name));
-    let sent = system(MessageSystemAttributeName::SentTimestamp).and_then(|text| text.parse().ok()).expect("a moment");
-    let attributes = message.message_attributes().into_iter().flatten();
-    Delivery {
-        receipt: Receipt::new(message.receipt_handle().unwrap_or_default()),
-        message_id: message.message_id().unwrap_or_default().to_owned(),
-        body: Bytes::from(message.body().unwrap_or_default().to_owned()),
-        attributes: attributes
-            .map(|(name, value)| (name.clone(), value.string_value().unwrap_or_default().to_owned()))
-            .collect(),
-        receive_count: 1,
-        sent_at: Timestamp::from_millisecond(sent).expect("a moment"),
     }
 }

@@ -3,8 +3,8 @@
 use sendoff_host::SystemRng;
 use std::{sync::Arc, time::Duration};
 
-use sendoff_consumers::{Changes, Deliveries, Delivery, Filter, Inbox, Queue, Schedules, Workflows};
-use sendoff_embedded::{Durability, Store, StoreError, StoreOptions};
+use sendoff_consumers::{Audit, Changes, DeadLetters, Deliveries, Filter, Inbox, Queue, Schedules, Workflows};
+use sendoff_embedded::{Durability, Store, StoreOptions};
 use sendoff_events::{Blobs, BoxFuture, Clock, Rng};
 use sendoff_producers::{Outbox, Publisher, Records};
 use tempfile::TempDir;
@@ -63,15 +63,12 @@ impl Backend for OnEmbedded {
         })
     }
 
-    fn dead_letters<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Vec<Delivery>> {
-        Box::pin(async move {
-            match self.store.dead_letters(name, None, 1000).await {
-                Ok(letters) => letters.into_iter().map(|letter| letter.message).collect(),
-                // That of a reaction is made when it is needed.
-                Err(StoreError::NoSuchQueue(_)) => Vec::new(),
-                Err(error) => panic!("{error}"),
-            }
-        })
+    fn dead_letter_queues(&self) -> Arc<dyn DeadLetters> {
+        self.store.dead_letter_queues()
+    }
+
+    fn audit(&self) -> Arc<dyn Audit> {
+        self.store.audit()
     }
 
     fn inbox(&self) -> Arc<dyn Inbox> {

@@ -6,10 +6,9 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use sendoff_consumers::{
-    Attributes, Changes, Deliveries, Delivery, FAILURE_ATTRIBUTE, Filter, IdempotencyKey, Inbox, InboxRecord, Queue,
-    Receipt, Schedules, Workflows,
+    Audit, AuditEntry, Changes, DeadLetters, Deliveries, Filter, IdempotencyKey, Inbox, InboxRecord, Queue, Schedules,
+    Workflows,
 };
 use sendoff_events::{Blobs, BoxFuture, Clock, Rng};
 use sendoff_producers::{Outbox, Publisher, Records};
@@ -17,8 +16,9 @@ use sendoff_producers::{Outbox, Publisher, Records};
 use super::{Backend, WarpClock};
 use crate::{
     memory::{
-        BlobsState, DeliveriesState, Link, MemoryBlobs, MemoryChanges, MemoryDeliveries, MemoryOutbox, MemoryQueue,
-        MemorySchedules, MemoryWorkflows, Planted, QueuesState, RecordsState, Remote, RunsState, TopicState, lock,
+        BlobsState, DeadState, DeliveriesState, Link, MemoryBlobs, MemoryChanges, MemoryDeadLetters, MemoryDeliveries,
+        MemoryOutbox, MemoryQueue, MemorySchedules, MemoryWorkflows, Planted, QueuesState, RecordsState, Remote,
+        RunsState, TopicState, lock,
     },
     simulation::{World, WorldRng},
 };
@@ -32,6 +32,8 @@ pub struct OnMemory {
     topic: Arc<Mutex<TopicState>>,
     queues: Arc<Mutex<QueuesState>>,
     inbox: Arc<Mutex<BTreeMap<IdempotencyKey, InboxRecord>>>,
+    aside: Arc<Mutex<BTreeMap<String, DeadState>>>,
+    audit: Arc<Mutex<Vec<AuditEntry>>>,
     deliveries: Arc<Mutex<DeliveriesState>>,
     runs: Arc<Mutex<RunsState>>,
     blobs: Arc<Mutex<BlobsState>>,
@@ -58,6 +60,8 @@ impl OnMemory {
                 topic: Arc::new(Mutex::new(topic)),
                 queues: Arc::default(),
                 inbox: Arc::default(),
+                aside: Arc::default(),
+                audit: Arc::default(),
                 deliveries: Arc::default(),
                 runs: Arc::default(),
                 blobs,
@@ -92,21 +96,19 @@ impl Backend for OnMemory {
         Box::pin(async { queue })
     }
 
-    fn dead_letters<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Vec<Delivery>> {
-        let queue = lock(&self.queues).get(name).cloned();
-        let dead =
-            queue.map(|queue| lock(&queue).dead.iter().map(|(delivery, _)| delivery.clone()).collect::<Vec<_>>());
-        let records = lock(&self.records);
-        let parked = records.parked(name).iter().map(|(change, failure)| Delivery {
-            receipt: Receipt::new(""),
-            message_id: change.position.0.clone(),
-            body: Bytes::from(change.key.to_string()),
-            attributes: Attributes::from([(FAILURE_ATTRIBUTE.to_owned(), failure.to_attribute())]),
-            receive_count: 1,
-            sent_at: change.at,
-        });
-        let all = dead.into_iter().flatten().chain(parked).collect();
-        Box::pin(async { all })
+    fn dead_letter_queues(&self) -> Arc<dyn DeadLetters> {
+        Arc::new(MemoryDeadLetters {
+            queues: self.queues.clone(),
+            topic: self.topic.clone(),
+            records: self.records.clone(),
+            aside: self.aside.clone(),
+            inbox: self.inbox.clone(),
+            clock: self.clock(),
+        })
+    }
+
+    fn audit(&self) -> Arc<dyn Audit> {
+        Arc::new(self.remote(&self.audit))
     }
 
     fn inbox(&self) -> Arc<dyn Inbox> {

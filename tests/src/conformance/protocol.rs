@@ -11,9 +11,9 @@ use std::{
 
 use bytes::Bytes;
 use sendoff_consumers::{
-    Backoff, Context, Delivery, Effect, FAILURE_ATTRIBUTE, Failure, Handler, HandlerError, IdempotencyKey, NoMeter,
+    Backoff, Context, DeadLetter, Effect, FAILURE_ATTRIBUTE, Failure, Handler, HandlerError, IdempotencyKey, NoMeter,
     NotSent, OnDoubt, Policy, Queue, QueueError, REPLAY_ATTRIBUTE, Router, RouterPorts, SendOutcome, Status, Stop,
-    Worker, WorkerSettings,
+    Worker, WorkerSettings, reopen,
 };
 use sendoff_events::{AppAssigned, Envelope, EventId, SubmissionUpdated};
 
@@ -127,8 +127,8 @@ impl<'b> Consumer<'b> {
         self.backend.inbox().get(&key).await.expect("the inbox answers").map(|record| record.status)
     }
 
-    async fn dead(&self) -> Vec<(Delivery, Failure)> {
-        let failure = |letter: &Delivery| serde_json::from_str(&letter.attributes[FAILURE_ATTRIBUTE]).expect("JSON");
+    async fn dead(&self) -> Vec<(DeadLetter, Failure)> {
+        let failure = |letter: &DeadLetter| serde_json::from_str(&letter.attributes[FAILURE_ATTRIBUTE]).expect("JSON");
         let letters = self.backend.dead_letters("email").await;
         letters.into_iter().map(|letter| (letter.clone(), failure(&letter))).collect()
     }
@@ -248,4 +248,23 @@ pub(super) async fn an_event_over_the_topics_limit_is_handled_like_any_other(bac
     consumer.work().await;
     assert_eq!(consumer.archived.load(SeqCst), 600_000);
     assert_eq!(consumer.status(event.id).await, Some(Status::Done));
+}
+
+pub(super) async fn a_job_that_was_done_and_is_reopened_has_its_effect_once_more(backend: &dyn Backend) {
+    let consumer = Consumer::of(backend).await;
+    let event = event(backend);
+    assert_eq!(backend.publisher().publish(std::slice::from_ref(&event)).await, [Ok(())]);
+    consumer.work().await;
+    assert_eq!(consumer.mails(), 1);
+    let key = IdempotencyKey::new("email", event.id);
+    reopen(&*backend.inbox(), &key, "grace: she lost it", backend.clock().now()).await.expect("reopened");
+    for replay in ["1", "1", "0"] {
+        let mut replayed = message(event.body.clone());
+        replayed.attributes.insert(REPLAY_ATTRIBUTE.into(), replay.into());
+        send(&*consumer.queue, &[replayed]).await;
+    }
+    consumer.work().await;
+    assert_eq!((consumer.mails(), consumer.status(event.id).await), (2, Some(Status::Done)));
+    let record = backend.inbox().get(&key).await.expect("the inbox answers").expect("a record");
+    assert_eq!((record.attempts, record.replay), (1, 1));
 }

@@ -1,11 +1,11 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use sendoff_consumers::{Change, Changes, ChangesError, Failure, Position};
+use sendoff_consumers::{Attributes, Change, Changes, ChangesError, DeadLetter, FAILURE_ATTRIBUTE, Failure, Position};
 use sendoff_events::{BoxFuture, Timestamp};
 use sendoff_producers::RecordKey;
 use serde_json::Value;
 
-use super::{NoAnswer, RecordsState, Remote};
+use super::{DeadState, NoAnswer, RecordsState, Remote};
 
 /// How long a waiting read pauses between two looks.
 const POLL: Duration = Duration::from_millis(100);
@@ -16,7 +16,7 @@ pub struct ChangesState {
     stream: Vec<Change>,
     checkpoints: BTreeMap<String, Position>,
     /// What was put aside, by reaction.
-    pub parked: BTreeMap<String, Vec<(Change, Failure)>>,
+    pub parked: BTreeMap<String, DeadState>,
 }
 
 impl ChangesState {
@@ -84,8 +84,18 @@ impl Changes for MemoryChanges {
         change: &'a Change,
         failure: &'a Failure,
     ) -> BoxFuture<'a, Result<(), ChangesError>> {
-        let (reaction, parked) = (reaction.to_owned(), (change.clone(), failure.clone()));
-        let answer = self.0.call(move |state, _| state.changes.parked.entry(reaction).or_default().push(parked));
+        let letter = DeadLetter {
+            message_id: change.position.0.clone(),
+            body: change.to_json().to_string().into(),
+            attributes: Attributes::from([(FAILURE_ATTRIBUTE.to_owned(), failure.to_attribute())]),
+            types: BTreeMap::new(),
+            receive_count: 0,
+            enqueued_at: change.at,
+            source: None,
+            group: None,
+        };
+        let reaction = reaction.to_owned();
+        let answer = self.0.call(move |state, now| state.changes.parked.entry(reaction).or_default().put(letter, now));
         Box::pin(async move { answer.await.map_err(unavailable) })
     }
 }

@@ -1,8 +1,10 @@
 //! A backend in memory: the ports as plain state machines. The conformance suite holds it to the same promises as any other
 //! backend, and the simulation runs the protocol over it, with a network in between that loses, delays and repeats.
 
+mod audit;
 mod blobs;
 mod changes;
+mod dead_letters;
 mod deliveries;
 mod inbox;
 mod queue;
@@ -15,8 +17,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sendoff_events::{BoxFuture, Clock, Timestamp, at_millis};
 
+pub use audit::MemoryAudit;
 pub use blobs::{BlobsState, MemoryBlobs};
 pub use changes::{ChangesState, MemoryChanges};
+pub use dead_letters::{DeadState, MemoryDeadLetters};
 pub use deliveries::{DeliveriesState, MemoryDeliveries};
 pub use inbox::MemoryInbox;
 pub use queue::{MemoryQueue, QueueState};

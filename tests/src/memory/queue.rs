@@ -1,9 +1,11 @@
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use sendoff_consumers::{Delivery, Depth, FAILURE_ATTRIBUTE, Failure, NewMessage, Queue, QueueError, Receipt};
+use sendoff_consumers::{
+    DeadLetter, Delivery, Depth, FAILURE_ATTRIBUTE, Failure, NewMessage, Queue, QueueError, Receipt,
+};
 use sendoff_events::{BoxFuture, Timestamp};
 
-use super::{NoAnswer, Planted, Remote};
+use super::{DeadState, NoAnswer, Planted, Remote};
 
 /// How long a waiting receive pauses between two looks.
 const POLL: Duration = Duration::from_millis(700);
@@ -13,8 +15,8 @@ const POLL: Duration = Duration::from_millis(700);
 pub struct QueueState {
     next: u64,
     messages: Vec<Message>,
-    /// The dead letters, with their failures.
-    pub dead: Vec<(Delivery, Failure)>,
+    /// The dead letters.
+    pub dead: DeadState,
 }
 
 struct Message {
@@ -100,7 +102,7 @@ impl QueueState {
         Ok(())
     }
 
-    fn depth(&self, now: Timestamp) -> Depth {
+    pub(super) fn depth(&self, now: Timestamp) -> Depth {
         let count = |f: &dyn Fn(&&Message) -> bool| self.messages.iter().filter(f).count() as u64;
         Depth {
             visible: count(&|m| m.visible_at <= now),
@@ -112,7 +114,7 @@ impl QueueState {
 }
 
 /// `now + by`, or the end of time.
-fn later(now: Timestamp, by: Duration) -> Timestamp {
+pub(super) fn later(now: Timestamp, by: Duration) -> Timestamp {
     now.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
@@ -200,11 +202,23 @@ impl Queue for MemoryQueue {
     }
 
     fn dead_letter<'a>(&'a self, entries: &'a [(Delivery, Failure)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
-        self.batch(entries.to_vec(), |queue, _, (mut delivery, failure)| {
+        self.batch(entries.to_vec(), |queue, now, (delivery, failure)| {
             let at = queue.position(&delivery.receipt)?;
             queue.messages.remove(at);
-            delivery.attributes.insert(FAILURE_ATTRIBUTE.into(), failure.to_attribute());
-            queue.dead.push((delivery, failure));
+            let Delivery { message_id, body, mut attributes, receive_count, sent_at, .. } = delivery;
+            attributes.insert(FAILURE_ATTRIBUTE.into(), failure.to_attribute());
+            let (types, enqueued_at) = (BTreeMap::new(), sent_at);
+            let letter = DeadLetter {
+                message_id,
+                body,
+                attributes,
+                types,
+                receive_count,
+                enqueued_at,
+                source: None,
+                group: None,
+            };
+            queue.dead.put(letter, now);
             Ok(())
         })
     }

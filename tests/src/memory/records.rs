@@ -1,13 +1,12 @@
 use std::collections::BTreeMap;
 
-use sendoff_consumers::{Change, Failure};
 use sendoff_events::{BoxFuture, EventId, Outgoing, TenantId, Timestamp};
 use sendoff_producers::{
     Answer, CommitError, Committed, Expected, Lookup, Outbox, OutboxError, Page, ReadError, Record, RecordKey, Records,
     UnitOfWork,
 };
 
-use super::{ChangesState, NoAnswer, Remote};
+use super::{ChangesState, DeadState, NoAnswer, Remote};
 
 /// Records, request keys and the outbox: what one transaction covers.
 #[derive(Default)]
@@ -43,9 +42,14 @@ impl RecordsState {
     }
 
     /// The changes that a reaction has put aside.
+    pub fn parked(&mut self, reaction: &str) -> Option<&mut DeadState> {
+        self.changes.parked.get_mut(reaction)
+    }
+
+    /// The reactions that have put changes aside.
     #[must_use]
-    pub fn parked(&self, reaction: &str) -> &[(Change, Failure)] {
-        self.changes.parked.get(reaction).map_or(&[], Vec::as_slice)
+    pub fn reactions(&self) -> Vec<String> {
+        self.changes.parked.keys().cloned().collect()
     }
 
     fn answered(&self, tenant: &TenantId, key: &str, fingerprint: &[u8; 32]) -> Result<Option<Answer>, CommitError> {

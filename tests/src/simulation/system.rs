@@ -262,10 +262,10 @@ impl Site {
         }
         let dead = self.queues.iter().map(|(consumer, queue)| {
             let queue = lock(queue);
-            let letters = queue.dead.iter().map(|(delivery, failure)| {
-                let envelope = sendoff_events::AnyEnvelope::decode(&delivery.body);
+            let letters = queue.dead.failures().map(|(letter, failure)| {
+                let envelope = sendoff_events::AnyEnvelope::decode(&letter.body);
                 let id = envelope.unwrap_or_else(|e| panic!("only envelopes were published: {e}")).header.id;
-                (id, failure.reason.clone())
+                (id, failure.reason)
             });
             (*consumer, letters.collect())
         });

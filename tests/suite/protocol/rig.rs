@@ -319,7 +319,7 @@ impl Rig {
     }
 
     pub(super) fn dead_reasons(&self) -> Vec<String> {
-        lock(&self.queue).dead.iter().map(|(_, failure)| failure.reason.clone()).collect()
+        lock(&self.queue).dead.failures().map(|(_, failure)| failure.reason).collect()
     }
 
     pub(super) fn sends(&self) -> Vec<String> {

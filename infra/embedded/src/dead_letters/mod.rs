@@ -1,18 +1,17 @@
 //! Dead letters, for whoever repairs them. What stands in a dead-letter queue is a message as in every other queue, so that it is
 //! moved, leased and deleted by the same rules.
 
-mod inspect;
+mod back;
 mod queues;
 mod send;
 
 use std::{sync::Arc, time::Duration};
 
-pub(crate) use inspect::move_back;
-pub use inspect::{DeadLetter, ReasonCount, Replayed};
+pub(crate) use back::move_back;
 use rusqlite::{Connection, params};
 use sendoff_consumers::{
-    Backlog, DeadLetterQueue, DeadLetters, DeadLettersError, Destination, IdempotencyKey, InboxError, InboxRecord,
-    OutgoingLetter, QueueError, Receipt, Subscriber, TakenLetter,
+    Backlog, DeadLetter, DeadLetterQueue, DeadLetters, DeadLettersError, Destination, IdempotencyKey, InboxError,
+    InboxRecord, OutgoingLetter, QueueError, Receipt, Subscriber, TakenLetter,
 };
 use sendoff_events::{BoxFuture, Timestamp};
 
@@ -49,7 +48,7 @@ statements! {
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static str> {
-    [STATEMENTS, inspect::STATEMENTS, queues::STATEMENTS, send::STATEMENTS].concat()
+    [STATEMENTS, back::STATEMENTS, queues::STATEMENTS, send::STATEMENTS].concat()
 }
 
 impl Store {
@@ -121,7 +120,7 @@ impl DeadLetters for SqliteDeadLetters {
         queue: &'a str,
         after: Option<&'a str>,
         max: usize,
-    ) -> BoxFuture<'a, Result<Option<Vec<sendoff_consumers::DeadLetter>>, DeadLettersError>> {
+    ) -> BoxFuture<'a, Result<Option<Vec<DeadLetter>>, DeadLettersError>> {
         Box::pin(async move {
             let after: i64 = match after {
                 None => 0,

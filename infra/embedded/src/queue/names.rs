@@ -11,7 +11,7 @@ use crate::db::{
 statements! {
     CREATE = "INSERT INTO queues (name, source) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
     EVERY = "SELECT id FROM queues";
-    FIND = "SELECT id, source FROM queues WHERE name = ?1";
+    FIND = "SELECT id FROM queues WHERE name = ?1";
     WITH_SOURCES = "SELECT q.id, q.name, s.name FROM queues q LEFT JOIN queues s ON s.id = q.source ORDER BY q.name";
 }
 
@@ -114,9 +114,4 @@ pub(crate) fn quarantine(tx: &Tx<'_>, name: &str) -> rusqlite::Result<()> {
 
 fn id(db: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
     db.one(FIND, [name], |row| row.get(0))
-}
-
-/// The dead-letter queue for `queue` (its own name or that of its source), with its source.
-pub(crate) fn dead_letters(db: &Connection, queue: &str) -> rusqlite::Result<Option<(i64, Option<i64>)>> {
-    db.one(FIND, [dead_letter_name(queue)], |row| Ok((row.get(0)?, row.get(1)?)))
 }

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use sendoff_consumers::{Filter, REPLAY_ATTRIBUTE};
+use sendoff_consumers::Filter;
 use sendoff_events::Clock as _;
 use sendoff_producers::{CommitError, Expected};
 use serde_json::{Value, json};
 
-use super::{Bench, LEASE, message, receive, write};
+use super::{Bench, message, receive, write};
 use crate::{Retention, StoreError};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -23,18 +23,6 @@ async fn a_message_that_is_put_off_again_and_again_is_never_given_up() {
         queue.release(&[(delivery.receipt, Duration::ZERO)]).await[0].as_ref().unwrap();
     }
     assert_eq!(queue.depth().await.unwrap().dead, 0);
-}
-
-#[tokio::test]
-async fn a_message_that_is_replayed_has_all_its_deliveries_again() {
-    let bench = Bench::with(|options| options.max_receives = 1);
-    let queue = bench.store.queue("email").await.unwrap();
-    let id = queue.send(&[message("heavy")]).await.remove(0).unwrap();
-    assert_eq!(receive(&*queue, 1).await.len(), 1);
-    bench.clock.advance(LEASE);
-    assert!(receive(&*queue, 1).await.is_empty());
-    bench.store.replay("email", &[id]).await.unwrap();
-    assert_eq!(receive(&*queue, 1).await[0].attributes[REPLAY_ATTRIBUTE], "1");
 }
 
 #[tokio::test]

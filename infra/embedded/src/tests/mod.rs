@@ -1,7 +1,9 @@
 //! What is special about this backend. The promises that every backend keeps are proven by the conformance suite.
 
+mod audit;
 mod claim_checks;
 mod damage;
+mod dead_letters;
 mod deliveries;
 mod doubts;
 mod endurance;
@@ -28,7 +30,7 @@ use std::{
 
 use bytes::Bytes;
 use rusqlite::Connection;
-use sendoff_consumers::{Class, Delivery, Failure, Filter, NewMessage, Queue, fingerprint};
+use sendoff_consumers::{Class, DeadLetter, Delivery, Failure, Filter, NewMessage, Queue, fingerprint};
 use sendoff_events::{AppAssigned, BoxFuture, Clock, Envelope, EventId, Origin, Outgoing, TenantId, Timestamp};
 use sendoff_producers::{Expected, RecordKey, UnitOfWork, Write};
 use serde_json::{Value, json};
@@ -126,6 +128,11 @@ impl Bench {
 
     pub(crate) fn work(&self, writes: Vec<Write>, events: Vec<Outgoing>) -> UnitOfWork {
         UnitOfWork { tenant: tenant(), actor: "ada".into(), at: self.clock.now(), writes, events, request: None }
+    }
+
+    /// What stands in a dead-letter queue.
+    pub(crate) async fn letters(&self, queue: &str) -> Vec<DeadLetter> {
+        self.store.dead_letter_queues().read(queue, None, 1000).await.unwrap().unwrap()
     }
 
     /// A connection of its own to the data file.

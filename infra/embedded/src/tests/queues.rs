@@ -1,13 +1,13 @@
-//! Long polls, dropped receives, dead letters and their replay.
+//! Long polls, dropped receives, and how messages become dead letters.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use sendoff_consumers::{FAILURE_ATTRIBUTE, NewMessage, QueueError, REPLAY_ATTRIBUTE, Schedule, SchedulesError};
+use sendoff_consumers::{FAILURE_ATTRIBUTE, Failure, NewMessage, QueueError, Schedule, SchedulesError};
 use sendoff_events::Clock as _;
 
 use super::{Bench, LEASE, failure, message, receive, until};
-use crate::{ReasonCount, Replayed, StoreError};
+use crate::StoreError;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -101,10 +101,10 @@ async fn a_message_that_never_comes_to_a_verdict_is_dead_lettered_with_that_reas
         bench.clock.advance(LEASE);
     }
     assert!(receive(&*queue, 1).await.is_empty());
-    let letters = bench.store.dead_letters("email", None, 10).await.unwrap();
-    let failure = letters[0].failure.as_ref().unwrap();
+    let letters = bench.letters("email-dlq").await;
+    let failure: Failure = serde_json::from_str(&letters[0].attributes[FAILURE_ATTRIBUTE]).unwrap();
     assert_eq!((failure.reason.as_str(), failure.attempts), ("receive-count-exceeded", 3));
-    assert_eq!(letters[0].message.body, "heavy");
+    assert_eq!(letters[0].body, "heavy");
 }
 
 #[tokio::test]
@@ -126,62 +126,8 @@ async fn a_dead_letter_keeps_all_it_had_and_can_be_received_from_its_own_queue()
     assert_eq!((dead.message_id, dead.body, dead.receive_count), (id, poison, 2));
     assert_eq!(dead.attributes["type"], "x");
     assert_eq!(dead.attributes[FAILURE_ATTRIBUTE], failure("not-json").to_attribute());
-    assert_eq!(bench.store.replay("email", &["1".into()]).await.unwrap(), [Replayed::Leased]);
     dlq.ack(&[dead.receipt]).await[0].as_ref().unwrap();
     assert_eq!(queue.depth().await.unwrap().dead, 0);
-}
-
-#[tokio::test]
-async fn looking_at_dead_letters_changes_nothing_and_goes_page_by_page() {
-    let bench = Bench::new();
-    let queue = bench.store.queue("email").await.unwrap();
-    queue.send(&["a", "b", "c"].map(message)).await;
-    let entries: Vec<_> =
-        receive(&*queue, 3).await.into_iter().zip(["x", "y", "x"]).map(|(d, why)| (d, failure(why))).collect();
-    queue.dead_letter(&entries).await;
-    for _ in 0..2 {
-        let first = bench.store.dead_letters("email", None, 2).await.unwrap();
-        assert_eq!(first.iter().map(|l| l.message.body.as_ref()).collect::<Vec<_>>(), [b"a", b"b"]);
-        assert_eq!(first[0].message.receive_count, 1);
-        let rest = bench.store.dead_letters("email-dlq", Some(&first[1].message.message_id), 2).await.unwrap();
-        assert_eq!(rest.iter().map(|l| l.message.body.as_ref()).collect::<Vec<_>>(), [b"c"]);
-    }
-    let count = |reason: &str, count| ReasonCount { reason: Some(reason.into()), count };
-    assert_eq!(bench.store.failures("email").await.unwrap(), [count("x", 2), count("y", 1)]);
-    let missing = bench.store.dead_letters("nobody", None, 1).await.err();
-    assert_eq!(missing, Some(StoreError::NoSuchQueue("nobody-dlq".into())));
-}
-
-#[tokio::test]
-async fn a_message_put_into_a_dead_letter_queue_by_hand_is_listed_without_a_reason() {
-    let bench = Bench::new();
-    bench.store.queue("email").await.unwrap();
-    let dlq = bench.store.queue("email-dlq").await.unwrap();
-    dlq.send(&[message("lost")]).await[0].as_ref().unwrap();
-    let letters = bench.store.dead_letters("email", None, 10).await.unwrap();
-    assert_eq!((letters[0].message.body.as_ref(), &letters[0].failure), (&b"lost"[..], &None));
-    assert!(!letters[0].message.attributes.contains_key(FAILURE_ATTRIBUTE));
-    assert_eq!(bench.store.failures("email").await.unwrap(), [ReasonCount { reason: None, count: 1 }]);
-}
-
-#[tokio::test]
-async fn a_replay_brings_a_message_back_counted_and_without_its_failure() {
-    let bench = Bench::new();
-    let queue = bench.subscribed("email").await;
-    let event = bench.event("crm", None);
-    bench.store.publisher().publish(std::slice::from_ref(&event)).await[0].as_ref().unwrap();
-    for round in 1..=2 {
-        let delivery = receive(&*queue, 1).await.remove(0);
-        let id = delivery.message_id.clone();
-        queue.dead_letter(&[(delivery, failure("bad-template"))]).await[0].as_ref().unwrap();
-        let replayed = bench.store.replay("email", &[id.clone(), "999".into(), "x".into()]).await.unwrap();
-        assert_eq!(replayed, [Replayed::Yes, Replayed::Gone, Replayed::Gone]);
-        let back = receive(&*queue, 1).await.remove(0);
-        assert_eq!((&back.message_id, &back.body, back.receive_count), (&id, &event.body, 1));
-        assert_eq!(back.attributes[REPLAY_ATTRIBUTE], round.to_string());
-        assert!(!back.attributes.contains_key(FAILURE_ATTRIBUTE));
-        queue.release(&[(back.receipt, Duration::ZERO)]).await[0].as_ref().unwrap();
-    }
 }
 
 #[tokio::test]
