@@ -4,7 +4,7 @@
 //! short ([`MAX_SOURCE`]) and nested little, has no way to build lists that grow (`map`), and looks at a bounded number of
 //! elements in each letter. Regular expressions take time that is linear in the text. An error never repeats a letter's values.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use cel::{
     Context, Env, ExecutionError, IdedExpr, Value,
@@ -23,8 +23,10 @@ use super::{
 };
 use crate::letter::Letter;
 
-/// The longest condition, in bytes. Reading and evaluating one takes stack in proportion to its length.
+/// The longest condition, in bytes.
 const MAX_SOURCE: usize = 2_000;
+/// What reading the longest condition needs, in bytes, and several times that.
+const READER_STACK: usize = 64 << 20;
 
 /// A condition that is ready to be asked.
 pub(super) struct Condition {
@@ -48,6 +50,15 @@ impl Condition {
                 format_args!("--where has {length} bytes: write at most {MAX_SOURCE}, or use --id for single letters"),
             ));
         }
+        // Reading takes stack in proportion to the length, and only then is it known how deep the condition is.
+        let read = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(READER_STACK);
+            thread.spawn_scoped(scope, || Self::read(source))?.join().map_err(|_| io::Error::other("the reader broke"))
+        });
+        read.map_err(|error| Stopped::failed(format_args!("--where can't be read: {error}")))?
+    }
+
+    fn read(source: &str) -> Result<Self, Stopped> {
         let env = Env::stdlib().with_optional_support(false);
         let (mut expression, places) = env.parser().parse_with_source_info(source).map_err(|errors| {
             let first = errors.errors.first();
@@ -157,7 +168,7 @@ impl Place {
 
     fn of(places: &SourceInfo, id: u64) -> Self {
         let Some((start, _)) = places.offset_for(id) else { return Self::NONE };
-        let before: String = places.source.chars().take(start as usize).collect();
+        let before = places.source.get(..start as usize).unwrap_or_default();
         let line = before.matches('\n').count() as isize + 1;
         let column = before.chars().rev().take_while(|c| *c != '\n').count() as isize + 1;
         Self { line, column }

@@ -163,3 +163,6 @@ pub fn each(
     })?;
     Ok(seen)
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,8 +26,8 @@ use super::{
 };
 use crate::letter::{LedgerFacts, Letter};
 
-/// How many elements of lists a condition may look at in one letter.
-pub(super) const MAX_TURNS: u32 = 1_000_000;
+/// How many elements of lists a condition may look at in one letter: a body of 256 KiB has about half as many.
+pub(super) const MAX_TURNS: u32 = 250_000;
 
 /// The variables of one letter.
 pub(super) struct Variables<'v> {

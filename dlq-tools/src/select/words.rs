@@ -67,7 +67,7 @@ const FUNCTIONS: [&str; 14] = [
 ];
 
 /// The deepest condition that is evaluated, which happens on the stack.
-const MAX_DEPTH: usize = 100;
+const MAX_DEPTH: usize = 32;
 
 /// The name by which the evaluation of an element is counted. No condition can spell it.
 pub(super) const TICK: &str = "@tick";
@@ -185,7 +185,12 @@ impl Reader {
                     }
                 }
             }
-            Expr::Comprehension(comprehension) => self.comprehension(comprehension)?,
+            Expr::Comprehension(comprehension) => {
+                if builds(comprehension) {
+                    return wrong("there is no `map`: what it builds may be too large; use `exists` or `all`".into());
+                }
+                self.comprehension(comprehension)?;
+            }
             Expr::Struct(_) | Expr::Unspecified => {
                 return wrong("nothing is built here: a map is written `{\"a\": 1}`".into());
             }
@@ -258,6 +263,24 @@ fn misused(call: &CallExpr) -> Option<String> {
         ));
     }
     Some(unknown("function", name, FUNCTIONS.into_iter().chain(LOOPS)))
+}
+
+/// Whether a loop builds values that weren't there: it adds something else than its elements to a list.
+fn builds(comprehension: &ComprehensionExpr) -> bool {
+    let call = |expression: &IdedExpr| match &expression.expr {
+        Expr::Call(call) => Some((call.func_name.clone(), call.args.clone())),
+        _ => None,
+    };
+    let step = match call(&comprehension.loop_step) {
+        Some((name, args)) if name == operators::CONDITIONAL => args.get(1).and_then(call),
+        step => step,
+    };
+    let Some((name, args)) = step else { return false };
+    let added = args.get(1).map(|added| &added.expr);
+    name == operators::ADD
+        && matches!(added, Some(Expr::List(list)) if list.elements.iter().any(|element| {
+            !matches!(&element.expr, Expr::Ident(name) if *name == comprehension.iter_var)
+        }))
 }
 
 /// What of a loop's step a person wrote.
