@@ -8,7 +8,7 @@
 //! - [`select`] chooses letters, [`edit`] changes them.
 //! - [`plan`] says what a replay would do, and [`run`] does exactly that.
 //! - [`archive`] keeps letters elsewhere. [`doctor`] looks for misconfiguration.
-//! - [`verbs`] is the command line.
+//! - [`view`] shows letters, without what [`redact`] hides. [`verbs`] is the command line.
 
 pub mod archive;
 pub mod deployment;
@@ -24,6 +24,7 @@ pub mod snapshot;
 #[cfg(feature = "tui")]
 pub mod tui;
 pub mod verbs;
+pub mod view;
 
 pub use session::Session;
 pub use verbs::dlq;

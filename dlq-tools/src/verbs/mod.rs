@@ -30,6 +30,7 @@ macro_rules! verbs {
 }
 
 mod source;
+mod stream;
 
 verbs! {
     /// Lists the dead-letter queues: how full, how old, when the first letter is lost, and why they failed
