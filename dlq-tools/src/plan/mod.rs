@@ -1,1 +1,31 @@
-//! What a replay would do, as a file to review.
+//! What a replay would do, as a file: to be read, to be approved, and to be carried out exactly as it stands.
+//!
+//! A plan is lines of JSON: the [`Head`], then one [`Entry`] per letter, those that are lost first at the top. Its hash is over every
+//! byte of it, so a plan that was looked at can't become another one.
+
+mod approval;
+mod entry;
+mod file;
+mod find;
+mod forecast;
+mod head;
+mod make;
+mod other_subscribers;
+mod overtaken;
+
+use std::path::{Path, PathBuf};
+
+pub use approval::{Approval, approvals, approve};
+pub use entry::{Action, Entry, Forecast};
+pub(crate) use file::brief;
+pub use file::{Draft, Plan, PlanError};
+pub use find::find;
+pub use forecast::{Seen, Wish, forecast};
+pub use head::{Estimate, Head, OtherSubscriber, Stops, To};
+pub use make::{Order, make};
+
+/// The folder of plans in a work folder.
+#[must_use]
+pub fn folder(work: &Path) -> PathBuf {
+    work.join("plans")
+}

@@ -1,1 +1,26 @@
 //! Carrying out a plan: exactly it, once, and so that nothing is lost whatever happens.
+//!
+//! Each letter is taken, compared with the plan, sent, and then deleted, and the [journal](journal) is told before each step that
+//! can't be taken back. After a crash the journal says of each letter whether it was sent, and of a few that nobody knows: those are
+//! sent once more under the same replay count, and their consumer's inbox absorbs it.
+//!
+//! The engine names no runtime: it takes the time from its clock and stands on ports only.
+
+mod batch;
+pub mod control;
+mod engine;
+pub mod folder;
+pub mod journal;
+mod missing;
+mod original;
+mod pace;
+mod progress;
+mod report;
+mod state;
+mod watch;
+
+pub use engine::{Ended, Run, RunError, Settings};
+pub use original::{OfQueue, Originals};
+pub use progress::{Progress, Watcher};
+pub use report::Report;
+pub use state::{Stage, State};

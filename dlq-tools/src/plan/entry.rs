@@ -1,0 +1,103 @@
+//! One letter of a plan.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use sendoff_events::{EventId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// What would become of a letter if it were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Forecast {
+    /// It runs.
+    Run,
+    /// It was edited: its new event runs, and the old one never does.
+    Edited,
+    /// It runs, if it is still there when its turn comes.
+    LostBeforeItsTurn,
+    /// Its consumer has done it already: nothing would happen.
+    Done,
+    /// Its effect may have happened. A person has to settle that first.
+    InDoubt,
+    /// A newer version of what it tells of is there already.
+    Overtaken,
+    /// It is older than what its consumer remembers, and would be parked.
+    TooOld,
+    /// It was replayed so often that once more is no cure.
+    Loop,
+    /// It can't be sent as it was.
+    Unsendable,
+}
+
+impl Forecast {
+    /// Whether it is sent when nobody says otherwise.
+    #[must_use]
+    pub const fn is_sent(self) -> bool {
+        matches!(self, Self::Run | Self::Edited | Self::LostBeforeItsTurn)
+    }
+}
+
+/// As in the file.
+impl fmt::Display for Forecast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Run => "run",
+            Self::Edited => "edited",
+            Self::LostBeforeItsTurn => "lost-before-its-turn",
+            Self::Done => "done",
+            Self::InDoubt => "in-doubt",
+            Self::Overtaken => "overtaken",
+            Self::TooOld => "too-old",
+            Self::Loop => "loop",
+            Self::Unsendable => "unsendable",
+        })
+    }
+}
+
+/// What the run does with a letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Sends it.
+    Send,
+    /// Leaves it where it is.
+    Leave,
+}
+
+/// A letter of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Its message id in the dead-letter queue.
+    pub id: String,
+    /// SHA-256 of its message body, 64 hexadecimal digits. A letter with another body isn't the one that was planned.
+    pub sha256: String,
+    /// The event that is sent: of an edited letter, the new one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event: Option<EventId>,
+    /// The old event of an edited letter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<EventId>,
+    /// The event's type and version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<String>,
+    /// The consumer that it failed at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumer: Option<String>,
+    /// What would become of it.
+    pub forecast: Forecast,
+    /// Why, where the forecast alone doesn't say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What is done with it.
+    pub action: Action,
+    /// The replay count that it is sent with.
+    pub replay: u32,
+    /// When the broker forgets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_at: Option<Timestamp>,
+    /// The whole new envelope of an edited letter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub edit: Option<String>,
+}

@@ -1,0 +1,54 @@
+//! How a run goes on, for whoever watches it.
+
+use serde::Serialize;
+
+use super::{Stage, State};
+
+/// How far a run has come.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Progress {
+    /// How many letters the plan sends.
+    pub planned: u64,
+    /// How many were sent.
+    pub sent: u64,
+    /// How many of those came back.
+    pub returned: u64,
+    /// How many weren't sent, and why is known; gone ones among them.
+    pub skipped: u64,
+    /// Of how many nobody knows whether they were sent.
+    pub ambiguous: u64,
+    /// How many wait for their turn.
+    pub waiting: u64,
+    /// How many are sent a second, over the last while.
+    pub rate: f64,
+    /// In how many seconds it will be over, at this rate; `None` when that can't be told.
+    pub eta_s: Option<u64>,
+    /// What it is doing: `sending`, `watching`, `paused`, …
+    pub doing: &'static str,
+}
+
+impl Progress {
+    pub(super) fn of(state: &State, rate: f64, doing: &'static str) -> Self {
+        let waiting = state.count(Stage::Waiting);
+        let eta_s = (rate > 0.0).then(|| (waiting as f64 / rate).ceil() as u64);
+        Self {
+            planned: state.planned(),
+            sent: state.sent(),
+            returned: state.returned(),
+            skipped: state.count(Stage::Skipped) + state.count(Stage::Gone),
+            ambiguous: state.count(Stage::Ambiguous) + state.count(Stage::Intended),
+            waiting,
+            rate,
+            eta_s,
+            doing,
+        }
+    }
+}
+
+/// Whoever is told how a run goes on, about each second.
+pub trait Watcher: Send + Sync {
+    /// So far it has come.
+    fn progress(&self, progress: &Progress);
+    /// Something happened that a person should read.
+    fn note(&self, text: &str);
+}
