@@ -36,6 +36,22 @@ impl Forecast {
     pub const fn is_sent(self) -> bool {
         matches!(self, Self::Run | Self::Edited | Self::LostBeforeItsTurn)
     }
+
+    /// What it means, in a line.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Run => "it runs",
+            Self::Edited => "its new event runs, and the old one never does",
+            Self::LostBeforeItsTurn => "the broker may have forgotten it when its turn comes",
+            Self::Done => "done already: its consumer would skip it",
+            Self::InDoubt => "its effect may have happened: settle it with `sendoff doubt resolve`",
+            Self::Overtaken => "a newer version of what it tells of is there",
+            Self::TooOld => "older than what its consumer remembers: it would be parked",
+            Self::Loop => "replayed too often already",
+            Self::Unsendable => "it can't be sent as it was: `dlq show` says why",
+        }
+    }
 }
 
 /// As in the file.

@@ -166,6 +166,14 @@ pub struct Head {
 }
 
 impl Head {
+    /// Whether letters of this forecast are sent.
+    #[must_use]
+    pub fn sends(&self, forecast: Forecast) -> bool {
+        forecast.is_sent()
+            || self.include.contains(&forecast)
+            || (forecast == Forecast::Done && self.force_rerun.is_some())
+    }
+
     /// For how long what was sent is watched.
     #[must_use]
     pub const fn watch(&self) -> Duration {

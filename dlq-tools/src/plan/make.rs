@@ -1,10 +1,9 @@
 //! Making a plan of the chosen letters of a snapshot.
 
 use std::{
-    collections::BTreeMap,
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     ops::ControlFlow,
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -66,54 +65,79 @@ struct Drafted {
     places: Vec<Place>,
 }
 
-/// Writes the plan of these letters to `path`. `None` when none is chosen; then nothing is written.
-///
-/// # Errors
-///
-/// When the snapshot, the records or the ledger can't be read, or the plan can't be written.
-pub async fn make(path: &Path, mut order: Order<'_>) -> Result<Option<Plan>, Stopped> {
-    let mut chosen: Vec<Box<str>> = Vec::new();
-    select::each(order.snapshot, order.selector, |letter| {
-        chosen.push(letter.message.message_id.into());
-        Ok(ControlFlow::Continue(()))
-    })?;
-    if chosen.is_empty() {
-        return Ok(None);
-    }
-    let failed = |source| PlanError::Io { path: path.to_owned(), source };
-    let mut drafted =
-        Drafted { file: io::BufWriter::new(tempfile::tempfile().map_err(failed)?), end: 0, places: Vec::new() };
-    let mut others = OtherSubscribers::of(&order).await?;
-    for ids in chosen.chunks(PAGE) {
-        let letters: Result<Vec<Option<Letter>>, _> = ids.iter().map(|id| order.snapshot.letter(id)).collect();
-        let letters: Vec<Letter> = letters?.into_iter().flatten().collect();
-        others.count(&letters, order.letters).await?;
-        for entry in entries(&order, letters).await? {
-            drafted.add(&entry).map_err(failed)?;
+/// A plan that isn't written yet: its letters are known, and what would become of them.
+pub struct Planned {
+    path: PathBuf,
+    head: Head,
+    file: std::fs::File,
+    places: Vec<Place>,
+}
+
+impl Planned {
+    /// That of these letters, to stand at `path`; `None` when none is chosen.
+    ///
+    /// # Errors
+    ///
+    /// When the snapshot, the records or the ledger can't be read.
+    pub async fn of(mut order: Order<'_>, path: &Path) -> Result<Option<Self>, Stopped> {
+        let mut chosen: Vec<Box<str>> = Vec::new();
+        select::each(order.snapshot, order.selector, |letter| {
+            chosen.push(letter.message.message_id.into());
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if chosen.is_empty() {
+            return Ok(None);
         }
+        let failed = |source| PlanError::Io { path: path.to_owned(), source };
+        let file = io::BufWriter::new(tempfile::tempfile().map_err(failed)?);
+        let mut drafted = Drafted { file, end: 0, places: Vec::new() };
+        let mut others = OtherSubscribers::of(&order).await?;
+        for ids in chosen.chunks(PAGE) {
+            let letters: Result<Vec<Option<Letter>>, _> = ids.iter().map(|id| order.snapshot.letter(id)).collect();
+            let letters: Vec<Letter> = letters?.into_iter().flatten().collect();
+            others.count(&letters, order.letters).await?;
+            for entry in entries(&order, letters).await? {
+                drafted.add(&entry).map_err(failed)?;
+            }
+        }
+        let (file, mut places) = drafted.finish().map_err(failed)?;
+        places.sort_by_key(|place| (place.lost_at, place.at));
+        mark_late(&mut places, &order);
+        let head = &mut order.head;
+        for place in &places {
+            *head.forecasts.entry(place.forecast).or_insert(0) += 1;
+        }
+        head.send = places.iter().filter(|place| place.is_sent).count() as u64;
+        head.leave = places.len() as u64 - head.send;
+        head.estimate = Estimate::of(head.send, order.is_billed, head.rate, &head.canary, head.watch());
+        head.other_subscribers = others.found();
+        Ok(Some(Self { path: path.to_owned(), head: order.head, file, places }))
     }
-    let (mut file, mut places) = drafted.finish().map_err(failed)?;
-    places.sort_by_key(|place| (place.lost_at, place.at));
-    mark_late(&mut places, &order);
-    let mut forecasts = BTreeMap::new();
-    for place in &places {
-        *forecasts.entry(place.forecast).or_insert(0) += 1;
+
+    /// What the plan will say of itself.
+    #[must_use]
+    pub const fn head(&self) -> &Head {
+        &self.head
     }
-    let head = &mut order.head;
-    head.send = places.iter().filter(|place| place.is_sent).count() as u64;
-    head.leave = places.len() as u64 - head.send;
-    head.forecasts = forecasts;
-    head.estimate = Estimate::of(head.send, order.is_billed, head.rate, &head.canary, head.watch());
-    head.other_subscribers = others.found();
-    let mut draft = Draft::begin(path, head)?;
-    for place in places {
-        let mut line = vec![0; place.bytes as usize];
-        file.seek(SeekFrom::Start(place.at)).and_then(|_| file.read_exact(&mut line)).map_err(failed)?;
-        let mut entry: Entry = serde_json::from_slice(&line).map_err(|error| failed(error.into()))?;
-        entry.forecast = place.forecast;
-        draft.add(&entry)?;
+
+    /// Writes it.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError`].
+    pub fn write(self) -> Result<Plan, PlanError> {
+        let Self { path, head, mut file, places } = self;
+        let failed = |source| PlanError::Io { path: path.clone(), source };
+        let mut draft = Draft::begin(&path, &head)?;
+        for place in places {
+            let mut line = vec![0; place.bytes as usize];
+            file.seek(SeekFrom::Start(place.at)).and_then(|_| file.read_exact(&mut line)).map_err(failed)?;
+            let mut entry: Entry = serde_json::from_slice(&line).map_err(|error| failed(error.into()))?;
+            entry.forecast = place.forecast;
+            draft.add(&entry)?;
+        }
+        draft.finish()
     }
-    Ok(Some(draft.finish()?))
 }
 
 impl Drafted {

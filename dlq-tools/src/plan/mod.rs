@@ -22,7 +22,7 @@ pub use file::{Draft, Plan, PlanError};
 pub use find::find;
 pub use forecast::{Seen, Wish, forecast};
 pub use head::{Estimate, Head, OtherSubscriber, Stops, To};
-pub use make::{Order, make};
+pub use make::{Order, Planned};
 
 /// The folder of plans in a work folder.
 #[must_use]

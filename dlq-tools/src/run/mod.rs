@@ -16,6 +16,7 @@ mod original;
 mod pace;
 mod progress;
 mod report;
+mod screen;
 mod state;
 mod watch;
 
@@ -23,4 +24,5 @@ pub use engine::{Ended, Run, RunError, Settings};
 pub use original::{OfQueue, Originals};
 pub use progress::{Progress, Watcher};
 pub use report::Report;
+pub use screen::Screen;
 pub use state::{Stage, State};

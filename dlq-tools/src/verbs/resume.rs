@@ -2,12 +2,38 @@
 
 use sendoff_host::{Exit, Stopped};
 
-use super::Common;
-use crate::Session;
+use super::{
+    Common,
+    pause::done,
+    run::{How, carry_out},
+};
+use crate::{
+    Session,
+    deployment::Access,
+    run::{
+        control::{Wanted, want},
+        folder::RunFolder,
+    },
+};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// The run, as `dlq runs` shows it, a beginning of it, or its plan
+    run: String,
+    #[command(flatten)]
+    how: How,
+}
 
-pub(super) async fn run(_session: &mut Session, _common: &Common, _args: Args) -> Result<Exit, Stopped> {
-    Err(Stopped::new(Exit::Failed, "not built yet"))
+pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
+    let who = common.who(session)?;
+    let deployment = common.open(session, Access::Change).await?;
+    let folder = RunFolder::find(&deployment.work, &session.folder, &args.run)?;
+    if folder.lock()?.is_none() {
+        want(folder.path(), &Wanted::Go)?;
+        let name = folder.name();
+        done(session, common, &name, "resume")?;
+        session.prose(format_args!("run {name} is being carried out by another process, which goes on within a second"));
+        return Ok(Exit::Done);
+    }
+    carry_out(session, common, &deployment, &folder, &who, &args.how).await
 }
