@@ -1,13 +1,285 @@
 //! `dlq edit`.
 
-use sendoff_host::{Exit, Stopped};
+use std::{collections::BTreeSet, fs, io::Read as _};
 
-use super::Common;
-use crate::Session;
+use sendoff_embedded::program::print::{lines, one_line};
+use sendoff_host::{Exit, Stopped};
+use serde_json::{Value, json};
+
+use super::{
+    Common, Output,
+    chosen::{nothing, up_to_date},
+    source::{Source, letters},
+};
+use crate::{
+    Session,
+    archive::audited,
+    deployment::Access,
+    edit::{Change, Edited, Editor, Outcome, PATIENCE, Refusal, Script, Set, diff, places},
+    letter::{Edit, Letter},
+    select::{Selection, Selector},
+    snapshot::Snapshot,
+};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+#[command(group(clap::ArgGroup::new("change").required(true).args(["set", "patch", "script", "undo"])))]
+pub(super) struct Args {
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    selection: Selection,
+    /// Puts a value at a place of the envelope: `data.items[0].name=VALUE` keeps the type of what stands there, `PATH:=JSON` takes
+    /// any; may be repeated
+    #[arg(long, value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// A JSON Patch (RFC 6902) of the envelope: a list, or a file with one
+    #[arg(long, value_name = "JSON|FILE")]
+    patch: Option<String>,
+    /// A jq program that gets the envelope and gives the changed one. It may run for 5 seconds per letter
+    #[arg(long, value_name = "JQ")]
+    script: Option<String>,
+    /// Takes the edits of these letters back
+    #[arg(long)]
+    undo: bool,
+    /// Also letters whose work is done or begun: it will be done once more
+    #[arg(long, requires = "because")]
+    also_done: bool,
+    /// Why, for the audit
+    #[arg(long, value_name = "TEXT")]
+    because: Option<String>,
+    /// How many letters are shown on a terminal; all are changed
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    limit: usize,
+    /// Shows what the letters hold also on a terminal
+    #[arg(long, conflicts_with = "redact")]
+    show_personal: bool,
+    /// Hides what the letters hold also where no terminal is
+    #[arg(long)]
+    redact: bool,
+    /// Keeps the edits in the snapshot, for the next plan; without it, only shows them
+    #[arg(long)]
+    yes: bool,
+}
 
-pub(super) async fn run(_session: &mut Session, _common: &Common, _args: Args) -> Result<Exit, Stopped> {
-    Err(Stopped::new(Exit::Failed, "not built yet"))
+/// All edits of a call are kept together, or none. More would not fit into the memory.
+const MOST: usize = 200_000;
+/// How many refused letters are named.
+const NAMED: usize = 5;
+
+pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
+    let who = common.who(session)?;
+    let selector = Selector::new(&args.selection, &*session.clock)?;
+    let change = if args.undo { None } else { Some(change(&args, session)?) };
+    let access = if args.yes { Access::Change } else { Access::Look };
+    let deployment = common.open(session, access).await?;
+    let mut snapshot = args.source.open(session, common, &deployment).await?;
+    let queue = snapshot.taken().queue.clone();
+    let ids = up_to_date(&deployment, &mut snapshot, &selector).await?;
+    if ids.is_empty() {
+        return Err(nothing(&queue));
+    }
+    if ids.len() > MOST {
+        let why = format!("these are {} letters, and {MOST} can be edited at a time: choose fewer", ids.len());
+        return Err(Stopped::new(Exit::Refused, why));
+    }
+
+    let Some(change) = change else {
+        let edits = undone(&snapshot, &ids)?;
+        let count = edits.len() as u64;
+        if count == 0 {
+            return Err(nothing_changes("none of these letters has an edit"));
+        }
+        if args.yes {
+            let target = format!("{queue}: the edits of {} taken back", letters(count));
+            let because = args.because.unwrap_or_default();
+            audited(&deployment, &who, "edit-undo", target.clone(), &because).await?;
+            snapshot.set_edits(&edits)?;
+            audited(&deployment, &who, "edit-undo-done", target, &because).await?;
+        }
+        return told_in_short(session, common.output, &queue, args.yes, true, count, 0);
+    };
+
+    let (clock, rng) = (session.clock.clone(), session.rng.clone());
+    let how = how(&args);
+    let editor = Editor { change, by: who.clone(), how, also_done: args.also_done, clock: &*clock, rng: &*rng };
+    let hide = args.redact || (session.out_is_terminal && !args.show_personal);
+    let (mut edits, mut refused, mut unchanged, mut touched) = (Vec::new(), Vec::new(), 0, BTreeSet::new());
+    let mut shown = Vec::new();
+    for id in &ids {
+        let Some(letter) = snapshot.letter(id)? else { continue };
+        match editor.edit(&letter) {
+            Outcome::Unchanged => unchanged += 1,
+            Outcome::Refused(refusal) => refused.push((id.clone(), refusal)),
+            Outcome::Edited(edited) => {
+                touched.extend(places(&edited.before, &edited.after).iter().map(ToString::to_string));
+                match common.output {
+                    Output::Table if edits.len() < args.limit => session.data(for_people(&letter, &edited, hide))?,
+                    Output::Table => {}
+                    Output::Json | Output::Ndjson => shown.push(for_programs(&letter, &edited, hide)),
+                }
+                edits.push((id.clone(), Some(edited.edit)));
+            }
+        }
+    }
+    if !refused.is_empty() {
+        return Err(told_refused(&refused, ids.len()));
+    }
+    if edits.is_empty() {
+        return Err(nothing_changes("the change leaves all of these letters as they are"));
+    }
+    let count = edits.len() as u64;
+    if args.yes {
+        // The places only: what stands there may be personal.
+        let places: Vec<_> = touched.iter().take(10).map(|place| one_line(place)).collect();
+        let target = format!("{queue}: {} in a snapshot, at {}", letters(count), places.join(", "));
+        let because = args.because.unwrap_or_default();
+        audited(&deployment, &who, "edit", target.clone(), &because).await?;
+        snapshot.set_edits(&edits)?;
+        audited(&deployment, &who, "edit-done", target, &because).await?;
+    }
+    match common.output {
+        Output::Json => {
+            session.json(&json!({
+                "queue": queue, "applied": args.yes, "edited": count, "unchanged": unchanged, "letters": shown,
+            }))?;
+            Ok(Exit::Done)
+        }
+        Output::Ndjson => {
+            shown.iter().try_for_each(|letter| session.json_line(letter))?;
+            Ok(Exit::Done)
+        }
+        Output::Table => told_in_short(session, Output::Table, &queue, args.yes, false, count, unchanged),
+    }
+}
+
+fn change(args: &Args, session: &Session) -> Result<Change, Stopped> {
+    let usage = |flag: &str, why: String| Stopped::new(Exit::Usage, format_args!("{flag}: {}", lines(&why)));
+    if let Some(script) = &args.script {
+        return Script::start(script, PATIENCE).map(Change::Script).map_err(|why| usage("--script", why));
+    }
+    if let Some(patch) = &args.patch {
+        let text = if patch.trim_start().starts_with('[') {
+            patch.clone()
+        } else {
+            let mut text = String::new();
+            let path = session.folder.join(patch);
+            let read = fs::File::open(&path).and_then(|file| file.take(16 << 20).read_to_string(&mut text));
+            read.map_err(|error| {
+                usage("--patch", format!("{}: {error}; a patch itself begins with `[`", path.display()))
+            })?;
+            text
+        };
+        return Change::patch(&text).map_err(|why| usage("--patch", why));
+    }
+    let sets = args.set.iter().map(|set| set.parse::<Set>().map_err(|why| usage(&format!("--set {set}"), why)));
+    Ok(Change::Set(sets.collect::<Result<_, _>>()?))
+}
+
+fn how(args: &Args) -> Vec<String> {
+    let sets = args.set.iter().map(|set| format!("--set {set}"));
+    let patch = args.patch.iter().map(|patch| format!("--patch {patch}"));
+    let script = args.script.iter().map(|script| format!("--script {script}"));
+    sets.chain(patch).chain(script).collect()
+}
+
+fn undone(snapshot: &Snapshot, ids: &[String]) -> Result<Vec<(String, Option<Edit>)>, Stopped> {
+    let mut edits = Vec::new();
+    for id in ids {
+        if snapshot.letter(id)?.is_some_and(|letter| letter.edit.is_some()) {
+            edits.push((id.clone(), None));
+        }
+    }
+    Ok(edits)
+}
+
+fn for_people(letter: &Letter, edited: &Edited, hide: bool) -> String {
+    let event = letter.facts.event.as_ref();
+    let about = event.map_or(String::new(), |event| format!("{} {}", event.r#type, event.id));
+    let mut text = format!("letter {}: {}\n", one_line(&letter.message.message_id), one_line(&about));
+    if hide {
+        for place in places(&edited.before, &edited.after) {
+            let (before, after) = (place.get(&edited.before), place.get(&edited.after));
+            text += &format!("  {}: {} -> {}\n", one_line(&place.to_string()), outline(before), outline(after));
+        }
+    } else {
+        text += &diff(&edited.before, &edited.after);
+    }
+    for note in &edited.notes {
+        text += &format!("  note: {}\n", one_line(note));
+    }
+    lines(&text) + "\n"
+}
+
+fn for_programs(letter: &Letter, edited: &Edited, hide: bool) -> Value {
+    let changes = places(&edited.before, &edited.after).into_iter().map(|place| {
+        let value = |document| match (place.get(document), hide) {
+            (value, true) => Value::from(outline(value)),
+            (value, false) => value.cloned().unwrap_or(Value::Null),
+        };
+        json!({ "path": place.to_string(), "before": value(&edited.before), "after": value(&edited.after) })
+    });
+    json!({
+        "message_id": letter.message.message_id, "event": letter.facts.event.as_ref().map(|event| event.id),
+        "changes": changes.collect::<Vec<_>>(), "notes": edited.notes,
+    })
+}
+
+/// What a value looks like, without saying it.
+fn outline(value: Option<&Value>) -> String {
+    match value {
+        None => "nothing".into(),
+        Some(Value::Null) => "null".into(),
+        Some(Value::Bool(_)) => "a boolean".into(),
+        Some(Value::Number(_)) => "a number".into(),
+        Some(Value::String(text)) => format!("a text of {} characters", text.chars().count()),
+        Some(Value::Array(entries)) => format!("a list of {}", entries.len()),
+        Some(Value::Object(fields)) => format!("an object of {} fields", fields.len()),
+    }
+}
+
+fn told_refused(refused: &[(String, Refusal)], of: usize) -> Stopped {
+    let mut text = format!("{} of {} letters can't be edited so, and none was:", refused.len(), of);
+    for (id, refusal) in refused.iter().take(NAMED) {
+        text += &format!("\n  {}: {}", one_line(id), one_line(&refusal.to_string()));
+    }
+    if refused.len() > NAMED {
+        text += &format!("\n  and {} more", refused.len() - NAMED);
+    }
+    text += "\nLeave them out with --where, --type or --id, or change the edit";
+    Stopped::new(Exit::Refused, text)
+}
+
+fn nothing_changes(why: &str) -> Stopped {
+    Stopped::new(Exit::Refused, format_args!("{why}: there is nothing to do"))
+}
+
+fn told_in_short(
+    session: &mut Session,
+    output: Output,
+    queue: &str,
+    applied: bool,
+    undo: bool,
+    count: u64,
+    unchanged: u64,
+) -> Result<Exit, Stopped> {
+    let doc = json!({ "queue": queue, "applied": applied, "undo": undo, "edited": count, "unchanged": unchanged });
+    match output {
+        Output::Json => session.json(&doc)?,
+        Output::Ndjson => session.json_line(&doc)?,
+        Output::Table => {
+            let of = letters(count);
+            match (applied, undo) {
+                (false, false) => session.prose(format_args!("{of} would become new events. Nothing is kept yet: add --yes")),
+                (true, false) => session.prose(format_args!(
+                    "{of} will be sent as new events, instead of the old ones, by the next plan over this snapshot: `dlq plan {queue}`"
+                )),
+                (false, true) => session.prose(format_args!("the edits of {of} would be taken back: add --yes")),
+                (true, true) => session.prose(format_args!("the edits of {of} were taken back")),
+            }
+            if unchanged > 0 {
+                session.prose(format_args!("{unchanged} stay as they are"));
+            }
+        }
+    }
+    Ok(Exit::Done)
 }

@@ -29,6 +29,7 @@ macro_rules! verbs {
     };
 }
 
+mod chosen;
 mod source;
 mod stream;
 

@@ -1,13 +1,160 @@
 //! `dlq purge`.
 
-use sendoff_host::{Exit, Stopped};
+use std::{collections::BTreeMap, ops::ControlFlow};
 
-use super::Common;
-use crate::Session;
+use sendoff_host::{Exit, Stopped};
+use serde_json::json;
+
+use super::{
+    Common, Output,
+    chosen::{is_in_doubt, nothing, up_to_date},
+    source::{Source, letters},
+};
+use crate::{
+    Session,
+    archive::{Place, audited, known, taking},
+    deployment::Access,
+    select::{self, Selection, Selector},
+};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    selection: Selection,
+    /// The hash of the archive that they have to be in, or at least 16 digits of its beginning
+    #[arg(long, value_name = "HASH")]
+    archive: String,
+    /// Where the archive lies, if it wasn't written from here
+    #[arg(long, value_name = "PLACE")]
+    from: Option<Place>,
+    /// Also those of which nobody knows whether they had their effect
+    #[arg(long, requires = "because")]
+    also_in_doubt: bool,
+    /// Why, for the audit
+    #[arg(long, value_name = "TEXT")]
+    because: Option<String>,
+    /// Deletes them; without it, only says which
+    #[arg(long)]
+    yes: bool,
+}
 
-pub(super) async fn run(_session: &mut Session, _common: &Common, _args: Args) -> Result<Exit, Stopped> {
-    Err(Stopped::new(Exit::Failed, "not built yet"))
+pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
+    let who = common.who(session)?;
+    known::check_hash(&args.archive)?;
+    let selector = Selector::new(&args.selection, &*session.clock)?;
+    let access = if args.yes { Access::Change } else { Access::Look };
+    let deployment = common.open(session, access).await?;
+    let place = match args.from {
+        Some(place) => place.seen_from(&session.folder),
+        None => known::find(&deployment.work, &args.archive)?,
+    };
+    let mut archive = place.open(&deployment).await?;
+    let manifest = archive.manifest.clone();
+    if !manifest.sha256.starts_with(&args.archive) {
+        let why =
+            format!("the archive {place} has the hash {}, not {}: nothing was deleted", manifest.sha256, args.archive);
+        return Err(Stopped::new(Exit::Refused, why));
+    }
+    let mut snapshot = args.source.open(session, common, &deployment).await?;
+    let (name, queue) = (snapshot.taken().deployment.clone(), snapshot.taken().queue.clone());
+    if (&manifest.deployment, &manifest.queue) != (&name, &queue) {
+        let why = format!(
+            "the archive {place} is of `{}` of {}, and this is `{queue}` of {name}: nothing was deleted",
+            manifest.queue, manifest.deployment
+        );
+        return Err(Stopped::new(Exit::Refused, why));
+    }
+
+    let chosen = up_to_date(&deployment, &mut snapshot, &selector).await?.len() as u64;
+    if chosen == 0 {
+        return Err(nothing(&queue));
+    }
+    let mut wanted = BTreeMap::new();
+    let (mut in_doubt, mut edited) = (0_u64, 0_u64);
+    select::each(&snapshot, &selector, |letter| {
+        in_doubt += u64::from(is_in_doubt(&letter));
+        edited += u64::from(letter.edit.is_some());
+        wanted.insert(letter.message.message_id.clone(), taking::hash(&letter.message));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let mut archived = BTreeMap::new();
+    archive.each(|letter| {
+        let hash = taking::hash(&letter.message);
+        if wanted.get(&letter.message.message_id) == Some(&hash) {
+            archived.insert(letter.message.message_id, hash);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let count = archived.len() as u64;
+    let not_archived = chosen - count;
+    if in_doubt > 0 && !args.also_in_doubt {
+        let why = format!(
+            "{in_doubt} of the {} are in doubt: nobody knows whether they had their effect, and their letter is what tells of it. \
+             Settle them first with `sendoff doubt`, leave them out with --where 'ledger.status != \"in-doubt\"', or say --also-in-doubt --because TEXT",
+            letters(chosen)
+        );
+        return Err(Stopped::new(Exit::Refused, why));
+    }
+    if edited > 0 {
+        session.prose(format_args!("{edited} of them have an edit in the snapshot, which will never be sent then"));
+    }
+    if count == 0 {
+        return Err(Stopped::new(
+            Exit::NothingMatched,
+            format_args!(
+                "none of the {} is in the archive {place}: nothing is deleted that isn't archived",
+                letters(chosen)
+            ),
+        ));
+    }
+
+    let mut deleted = 0_u64;
+    let mut left = 0_u64;
+    let mut told = taking::Taken::default();
+    if args.yes {
+        let because = args.because.unwrap_or_default();
+        let target = |what: &str| format!("{queue}: {what}, archive {}", manifest.sha256);
+        audited(&deployment, &who, "purge", target(&format!("{} to be deleted", letters(count))), &because).await?;
+        let ended = taking::taken(&*deployment.letters, &*session.clock, &queue, archived, async |taken| {
+            let receipts: Vec<_> = taken.iter().map(|taken| taken.receipt.clone()).collect();
+            let results = deployment.letters.delete(&queue, &receipts).await;
+            let gone = results.iter().filter(|result| result.is_ok()).count() as u64;
+            deleted += gone;
+            left += receipts.len() as u64 - gone;
+            Ok(())
+        });
+        let ended = ended.await;
+        audited(&deployment, &who, "purge-done", target(&format!("{} deleted", letters(deleted))), &because).await?;
+        told = ended?;
+    }
+    let missing = told.missing.len() as u64;
+    let doc = json!({
+        "queue": queue, "archive": manifest.sha256, "place": place.to_string(), "applied": args.yes, "chosen": chosen,
+        "archived": count, "not_archived": not_archived, "in_doubt": in_doubt, "deleted": deleted, "left": left,
+        "missing": missing, "changed": told.changed,
+    });
+    match common.output {
+        Output::Json => session.json(&doc)?,
+        Output::Ndjson => session.json_line(&doc)?,
+        Output::Table if args.yes => {
+            session.data(format_args!("{deleted} of {} deleted\n", letters(chosen)))?;
+            for (count, what) in [
+                (not_archived, "not in the archive, and stay"),
+                (missing, "gone already, or held by somebody else"),
+                (told.changed, "with another body than in the archive, and stay"),
+                (left, "still there: say it once more"),
+            ] {
+                if count > 0 {
+                    session.prose(format_args!("{count} {what}"));
+                }
+            }
+        }
+        Output::Table => {
+            session.data(format_args!("{} would be deleted, {not_archived} stay\n", letters(count)))?;
+            session.prose("nothing was deleted: add --yes");
+        }
+    }
+    Ok(if !args.yes || deleted == chosen { Exit::Done } else { Exit::Partly })
 }

@@ -1,13 +1,253 @@
 //! `dlq quarantine`.
 
-use sendoff_host::{Exit, Stopped};
+use std::{
+    fs,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
-use super::Common;
-use crate::Session;
+use sendoff_consumers::DeadLetterKind;
+use sendoff_host::{Exit, Stopped};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{
+    Common, Output,
+    chosen::nothing,
+    source::{Source, find_queue, letters},
+};
+use crate::{
+    Session,
+    archive::{self, Moved, Mover, Moves, audited},
+    deployment::{Access, Deployment, private_folder},
+    letter::Letter,
+    select::{self, Selection, Selector},
+    snapshot::{Snapshot, take::stopped},
+};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(flatten)]
+    source: Source,
+    #[command(flatten)]
+    selection: Selection,
+    /// The queue to put them into, made if it isn't there; its name ends in `-quarantine`. By default the consumer's
+    #[arg(long, value_name = "NAME")]
+    to: Option<String>,
+    /// Why, for the audit
+    #[arg(long, value_name = "TEXT")]
+    because: Option<String>,
+    /// Goes on with the one of this queue that broke off; whatever else is chosen is left
+    #[arg(long, conflicts_with_all = ["to", "because"])]
+    resume: bool,
+    /// Moves them; without it, only says which
+    #[arg(long)]
+    yes: bool,
+}
 
-pub(super) async fn run(_session: &mut Session, _common: &Common, _args: Args) -> Result<Exit, Stopped> {
-    Err(Stopped::new(Exit::Failed, "not built yet"))
+/// What is to be moved where, kept beside it for whoever goes on with it.
+#[derive(Serialize, Deserialize)]
+struct Order {
+    to: String,
+    because: String,
+}
+
+const ORDER: &str = "order.json";
+/// How many letters are copied at a time.
+const PAGE: usize = 500;
+
+pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
+    let who = common.who(session)?;
+    if !args.resume && args.because.as_ref().is_none_or(|because| because.trim().is_empty()) {
+        let why = "say why with --because TEXT: whoever finds them there wants to know";
+        return Err(Stopped::new(Exit::Usage, why));
+    }
+    let access = if args.yes { Access::Change } else { Access::Look };
+    let deployment = common.open(session, access).await?;
+    let queue = find_queue(&deployment, &args.source.queue).await?;
+    let base = deployment.work.join("quarantines");
+    let open = broken_off(&base, &queue.name)?;
+    let (folder, order, count) = match (open, args.resume) {
+        (Some(_), false) => {
+            let why = format!(
+                "an earlier quarantine of `{0}` broke off: some letters may be in both queues. Go on with it first, with `dlq quarantine {0} --resume --yes`",
+                queue.name
+            );
+            return Err(Stopped::new(Exit::Refused, why));
+        }
+        (None, true) => {
+            let why = format!("no quarantine of `{}` has broken off", queue.name);
+            return Err(Stopped::new(Exit::NothingMatched, why));
+        }
+        (Some(folder), true) => {
+            let order = read_order(&folder)?;
+            let count = Snapshot::open(&Moves::letters_in(&folder))?.count()?;
+            (Some(folder), order, count)
+        }
+        (None, false) => {
+            let to = match &args.to {
+                Some(to) => to.clone(),
+                None => default_name(&queue.name, &queue.kind),
+            };
+            check_name(&to, &queue.name)?;
+            let selector = Selector::new(&args.selection, &*session.clock)?;
+            let snapshot = args.source.open(session, common, &deployment).await?;
+            let order = Order { to, because: args.because.unwrap_or_default() };
+            let stamp = session.clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
+            let folder = args.yes.then(|| base.join(format!("{}-{stamp}", queue.name)));
+            let count = match &folder {
+                Some(folder) => lay_out(folder, &order, &snapshot, &selector)?,
+                None => select::each(&snapshot, &selector, |_| Ok(ControlFlow::Continue(())))?,
+            };
+            if count == 0 {
+                return Err(nothing(&queue.name));
+            }
+            (folder, order, count)
+        }
+    };
+    let mut moved = None;
+    if let (Some(folder), true) = (&folder, args.yes) {
+        moved = Some(carry_out(session, &deployment, folder, &order, &queue.name, &who).await?);
+    }
+    tell(session, common.output, &queue.name, &order.to, count, moved.as_ref())
+}
+
+async fn carry_out(
+    session: &Session,
+    deployment: &Deployment,
+    folder: &Path,
+    order: &Order,
+    queue: &str,
+    who: &str,
+) -> Result<Moved, Stopped> {
+    let Order { to, because } = order;
+    let mut moves = Moves::open(folder)?;
+    let mut ids = Vec::new();
+    moves.letters().each(|letter| {
+        ids.push(letter.message.message_id);
+        Ok::<_, Stopped>(ControlFlow::Continue(()))
+    })?;
+    let target = |told: &str| format!("{queue} into {to}: {told}");
+    audited(deployment, who, "quarantine", target(&format!("{} to be moved", letters(ids.len() as u64))), because)
+        .await?;
+    deployment.letters.create(to).await.map_err(stopped)?;
+    let mover = Mover {
+        letters: &*deployment.letters,
+        clock: &*session.clock,
+        source: archive::Source::Queue(queue),
+        to,
+        copy_of: Some(queue),
+        dedup: "quarantined",
+    };
+    let ended = moves.carry_out(mover, &ids, who).await;
+    let told = match &ended {
+        Ok(moved) => target(&format!("{} sent, {} deleted", moved.sent, moved.deleted)),
+        Err(_) => target("it broke off"),
+    };
+    audited(deployment, who, "quarantine-done", told, because).await?;
+    ended
+}
+
+fn tell(
+    session: &mut Session,
+    output: Output,
+    queue: &str,
+    to: &str,
+    count: u64,
+    moved: Option<&Moved>,
+) -> Result<Exit, Stopped> {
+    let doc = json!({ "queue": queue, "to": to, "chosen": count, "applied": moved.is_some(), "moved": moved });
+    match (output, moved) {
+        (Output::Json, _) => session.json(&doc)?,
+        (Output::Ndjson, _) => session.json_line(&doc)?,
+        (Output::Table, None) => {
+            session.data(format_args!("{} of `{queue}` would be moved to `{to}`\n", letters(count)))?;
+            session.prose("nothing was moved: add --yes. What is moved is kept for a new retention there");
+        }
+        (Output::Table, Some(moved)) => {
+            let done = moved.deleted + moved.sent_before;
+            session.data(format_args!("{done} of {} are in `{to}`\n", letters(count)))?;
+            super::restore::tell_moved(session, moved);
+        }
+    }
+    Ok(match moved {
+        Some(moved) if moved.unknown > 0 => Exit::InDoubt,
+        Some(moved) if moved.deleted + moved.sent_before < count => Exit::Partly,
+        _ => Exit::Done,
+    })
+}
+
+/// Copies the chosen letters to where they are moved from. Nothing of it counts before the journal begins.
+fn lay_out(folder: &Path, order: &Order, snapshot: &Snapshot, selector: &Selector) -> Result<u64, Stopped> {
+    let failed = |error| Stopped::failed(format_args!("{} can't be written: {error}", folder.display()));
+    private_folder(folder).map_err(failed)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    serde_json::to_writer_pretty(&mut file, order).map_err(|error| failed(error.into()))?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist_noclobber(folder.join(ORDER)).map_err(|error| failed(error.error))?;
+    let mut copy = Snapshot::create(&Moves::letters_in(folder), snapshot.taken().clone())?;
+    let mut page: Vec<Letter> = Vec::with_capacity(PAGE);
+    let count = select::each(snapshot, selector, |letter| {
+        page.push(letter);
+        if page.len() == PAGE {
+            copy.add(&page)?;
+            page.clear();
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    copy.add(&page)?;
+    if count == 0 {
+        drop(copy);
+        fs::remove_dir_all(folder).map_err(failed)?;
+    }
+    Ok(count)
+}
+
+fn read_order(folder: &Path) -> Result<Order, Stopped> {
+    let text = fs::read(folder.join(ORDER)).map_err(|error| error.to_string());
+    let order = text.and_then(|text| serde_json::from_slice(&text).map_err(|error| error.to_string()));
+    order.map_err(|why| Stopped::failed(format_args!("{} can't be read: {why}", folder.join(ORDER).display())))
+}
+
+/// The folder of the quarantine of this queue that has begun and not ended.
+fn broken_off(base: &Path, queue: &str) -> Result<Option<PathBuf>, Stopped> {
+    let Ok(entries) = fs::read_dir(base) else { return Ok(None) };
+    let mut folders: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    folders.sort();
+    for folder in folders {
+        let name = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit_once('-'));
+        if name.is_some_and(|(name, _)| name == queue) && Moves::is_open_in(&folder)? {
+            return Ok(Some(folder));
+        }
+    }
+    Ok(None)
+}
+
+fn default_name(queue: &str, kind: &DeadLetterKind) -> String {
+    let consumer = match kind {
+        DeadLetterKind::Consumer(name)
+        | DeadLetterKind::Undelivered(name)
+        | DeadLetterKind::Reaction(name)
+        | DeadLetterKind::Quarantine(name) => name,
+        DeadLetterKind::Foreign => queue.strip_suffix(".fifo").unwrap_or(queue),
+    };
+    format!("{consumer}{}", DeadLetterKind::QUARANTINE)
+}
+
+/// A queue of any other name may have somebody who handles what comes into it.
+fn check_name(to: &str, queue: &str) -> Result<(), Stopped> {
+    let plain = to.strip_suffix(".fifo").unwrap_or(to);
+    let rest = plain.strip_suffix(DeadLetterKind::QUARANTINE).unwrap_or_default();
+    let is_plain = rest.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if rest.is_empty() || !is_plain || to.len() > 80 {
+        let why = format!(
+            "`{}` is no name of a quarantine: it ends in `-quarantine`, such as `email-quarantine`",
+            to.escape_debug()
+        );
+        return Err(Stopped::new(Exit::Usage, why));
+    }
+    if to == queue {
+        return Err(Stopped::new(Exit::Refused, format_args!("`{to}` is where they are: name another one with --to")));
+    }
+    Ok(())
 }

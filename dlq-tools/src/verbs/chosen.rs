@@ -1,0 +1,71 @@
+//! The letters that a verb is to change or move, as their selection was typed, and as the ledger stands now.
+
+use std::ops::ControlFlow;
+
+use sendoff_consumers::{IdempotencyKey, Status};
+use sendoff_host::{Exit, Stopped};
+
+use crate::{
+    deployment::Deployment,
+    letter::{LedgerFacts, Letter, ledger_key},
+    select::{self, Selection, Selector},
+    snapshot::Snapshot,
+};
+
+/// How many records are asked for at a time.
+const BATCH: usize = 500;
+
+/// The flags that chose the letters, as they were typed.
+pub(crate) fn typed(selection: &Selection) -> Vec<String> {
+    let Selection { condition, event_type, tenant, since, until, reason, group, ids } = selection;
+    let flags = [
+        ("--where", condition),
+        ("--type", event_type),
+        ("--tenant", tenant),
+        ("--since", since),
+        ("--until", until),
+        ("--reason", reason),
+        ("--group", group),
+    ];
+    let flags = flags.into_iter().filter_map(|(flag, value)| Some(format!("{flag} {}", value.as_ref()?)));
+    flags.chain(ids.iter().map(|id| format!("--id {id}"))).collect()
+}
+
+/// The message ids of the chosen letters, each with the key of what its consumer has recorded of it, if it has one. Their ledger is
+/// read anew, and what has changed is kept in the snapshot.
+pub(crate) async fn up_to_date(
+    deployment: &Deployment,
+    snapshot: &mut Snapshot,
+    selector: &Selector,
+) -> Result<Vec<String>, Stopped> {
+    let mut ids = Vec::new();
+    let mut known: Vec<(String, IdempotencyKey)> = Vec::new();
+    select::each(snapshot, selector, |letter| {
+        known.extend(ledger_key(&letter.facts).map(|key| (letter.message.message_id.clone(), key)));
+        ids.push(letter.message.message_id);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    for batch in known.chunks(BATCH) {
+        let keys: Vec<IdempotencyKey> = batch.iter().map(|(_, key)| key.clone()).collect();
+        let records = deployment.letters.ledger(&keys).await.map_err(|error| {
+            Stopped::new(Exit::Unreachable, format_args!("what the consumers have recorded can't be read: {error}"))
+        })?;
+        let ledgers = batch.iter().zip(records).map(|((id, _), record)| (id.clone(), record.as_ref().map(Into::into)));
+        snapshot.set_ledger(&ledgers.collect::<Vec<_>>())?;
+    }
+    Ok(ids)
+}
+
+/// Whether nobody knows if the letter's event had its effect.
+pub(crate) fn is_in_doubt(letter: &Letter) -> bool {
+    let doubted = |ledger: &LedgerFacts| ledger.doubted || ledger.status == Status::InDoubt;
+    letter.ledger.as_ref().is_some_and(doubted)
+}
+
+/// Ends a verb that found no letter.
+pub(crate) fn nothing(queue: &str) -> Stopped {
+    Stopped::new(
+        Exit::NothingMatched,
+        format_args!("no letter of `{queue}` fits; `dlq grep` shows what a selection finds"),
+    )
+}
