@@ -5,3 +5,4 @@
 mod transcripts;
 
 mod doctor;
+mod keeping;

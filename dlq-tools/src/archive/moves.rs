@@ -98,8 +98,6 @@ pub struct Moves {
     ids: Vec<String>,
     states: Vec<State>,
     journal: FileJournal,
-    /// Whether the journal says that it ended.
-    is_finished: bool,
     _lock: File,
 }
 
@@ -138,10 +136,8 @@ impl Moves {
             Ok::<_, Stopped>(ControlFlow::Continue(()))
         })?;
         let mut states = vec![State::Waiting; ids.len()];
-        let mut is_finished = false;
         let path = folder.join(JOURNAL);
         let whole = journal::read(&path, |line| {
-            is_finished = matches!(line.step, Step::Finished {});
             let (places, state) = match line.step {
                 Step::Intent { n } => (n, State::Intent),
                 Step::Unsent { n } => (n, State::Waiting),
@@ -156,7 +152,7 @@ impl Moves {
             }
         })?;
         let journal = FileJournal::open(&path, whole)?;
-        Ok(Self { letters, ids, states, journal, is_finished, _lock: lock })
+        Ok(Self { letters, ids, states, journal, _lock: lock })
     }
 
     /// What is moved.
@@ -165,10 +161,16 @@ impl Moves {
         &self.letters
     }
 
-    /// Whether it has come to its end already.
-    #[must_use]
-    pub const fn is_finished(&self) -> bool {
-        self.is_finished
+    /// Takes the letters away again: what they say isn't to lie about once it isn't needed. The journal stays.
+    ///
+    /// # Errors
+    ///
+    /// When that can't be done.
+    pub fn forget_letters(self) -> Result<(), Stopped> {
+        let path = self.letters.path().to_owned();
+        drop(self.letters);
+        std::fs::remove_file(&path)
+            .map_err(|error| Stopped::failed(format_args!("{} can't be removed: {error}", path.display())))
     }
 
     /// How many of these were sent already, as far as is known.

@@ -7,6 +7,7 @@ use std::{
 };
 
 use sendoff_consumers::DeadLetterKind;
+use sendoff_events::Timestamp;
 use sendoff_host::{Exit, Stopped};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -93,8 +94,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             let selector = Selector::new(&args.selection, &*session.clock)?;
             let snapshot = args.source.open(session, common, &deployment).await?;
             let order = Order { to, because: args.because.unwrap_or_default() };
-            let stamp = session.clock.now().strftime("%Y%m%dT%H%M%SZ").to_string();
-            let folder = args.yes.then(|| base.join(format!("{}-{stamp}", queue.name)));
+            let folder = args.yes.then(|| new_folder(&base, &queue.name, session.clock.now())).transpose()?;
             let count = match &folder {
                 Some(folder) => lay_out(folder, &order, &snapshot, &selector)?,
                 None => select::each(&snapshot, &selector, |_| Ok(ControlFlow::Continue(())))?,
@@ -145,6 +145,9 @@ async fn carry_out(
         Err(_) => target("it broke off"),
     };
     audited(deployment, who, "quarantine-done", told, because).await?;
+    if ended.as_ref().is_ok_and(Moved::is_finished) {
+        moves.forget_letters()?;
+    }
     ended
 }
 
@@ -165,22 +168,41 @@ fn tell(
             session.prose("nothing was moved: add --yes. What is moved is kept for a new retention there");
         }
         (Output::Table, Some(moved)) => {
-            let done = moved.deleted + moved.sent_before;
+            let done = moved.sent + moved.sent_before;
             session.data(format_args!("{done} of {} are in `{to}`\n", letters(count)))?;
             super::restore::tell_moved(session, moved);
         }
     }
     Ok(match moved {
         Some(moved) if moved.unknown > 0 => Exit::InDoubt,
-        Some(moved) if moved.deleted + moved.sent_before < count => Exit::Partly,
+        Some(moved) if moved.left > 0 || moved.sent + moved.sent_before < count => Exit::Partly,
         _ => Exit::Done,
     })
+}
+
+/// Makes a folder that nobody else has.
+fn new_folder(base: &Path, queue: &str, now: Timestamp) -> Result<PathBuf, Stopped> {
+    let failed = |error| Stopped::failed(format_args!("{} can't be written: {error}", base.display()));
+    private_folder(base).map_err(failed)?;
+    let stamp = now.strftime("%Y%m%dT%H%M%SZ");
+    let mut further = 1;
+    loop {
+        let end = if further == 1 { String::new() } else { format!(".{further}") };
+        let folder = base.join(format!("{queue}-{stamp}{end}"));
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        match builder.create(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => further += 1,
+            Err(error) => return Err(failed(error)),
+        }
+    }
 }
 
 /// Copies the chosen letters to where they are moved from. Nothing of it counts before the journal begins.
 fn lay_out(folder: &Path, order: &Order, snapshot: &Snapshot, selector: &Selector) -> Result<u64, Stopped> {
     let failed = |error| Stopped::failed(format_args!("{} can't be written: {error}", folder.display()));
-    private_folder(folder).map_err(failed)?;
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     serde_json::to_writer_pretty(&mut file, order).map_err(|error| failed(error.into()))?;
     file.as_file().sync_all().map_err(failed)?;

@@ -65,6 +65,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         Ok(ControlFlow::Continue(()))
     })?;
     if chosen.is_empty() {
+        moves.forget_letters()?;
         return Err(Stopped::new(Exit::NothingMatched, format_args!("no letter of the archive {place} fits")));
     }
     let count = chosen.len() as u64;
@@ -103,6 +104,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         audited(&deployment, &who, "restore-done", told, &args.because).await?;
         moved = Some(ended?);
     }
+    moves.forget_letters()?;
     let doc = json!({
         "queue": queue, "archive": manifest.sha256, "place": place.to_string(), "applied": args.yes, "chosen": count,
         "restored_before": before, "still_there": still, "moved": moved,
@@ -161,7 +163,7 @@ fn lay_out(archive: &mut Archive, folder: &std::path::Path) -> Result<(), Stoppe
         if there.taken().ended_at.is_some() {
             return Ok(());
         }
-        // It wasn't copied to its end, so nothing of it was sent.
+        // It wasn't copied to its end. It will be the same, so the journal goes on to fit it.
         drop(there);
         std::fs::remove_file(&path).map_err(failed)?;
     }

@@ -1,0 +1,156 @@
+use std::fs;
+
+use sendoff_consumers::Status;
+use sendoff_host::Exit;
+
+use super::{House, essences, event_id, is_private};
+
+async fn archived(house: &House, more: &[&str]) -> String {
+    let arguments = [&["archive", "email", "--fresh", "--to", "kept.jsonl.zst", "--output", "json"], more].concat();
+    let told = house.dlq(&arguments).await.expect(Exit::Done).json();
+    told["manifest"]["sha256"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn letters_are_archived_purged_and_put_back_as_they_were() {
+    let house = House::with(1200).await;
+    house.fail("email", vec!["no json \u{1}".into()]).await;
+    let before = house.letters("email-dlq").await;
+    let hash = archived(&house, &[]).await;
+    assert!(is_private(&house.path("kept.jsonl.zst")));
+
+    let dry = house.dlq(&["purge", "email", "--archive", &hash]).await.expect(Exit::Done);
+    assert_eq!(dry.out, "1201 letters would be deleted, 0 stay\n");
+    assert_eq!(house.letters("email-dlq").await.len(), 1201);
+    let purged = house.dlq(&["purge", "email", "--archive", &hash[..16], "--yes"]).await.expect(Exit::Done);
+    assert_eq!(purged.out, "1201 of 1201 letters deleted\n");
+    assert_eq!(house.letters("email-dlq").await, []);
+
+    let dry = house.dlq(&["restore", "kept.jsonl.zst"]).await.expect(Exit::Done);
+    assert!(dry.out.starts_with("1201 letters would be put into `email-dlq`") && dry.err.contains("add --yes"));
+    let back = house.dlq(&["restore", "kept.jsonl.zst", "--yes"]).await.expect(Exit::Done);
+    assert!(back.err.contains("retention begins anew"), "{back:?}");
+    let after = house.letters("email-dlq").await;
+    assert_eq!(essences(&after), essences(&before));
+    assert_eq!(house.audit().await, ["archive", "archive-done", "purge", "purge-done", "restore", "restore-done"]);
+
+    let restores = fs::read_dir(house.path("dlq/restores")).unwrap().map(|entry| entry.unwrap().path());
+    let left: Vec<_> =
+        restores.flat_map(|folder| fs::read_dir(folder).unwrap()).map(|e| e.unwrap().file_name()).collect();
+    assert!(!left.contains(&"letters.db".into()), "what letters say doesn't lie about: {left:?}");
+
+    // Once more: all is known to be there.
+    let again = house.dlq(&["restore", "kept.jsonl.zst", "--yes", "--output", "json"]).await.expect(Exit::Done).json();
+    assert_eq!((&again["restored_before"], &again["moved"]["sent"]), (&1201.into(), &0.into()));
+    assert_eq!(house.letters("email-dlq").await.len(), 1201);
+}
+
+#[tokio::test]
+async fn a_purge_deletes_only_what_is_chosen_and_archived() {
+    let house = House::with(4).await;
+    let (one, two) = (event_id(1).to_string(), event_id(2).to_string());
+    let hash = archived(&house, &["--id", &one, "--id", &two]).await;
+    let purged = house.dlq(&["purge", "email", "--archive", &hash, "--yes"]).await.expect(Exit::Partly);
+    assert!(purged.err.contains("2 not in the archive, and stay"), "{purged:?}");
+    assert_eq!(house.letters("email-dlq").await.len(), 2);
+    // It is as good as done: they are gone already.
+    let again = house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--id", &one]).await.expect(Exit::Partly);
+    assert!(again.err.contains("1 gone already"), "{again:?}");
+    let zero = event_id(0).to_string();
+    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--id", &zero]).await.expect(Exit::NothingMatched);
+    assert_eq!(house.letters("email-dlq").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_purge_wants_the_hash_of_an_archive_that_is_whole_and_of_this_queue() {
+    let house = House::with(2).await;
+    house.fail("sms", vec![super::envelope(9)]).await;
+    let hash = archived(&house, &[]).await;
+    for (wrong, exit) in [("", Exit::Usage), (&hash[..15], Exit::Usage), ("0123456789abcdef", Exit::NothingMatched)] {
+        house.dlq(&["purge", "email", "--archive", wrong, "--yes"]).await.expect(exit);
+    }
+    let from = ["--from", "kept.jsonl.zst", "--yes", "--archive"];
+    house.dlq(&[&["purge", "email"], &from[..], &["0123456789abcdef"]].concat()).await.expect(Exit::Refused);
+    house.dlq(&["purge", "sms", "--archive", &hash, "--yes"]).await.expect(Exit::Refused);
+    let path = house.path("kept.jsonl.zst");
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    house.dlq(&["purge", "email", "--archive", &hash, "--yes"]).await.expect(Exit::Refused);
+    assert_eq!(house.letters("email-dlq").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_purge_keeps_letters_in_doubt_unless_somebody_says_why_not() {
+    let house = House::with(2).await;
+    let hash = archived(&house, &[]).await;
+    house.record(1, Status::InDoubt).await;
+    let purge = ["purge", "email", "--archive", &hash, "--yes"];
+    let refused = house.dlq(&purge).await.expect(Exit::Refused);
+    assert!(refused.err.contains("1 of the 2 letters are in doubt"), "{refused:?}");
+    assert_eq!(house.letters("email-dlq").await.len(), 2);
+    house.dlq(&[&purge[..], &["--also-in-doubt"]].concat()).await.expect(Exit::Usage);
+    house.dlq(&[&purge[..], &["--also-in-doubt", "--because", "asked them"]].concat()).await.expect(Exit::Done);
+    assert_eq!(house.letters("email-dlq").await, []);
+}
+
+#[tokio::test]
+async fn nothing_is_put_back_out_of_an_archive_that_was_changed_or_cut_off() {
+    let house = House::with(3).await;
+    let hash = archived(&house, &[]).await;
+    house.dlq(&["purge", "email", "--archive", &hash, "--yes"]).await.expect(Exit::Done);
+    let path = house.path("kept.jsonl.zst");
+    let whole = fs::read(&path).unwrap();
+    let mut changed = whole.clone();
+    changed[40] ^= 1;
+    for bytes in [&changed[..], &whole[..whole.len() - 1], &[]] {
+        fs::write(&path, bytes).unwrap();
+        let refused = house.dlq(&["restore", "kept.jsonl.zst", "--yes"]).await.expect(Exit::Refused);
+        assert!(refused.err.contains("changed or cut off"), "{refused:?}");
+    }
+    fs::write(&path, &whole).unwrap();
+    fs::write(house.path("kept.jsonl.zst.manifest.json"), "{}").unwrap();
+    house.dlq(&["restore", "kept.jsonl.zst", "--yes"]).await.expect(Exit::Refused);
+    fs::remove_file(house.path("kept.jsonl.zst.manifest.json")).unwrap();
+    house.dlq(&["restore", "kept.jsonl.zst", "--yes"]).await.expect(Exit::NothingMatched);
+    assert_eq!(house.letters("email-dlq").await, []);
+}
+
+#[tokio::test]
+async fn an_archive_is_never_overwritten_and_nothing_is_left_of_one_that_was_not_finished() {
+    let house = House::with(1).await;
+    archived(&house, &["--hold"]).await;
+    assert!(fs::metadata(house.path("kept.jsonl.zst")).unwrap().permissions().readonly());
+    house.dlq(&["archive", "email", "--to", "kept.jsonl.zst"]).await.expect(Exit::Refused);
+    house.dlq(&["archive", "email", "--to", "other.jsonl.zst", "--type", "none"]).await.expect(Exit::NothingMatched);
+    house.dlq(&["archive", "email", "--to", "other.zst"]).await.expect(Exit::Usage);
+    house.dlq(&["archive", "email", "--to", "s3://bucket/other.jsonl.zst"]).await.expect(Exit::Usage);
+    let names =
+        fs::read_dir(house.folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| name.contains("archive") || name.contains("jsonl")).collect();
+    names.sort();
+    assert_eq!(names, ["kept.jsonl.zst", "kept.jsonl.zst.manifest.json"]);
+}
+
+#[tokio::test]
+async fn letters_that_are_still_there_are_not_put_back_a_second_time() {
+    let house = House::with(3).await;
+    let hash = archived(&house, &[]).await;
+    let gone = event_id(1).to_string();
+    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--id", &gone]).await.expect(Exit::Done);
+    let told = house.dlq(&["restore", "kept.jsonl.zst", "--yes", "--output", "json"]).await.expect(Exit::Done).json();
+    assert_eq!((&told["still_there"], &told["moved"]["sent"]), (&2.into(), &1.into()));
+    assert_eq!(house.letters("email-dlq").await.len(), 3);
+}
+
+#[tokio::test]
+async fn letters_are_never_put_back_into_a_queue_that_somebody_handles() {
+    let house = House::with(1).await;
+    archived(&house, &[]).await;
+    house.fail("sms", vec![]).await;
+    house.dlq(&["restore", "kept.jsonl.zst", "--into", "nowhere", "--yes"]).await.expect(Exit::NothingMatched);
+    // The consumer's name stands for its dead letters here as everywhere.
+    house.dlq(&["restore", "kept.jsonl.zst", "--into", "sms", "--yes"]).await.expect(Exit::Done);
+    assert_eq!(house.letters("sms-dlq").await.len(), 1);
+}

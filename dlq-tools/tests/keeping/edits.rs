@@ -1,0 +1,207 @@
+use std::{collections::BTreeSet, path::PathBuf};
+
+use proptest::prelude::*;
+use sendoff_consumers::Status;
+use sendoff_dlq_tools::{
+    letter::Letter,
+    snapshot::{self, Snapshot},
+};
+use sendoff_host::Exit;
+use serde_json::{Value, json};
+
+use super::{House, event_id};
+
+fn snapshot(house: &House) -> Snapshot {
+    let folder = snapshot::folder(&house.path("dlq"));
+    let files: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let file = files.iter().find(|file| file.extension().is_some_and(|end| end == "db")).unwrap();
+    Snapshot::open(file).unwrap()
+}
+
+fn letters(house: &House) -> Vec<Letter> {
+    snapshot(house).page("", 1000).unwrap()
+}
+
+fn edit_of(letter: &Letter) -> Value {
+    serde_json::from_str(&letter.edit.as_ref().unwrap().body).unwrap()
+}
+
+#[tokio::test]
+async fn an_edit_is_only_shown_until_it_is_told_to_be_kept() {
+    let house = House::with(3).await;
+    let shown = house.dlq(&["edit", "email", "--set", "data.assigned_by=heidi"]).await.expect(Exit::Done);
+    assert_eq!(shown.out.matches("-    \"assigned_by\": \"grace\"").count(), 3, "{shown:?}");
+    assert_eq!(shown.out.matches("+    \"assigned_by\": \"heidi\"").count(), 3);
+    assert!(shown.err.contains("add --yes"));
+    assert!(letters(&house).iter().all(|letter| letter.edit.is_none()));
+    assert_eq!(house.audit().await, [""; 0]);
+
+    house.dlq(&["edit", "email", "--set", "data.assigned_by=heidi", "--yes"]).await.expect(Exit::Done);
+    for letter in letters(&house) {
+        let edit = letter.edit.as_ref().unwrap();
+        let (old, new) = (letter.facts.event.as_ref().unwrap(), edit_of(&letter));
+        assert_eq!(new["data"]["assigned_by"], "heidi");
+        assert_ne!(edit.event, old.id, "it is a new event");
+        assert_eq!(new["id"], edit.event.to_string());
+        assert_eq!(new["causationid"], old.id.to_string());
+        assert_eq!(new["correlationid"], old.correlation);
+        assert_eq!(new["sequence"], "00000000000000000001");
+        assert_ne!(new["firstpublished"], old.first_published.to_string());
+        assert_eq!((&*edit.by, &*edit.how), ("grace", &["--set data.assigned_by=heidi".to_owned()][..]));
+    }
+    assert_eq!(house.audit().await, ["edit", "edit-done"]);
+}
+
+#[tokio::test]
+async fn the_three_ways_to_edit_come_to_the_same() {
+    let mut bodies = BTreeSet::new();
+    for way in [
+        &["--set", "data.assigned_by=heidi"][..],
+        &["--patch", r#"[{"op":"replace","path":"/data/assigned_by","value":"heidi"}]"#],
+        &["--script", r#".data.assigned_by = "heidi""#],
+    ] {
+        let house = House::with(1).await;
+        let arguments = [&["edit", "email", "--yes"], way].concat();
+        house.dlq(&arguments).await.expect(Exit::Done);
+        bodies.insert(letters(&house)[0].edit.clone().unwrap().body);
+    }
+    assert_eq!(bodies.len(), 1, "{bodies:?}");
+}
+
+#[tokio::test]
+async fn a_second_edit_goes_on_from_the_first_and_stays_the_same_new_event() {
+    let house = House::with(1).await;
+    house.dlq(&["edit", "email", "--set", "data.assigned_by=heidi", "--yes"]).await.expect(Exit::Done);
+    let first = letters(&house)[0].edit.clone().unwrap();
+    house.dlq(&["edit", "email", "--set", "data.assigned_by=ivan", "--yes"]).await.expect(Exit::Done);
+    let second = letters(&house)[0].edit.clone().unwrap();
+    assert_eq!(first.event, second.event);
+    assert_eq!(second.how, ["--set data.assigned_by=heidi", "--set data.assigned_by=ivan"]);
+    assert_eq!(edit_of(&letters(&house)[0])["causationid"], event_id(0).to_string());
+}
+
+#[tokio::test]
+async fn what_no_consumer_could_read_is_refused_and_nothing_is_kept() {
+    let house = House::with(2).await;
+    for (set, why) in [
+        ("data.user_id:=7", "`data.user_id`: expected string, got a number"),
+        ("data.user_id=a b", "user id"),
+        ("data.app_id=other", "publish a new event"),
+        ("id=01938d1e-7b2c-7000-8000-000000000000", "gets an id of its own"),
+        ("specversion=2.0", "`specversion` can't be edited"),
+        ("data.none.x=1", "`data.none` isn't there"),
+        ("data.assigned_by=grace", "leaves all of these letters as they are"),
+    ] {
+        let refused = house.dlq(&["edit", "email", "--set", set, "--yes"]).await.expect(Exit::Refused);
+        assert!(refused.err.contains(why), "{set}: {refused:?}");
+    }
+    for usage in [
+        &["--set", "data..x=1"][..],
+        &["--set", "data.x"],
+        &["--patch", "[{}]"],
+        &["--patch", "no-such-file"],
+        &["--script", ".data |"],
+        &["--set", "a=b", "--undo"],
+        &[],
+    ] {
+        house.dlq(&[&["edit", "email"], usage].concat()).await.expect(Exit::Usage);
+    }
+    assert!(letters(&house).iter().all(|letter| letter.edit.is_none()));
+    let told = house.dlq(&["edit", "email", "--set", "data.asigned_by=x"]).await.expect(Exit::Done);
+    assert!(told.out.contains("`data.asigned_by` is no field of `app.assigned.v1`"), "{told:?}");
+}
+
+#[tokio::test]
+async fn letters_in_doubt_are_not_edited_and_done_ones_only_when_that_is_wanted() {
+    let house = House::with(3).await;
+    house.record(0, Status::InDoubt).await;
+    house.record(1, Status::Done).await;
+    let edit = |of: usize| {
+        let id = event_id(of).to_string();
+        ["edit", "email", "--set", "data.assigned_by=heidi", "--yes", "--id"].map(str::to_owned).into_iter().chain([id])
+    };
+    let call = async |of: usize, more: &[&str]| {
+        let arguments: Vec<String> = edit(of).chain(more.iter().map(|word| (*word).to_owned())).collect();
+        house.dlq(&arguments.iter().map(|word| &**word).collect::<Vec<_>>()).await
+    };
+    let refused = call(0, &["--also-done", "--because", "x"]).await.expect(Exit::Refused);
+    assert!(refused.err.contains("sendoff doubt"), "{refused:?}");
+    let refused = call(1, &[]).await.expect(Exit::Refused);
+    assert!(refused.err.contains("--also-done"), "{refused:?}");
+    call(1, &["--also-done", "--because", "they want it twice"]).await.expect(Exit::Done);
+    call(2, &[]).await.expect(Exit::Done);
+    // All or none: the one in doubt holds the others back.
+    let all = house.dlq(&["edit", "email", "--set", "data.assigned_by=ivan", "--yes"]).await.expect(Exit::Refused);
+    assert!(all.err.contains("2 of 3 letters"), "{all:?}");
+    assert_eq!(edit_of(&letters(&house)[2])["data"]["assigned_by"], "heidi");
+}
+
+#[tokio::test]
+async fn what_became_in_doubt_after_the_snapshot_is_seen() {
+    let house = House::with(1).await;
+    house.dlq(&["edit", "email", "--set", "data.assigned_by=heidi"]).await.expect(Exit::Done);
+    house.record(0, Status::InDoubt).await;
+    house.dlq(&["edit", "email", "--set", "data.assigned_by=heidi", "--yes"]).await.expect(Exit::Refused);
+}
+
+#[tokio::test]
+async fn a_letter_without_an_event_is_not_edited() {
+    let house = House::with(0).await;
+    house.fail("email", vec!["no json".into()]).await;
+    let refused = house.dlq(&["edit", "email", "--set", "data.x=1"]).await.expect(Exit::Refused);
+    assert!(refused.err.contains("no event that can be edited"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn on_a_terminal_an_edit_does_not_show_what_the_letters_hold() {
+    let mut house = House::with(1).await;
+    house.terminal = true;
+    let edit = ["edit", "email", "--set", "data.assigned_by=heidi"];
+    let hidden = house.dlq(&edit).await.expect(Exit::Done);
+    assert!(!hidden.out.contains("heidi") && !hidden.out.contains("grace"), "{hidden:?}");
+    assert!(hidden.out.contains("data.assigned_by: a text of 5 characters -> a text of 5 characters"), "{hidden:?}");
+    let shown = house.dlq(&[&edit[..], &["--show-personal"]].concat()).await.expect(Exit::Done);
+    assert!(shown.out.contains("heidi"));
+    let json = house.dlq(&[&edit[..], &["--output", "json"]].concat()).await.expect(Exit::Done).json();
+    assert_eq!(json["letters"][0]["changes"][0]["after"], "a text of 5 characters");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Exactly the chosen letters are edited, each to exactly what was shown of it, and taking that back leaves all as they were.
+    #[test]
+    fn what_is_shown_is_what_is_kept_and_can_be_taken_back(chosen in proptest::collection::btree_set(0_usize..6, 1..6), by in "[a-z]{1,8}") {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let house = House::with(6).await;
+            let by = format!("x-{by}");
+            let set = format!("data.assigned_by={by}");
+            let ids: Vec<String> = chosen.iter().map(|n| event_id(*n).to_string()).collect();
+            let mut arguments = vec!["edit", "email", "--output", "json"];
+            ids.iter().for_each(|id| arguments.extend(["--id", id]));
+            let edit = [&arguments[..], &["--set", &set]].concat();
+
+            let shown = house.dlq(&edit).await.expect(Exit::Done).json();
+            let before = letters(&house);
+            let kept = house.dlq(&[&edit[..], &["--yes"]].concat()).await.expect(Exit::Done).json();
+            prop_assert_eq!(&shown["letters"], &kept["letters"]);
+            for (n, letter) in letters(&house).into_iter().enumerate() {
+                let id = &letter.message.message_id;
+                let told = kept["letters"].as_array().unwrap().iter().find(|told| told["message_id"] == **id);
+                prop_assert_eq!(told.is_some(), chosen.contains(&n));
+                prop_assert_eq!(letter.edit.is_some(), chosen.contains(&n));
+                if let Some(told) = told {
+                    let wanted = json!([{ "path": "data.assigned_by", "before": "grace", "after": by }]);
+                    prop_assert_eq!(&told["changes"], &wanted);
+                    let mut data: Value = serde_json::from_slice(letter.content()).unwrap();
+                    data["data"]["assigned_by"] = json!(by);
+                    prop_assert_eq!(&edit_of(&letter)["data"], &data["data"]);
+                }
+            }
+            house.dlq(&[&arguments[..], &["--undo", "--yes"]].concat()).await.expect(Exit::Done);
+            prop_assert_eq!(letters(&house), before);
+            Ok(())
+        })?;
+    }
+}

@@ -1,0 +1,247 @@
+//! Editing letters, and keeping them elsewhere: each verb over a real data folder, in the process.
+
+mod archives;
+mod crashes;
+mod edits;
+mod quarantines;
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use sendoff_consumers::{Attributes, Claim, Claimed, Class, DeadLetter, Failure, IdempotencyKey, NewMessage, Status};
+use sendoff_dlq_tools::{Session, dlq};
+use sendoff_embedded::{Store, StoreOptions};
+use sendoff_events::{BoxFuture, Clock, EventId, Rng, Timestamp};
+use sendoff_host::Exit;
+use serde_json::{Value, json};
+
+/// A clock that goes on by itself as far as somebody sleeps.
+pub(crate) struct SleepClock(AtomicI64);
+
+impl SleepClock {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(1_795_000_000_000)))
+    }
+}
+
+impl Clock for SleepClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.0.fetch_add(i64::try_from(duration.as_millis()).unwrap(), Ordering::SeqCst);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+struct Counting(AtomicU64);
+
+impl Rng for Counting {
+    fn next_u64(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::SeqCst)
+    }
+}
+
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Captured {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) exit: Exit,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub(crate) fn expect(self, exit: Exit) -> Self {
+        assert_eq!(self.exit, exit, "{self:?}");
+        self
+    }
+}
+
+/// A data folder with dead letters, and the tool over it.
+pub(crate) struct House {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) clock: Arc<SleepClock>,
+    rng: Arc<Counting>,
+    pub(crate) terminal: bool,
+}
+
+impl House {
+    /// With so many dead letters in `email-dlq`: events `app.assigned.v1` of the apps `app-0`, `app-1`, ….
+    pub(crate) async fn with(count: usize) -> Self {
+        let house = Self {
+            folder: tempfile::tempdir().unwrap(),
+            clock: SleepClock::new(),
+            rng: Arc::new(Counting(AtomicU64::new(1))),
+            terminal: false,
+        };
+        house.fail("email", (0..count).map(envelope).collect()).await;
+        house
+    }
+
+    pub(crate) fn store(&self) -> Store {
+        let options = StoreOptions { clock: self.clock.clone(), ..StoreOptions::default() };
+        Store::open(self.folder.path(), options).unwrap()
+    }
+
+    /// Lets these bodies fail at a consumer.
+    pub(crate) async fn fail(&self, consumer: &str, bodies: Vec<String>) {
+        let store = self.store();
+        let queue = store.queue(consumer).await.unwrap();
+        let attributes =
+            Attributes::from([("type".into(), "app.assigned.v1".into()), ("tenant".into(), "acme".into())]);
+        let messages = bodies.into_iter().map(|body| NewMessage {
+            body: body.into(),
+            attributes: attributes.clone(),
+            ..NewMessage::default()
+        });
+        queue.send(&messages.collect::<Vec<_>>()).await.into_iter().for_each(|sent| drop(sent.unwrap()));
+        loop {
+            let deliveries = queue.receive(100, Duration::ZERO, Duration::from_secs(60)).await.unwrap();
+            if deliveries.is_empty() {
+                break;
+            }
+            let failures = deliveries.into_iter().map(|delivery| {
+                let failure = Failure {
+                    reason: "bad-template".into(),
+                    class: Class::Rejected,
+                    fingerprint: "bad-template-00000000".into(),
+                    consumer: consumer.into(),
+                    attempts: 1,
+                    first_at: delivery.sent_at,
+                    last_at: delivery.sent_at,
+                    error: "line 3".into(),
+                };
+                (delivery, failure)
+            });
+            assert!(queue.dead_letter(&failures.collect::<Vec<_>>()).await.iter().all(Result::is_ok));
+        }
+        store.shutdown().await;
+    }
+
+    /// Lets the inbox record of the n-th event say this.
+    pub(crate) async fn record(&self, n: usize, status: Status) {
+        let store = self.store();
+        let inbox = store.inbox();
+        let key = IdempotencyKey::new("email", event_id(n));
+        let claim = Claim {
+            key,
+            fence: 7,
+            payload_hash: [0; 32],
+            replay: 0,
+            now: self.clock.now(),
+            lease_until: self.clock.now(),
+            reconcile: false,
+        };
+        let Claimed::Won(mut record) = inbox.claim(&claim).await.unwrap() else { panic!("it is new") };
+        record.status = status;
+        record.revision += 1;
+        inbox.write(&record).await.unwrap();
+        store.shutdown().await;
+    }
+
+    pub(crate) async fn letters(&self, queue: &str) -> Vec<DeadLetter> {
+        let store = self.store();
+        let letters = store.dead_letter_queues().read(queue, None, 100_000).await.unwrap().unwrap();
+        store.shutdown().await;
+        letters
+    }
+
+    /// Calls the tool.
+    pub(crate) async fn dlq(&self, arguments: &[&str]) -> Ran {
+        let (out, err) = (Captured::default(), Captured::default());
+        let mut session = Session {
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            variables: BTreeMap::from([("USER".into(), "grace".into())]),
+            folder: self.folder.path().to_owned(),
+            out: Box::new(out.clone()),
+            err: Box::new(err.clone()),
+            out_is_terminal: self.terminal,
+            err_is_terminal: false,
+        };
+        let data = self.folder.path().to_str().unwrap();
+        let arguments = [&["dlq", "--data", data], arguments].concat();
+        let ended = dlq(arguments.into_iter().map(Into::into), &mut session).await;
+        let (exit, message) = match ended {
+            Ok(exit) => (exit, None),
+            Err(stopped) => (stopped.exit, stopped.message),
+        };
+        Ran { exit, out: out.text(), err: err.text() + &message.unwrap_or_default() }
+    }
+
+    /// The audit's actions, in order.
+    pub(crate) async fn audit(&self) -> Vec<String> {
+        let store = self.store();
+        let entries = store.audit().entries(0, 1000).await.unwrap();
+        store.shutdown().await;
+        entries.into_iter().map(|entry| entry.note.action).collect()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+pub(crate) fn event_id(n: usize) -> EventId {
+    let mut bytes = [0x70; 16];
+    bytes[12..].copy_from_slice(&u32::try_from(n).unwrap().to_be_bytes());
+    EventId::from_bytes(bytes)
+}
+
+pub(crate) fn envelope(n: usize) -> String {
+    let mut envelope: Value =
+        serde_json::from_str(include_str!("../../../events/samples/app.assigned.v1.json")).unwrap();
+    envelope["id"] = json!(event_id(n).to_string());
+    envelope["subject"] = json!(format!("apps/app-{n}/assignments/ada"));
+    envelope["data"] = json!({ "app_id": format!("app-{n}"), "user_id": "ada", "assigned_by": "grace" });
+    envelope.to_string()
+}
+
+/// What a letter is but for what the broker gives it.
+pub(crate) fn essence(letter: &DeadLetter) -> (Vec<u8>, Attributes, BTreeMap<String, String>, Option<String>) {
+    (letter.body.to_vec(), letter.attributes.clone(), letter.types.clone(), letter.group.clone())
+}
+
+pub(crate) fn essences(letters: &[DeadLetter]) -> Vec<(Vec<u8>, Attributes, BTreeMap<String, String>, Option<String>)> {
+    let mut essences: Vec<_> = letters.iter().map(essence).collect();
+    essences.sort();
+    essences
+}
+
+pub(crate) fn is_private(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o077 == 0
+}

@@ -1,0 +1,49 @@
+use sendoff_host::Exit;
+
+use super::{House, essences, event_id};
+
+#[tokio::test]
+async fn letters_are_put_aside_as_they_are_and_all_others_stay() {
+    let house = House::with(5).await;
+    let before = house.letters("email-dlq").await;
+    let (one, three) = (event_id(1).to_string(), event_id(3).to_string());
+    let call = ["quarantine", "email", "--because", "the template is broken", "--id", &one, "--id", &three];
+    let dry = house.dlq(&call).await.expect(Exit::Done);
+    assert_eq!(dry.out, "2 letters of `email-dlq` would be moved to `email-quarantine`\n");
+    assert_eq!(house.letters("email-dlq").await.len(), 5);
+    assert_eq!(house.audit().await, [""; 0]);
+
+    let done = house.dlq(&[&call[..], &["--yes"]].concat()).await.expect(Exit::Done);
+    assert_eq!(done.out, "2 of 2 letters are in `email-quarantine`\n");
+    let (aside, stay) = (house.letters("email-quarantine").await, house.letters("email-dlq").await);
+    assert_eq!((aside.len(), stay.len()), (2, 3));
+    assert_eq!(essences(&[aside, stay].concat()), essences(&before));
+    assert_eq!(house.audit().await, ["quarantine", "quarantine-done"]);
+    // It is a dead-letter queue like any other: what is in it can be archived, and put aside once more.
+    house.dlq(&["archive", "email-quarantine", "--to", "aside.jsonl.zst"]).await.expect(Exit::Done);
+}
+
+#[tokio::test]
+async fn a_quarantine_needs_a_reason_and_a_name_that_nobody_handles() {
+    let house = House::with(1).await;
+    house.dlq(&["quarantine", "email", "--yes"]).await.expect(Exit::Usage);
+    for name in ["email", "email-dlq", "-quarantine", "a/b-quarantine", "\u{1b}[2J-quarantine"] {
+        let wrong =
+            house.dlq(&["quarantine", "email", "--because", "x", "--to", name, "--yes"]).await.expect(Exit::Usage);
+        assert!(!wrong.err.contains('\u{1b}'));
+    }
+    house.dlq(&["quarantine", "email", "--because", "x", "--type", "none", "--yes"]).await.expect(Exit::NothingMatched);
+    house.dlq(&["quarantine", "email", "--resume", "--yes"]).await.expect(Exit::NothingMatched);
+    assert_eq!(house.letters("email-dlq").await.len(), 1);
+}
+
+#[tokio::test]
+async fn letters_that_have_gone_since_the_snapshot_are_told() {
+    let house = House::with(2).await;
+    house.dlq(&["archive", "email", "--to", "a.jsonl.zst"]).await.expect(Exit::Done);
+    let call = ["quarantine", "email", "--because", "x", "--yes"];
+    house.dlq(&call).await.expect(Exit::Done);
+    let again = house.dlq(&call).await.expect(Exit::Partly);
+    assert!(again.err.contains("2 were gone already"), "{again:?}");
+    assert_eq!(house.letters("email-quarantine").await.len(), 2);
+}
