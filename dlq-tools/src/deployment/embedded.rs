@@ -1,6 +1,6 @@
 //! A data folder.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use sendoff_embedded::{
     Store, StoreOptions,
@@ -40,6 +40,11 @@ pub(super) fn open(session: &Session, place: &Place, access: Access) -> Result<D
         needs_approval: config.needs_approval,
         native: Native::Embedded(store),
     })
+}
+
+/// The folder that would be opened; `None` when the configuration doesn't say.
+pub(super) fn folder(session: &Session, place: &Place) -> Option<PathBuf> {
+    Some(session.folder.join(configuration(session, place).ok()?.settings.data))
 }
 
 /// The configuration of `sendoff`, which says where the data is.

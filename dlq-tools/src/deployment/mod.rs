@@ -111,6 +111,17 @@ impl Deployment {
             Some(Backend::Sqlite(_)) | None => embedded::open(session, place, access),
         }
     }
+
+    /// The data folder that [`open`](Self::open) would open, if it would open one and knows which.
+    #[must_use]
+    pub fn data_folder(session: &Session, place: &Place) -> Option<PathBuf> {
+        let named = session.variables.contains_key("SENDOFF_QUEUE_URL_BASE");
+        match &place.backend {
+            Some(Backend::Aws) => None,
+            None if named => None,
+            Some(Backend::Sqlite(_)) | None => embedded::folder(session, place),
+        }
+    }
 }
 
 /// Makes a folder that only its owner can look into, with those above it, if it isn't there.

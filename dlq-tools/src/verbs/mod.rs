@@ -140,8 +140,13 @@ pub enum Output {
 impl Common {
     /// Opens what is worked on.
     pub(crate) async fn open(&self, session: &Session, access: Access) -> Result<Deployment, Stopped> {
+        Deployment::open(session, &self.place(), access).await
+    }
+
+    /// Where it is.
+    pub(crate) fn place(&self) -> Place {
         let Self { backend, config, data, work, .. } = self.clone();
-        Deployment::open(session, &Place { backend, config, data, work }, access).await
+        Place { backend, config, data, work }
     }
 
     /// Who is calling.
