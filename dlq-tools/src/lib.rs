@@ -9,11 +9,15 @@
 //! - [`plan`] says what a replay would do, and [`run`] does exactly that.
 //! - [`archive`] keeps letters elsewhere. [`doctor`] looks for misconfiguration.
 //! - [`view`] shows letters, without what [`redact`] hides. [`verbs`] is the command line.
+//! - [`hydrate`] finds the changes that pointers point to. [`executions`] are workflow runs that failed.
+//! - [`verbs`] is the command line.
 
 pub mod archive;
 pub mod deployment;
 pub mod doctor;
 pub mod edit;
+pub mod executions;
+pub mod hydrate;
 pub mod letter;
 pub mod plan;
 pub mod redact;

@@ -1,0 +1,1 @@
+//! Stream pointers and what they point to.
