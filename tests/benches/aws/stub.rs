@@ -5,14 +5,12 @@ use std::{
     collections::BTreeMap,
     io::{BufRead, BufReader, Read, Write},
     process::{Child, Command, Stdio},
-    rc::Rc,
+    time::Duration,
 };
 
+use sendoff_tests::servers::{StubAnswer, StubRequest, answer_all};
 use serde::{Deserialize, Serialize};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-};
+use tokio::net::TcpListener;
 
 use crate::{answers::Answers, processor};
 
@@ -78,59 +76,18 @@ pub(crate) fn serve() {
     set.block_on(&runtime, async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         println!("{}", listener.local_addr().unwrap());
-        let (answers, counts) = (Rc::new(Answers::new()), Rc::new(RefCell::new(Counts::new())));
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            stream.set_nodelay(true).unwrap();
-            tokio::task::spawn_local(converse(stream, answers.clone(), counts.clone()));
-        }
+        let (answers, counts) = (Answers::new(), RefCell::new(Counts::new()));
+        answer_all(listener, Duration::ZERO, move |request| answer(request, &answers, &counts)).await;
     });
 }
 
-/// One connection: a request and its answer, again and again.
-async fn converse(mut stream: TcpStream, answers: Rc<Answers>, counts: Rc<RefCell<Counts>>) {
-    let mut buffer = Vec::with_capacity(64 * 1024);
-    loop {
-        let (head, length) = loop {
-            if let Some(whole) = whole_request(&buffer) {
-                break whole;
-            }
-            if !matches!(stream.read_buf(&mut buffer).await, Ok(read) if read > 0) {
-                return;
-            }
-        };
-        let (status, body) = answer(&buffer[..head], &buffer[head..head + length], &answers, &counts);
-        buffer.drain(..head + length);
-        let head = format!(
-            "HTTP/1.1 {status} Stub\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n",
-            body.len()
-        );
-        let sent = [head.into_bytes(), body].concat();
-        if stream.write_all(&sent).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// The lengths of a request's head and body, once all of it is there.
-fn whole_request(buffer: &[u8]) -> Option<(usize, usize)> {
-    let head = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n")? + 4;
-    let length = header(&buffer[..head], "content-length").map_or(0, |length| length.parse().unwrap());
-    (buffer.len() >= head + length).then_some((head, length))
-}
-
-fn header<'a>(head: &'a [u8], name: &str) -> Option<&'a str> {
-    let mut lines = std::str::from_utf8(head).unwrap().split("\r\n").skip(1);
-    lines.find_map(|line| line.split_once(':').filter(|(of, _)| of.eq_ignore_ascii_case(name))).map(|(_, v)| v.trim())
-}
-
-fn answer(head: &[u8], body: &[u8], answers: &Answers, counts: &RefCell<Counts>) -> (u16, Vec<u8>) {
-    if head.starts_with(format!("GET {COUNTS} ").as_bytes()) {
+fn answer(request: StubRequest<'_>, answers: &Answers, counts: &RefCell<Counts>) -> StubAnswer {
+    if request.get() == Some(COUNTS) {
         return (200, serde_json::to_vec(&counts.take()).unwrap());
     }
     // What has no target speaks the query protocol, which is SNS.
-    let call = header(head, "x-amz-target").map_or("PublishBatch", |target| target.rsplit('.').next().unwrap());
-    let answer = answers.to(call, body);
+    let call = request.target().unwrap_or("PublishBatch");
+    let answer = answers.to(call, request.body);
     let mut counts = counts.borrow_mut();
     let count = counts.entry(call.to_owned()).or_default();
     count.calls += 1;

@@ -14,6 +14,8 @@ mod python;
 mod redis;
 mod script;
 mod scripted_mail;
+mod sqs_stub;
+mod stub_http;
 mod twilio;
 mod webhook;
 
@@ -28,6 +30,8 @@ pub use python::venv;
 pub use redis::Redis;
 pub use script::{PeerFault, Script};
 pub use scripted_mail::ScriptedMail;
+pub use sqs_stub::{Seen, Stocked};
+pub use stub_http::{StubAnswer, StubRequest, answer_all};
 pub use twilio::{TwilioMessage, TwilioStub};
 pub use webhook::{WebhookCall, WebhookStub};
 
