@@ -6,3 +6,4 @@ mod transcripts;
 
 mod doctor;
 mod keeping;
+mod crash;

@@ -1,0 +1,6 @@
+//! Two replays of the same queue at once, both killed again and again at whatever step they are. At the end nothing is lost, no
+//! effect happened twice, and whatever was sent twice was told of.
+
+mod embedded;
+mod outside;
+mod serving;
