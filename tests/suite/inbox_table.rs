@@ -119,6 +119,12 @@ fn who_waits_as_long_as_they_were_told_gets_through_and_not_a_moment_before() {
     });
 }
 
+/// A record that is in doubt.
+pub(super) async fn left_in_doubt(backend: &OnAws, key: &IdempotencyKey) -> InboxRecord {
+    let at = at_millis(SystemClock.now()) - Duration::from_secs(600);
+    left(backend, key, StepState::InDoubt, Status::InDoubt, at).await
+}
+
 /// A record with one step in this state, as its consumer leaves it.
 async fn left(backend: &OnAws, key: &IdempotencyKey, state: StepState, status: Status, at: Timestamp) -> InboxRecord {
     let claim = Claim {

@@ -6,10 +6,12 @@
 )]
 
 mod architecture;
+mod audit_chain;
 mod cache;
 mod channels;
 mod conformance;
 mod crash;
+mod dead_letter_queues;
 mod faults;
 mod inbox_table;
 mod long_delays;

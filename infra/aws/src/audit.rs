@@ -58,6 +58,18 @@ impl Head {
     const NONE: Self = Self { seq: 0, digest: AuditDigest::NONE };
 }
 
+/// Why it can't be seen how the chain stands.
+enum Look {
+    Failed(CallError),
+    Damaged(String),
+}
+
+impl From<CallError> for Look {
+    fn from(error: CallError) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl Store {
     /// What people did by hand.
     #[must_use]
@@ -86,15 +98,18 @@ impl DynamoAudit {
             if attempt > 1 {
                 self.store.clock.sleep(PAUSE.delay(attempt, &*self.store.rng)).await;
             }
-            // Read before the head: what stands there now, the head has passed when it is read.
-            let there = match &tried {
-                Some(entry) => self.table.read(place(entry.seq)).await.map_err(unavailable)?,
-                None => None,
+            let (there, head) = match self.look(tried.as_ref()).await {
+                Ok(seen) => seen,
+                Err(Look::Failed(error)) if error.may_pass() => {
+                    silent = Some(error);
+                    continue;
+                }
+                Err(Look::Failed(error)) => return Err(unavailable(error)),
+                Err(Look::Damaged(why)) => return Err(self.damaged(&why)),
             };
             if let Some(item) = there.as_ref().filter(|item| item.optional_text(TOKEN) == Some(&token)) {
                 return entry(item).map_err(|damage| self.damaged(&damage.to_string()));
             }
-            let head = self.head().await?;
             let passed = tried.as_ref().is_some_and(|entry| head.seq >= entry.seq);
             match (there.is_some(), passed) {
                 (true, false) => return Err(self.damaged("it has an entry that its head doesn't know")),
@@ -142,15 +157,29 @@ impl DynamoAudit {
         }
     }
 
-    async fn head(&self) -> Result<Head, AuditError> {
-        let found = self.table.read(Item::default().with_text(ID, AUDIT_HEAD)).await.map_err(unavailable)?;
-        let Some(item) = found else { return Ok(Head::NONE) };
+    /// What stands where an entry was tried to be put, and the head.
+    async fn look(&self, tried: Option<&AuditEntry>) -> Result<(Option<Item>, Head), Look> {
+        // Read before the head: what stands there now, the head has passed when it is read.
+        let there = match tried {
+            Some(entry) => self.table.read(place(entry.seq)).await?,
+            None => None,
+        };
+        Ok((there, self.head().await?))
+    }
+
+    async fn head(&self) -> Result<Head, Look> {
+        let Some(item) = self.table.read(Item::default().with_text(ID, AUDIT_HEAD)).await? else {
+            return Ok(Head::NONE);
+        };
         let head = || Ok(Head { seq: item.number(SEQ)?, digest: item.parsed(DIGEST)? });
-        head().map_err(|damage: Damage| self.damaged(&format!("its head: {damage}")))
+        head().map_err(|damage: Damage| Look::Damaged(format!("its head: {damage}")))
     }
 
     async fn read(&self, after: u64, max: usize) -> Result<Vec<AuditEntry>, AuditError> {
-        let head = self.head().await?;
+        let head = self.head().await.map_err(|error| match error {
+            Look::Failed(error) => unavailable(error),
+            Look::Damaged(why) => self.damaged(&why),
+        })?;
         let last = head.seq.min(after.saturating_add(u64::try_from(max).unwrap_or(u64::MAX)));
         let mut entries = Vec::new();
         for first in (after.saturating_add(1)..=last).step_by(PAGE) {

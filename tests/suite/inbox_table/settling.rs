@@ -145,11 +145,11 @@ fn what_was_sent_goes_back_as_it_was_and_its_consumer_is_done_with_it_without_se
 
         assert_eq!(store.settle_doubt(&decision(&id, sent())).await, Ok(Settled::NotInDoubt));
         assert_eq!(store.doubts(None, 10).await.unwrap(), [], "a decision is no doubt");
-        let audit = store.audit(10).await.unwrap();
+        let audit = store.audit().entries(0, 10).await.unwrap();
         assert_eq!(audit.len(), 1, "{audit:?}");
         let entry = &audit[0];
         assert_eq!(
-            (&*entry.who, &*entry.action, &*entry.target, &*entry.because),
+            (&*entry.note.who, &*entry.note.action, &*entry.note.target, &*entry.note.because),
             ("grace", "doubt-sent", &*id.to_string(), "seen in the log")
         );
     });
@@ -170,7 +170,8 @@ fn what_has_no_dead_letter_is_settled_too_and_what_nobody_knows_of_is_not() {
             let settled = store.settle_doubt(&decision(&unknown, sent())).await;
             assert_eq!(settled, Err(SettleError::Resolve(ResolveError::Unknown(unknown.to_string()))));
         }
-        let actions: Vec<String> = store.audit(10).await.unwrap().into_iter().map(|entry| entry.action).collect();
+        let actions: Vec<String> =
+            store.audit().entries(0, 10).await.unwrap().into_iter().map(|entry| entry.note.action).collect();
         assert_eq!(actions, ["doubt-send-again"]);
     });
 }
@@ -195,7 +196,7 @@ fn the_dead_letter_stays_while_another_doubt_of_its_job_waits_or_when_its_queue_
         let settled = store.settle_doubt(&decision(&bob, sent())).await;
         assert!(matches!(settled, Err(SettleError::NotMoved { .. })), "{settled:?}");
         assert_eq!(store.dead_letters("sms").await.unwrap().len(), 1, "it is never deleted before it was sent");
-        assert_eq!(store.audit(10).await.unwrap().len(), 2);
+        assert_eq!(store.audit().entries(0, 10).await.unwrap().len(), 2);
     });
 }
 
