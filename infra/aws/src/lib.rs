@@ -51,7 +51,7 @@ pub use cache_redis::{RedisCache, RedisUrlError};
 pub use connection::{Aws, ConnectionError, Environment};
 pub use doubts::{Decision, SettleError, Settled};
 pub use error::{CallError, Cause};
-pub use inspect::{CommittedEvent, DeadLetter};
+pub use inspect::CommittedEvent;
 pub use logging::{LogLevel, LogLevelError, log_to_stderr, log_to_stdout};
 pub use secret::{Secret, SecretError};
 pub use store::{Resources, Store};

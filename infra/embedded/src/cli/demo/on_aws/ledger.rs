@@ -8,12 +8,13 @@ use std::{
 
 use futures::future::try_join_all;
 use sendoff_aws::{CommittedEvent, Store};
-use sendoff_consumers::{Consumer, Failure, IdempotencyKey, Status, Workflows};
+use sendoff_consumers::{Consumer, DeadLetter, FAILURE_ATTRIBUTE, Failure, IdempotencyKey, Status, Workflows};
 use sendoff_embedded::{
     program::{Exit, Stopped},
     sink::SinkAccounts,
 };
 use sendoff_events::{BoxFuture, EventId, TenantId};
+use serde::Deserialize;
 
 use crate::cli::{
     demo::{
@@ -22,6 +23,16 @@ use crate::cli::{
     },
     outcome::{State, reason},
 };
+
+/// How long a dead letter is held while it is looked at: another look in this time misses it.
+const HOLD: Duration = Duration::from_secs(10);
+/// How many are looked at at a time. Of a demonstration there are few.
+const SOME: usize = 100;
+
+#[derive(Deserialize)]
+struct Head {
+    id: EventId,
+}
 
 /// Dead letters by consumer and event.
 type Letters = BTreeMap<(&'static str, EventId), Option<Failure>>;
@@ -77,11 +88,31 @@ impl OnAws {
         if let Some(seen) = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(Some(seen.clone()));
         }
-        let letters = self.store.dead_letters(consumer.name()).await.map_err(unreachable)?;
+        let (letters, queue) = (self.store.dead_letter_queues(), format!("{}-dlq", consumer.name()));
+        let (mut found, mut receipts) = (Vec::new(), Vec::new());
+        loop {
+            let some = letters.take(&queue, SOME, HOLD).await.map_err(unreachable)?;
+            if some.is_empty() {
+                break;
+            }
+            for taken in some {
+                found.extend(read(&taken.letter));
+                receipts.push(taken.receipt);
+            }
+        }
+        // One that isn't given back comes back by itself.
+        letters.hold(&queue, &receipts, Duration::ZERO).await;
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.extend(letters.into_iter().filter_map(|letter| Some(((consumer.name(), letter.event?), letter.failure))));
+        seen.extend(found.into_iter().map(|(event, failure)| ((consumer.name(), event), failure)));
         Ok(seen.get(&key).cloned())
     }
+}
+
+/// The event that a dead letter is about, and why it is there; `None` when SQS moved it by itself.
+fn read(letter: &DeadLetter) -> Option<(EventId, Option<Failure>)> {
+    let head: Head = serde_json::from_slice(&letter.body).ok()?;
+    let failure = letter.attributes.get(FAILURE_ATTRIBUTE);
+    Some((head.id, failure.and_then(|text| serde_json::from_str(text).ok())))
 }
 
 impl Ledger for OnAws {
