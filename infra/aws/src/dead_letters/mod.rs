@@ -13,7 +13,10 @@ mod send;
 mod subscribers;
 mod take;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use sendoff_consumers::{
     Backlog, DeadLetter, DeadLetterQueue, DeadLetters, DeadLettersError, Destination, IdempotencyKey, InboxError,
@@ -33,13 +36,15 @@ const AT_ONCE: usize = 64;
 /// [`DeadLetters`] over SQS, SNS and the inbox's table.
 struct SqsDeadLetters {
     store: Store,
+    /// How many receives a take begins with.
+    width: AtomicUsize,
 }
 
 impl Store {
     /// All dead-letter queues.
     #[must_use]
     pub fn dead_letter_queues(&self) -> Arc<dyn DeadLetters> {
-        Arc::new(SqsDeadLetters { store: self.clone() })
+        Arc::new(SqsDeadLetters { store: self.clone(), width: take::FIRST.into() })
     }
 }
 

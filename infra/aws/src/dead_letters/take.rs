@@ -1,6 +1,6 @@
 //! Leasing letters: as many `ReceiveMessage` at a time as there seem to be letters for.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use sendoff_consumers::{Backoff, DeadLettersError, TakenLetter};
@@ -8,8 +8,9 @@ use sendoff_consumers::{Backoff, DeadLettersError, TakenLetter};
 use super::{AT_ONCE, SqsDeadLetters, failed, letter};
 use crate::{CallError, Cause, batches::ENTRIES, queue::seconds};
 
-/// How many calls are under way in the beginning. Each that comes back full lets one more go.
-const FIRST: usize = 8;
+/// How many calls are under way in the beginning. Each that comes back full lets one more go; while there are always more letters
+/// than are asked for, the next time begins where the last one ended.
+pub(super) const FIRST: usize = 8;
 /// After how many empty answers in a row no more is asked. A short poll asks some of SQS's servers only, and small queues stand
 /// on few.
 const EMPTY: usize = 3;
@@ -52,14 +53,14 @@ impl SqsDeadLetters {
     async fn rush(&self, url: &str, max: usize, hold: i32) -> (Vec<TakenLetter>, Option<CallError>) {
         let (mut taken, mut error) = (Vec::new(), None);
         let mut calls = FuturesUnordered::new();
-        let (mut asked, mut empty, mut width) = (0, 0, FIRST);
+        let (mut asked, mut empty, mut width) = (0, 0, self.width.load(Relaxed));
         loop {
             while error.is_none() && empty < EMPTY && calls.len() < width && taken.len() + asked < max {
                 let some = (max - taken.len() - asked).min(ENTRIES);
                 asked += some;
                 calls.push(async move { (some, self.receive(url, some, 0, hold).await) });
             }
-            let Some((some, answer)) = calls.next().await else { return (taken, error) };
+            let Some((some, answer)) = calls.next().await else { break };
             asked -= some;
             match answer {
                 Ok(letters) if letters.is_empty() => empty += 1,
@@ -71,6 +72,8 @@ impl SqsDeadLetters {
                 Err(told) => error = error.or(Some(told)),
             }
         }
+        self.width.store(if taken.len() == max { width } else { FIRST }, Relaxed);
+        (taken, error)
     }
 
     /// One `ReceiveMessage`. It isn't repeated: what an answer held that was lost comes back when its lease is over.
