@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rusqlite::{Connection, params};
 use sendoff_consumers::{Attributes, Filter, Subscriber};
-use sendoff_events::{AnyEnvelope, BlobError, Blobs as _, EXTENDED_SIZE_ATTRIBUTE, Outgoing, Pointer};
+use sendoff_events::{AnyEnvelope, BlobError, Blobs as _, EXTENDED_SIZE_ATTRIBUTE, Header, Outgoing, Pointer};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -103,6 +103,23 @@ impl Prepared {
         })
     }
 
+    /// Prepares the event of an envelope whose body stays as it is, however large.
+    pub(crate) fn of(header: Header, body: Bytes) -> Self {
+        let id = header.id.to_string();
+        Self {
+            id: *header.id.as_bytes(),
+            attributes: Attributes::from([
+                ("type".to_owned(), header.event_type.to_string()),
+                ("tenant".to_owned(), header.tenant.as_str().to_owned()),
+            ]),
+            subject: header.subject,
+            body,
+            payload_bytes: None,
+            correlation: Some(header.correlation).filter(|correlation| *correlation != id),
+            causation: header.causation.map(|id| *id.as_bytes()),
+        }
+    }
+
     /// Whether another event is stored under the same id.
     pub(crate) fn clashes(&self, tx: &Tx<'_>) -> rusqlite::Result<bool> {
         let stored = tx.one(STORED_EVENT, [self.id], |row| Ok(row.get_ref(1)?.as_blob()? == &*self.body))?;
@@ -128,6 +145,21 @@ pub(crate) fn publish(
     committed_at: i64,
     changes: Option<(i64, i64)>,
 ) -> rusqlite::Result<()> {
+    let seq = store(tx, event, committed_at, changes)?;
+    for subscription in subscriptions(tx)?.iter().filter(|s| s.filter.accepts(&event.attributes)) {
+        tx.run(INSERT_MESSAGE, params![subscription.queue, tx.now, seq])?;
+        tx.wake(subscription.queue);
+    }
+    Ok(())
+}
+
+/// Stores the event as published, unless it is stored already. Gives its place.
+pub(crate) fn store(
+    tx: &Tx<'_>,
+    event: &Prepared,
+    committed_at: i64,
+    changes: Option<(i64, i64)>,
+) -> rusqlite::Result<i64> {
     let inserted = tx.run(
         INSERT_EVENT,
         params![
@@ -145,17 +177,11 @@ pub(crate) fn publish(
             tx.now,
         ],
     )?;
-    let seq = if inserted == 1 {
-        tx.last_insert_rowid()
-    } else {
-        mark(tx, &event.id)?;
-        tx.one(STORED_EVENT, [event.id], |row| row.get(0))?.ok_or(rusqlite::Error::QueryReturnedNoRows)?
-    };
-    for subscription in subscriptions(tx)?.iter().filter(|s| s.filter.accepts(&event.attributes)) {
-        tx.run(INSERT_MESSAGE, params![subscription.queue, tx.now, seq])?;
-        tx.wake(subscription.queue);
+    if inserted == 1 {
+        return Ok(tx.last_insert_rowid());
     }
-    Ok(())
+    mark(tx, &event.id)?;
+    tx.one(STORED_EVENT, [event.id], |row| row.get(0))?.ok_or(rusqlite::Error::QueryReturnedNoRows)
 }
 
 /// The queues that want a message with these attributes.

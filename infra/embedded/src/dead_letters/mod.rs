@@ -2,6 +2,7 @@
 //! moved, leased and deleted by the same rules.
 
 mod back;
+mod link;
 mod queues;
 mod send;
 
@@ -48,7 +49,7 @@ statements! {
 
 #[cfg(test)]
 pub(crate) fn statements() -> Vec<&'static str> {
-    [STATEMENTS, back::STATEMENTS, queues::STATEMENTS, send::STATEMENTS].concat()
+    [STATEMENTS, back::STATEMENTS, link::STATEMENTS, queues::STATEMENTS, send::STATEMENTS].concat()
 }
 
 impl Store {

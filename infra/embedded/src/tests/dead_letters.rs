@@ -151,6 +151,43 @@ async fn a_letter_that_comes_from_elsewhere_belongs_to_its_event_unless_anything
 }
 
 #[tokio::test]
+async fn an_event_that_was_made_of_a_letter_is_known_once_it_is_sent_and_not_before() {
+    let bench = Bench::new();
+    let old = dead_event(&bench).await;
+    let letters = bench.store.dead_letter_queues();
+    let new = bench.event("crm", Some(old.id));
+    let edited = OutgoingLetter { body: new.body.clone(), ..copy(EMAIL, &bench.letters(EMAIL).await[0]) };
+    letters.send(&to(EMAIL), std::slice::from_ref(&edited)).await.remove(0).unwrap();
+    assert_eq!(bench.store.event(new.id).await.unwrap(), None);
+    for _ in 0..2 {
+        letters.send(&to("email"), std::slice::from_ref(&edited)).await.remove(0).unwrap();
+    }
+    let found = bench.store.event(new.id).await.unwrap().unwrap();
+    assert_eq!((&found.body, found.summary.causation), (&new.body, Some(old.id)));
+    assert_eq!(found.summary.published_at, Some(bench.clock.now()));
+    assert_eq!(bench.store.caused_by(old.id).await.unwrap().len(), 1);
+    assert_eq!(bench.store.event_deliveries(new.id).await.unwrap().len(), 2);
+    let received = receive(&*bench.store.queue("email").await.unwrap(), 10).await;
+    assert!(received.iter().all(|received| (&received.body, &received.attributes) == (&new.body, &edited.attributes)));
+}
+
+#[tokio::test]
+async fn a_large_events_letter_from_elsewhere_keeps_the_event_and_its_blob() {
+    let bench = Bench::with(|options| options.max_body = 100);
+    let event = dead_event(&bench).await;
+    let letters = bench.store.dead_letter_queues();
+    let letter = bench.letters(EMAIL).await.remove(0);
+    assert_eq!(letter.types, [("ExtendedPayloadSize".to_owned(), "Number".to_owned())].into());
+    let held = letters.take(EMAIL, 1, LEASE).await.unwrap().remove(0);
+    letters.delete(EMAIL, &[held.receipt]).await.remove(0).unwrap();
+    let restored = OutgoingLetter { copy_of: None, ..copy(EMAIL, &letter) };
+    letters.send(&to(EMAIL), &[restored]).await.remove(0).unwrap();
+    assert_eq!(bench.store.event_deliveries(event.id).await.unwrap().len(), 1);
+    let again = bench.letters(EMAIL).await.remove(0);
+    assert_eq!((again.body, again.types), (letter.body, letter.types));
+}
+
+#[tokio::test]
 async fn a_failure_that_is_none_of_ours_stays_an_attribute() {
     let bench = Bench::new();
     dead(&bench, &["x"]).await;
