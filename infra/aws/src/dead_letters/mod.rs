@@ -165,3 +165,27 @@ impl DeadLetters for SqsDeadLetters {
         Box::pin(self.records(keys))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_that_gives_out_no_more_is_told_from_one_that_is_not_there_or_is_not_reached() {
+        let error = |cause, code: &str| {
+            let (resource, message) = ("https://queue".to_owned(), "no".to_owned());
+            let error = CallError { call: "sqs:ReceiveMessage", resource, cause, code: Some(code.to_owned()), message };
+            failed("email-dlq", &error)
+        };
+        let name = || "email-dlq".to_owned();
+        // The two protocols of SQS spell it in two ways.
+        for code in ["OverLimit", "AWS.SimpleQueueService.OverLimit"] {
+            assert_eq!(error(Cause::Refused, code), DeadLettersError::TooManyLeased(name()));
+        }
+        assert_eq!(error(Cause::Missing, "QueueDoesNotExist"), DeadLettersError::NoSuchQueue(name()));
+        assert!(matches!(error(Cause::Refused, "InvalidParameterValue"), DeadLettersError::Refused(_)));
+        for cause in [Cause::Unknown, Cause::NotSent, Cause::Throttled, Cause::Denied] {
+            assert!(matches!(error(cause, "x"), DeadLettersError::Unavailable(_)), "{cause:?}");
+        }
+    }
+}
