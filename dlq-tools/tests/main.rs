@@ -7,3 +7,9 @@ mod transcripts;
 mod doctor;
 mod keeping;
 mod crash;
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails where it can't go on, also in the functions that its tests share"
+)]
+
+mod on_aws;

@@ -25,7 +25,12 @@ pub(super) async fn open(session: &Session, place: &Place) -> Result<Deployment,
     }
     let work = work(session, place)?;
     let settings = Settings::read(session.variables.clone(), &NEEDS)?;
-    let aws = Aws::load(Environment::of(session.variables.clone())).await.map_err(WorkerError::from)?;
+    let environment = Environment::of(session.variables.clone());
+    // What the variables say goes first, as it does for the command line; profiles and roles are only looked for without them.
+    let aws = match Aws::from_environment(environment.clone()) {
+        Ok(aws) => aws,
+        Err(_) => Aws::load(environment).await.map_err(WorkerError::from)?,
+    };
     let (clock, rng) = (Arc::clone(&session.clock), Arc::clone(&session.rng));
     let store = Store::new(aws, settings.resources(), clock, rng);
     Ok(Deployment {
