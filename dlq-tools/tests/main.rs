@@ -13,3 +13,4 @@ mod crash;
 )]
 
 mod on_aws;
+mod letters;

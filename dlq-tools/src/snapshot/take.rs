@@ -139,10 +139,12 @@ pub async fn take(
     if let Some(why) = queue.untouchable.clone() {
         return Err(TakeError::Untouchable { queue: queue.name.clone(), why });
     }
-    let mut snapshot = begin(ports, queue, taking)?;
+    let snapshot = begin(ports, queue, taking)?;
     snapshot.be_quick()?;
     let mut known = HashSet::new();
-    snapshot.each_id(|id| drop(known.insert(mark(id))))?;
+    snapshot.each_id(|id| {
+        known.insert(mark(id));
+    })?;
     let before = known.len() as u64;
     let leases = Leases::new(ports.letters, ports.clock, &queue.name, taking.hold);
     let mut look = Look {
