@@ -1,1 +1,243 @@
+//! `dlq ls` and `dlq snap` over a data folder, in this process.
 
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use sendoff_consumers::{Class, Failure, NewMessage};
+use sendoff_dlq_tools::{Session, dlq, snapshot::Snapshot};
+use sendoff_embedded::{Store, StoreOptions};
+use sendoff_events::Clock as _;
+use sendoff_host::{Exit, SystemRng};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::SleepClock;
+
+const ENVELOPE: &str = include_str!("../../../events/samples/app.assigned.v1.json");
+
+/// What was written, and a reader that goes away after so many bytes.
+#[derive(Clone, Default)]
+struct Written {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    goes_after: Option<usize>,
+}
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut written = self.bytes.lock().unwrap();
+        if self.goes_after.is_some_and(|most| written.len() >= most) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        written.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Written {
+    fn text(&self) -> String {
+        String::from_utf8(self.bytes.lock().unwrap().clone()).unwrap()
+    }
+}
+
+struct Bench {
+    folder: TempDir,
+    clock: Arc<SleepClock>,
+}
+
+/// What a call of the tool came to.
+struct Told {
+    exit: Exit,
+    out: String,
+    err: String,
+}
+
+impl Told {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap()
+    }
+}
+
+impl Bench {
+    /// A data folder where `email` failed at so many messages, most of them because of their template.
+    async fn with(count: usize) -> Self {
+        let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(SleepClock::new()));
+        let bench = Self { folder, clock };
+        let options = StoreOptions { clock: bench.clock.clone(), ..StoreOptions::default() };
+        let store = Store::open(bench.folder.path().join("data"), options).unwrap();
+        let queue = store.queue("email").await.unwrap();
+        let messages = vec![NewMessage { body: ENVELOPE.into(), ..NewMessage::default() }; count];
+        for messages in messages.chunks(10) {
+            queue.send(messages).await.into_iter().for_each(|sent| drop(sent.unwrap()));
+        }
+        let mut left = count;
+        while left > 0 {
+            let taken = queue.receive(10, Duration::ZERO, Duration::from_secs(30)).await.unwrap();
+            let failed: Vec<_> = taken.into_iter().map(|delivery| (delivery, bench.failure(left))).collect();
+            queue.dead_letter(&failed).await.into_iter().for_each(|moved| moved.unwrap());
+            left -= failed.len();
+        }
+        store.shutdown().await;
+        drop(bench.clock.sleep(Duration::from_secs(1800)));
+        bench
+    }
+
+    fn failure(&self, left: usize) -> Failure {
+        let reason = if left > 3 { "bad-template" } else { "no\u{1b}[2Jcontact" };
+        Failure {
+            reason: reason.into(),
+            class: Class::Rejected,
+            fingerprint: format!("{reason}-0badcafe"),
+            consumer: "email".into(),
+            attempts: 1,
+            first_at: self.clock.now(),
+            last_at: self.clock.now(),
+            error: "no".into(),
+        }
+    }
+
+    fn data(&self) -> &Path {
+        self.folder.path()
+    }
+
+    async fn dlq(&self, arguments: &[&str]) -> Told {
+        self.dlq_until(arguments, None).await
+    }
+
+    async fn dlq_until(&self, arguments: &[&str], goes_after: Option<usize>) -> Told {
+        let (out, err) = (Written { goes_after, ..Written::default() }, Written::default());
+        let mut session = Session {
+            clock: self.clock.clone(),
+            rng: Arc::new(SystemRng::new()),
+            variables: std::collections::BTreeMap::new(),
+            folder: self.folder.path().to_owned(),
+            out: Box::new(out.clone()),
+            err: Box::new(err.clone()),
+            out_is_terminal: false,
+            err_is_terminal: false,
+        };
+        let arguments = ["dlq", "--data", "data"].iter().chain(arguments).map(OsString::from);
+        let (exit, message) = match dlq(arguments, &mut session).await {
+            Ok(exit) => (exit, String::new()),
+            Err(stopped) => (stopped.exit, stopped.message.unwrap_or_default()),
+        };
+        Told { exit, out: out.text(), err: err.text() + &message }
+    }
+}
+
+#[tokio::test]
+async fn a_listing_says_how_full_how_old_and_why() {
+    let bench = Bench::with(12).await;
+    let told = bench.dlq(&["ls"]).await;
+    assert_eq!((told.exit, &*told.err), (Exit::Done, ""));
+    let lines: Vec<_> = told.out.lines().collect();
+    assert_eq!(lines[0], "QUEUE      WAITING  IN FLIGHT  OLDEST  FIRST LOSS  LAST HOUR  TOP REASON");
+    assert_eq!(lines[1], "email-dlq  12       0          30m     never       12         bad-template 83%");
+    let rows = bench.dlq(&["ls", "--output", "json"]).await.json();
+    assert_eq!(
+        (&rows[0]["queue"], &rows[0]["target"], &rows[0]["oldest_age_s"]),
+        (&"email-dlq".into(), &"email".into(), &1800.into())
+    );
+    assert_eq!((&rows[0]["first_loss_at"], &rows[0]["sampled"]), (&Value::Null, &Value::Null));
+    let line = bench.dlq(&["ls", "--output", "ndjson"]).await;
+    assert_eq!(line.json(), rows[0]);
+}
+
+#[tokio::test]
+async fn a_reason_does_not_move_the_terminal() {
+    let bench = Bench::with(2).await;
+    let told = bench.dlq(&["ls"]).await;
+    assert!(told.out.contains("no [2Jcontact 100%") && !told.out.contains('\u{1b}'), "{}", told.out);
+}
+
+#[tokio::test]
+async fn prometheus_gets_a_gauge_for_each_figure_that_is_known() {
+    let bench = Bench::with(2).await;
+    let told = bench.dlq(&["ls", "--prom"]).await;
+    let expected = "\
+# HELP sendoff_dlq_messages Messages in the dead-letter queue.
+# TYPE sendoff_dlq_messages gauge
+sendoff_dlq_messages{queue=\"email-dlq\",state=\"waiting\"} 2
+sendoff_dlq_messages{queue=\"email-dlq\",state=\"in_flight\"} 0
+# HELP sendoff_dlq_oldest_age_seconds Age of the oldest message, from when the broker counts it; of a sample where looking needs leases.
+# TYPE sendoff_dlq_oldest_age_seconds gauge
+sendoff_dlq_oldest_age_seconds{queue=\"email-dlq\"} 1800
+# HELP sendoff_dlq_first_loss_seconds Time until the broker forgets a message; missing where it keeps all, or nothing is known.
+# TYPE sendoff_dlq_first_loss_seconds gauge
+# HELP sendoff_dlq_arrivals_per_hour Messages that came in the last hour.
+# TYPE sendoff_dlq_arrivals_per_hour gauge
+sendoff_dlq_arrivals_per_hour{queue=\"email-dlq\"} 2
+";
+    assert_eq!(told.out, expected);
+}
+
+#[tokio::test]
+async fn a_watch_goes_on_until_nobody_reads_it() {
+    let bench = Bench::with(1).await;
+    let told = bench.dlq_until(&["ls", "--watch", "7", "--output", "ndjson"], Some(1500)).await;
+    assert_eq!(told.exit, Exit::Done);
+    let ages: Vec<_> = told
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["oldest_age_s"].as_u64().unwrap())
+        .collect();
+    assert!(ages.len() > 2 && ages.windows(2).all(|pair| pair[1] - pair[0] == 7), "{ages:?}");
+}
+
+#[tokio::test]
+async fn a_snapshot_holds_every_letter_and_touches_none() {
+    let bench = Bench::with(25).await;
+    let told = bench.dlq(&["snap", "email", "--output", "json"]).await;
+    assert_eq!((told.exit, &*told.err), (Exit::Done, ""));
+    let report = told.json();
+    assert_eq!((&report["queue"], &report["letters"], &report["added"]), (&"email-dlq".into(), &25.into(), &25.into()));
+    assert_eq!((&report["leased"], &report["released"], &report["receives"]), (&0.into(), &0.into(), &0.into()));
+    let file = bench.data().join(report["file"].as_str().unwrap());
+    let snapshot = Snapshot::open(&file).unwrap();
+    let letter = snapshot.page("", 1).unwrap().remove(0);
+    assert_eq!((letter.message.receive_count, letter.facts.consumer.as_deref()), (1, Some("email")));
+    assert_eq!((letter.content(), letter.message.attributes.contains_key("failure")), (ENVELOPE.as_bytes(), true));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&file), mode(file.parent().unwrap())), (0o600, 0o700));
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_there_is_not_written_over() {
+    let bench = Bench::with(1).await;
+    assert_eq!(bench.dlq(&["snap", "email-dlq", "--into", "s.db"]).await.exit, Exit::Done);
+    let told = bench.dlq(&["snap", "email-dlq", "--into", "s.db"]).await;
+    assert!(told.exit == Exit::Refused && told.err.contains("s.db is there already"), "{}", told.err);
+    let told = bench.dlq(&["snap", "email-dlq", "--into", "s.db", "--resume"]).await;
+    assert!(told.exit == Exit::Refused && told.err.contains("nothing to go on with"), "{}", told.err);
+    let told = bench.dlq(&["snap", "email-dlq", "--resume"]).await;
+    assert_eq!(told.exit, Exit::NothingMatched, "{}", told.err);
+}
+
+#[tokio::test]
+async fn a_queue_that_is_not_there_is_told_with_those_that_are() {
+    let bench = Bench::with(1).await;
+    let told = bench.dlq(&["snap", "sms\u{1b}"]).await;
+    assert_eq!(told.exit, Exit::NothingMatched);
+    assert!(told.err.contains("`sms\\u{1b}`; there are: email-dlq"), "{}", told.err);
+}
+
+#[tokio::test]
+async fn an_unreasonable_lease_is_wrong_usage() {
+    let bench = Bench::with(1).await;
+    for hold in ["1s", "13h", "long"] {
+        let told = bench.dlq(&["snap", "email", "--hold", hold]).await;
+        assert!(told.exit == Exit::Usage && told.err.contains("between 30s and 12h"), "{hold}: {}", told.err);
+    }
+}
