@@ -4,6 +4,7 @@
 mod file;
 mod leases;
 mod names;
+pub mod peek;
 pub mod take;
 mod writer;
 

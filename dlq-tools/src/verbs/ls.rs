@@ -1,6 +1,5 @@
 //! `dlq ls`: every dead-letter queue on a line, the one that loses a letter first on top.
 
-mod peek;
 mod prometheus;
 mod row;
 
@@ -16,7 +15,7 @@ use super::{Common, Output};
 use crate::{
     Session,
     deployment::{Access, Deployment},
-    snapshot::take::stopped,
+    snapshot::{peek::peek, take::stopped},
 };
 
 /// How far back arrivals are counted.
@@ -56,8 +55,14 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             session.data("\n")?;
         }
         is_first = false;
-        if let Either::Right(_) = select(pin!(show(session, common.output, &deployment, &args)), &mut stop).await {
-            return Ok(Exit::Done);
+        let shown = match select(pin!(show(session, common.output, &deployment, &args)), &mut stop).await {
+            Either::Left((shown, _)) => shown,
+            Either::Right(_) => return Ok(Exit::Done),
+        };
+        match shown {
+            // It may be back the next time.
+            Err(Stopped { exit: Exit::Unreachable, message: Some(message) }) => session.prose(message),
+            shown => shown?,
         }
         if let Either::Right(_) = select(session.clock.sleep(every), &mut stop).await {
             return Ok(Exit::Done);
@@ -71,7 +76,7 @@ async fn show(session: &mut Session, output: Output, deployment: &Deployment, ar
     let max = args.peek.unwrap_or(if args.watch.is_some() { 0 } else { PEEK });
     let mut rows = Vec::new();
     for queue in deployment.letters.queues(since).await.map_err(stopped)? {
-        let peeked = peek::peek(&*deployment.letters, &*session.clock, &queue, max, since).await;
+        let peeked = peek(&*deployment.letters, &*session.clock, &queue, max, since).await;
         let peeked = peeked.unwrap_or_else(|error| {
             session.prose(format_args!("`{}` can't be looked into: {error}", queue.name));
             None

@@ -189,3 +189,7 @@ pub(crate) fn span(time: Duration) -> String {
     }
     parts.join(" ")
 }
+
+#[cfg(test)]
+#[path = "source_tests.rs"]
+mod tests;

@@ -2,6 +2,7 @@
 
 mod hostile;
 mod own;
+mod peeking;
 mod queue;
 mod shapes;
 mod taking;

@@ -5,8 +5,7 @@ use sendoff_embedded::program::print::one_line;
 use sendoff_events::Timestamp;
 use serde::Serialize;
 
-use super::peek::Peeked;
-use crate::verbs::source::span;
+use crate::{snapshot::peek::Peeked, verbs::source::span};
 
 pub(super) const HEADING: [&str; 7] =
     ["QUEUE", "WAITING", "IN FLIGHT", "OLDEST", "FIRST LOSS", "LAST HOUR", "TOP REASON"];
@@ -101,4 +100,66 @@ impl Row {
 /// From one moment to a later one, or 0.
 fn seconds(from: Timestamp, to: Timestamp) -> u64 {
     u64::try_from(to.duration_since(from).as_secs()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sendoff_consumers::DeadLetterFacts;
+
+    use super::*;
+
+    fn queue(name: &str, waiting: u64) -> DeadLetterQueue {
+        DeadLetterQueue {
+            name: name.into(),
+            kind: DeadLetterKind::Consumer("email".into()),
+            waiting,
+            in_flight: 0,
+            retention: Some(Duration::from_secs(14 * 86_400)),
+            fifo: false,
+            untouchable: None,
+            facts: None,
+        }
+    }
+
+    fn at(day: i64) -> Timestamp {
+        Timestamp::from_second(1_795_000_000 + day * 86_400).unwrap()
+    }
+
+    fn peeked(oldest: i64, sampled: Option<u64>) -> Peeked {
+        let reasons = vec![(Some("bad-template".into()), 2), (None, 1)];
+        Peeked { facts: DeadLetterFacts { oldest: Some(at(oldest)), arrived: 3, reasons }, sampled }
+    }
+
+    #[test]
+    fn figures_of_a_sample_say_that_they_are() {
+        let row = Row::of(&queue("q", 5000), Some(&peeked(0, Some(3))), at(4));
+        assert_eq!(row.cells(), ["q", "5000", "0", "≥ 4d", "≤ 10d", "≥ 3", "bad-template 67%, sampled 3 of 5000"]);
+        let row = Row::of(&queue("q", 3), Some(&peeked(0, Some(3))), at(4));
+        assert_eq!(row.cells(), ["q", "3", "0", "4d", "10d", "3", "bad-template 67%"], "a sample of all is all");
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_made_up() {
+        assert_eq!(Row::of(&queue("q", 3), None, at(4)).cells(), ["q", "3", "0", "?", "?", "?", "?"]);
+        assert_eq!(Row::of(&queue("q", 0), None, at(4)).cells(), ["q", "0", "0", "-", "-", "-", "-"]);
+        let kept = DeadLetterQueue { retention: None, ..queue("q", 3) };
+        assert_eq!(Row::of(&kept, None, at(4)).cells()[4], "never");
+        let harmed = DeadLetterQueue { untouchable: Some("it has a redrive policy".into()), ..queue("q", 3) };
+        assert_eq!(Row::of(&harmed, None, at(4)).cells()[6], "not looked into: it has a redrive policy");
+    }
+
+    #[test]
+    fn what_is_lost_first_stands_on_top() {
+        let row = |name, waiting, oldest: Option<i64>| {
+            let peeked = oldest.map(|oldest| peeked(oldest, None));
+            Row::of(&queue(name, waiting), peeked.as_ref(), at(20))
+        };
+        let mut rows =
+            [row("empty", 0, None), row("later", 1, Some(10)), row("unknown", 1, None), row("now", 1, Some(1))];
+        rows.sort_by(|a, b| a.urgency().cmp(&b.urgency()));
+        assert_eq!(rows.each_ref().map(|row| &*row.queue), ["now", "later", "unknown", "empty"]);
+        assert_eq!(rows[0].cells()[4], "now");
+    }
 }

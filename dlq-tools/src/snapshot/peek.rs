@@ -1,6 +1,9 @@
-//! A short look at some letters where every look is a lease.
+//! A short look at some letters, where every look is a lease.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use sendoff_consumers::{DeadLetterFacts, DeadLetterQueue, DeadLetters, DeadLettersError};
 use sendoff_events::{Clock, Timestamp};
@@ -13,15 +16,23 @@ const HOLD: Duration = Duration::from_secs(30);
 const PAGE: usize = 1000;
 
 /// What is known of a queue's letters, and from how many of them.
-pub(super) struct Peeked {
-    pub(super) facts: DeadLetterFacts,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peeked {
+    /// What is known.
+    pub facts: DeadLetterFacts,
     /// How many were looked at; `None` when all were counted.
-    pub(super) sampled: Option<u64>,
+    pub sampled: Option<u64>,
 }
 
 /// What is known of a queue's letters: from the backend, or from a look at up to `max` of them. `None` when nothing is: there are
-/// none, none are to be touched, or a look would do harm.
-pub(super) async fn peek(
+/// none, none are to be touched, or a look would do harm. What was leased is given back at once.
+///
+/// Arrivals since `since` and the age of the oldest are of those that were looked at: at least so many, at least so old.
+///
+/// # Errors
+///
+/// When none could be looked at.
+pub async fn peek(
     letters: &dyn DeadLetters,
     clock: &dyn Clock,
     queue: &DeadLetterQueue,
@@ -36,7 +47,7 @@ pub(super) async fn peek(
     }
     let mut sample = Sample::default();
     let mut receipts = Vec::new();
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let mut failed = None;
     while seen.len() < max {
         let taken = match letters.take(&queue.name, PAGE.min(max - seen.len()), HOLD).await {
@@ -61,8 +72,12 @@ pub(super) async fn peek(
     for receipts in receipts.chunks(PAGE) {
         let results = letters.hold(&queue.name, receipts, Duration::ZERO).await;
         // Once more for those that weren't answered for; after that their leases end by themselves.
-        let again: Vec<_> =
-            receipts.iter().zip(&results).filter(|(_, result)| result.is_err()).map(|(receipt, _)| receipt.clone()).collect();
+        let again: Vec<_> = receipts
+            .iter()
+            .zip(&results)
+            .filter(|(_, result)| result.is_err())
+            .map(|(receipt, _)| receipt.clone())
+            .collect();
         if !again.is_empty() {
             clock.sleep(Duration::from_millis(200)).await;
             letters.hold(&queue.name, &again, Duration::ZERO).await;
