@@ -14,3 +14,4 @@ mod crash;
 
 mod on_aws;
 mod letters;
+mod selection;
