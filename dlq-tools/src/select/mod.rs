@@ -24,6 +24,15 @@ use crate::{letter::Letter, snapshot::Snapshot};
 pub struct Selection {
     /// A condition in CEL over `envelope`, `data`, `failure`, `ledger` and `message`, such as
     /// `failure.reason == "bad-template" && data.app == "crm"`
+    ///
+    /// `envelope` has id, source, type, subject, time, tenantid, correlationid, causationid, traceparent, firstpublished, sequence;
+    /// `data` what the event holds; `failure` has reason, class, fingerprint, consumer, attempts, first_at, last_at, error; `ledger`
+    /// has status (claimed, done, in-doubt, failed, none), attempts, replay, doubted, steps, history, first_at, updated_at; `message`
+    /// has id, shape, receive_count, replays, enqueued_at, lost_at, age_s, attributes, size, group, unreadable, edited.
+    ///
+    /// A letter that lacks what the condition asks for doesn't fit; `has(data.app)` asks whether it is there. Moments are texts such
+    /// as 2026-11-26T03:00:00.000Z, which compare by time. There are `in`, `size`, `contains`, `startsWith`, `endsWith`, `matches`,
+    /// `exists`, `all`, `exists_one`, `filter`, and `type`, `int`, `string` and the like.
     #[arg(long = "where", value_name = "CEL")]
     pub condition: Option<String>,
     /// With this event type; without a version, all versions of it

@@ -294,6 +294,7 @@ fn a_letter_that_nobody_gave_a_time_counts_from_when_it_was_put_there() {
 /// `cargo test --release -p sendoff-dlq-tools --lib -- --ignored --nocapture letters_a_second`
 #[test]
 #[ignore = "prints how fast conditions are"]
+#[expect(clippy::print_stdout, reason = "it is what it is run for")]
 fn letters_a_second() {
     let letter = Arc::new(letter(r#"{"app":"crm","form":"contact","submission":"s-1","answers":{"a":1,"b":[1,2,3]}}"#));
     for condition in [

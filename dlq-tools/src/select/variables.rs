@@ -197,15 +197,13 @@ fn ledger<'v>(facts: Option<&'v LedgerFacts>, fields: &'v Fields) -> Box<dyn Val
         }
         steps.finish()
     });
-    ledger.add("history", || {
-        Box::new(CelList::from(facts.history.iter().map(|attempt| structure(attempt)).collect::<Vec<_>>()))
-    });
+    ledger.add("history", || Box::new(CelList::from(facts.history.iter().map(structure).collect::<Vec<_>>())));
     ledger.finish()
 }
 
 /// A value of ours as conditions see it: with the fields that it has in JSON.
 fn structure<'v>(value: &impl serde::Serialize) -> Box<dyn Val + 'v> {
-    let read = serde_json::to_value(value).and_then(|value| serde_json::from_value::<Json>(value));
+    let read = serde_json::to_value(value).and_then(serde_json::from_value::<Json>);
     match read {
         Ok(Json(value)) => value,
         Err(_) => Entries::new(&Fields::All).finish(),

@@ -21,11 +21,14 @@ impl Stream {
     pub(super) fn item(&mut self, session: &mut Session, item: &impl Serialize) -> Result<(), Stopped> {
         match self.output {
             Output::Table => {}
-            Output::Ndjson => session.json_line(item)?,
+            Output::Ndjson => {
+                let text = serde_json::to_string(item).map_err(Stopped::failed)?;
+                session.data(format_args!("{}\n", still(&text)))?;
+            }
             Output::Json => {
                 let before = if self.count == 0 { "[" } else { "," };
                 let text = serde_json::to_string_pretty(item).map_err(Stopped::failed)?;
-                session.data(format_args!("{before}\n  {}", text.replace('\n', "\n  ")))?;
+                session.data(format_args!("{before}\n  {}", still(&text).replace('\n', "\n  ")))?;
             }
         }
         self.count += 1;
@@ -41,6 +44,18 @@ impl Stream {
         }
         Ok(())
     }
+}
+
+/// JSON with those control characters escaped that JSON allows as they are, and that move a terminal's cursor all the same.
+fn still(text: &str) -> String {
+    let mut still = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' => still.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => still.push(c),
+        }
+    }
+    still
 }
 
 /// What is said when no letter fits.

@@ -105,7 +105,7 @@ fn ada() -> Letter {
 /// Bytes that are no text, of which nobody said anything.
 fn bytes() -> Letter {
     let mut letter = ada();
-    letter.message.message_id = "m-2\u{1b}[31m".into();
+    letter.message.message_id = "m-2\u{1b}[31m\u{9b}2J".into();
     letter.message.body = b"\xff\xfe\x1b[2JAda Lovelace".as_slice().into();
     letter.message.attributes.clear();
     letter.facts.shape = Shape::Unknown;
