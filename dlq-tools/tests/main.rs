@@ -15,3 +15,4 @@ mod crash;
 mod on_aws;
 mod letters;
 mod selection;
+mod replay;

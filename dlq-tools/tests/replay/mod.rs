@@ -1,0 +1,202 @@
+//! Plans and runs: over a real data folder, and over a broker in memory whose every answer may be lost.
+
+mod embedded;
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use sendoff_consumers::{Attributes, Class, Delivery, Failure, NewMessage};
+use sendoff_dlq_tools::{Session, dlq};
+use sendoff_embedded::{Store, StoreOptions};
+use sendoff_events::{BoxFuture, Clock, EventId, Rng, Timestamp};
+use sendoff_host::Exit;
+use serde_json::{Value, json};
+
+/// A clock that goes on by itself as far as somebody sleeps.
+pub(crate) struct SleepClock(AtomicI64);
+
+impl Clock for SleepClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        self.0.fetch_add(i64::try_from(duration.as_millis()).unwrap(), Ordering::SeqCst);
+        Box::pin(std::future::ready(()))
+    }
+}
+
+struct Counting(AtomicU64);
+
+impl Rng for Counting {
+    fn next_u64(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::SeqCst)
+    }
+}
+
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Captured {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) exit: Exit,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub(crate) fn expect(self, exit: Exit) -> Self {
+        assert_eq!(self.exit, exit, "{self:?}");
+        self
+    }
+}
+
+/// A data folder with dead letters, and the tool over it.
+pub(crate) struct House {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) clock: Arc<SleepClock>,
+    rng: Arc<Counting>,
+    pub(crate) variables: BTreeMap<String, String>,
+}
+
+impl House {
+    /// With so many dead letters of `email`.
+    pub(crate) async fn with(count: usize) -> Self {
+        let house = Self {
+            folder: tempfile::tempdir().unwrap(),
+            clock: Arc::new(SleepClock(AtomicI64::new(1_795_000_000_000))),
+            rng: Arc::new(Counting(AtomicU64::new(1))),
+            variables: BTreeMap::from([("USER".into(), "grace".into())]),
+        };
+        house.fail(count).await;
+        house
+    }
+
+    pub(crate) fn store(&self) -> Store {
+        let options = StoreOptions { clock: self.clock.clone(), ..StoreOptions::default() };
+        Store::open(self.folder.path(), options).unwrap()
+    }
+
+    async fn fail(&self, count: usize) {
+        let store = self.store();
+        let queue = store.queue("email").await.unwrap();
+        let attributes =
+            Attributes::from([("type".into(), "app.assigned.v1".into()), ("tenant".into(), "acme".into())]);
+        let messages: Vec<_> = (0..count)
+            .map(|n| NewMessage { body: envelope(n).into(), attributes: attributes.clone(), ..NewMessage::default() })
+            .collect();
+        queue.send(&messages).await.into_iter().for_each(|sent| drop(sent.unwrap()));
+        let failed = self.receive(&store).await.into_iter().map(|delivery| {
+            let failure = Failure {
+                reason: "bad-template".into(),
+                class: Class::Rejected,
+                fingerprint: "bad-template-00000000".into(),
+                consumer: "email".into(),
+                attempts: 1,
+                first_at: delivery.sent_at,
+                last_at: delivery.sent_at,
+                error: "line 3".into(),
+            };
+            (delivery, failure)
+        });
+        assert!(queue.dead_letter(&failed.collect::<Vec<_>>()).await.iter().all(Result::is_ok));
+        store.shutdown().await;
+    }
+
+    /// What waits in the consumer's queue.
+    pub(crate) async fn receive(&self, store: &Store) -> Vec<Delivery> {
+        let queue = store.queue("email").await.unwrap();
+        let mut all = Vec::new();
+        loop {
+            let deliveries = queue.receive(100, Duration::ZERO, Duration::from_secs(60)).await.unwrap();
+            if deliveries.is_empty() {
+                return all;
+            }
+            all.extend(deliveries);
+        }
+    }
+
+    /// How many letters there are.
+    pub(crate) async fn letters(&self) -> usize {
+        let store = self.store();
+        let letters = store.dead_letter_queues().read("email-dlq", None, 100_000).await.unwrap().unwrap();
+        store.shutdown().await;
+        letters.len()
+    }
+
+    /// Calls the tool.
+    pub(crate) async fn dlq(&self, arguments: &[&str]) -> Ran {
+        let (out, err) = (Captured::default(), Captured::default());
+        let mut session = Session {
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            variables: self.variables.clone(),
+            folder: self.folder.path().to_owned(),
+            out: Box::new(out.clone()),
+            err: Box::new(err.clone()),
+            out_is_terminal: false,
+            err_is_terminal: false,
+        };
+        let data = self.folder.path().to_str().unwrap();
+        let arguments = [&["dlq", "--data", data], arguments].concat().into_iter().map(Into::into);
+        let ended = dlq(arguments.collect::<Vec<std::ffi::OsString>>(), &mut session).await;
+        let (exit, message) = match ended {
+            Ok(exit) => (exit, None),
+            Err(stopped) => (stopped.exit, stopped.message),
+        };
+        Ran { exit, out: out.text(), err: err.text() + &message.unwrap_or_default() }
+    }
+
+    /// The audit's actions, in order.
+    pub(crate) async fn audit(&self) -> Vec<String> {
+        let store = self.store();
+        let entries = store.audit().entries(0, 1000).await.unwrap();
+        store.shutdown().await;
+        entries.into_iter().map(|entry| entry.note.action).collect()
+    }
+}
+
+pub(crate) fn event_id(n: usize) -> EventId {
+    format!("0193a0a0-0000-7000-8000-{n:012x}").parse().unwrap()
+}
+
+pub(crate) fn envelope(n: usize) -> String {
+    let mut envelope: Value =
+        serde_json::from_str(include_str!("../../../events/samples/app.assigned.v1.json")).unwrap();
+    let now = "2026-11-18T00:00:00.000Z";
+    envelope["id"] = json!(event_id(n));
+    envelope["time"] = json!(now);
+    envelope["firstpublished"] = json!(now);
+    envelope["subject"] = json!(format!("apps/app-{n}/assignments/ada"));
+    envelope["data"] = json!({ "app_id": format!("app-{n}"), "user_id": "ada", "assigned_by": "grace" });
+    envelope.to_string()
+}
