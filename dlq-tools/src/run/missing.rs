@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use sendoff_consumers::DeadLetter;
+use sendoff_events::Timestamp;
 
 use super::{RunError, Stage, engine::Engine, journal::Step};
 
@@ -11,7 +12,8 @@ const PAGE: usize = 1000;
 
 impl Engine<'_> {
     /// Which of the missing letters are still in the queue; the others are written down as gone. Where the queue can't be looked
-    /// into, they count as gone when it is `late`: whoever held them would have been done by then.
+    /// into, they count as gone when it is `late`, so that whoever held them would have been done by then, and when the queue says
+    /// that nobody holds any.
     pub(super) async fn still_there(
         &self,
         missing: Vec<u32>,
@@ -24,7 +26,7 @@ impl Engine<'_> {
             && self
                 .each(|letter| there.extend(self.run.plan.place(&letter.message_id).filter(|at| wanted.contains(at))))
                 .await?;
-        if !looked && !late {
+        if !looked && (!late || self.somebody_holds_some().await?) {
             return Ok(missing);
         }
         let (still, gone): (Vec<u32>, Vec<u32>) = missing.into_iter().partition(|place| there.contains(place));
@@ -32,6 +34,11 @@ impl Engine<'_> {
             self.note(Step::Gone { n: gone }).await?;
         }
         Ok(still)
+    }
+
+    async fn somebody_holds_some(&self) -> Result<bool, RunError> {
+        self.give_back().await;
+        Ok(self.run.letters.queue(self.queue(), Timestamp::MAX).await?.in_flight > 0)
     }
 
     /// Looks for letters that have come back without their consumer's having recorded it.

@@ -1,6 +1,8 @@
 //! Plans and runs: over a real data folder, and over a broker in memory whose every answer may be lost.
 
+mod broker;
 mod embedded;
+mod simulation;
 
 use std::{
     collections::BTreeMap,

@@ -1,0 +1,335 @@
+//! Two replays at once of the same queue, each killed wherever it stands, over a network that loses and delays. A seed decides
+//! everything.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use sendoff_consumers::{Attributes, DeadLetter, Destination};
+use sendoff_dlq_tools::{
+    letter::Original,
+    plan::{Action, Draft, Entry, Estimate, Forecast, Head, Plan, Stops, To},
+    run::{
+        Ended, Originals, Progress, Report, Run, RunError, Settings, State, Watcher,
+        control::{Control, Wanted},
+        journal::{Journal, JournalError, Line, Step},
+    },
+};
+use sendoff_events::{BoxFuture, Clock as _, EventId, Rng as _, Timestamp};
+use sendoff_tests::simulation::{Faults, Network, Process, World, WorldClock};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    broker::{Broker, NoInbox},
+    envelope, event_id,
+};
+
+const LETTERS: usize = 40;
+
+/// A journal on a disk that may lose the end of what it wasn't asked to keep yet.
+#[derive(Clone)]
+struct Disk {
+    lines: Arc<Mutex<(Vec<Line>, usize)>>,
+    clock: WorldClock,
+}
+
+impl Journal for Disk {
+    fn write(&self, line: Line) -> BoxFuture<'_, Result<(), JournalError>> {
+        Box::pin(async move {
+            self.clock.sleep(Duration::from_millis(1)).await;
+            let count = {
+                let mut lines = self.lines.lock().unwrap();
+                lines.0.push(line);
+                lines.0.len()
+            };
+            self.clock.sleep(Duration::from_millis(1)).await;
+            let mut lines = self.lines.lock().unwrap();
+            lines.1 = lines.1.max(count);
+            Ok(())
+        })
+    }
+}
+
+struct AsTheyStand;
+
+impl Originals for AsTheyStand {
+    fn original<'a>(&'a self, letter: &'a DeadLetter) -> BoxFuture<'a, Result<Original, String>> {
+        let DeadLetter { body, attributes, types, group, .. } = letter.clone();
+        Box::pin(async { Ok(Original { body, attributes, types, group }) })
+    }
+
+    fn event(&self, _: &DeadLetter) -> Option<(EventId, u32)> {
+        None
+    }
+}
+
+struct GoOn;
+
+impl Control for GoOn {
+    fn wanted(&self) -> Wanted {
+        Wanted::Go
+    }
+}
+
+impl Watcher for GoOn {
+    fn progress(&self, _: &Progress) {}
+    fn note(&self, _: &str) {}
+}
+
+fn message_id(n: usize) -> String {
+    format!("m-{n:03}")
+}
+
+fn letter(n: usize) -> DeadLetter {
+    DeadLetter {
+        message_id: message_id(n),
+        body: envelope(n).into(),
+        attributes: Attributes::from([("tenant".into(), "acme".into())]),
+        types: BTreeMap::new(),
+        receive_count: 1,
+        enqueued_at: Timestamp::UNIX_EPOCH,
+        source: None,
+        group: None,
+    }
+}
+
+pub(super) fn head() -> Head {
+    Head {
+        plan: 1,
+        deployment: "the simulated world".into(),
+        queue: "email-dlq".into(),
+        to: To(Destination::Queue("email".into())),
+        by: "grace".into(),
+        at: Timestamp::UNIX_EPOCH,
+        selection: Vec::new(),
+        snapshot: "email-dlq.db".into(),
+        snapshot_at: Timestamp::UNIX_EPOCH,
+        rate: 0,
+        canary: vec![1, 5],
+        watch_s: 2,
+        stop: Stops { returned_share: 1.0, backlog_age_s: None, backlog: None, patience_s: 60 },
+        max_replays: 3,
+        include: Vec::new(),
+        force_rerun: None,
+        approvals: 0,
+        send: 0,
+        leave: 0,
+        forecasts: BTreeMap::new(),
+        estimate: Estimate { calls: 0, usd: 0.0, seconds: 0 },
+        other_subscribers: Vec::new(),
+    }
+}
+
+/// Every fifth letter is edited.
+pub(super) fn entry(n: usize, edits: bool) -> Entry {
+    let edited = edits && n.is_multiple_of(5);
+    Entry {
+        id: message_id(n),
+        sha256: format!("{:x}", Sha256::digest(envelope(n))),
+        event: Some(event_id(if edited { 1000 + n } else { n })),
+        replaces: edited.then(|| event_id(n)),
+        r#type: Some("app.assigned.v1".into()),
+        consumer: Some("email".into()),
+        forecast: if edited { Forecast::Edited } else { Forecast::Run },
+        why: None,
+        action: Action::Send,
+        replay: 1,
+        lost_at: None,
+        edit: edited.then(|| envelope(1000 + n)),
+    }
+}
+
+fn plan(folder: &Path, name: &str, letters: impl Iterator<Item = usize>, edits: bool) -> Arc<Plan> {
+    let mut draft = Draft::begin(&folder.join(name), &head()).unwrap();
+    letters.for_each(|n| draft.add(&entry(n, edits)).unwrap());
+    Arc::new(draft.finish().unwrap())
+}
+
+/// One of the two: its plan, its disk, and how its present process ended.
+struct Replay {
+    process: Process,
+    plan: Arc<Plan>,
+    disk: Disk,
+    broker: Broker,
+    ended: Arc<Mutex<Option<Result<(Ended, State), RunError>>>>,
+}
+
+impl Replay {
+    fn state(&self) -> State {
+        let mut state = State::new(&self.plan);
+        self.disk.lines.lock().unwrap().0.iter().for_each(|line| state.apply(line));
+        state
+    }
+
+    fn start(&self, world: &mut World) {
+        // What wasn't asked to be kept may be lost.
+        let keep = {
+            let lines = self.disk.lines.lock().unwrap();
+            lines.1 + (world.rng().next_u64() as usize) % (lines.0.len() - lines.1 + 1)
+        };
+        self.disk.lines.lock().unwrap().0.truncate(keep);
+        self.disk.lines.lock().unwrap().1 = keep;
+        let (plan, disk, broker, ended) =
+            (self.plan.clone(), self.disk.clone(), self.broker.clone(), self.ended.clone());
+        let (state, clock) = (self.state(), world.clock());
+        world.spawn(self.process, async move {
+            let run = Run {
+                plan: &plan,
+                letters: &broker,
+                inbox: &NoInbox,
+                originals: &AsTheyStand,
+                journal: &disk,
+                control: &GoOn,
+                clock: &clock,
+                watcher: &GoOn,
+                by: "grace",
+                settings: Settings { hold: Duration::from_secs(20), batch: 4, in_flight: 3 },
+            };
+            *ended.lock().unwrap() = Some(run.go(state).await);
+        });
+    }
+
+    /// How often nobody knew whether a letter was sent, by its journal alone.
+    fn doubts(&self) -> HashMap<u32, usize> {
+        let (mut doubts, mut pending) = (HashMap::new(), std::collections::HashSet::new());
+        for line in &self.disk.lines.lock().unwrap().0 {
+            match &line.step {
+                Step::Begun { .. } => pending.drain().for_each(|n| *doubts.entry(n).or_default() += 1),
+                Step::Intent { n } => pending.extend(n.iter().copied()),
+                Step::Sent { n, .. } | Step::Unsent { n } | Step::Skipped { n, .. } => {
+                    pending.retain(|pending| !n.contains(pending));
+                }
+                Step::Unknown { n, .. } => n.iter().for_each(|n| {
+                    pending.remove(n);
+                    *doubts.entry(*n).or_default() += 1;
+                }),
+                _ => {}
+            }
+        }
+        doubts
+    }
+}
+
+/// Plays one world to its end.
+fn play(seed: u64, edits: bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::new(seed);
+    let faults = Faults { lost_request: 40, lost_answer: 40, late: 30 };
+    let network = Arc::new(Network::new(world.clock(), world.rng(), faults));
+    let kept = Arc::default();
+    let can_pick = seed.is_multiple_of(2);
+    let replays: Vec<Replay> = (0..if edits { 1 } else { 2 })
+        .map(|n| {
+            let name = format!("{n}.plan");
+            // Most letters are in both plans.
+            let letters = (0..LETTERS).filter(|letter| letter % 7 != n);
+            let broker = Broker {
+                kept: Arc::clone(&kept),
+                network: network.clone(),
+                clock: world.clock(),
+                rng: world.rng(),
+                by: n,
+                can_pick,
+                entry_faults: 20,
+            };
+            Replay {
+                process: Process(n as u32),
+                plan: plan(folder.path(), &name, letters, edits),
+                disk: Disk { lines: Arc::default(), clock: world.clock() },
+                broker,
+                ended: Arc::default(),
+            }
+        })
+        .collect();
+    (0..LETTERS).for_each(|n| replays[0].broker.put(letter(n)));
+    replays.iter().for_each(|replay| replay.start(&mut world));
+    let (mut steps, mut kills) = (0_u64, 0);
+    loop {
+        steps += 1;
+        assert!(steps < 2_000_000, "seed {seed}: it never ends");
+        if !world.step() && replays.iter().all(|replay| world.alive(replay.process) == 0) {
+            let open = replays.iter().any(|replay| replay.ended.lock().unwrap().is_none());
+            assert!(!open, "seed {seed}: a process stands still");
+        }
+        if steps == 6000 {
+            network.calm_down();
+        }
+        let mut over = true;
+        for replay in &replays {
+            if steps < 6000 && world.rng().next_u64() % 400 == 0 {
+                world.kill(replay.process);
+                *replay.ended.lock().unwrap() = None;
+                replay.start(&mut world);
+                kills += 1;
+            }
+            let ended = replay.ended.lock().unwrap().take();
+            let is_over = match ended {
+                None => false,
+                Some(Ok((Ended::Finished, state))) if steps > 6000 => {
+                    let report = Report::of("", &state, Some(&Ended::Finished));
+                    assert!(report.adds_up(), "seed {seed}: {report:?}");
+                    // What this process left in the dark, a next one clears up.
+                    let done = report.ambiguous + report.waiting + report.sent_not_deleted == 0;
+                    if done {
+                        *replay.ended.lock().unwrap() = Some(Ok((Ended::Finished, state)));
+                    }
+                    done
+                }
+                Some(Ok(_)) => false,
+                Some(Err(error)) => panic!("seed {seed}: {error}"),
+            };
+            if !is_over && world.alive(replay.process) == 0 {
+                replay.start(&mut world);
+            }
+            over &= is_over;
+        }
+        if over {
+            break;
+        }
+    }
+    judge(seed, &replays, kills, edits);
+}
+
+fn judge(seed: u64, replays: &[Replay], kills: usize, edits: bool) {
+    let kept = replays[0].broker.kept();
+    for n in 0..LETTERS {
+        let id = message_id(n);
+        let planned: Vec<(usize, u32)> =
+            replays.iter().enumerate().filter_map(|(by, replay)| Some((by, replay.plan.place(&id)?))).collect();
+        let sends: Vec<_> = kept.sent.iter().filter(|sent| sent.of == id).collect();
+        let is_there = kept.letters.contains_key(&id);
+        if planned.is_empty() {
+            assert!(is_there && sends.is_empty(), "seed {seed}: {id} is in no plan");
+            continue;
+        }
+        assert!(!sends.is_empty(), "seed {seed}, {kills} kills: {id} is lost");
+        assert!(!is_there, "seed {seed}: {id} was sent and stays");
+        for (by, place) in planned {
+            let doubts = replays[by].doubts().get(&place).copied().unwrap_or_default();
+            let count = sends.iter().filter(|sent| sent.by == by).count();
+            assert!(count <= 1 + doubts, "seed {seed}: {id} was sent {count} times by {by}, with {doubts} doubts");
+        }
+        let wanted: Bytes = if edits && n.is_multiple_of(5) { envelope(1000 + n) } else { envelope(n) }.into();
+        assert!(sends.iter().all(|sent| sent.body == wanted), "seed {seed}: of {id} both were sent");
+    }
+    for replay in replays {
+        let state = replay.state();
+        let told = state.resent() + state.gone_in_doubt();
+        let doubted = replay.doubts().len() as u64;
+        assert!(told <= doubted, "seed {seed}: {told} told of {doubted}");
+    }
+}
+
+#[test]
+fn nothing_is_lost_by_two_replays_that_are_killed_at_any_await() {
+    (0..40).for_each(|seed| play(seed, false));
+}
+
+#[test]
+fn of_an_edited_letter_only_the_new_event_is_ever_sent() {
+    (0..20).for_each(|seed| play(seed, true));
+}
