@@ -160,8 +160,7 @@ impl Drafted {
 /// Marks those that the broker may have forgotten when their turn comes.
 fn mark_late(places: &mut [Place], order: &Order<'_>) {
     let Head { rate, canary, .. } = &order.head;
-    let mut sent = 0_u64;
-    for place in places.iter_mut().filter(|place| place.is_sent) {
+    for (sent, place) in (0_u64..).zip(places.iter_mut().filter(|place| place.is_sent)) {
         let mut reached = 0;
         let watches = canary.iter().take_while(|rung| {
             reached += **rung;
@@ -173,7 +172,6 @@ fn mark_late(places: &mut [Place], order: &Order<'_>) {
         if place.forecast == Forecast::Run && place.lost_at <= turn {
             place.forecast = Forecast::LostBeforeItsTurn;
         }
-        sent += 1;
     }
 }
 

@@ -17,6 +17,9 @@ use crate::{
     plan::{Entry, Forecast},
 };
 
+/// Where letters can't be asked for by their ids, so many are taken at least: the first of them may be of no plan.
+const FEW: usize = 10;
+
 /// Which letters to take.
 pub(super) enum Fetch {
     /// Those at these places of the plan.
@@ -99,6 +102,8 @@ impl Engine<'_> {
         let until = now.checked_add(self.run.settings.hold).unwrap_or(Timestamp::MAX);
         let held = self.sort(&fetch, taken, until, in_hand, &mut done).await?;
         let held = self.only_delete(held).await?;
+        let held = self.at_most(fetch.count(), held).await;
+        let held = self.not_elsewhere(held).await?;
         let held = self.compare(held).await?;
         let ready = self.restore(held).await?;
         let ready = self.reopen(ready, &mut done).await?;
@@ -110,7 +115,7 @@ impl Engine<'_> {
     async fn take(&self, fetch: &Fetch) -> Result<Vec<TakenLetter>, DeadLettersError> {
         let hold = self.run.settings.hold;
         match fetch {
-            Fetch::Any(count) => self.run.letters.take(self.queue(), *count, hold).await,
+            Fetch::Any(count) => self.run.letters.take(self.queue(), (*count).max(FEW), hold).await,
             Fetch::These(places) => {
                 let ids: Result<Vec<String>, _> =
                     places.iter().map(|place| self.run.plan.entry(*place).map(|entry| entry.id)).collect();
@@ -184,6 +189,26 @@ impl Engine<'_> {
             held.into_iter().partition(|held| self.shared().state.stage(held.place) == Stage::Sent);
         self.delete(sent.iter().map(|held| (held.place, held.taken.receipt.clone())).collect()).await?;
         Ok(rest)
+    }
+
+    /// Gives back those that are more than were wanted.
+    async fn at_most(&self, count: usize, mut held: Vec<Held>) -> Vec<Held> {
+        let more = held.split_off(count.min(held.len()));
+        self.release(&more.into_iter().map(|held| held.taken.receipt).collect::<Vec<_>>()).await;
+        held
+    }
+
+    /// Leaves out those that another run may have sent as another event.
+    async fn not_elsewhere(&self, held: Vec<Held>) -> Result<Vec<Held>, RunError> {
+        let (elsewhere, held): (Vec<Held>, Vec<Held>) =
+            held.into_iter().partition(|held| self.run.elsewhere.contains_key(&held.place));
+        for held in elsewhere {
+            let run = self.run.elsewhere.get(&held.place).cloned().unwrap_or_default();
+            let why =
+                format!("in run {run}, and edited in one of the two: both must not be sent. Finish that run first");
+            self.skip(vec![held], &why).await?;
+        }
+        Ok(held)
     }
 
     /// Leaves out those that aren't what was planned.

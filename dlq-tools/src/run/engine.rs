@@ -112,6 +112,8 @@ pub struct Run<'a> {
     pub watcher: &'a dyn Watcher,
     /// Who runs it.
     pub by: &'a str,
+    /// Letters, by their place in the plan, that the named other run may send or have sent as another event.
+    pub elsewhere: &'a HashMap<u32, String>,
     /// How it works.
     pub settings: Settings,
 }
@@ -138,6 +140,7 @@ pub(super) struct Shared {
     pub(super) unknown: HashSet<u32>,
     /// Letters of no plan that are held so that they don't come again.
     pub(super) strangers: Vec<(Receipt, Timestamp)>,
+    /// Letters that came and weren't for us, since the queue was last gone through from its beginning.
     pub(super) seen: HashSet<u128>,
     pub(super) watched: HashMap<EventId, Watched>,
 }
@@ -322,6 +325,7 @@ impl Engine<'_> {
         todo: &mut VecDeque<u32>,
     ) -> Result<Result<Vec<u32>, Ended>, RunError> {
         let Settings { batch, in_flight, .. } = self.run.settings;
+        self.shared().seen.clear();
         let mut flight: Flight<'_> = FuturesUnordered::new();
         let (mut missing, mut dry, mut stop, mut failed) = (Vec::new(), 0, None, None);
         loop {

@@ -13,7 +13,7 @@ const PAGE: usize = 1000;
 impl Engine<'_> {
     /// Which of the missing letters are still in the queue; the others are written down as gone. Where the queue can't be looked
     /// into, they count as gone when it is `late`, so that whoever held them would have been done by then, and when the queue says
-    /// that nobody holds any.
+    /// that it has no more letters than those that came just now, and that nobody holds any.
     pub(super) async fn still_there(
         &self,
         missing: Vec<u32>,
@@ -26,7 +26,7 @@ impl Engine<'_> {
             && self
                 .each(|letter| there.extend(self.run.plan.place(&letter.message_id).filter(|at| wanted.contains(at))))
                 .await?;
-        if !looked && (!late || self.somebody_holds_some().await?) {
+        if !looked && (!late || self.may_hold_more().await?) {
             return Ok(missing);
         }
         let (still, gone): (Vec<u32>, Vec<u32>) = missing.into_iter().partition(|place| there.contains(place));
@@ -36,9 +36,10 @@ impl Engine<'_> {
         Ok(still)
     }
 
-    async fn somebody_holds_some(&self) -> Result<bool, RunError> {
+    async fn may_hold_more(&self) -> Result<bool, RunError> {
         self.give_back().await;
-        Ok(self.run.letters.queue(self.queue(), Timestamp::MAX).await?.in_flight > 0)
+        let queue = self.run.letters.queue(self.queue(), Timestamp::MAX).await?;
+        Ok(queue.in_flight > 0 || queue.waiting > self.shared().seen.len() as u64)
     }
 
     /// Looks for letters that have come back without their consumer's having recorded it.

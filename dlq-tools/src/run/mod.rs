@@ -8,6 +8,7 @@
 
 mod batch;
 pub mod control;
+mod elsewhere;
 mod engine;
 pub mod folder;
 pub mod journal;
@@ -20,6 +21,7 @@ mod screen;
 mod state;
 mod watch;
 
+pub use elsewhere::elsewhere;
 pub use engine::{Ended, Run, RunError, Settings};
 pub use original::{OfQueue, Originals};
 pub use progress::{Progress, Watcher};

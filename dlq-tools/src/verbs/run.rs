@@ -24,9 +24,9 @@ use crate::{
     deployment::{Access, Deployment},
     plan::{self, Forecast, Plan},
     run::{
-        Ended, OfQueue, Report, Run, Screen, Settings,
+        self, Ended, OfQueue, Report, Run, RunError, Screen, Settings,
         control::{self, FileControl, Wanted},
-        folder::{Found, RunFolder},
+        folder::{Found, Lock, RunFolder},
         journal::FileJournal,
     },
 };
@@ -132,7 +132,7 @@ pub(super) async fn carry_out(
     who: &str,
     how: &How,
 ) -> Result<Exit, Stopped> {
-    let Some(_lock) = folder.lock()? else {
+    let Some(_lock) = locked(session, folder).await? else {
         let why = format!("run {} is being carried out by another process: `dlq runs` shows it", folder.name());
         return Err(Stopped::new(Exit::Refused, why));
     };
@@ -146,10 +146,11 @@ pub(super) async fn carry_out(
         no_doubts(deployment, &plan).await?;
     }
     let queue = deployment.letters.queue(&plan.head().queue, sendoff_events::Timestamp::MAX).await;
-    let queue = queue.map_err(|error| Stopped::from(crate::run::RunError::from(error)))?;
+    let queue = queue.map_err(|error| Stopped::from(RunError::from(error)))?;
     if let Some(why) = &queue.untouchable {
         return Err(Stopped::new(Exit::Refused, format_args!("`{}` is better not touched: {}", queue.name, one_line(why))));
     }
+    let elsewhere = run::elsewhere(&deployment.work, folder, &plan)?;
     let head = plan.head();
     let because = how.because.clone().or_else(|| head.force_rerun.clone()).unwrap_or_default();
     let forced = head.force_rerun.is_some();
@@ -182,6 +183,7 @@ pub(super) async fn carry_out(
         clock: &*clock,
         watcher: &screen,
         by: who,
+        elsewhere: &elsewhere,
         settings: Settings { hold: how.hold.max(Duration::from_secs(1)), ..Settings::default() },
     };
     let gone = until_signalled(run.go(state), &control).await;
@@ -202,6 +204,18 @@ pub(super) async fn carry_out(
         Ended::Paused { unreachable: true, .. } if report.ambiguous == 0 => Ok(Exit::Unreachable),
         _ => Ok(report.exit()),
     }
+}
+
+/// The lock of a run. `dlq runs` has it for a moment when it looks.
+async fn locked(session: &Session, folder: &RunFolder) -> Result<Option<Lock>, Stopped> {
+    const TRIES: usize = 5;
+    for _ in 0..TRIES {
+        if let Some(lock) = folder.lock()? {
+            return Ok(Some(lock));
+        }
+        session.clock.sleep(Duration::from_millis(50)).await;
+    }
+    Ok(None)
 }
 
 async fn audited(audit: &dyn Audit, note: &AuditNote) -> Result<(), Stopped> {

@@ -33,3 +33,96 @@ async fn a_plan_is_carried_out_exactly_and_the_letters_wait_in_their_queue_again
     let runs = house.dlq(&["runs", "--output", "json"]).await.expect(Exit::Done).json();
     assert_eq!(runs[0]["state"], "finished");
 }
+
+#[tokio::test]
+async fn only_the_hash_of_exactly_this_plan_carries_it_out() {
+    let house = House::with(2).await;
+    let (plan, hash) = planned(&house, &[]).await;
+    for wrong in ["00000000", &hash[..7], "", &format!("{hash}0")] {
+        let refused = house.dlq(&["run", &plan, "--apply", wrong]).await.expect(Exit::Refused);
+        assert!(refused.err.contains(&hash), "{refused:?}");
+    }
+    let text = std::fs::read_to_string(&plan).unwrap().replace("\"rate\":100", "\"rate\":900");
+    std::fs::write(&plan, text).unwrap();
+    let refused = house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Refused);
+    assert!(refused.err.contains("was changed"), "{refused:?}");
+    assert_eq!(house.letters().await, 2);
+}
+
+#[tokio::test]
+async fn a_plan_that_needs_it_waits_for_the_approval_of_somebody_else() {
+    let mut house = House::with(2).await;
+    house.variables.insert("SENDOFF_DLQ_APPROVAL".into(), "required".into());
+    let (plan, hash) = planned(&house, &["--watch", "1s"]).await;
+    let refused = house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Refused);
+    assert!(refused.err.contains("dlq approve"), "{refused:?}");
+    house.dlq(&["approve", &plan, &hash[..12]]).await.expect(Exit::Refused);
+    house.dlq(&["approve", &plan, "0123456789", "--by", "ada"]).await.expect(Exit::Refused);
+    house.dlq(&["approve", &plan, &hash[..12], "--by", "ada"]).await.expect(Exit::Done);
+    house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Done);
+    assert_eq!(house.audit().await, ["approve", "replay", "replay-ended"]);
+}
+
+#[tokio::test]
+async fn a_letter_that_was_moved_since_is_gone_and_the_others_are_sent() {
+    let house = House::with(6).await;
+    let (all, all_hash) = planned(&house, &["--watch", "1s"]).await;
+    let (one, one_hash) =
+        planned(&house, &["--watch", "1s", "--id", &super::event_id(3).to_string(), "--out", "one.plan"]).await;
+    house.dlq(&["run", &one, "--apply", &one_hash]).await.expect(Exit::Done);
+    let ran = house.dlq(&["run", &all, "--apply", &all_hash, "--output", "json"]).await.expect(Exit::Partly).json();
+    assert_eq!((&ran["moved"], &ran["gone"]), (&5.into(), &1.into()));
+    let store = house.store();
+    assert_eq!(house.receive(&store).await.len(), 6);
+    store.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_plan_acts_on_exactly_the_letters_of_its_selection() {
+    let house = House::with(9).await;
+    let condition = "data.app_id == \"app-2\" || data.app_id == \"app-7\"";
+    let shown = house.dlq(&["plan", "email", "--where", condition, "--output", "json"]).await.expect(Exit::Done).json();
+    assert_eq!(shown["head"]["send"], 2);
+    assert_eq!(shown["head"]["selection"][0], format!("--where {condition}"));
+    let (plan, hash) = (shown["plan"].as_str().unwrap(), shown["hash"].as_str().unwrap());
+    house.dlq(&["run", plan, "--apply", hash]).await.expect(Exit::Done);
+    let store = house.store();
+    let mut apps: Vec<String> = house
+        .receive(&store)
+        .await
+        .iter()
+        .map(|delivery| {
+            serde_json::from_slice::<serde_json::Value>(&delivery.body).unwrap()["data"]["app_id"].to_string()
+        })
+        .collect();
+    store.shutdown().await;
+    apps.sort();
+    assert_eq!(apps, ["\"app-2\"", "\"app-7\""]);
+    assert_eq!(house.letters().await, 7);
+    house.dlq(&["plan", "email", "--tenant", "nobody"]).await.expect(Exit::NothingMatched);
+}
+
+#[tokio::test]
+async fn what_is_in_doubt_or_done_is_not_to_be_included() {
+    let house = House::with(1).await;
+    for (flag, says) in [("in-doubt", "sendoff doubt resolve"), ("done", "--force-rerun"), ("unsendable", "dlq show")] {
+        let refused = house.dlq(&["plan", "email", "--include", flag]).await.expect(Exit::Refused);
+        assert!(refused.err.contains(says), "{refused:?}");
+    }
+    house.dlq(&["plan", "email", "--force-rerun"]).await.expect(Exit::Usage);
+}
+
+#[tokio::test]
+async fn an_aborted_run_stays_so_and_what_was_finished_is_not_begun_again() {
+    let house = House::with(3).await;
+    let (plan, hash) = planned(&house, &["--watch", "1s"]).await;
+    house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Done);
+    let again = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Done).json();
+    assert_eq!(again["moved"], 3);
+    house.dlq(&["abort", &hash[..6], "--yes"]).await.expect(Exit::NothingMatched);
+    house.dlq(&["pause", &hash[..6]]).await.expect(Exit::NothingMatched);
+    house.dlq(&["resume", "ffffffff"]).await.expect(Exit::NothingMatched);
+    let store = house.store();
+    assert_eq!(house.receive(&store).await.len(), 3, "each was sent once");
+    store.shutdown().await;
+}

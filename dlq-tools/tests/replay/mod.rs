@@ -2,6 +2,7 @@
 
 mod broker;
 mod embedded;
+mod plans;
 mod simulation;
 
 use std::{
