@@ -325,7 +325,11 @@ impl Engine<'_> {
         todo: &mut VecDeque<u32>,
     ) -> Result<Result<Vec<u32>, Ended>, RunError> {
         let Settings { batch, in_flight, .. } = self.run.settings;
-        self.shared().seen.clear();
+        if !can_pick {
+            // All of them are to come once in this round.
+            self.give_back().await;
+            self.shared().seen.clear();
+        }
         let mut flight: Flight<'_> = FuturesUnordered::new();
         let (mut missing, mut dry, mut stop, mut failed) = (Vec::new(), 0, None, None);
         loop {

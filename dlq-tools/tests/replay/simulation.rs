@@ -251,7 +251,7 @@ fn play(seed: u64, edits: bool) {
     let (mut steps, mut kills) = (0_u64, 0);
     loop {
         steps += 1;
-        assert!(steps < 2_000_000, "seed {seed}: it never ends");
+        assert!(steps < 200_000, "seed {seed}: it never ends");
         if !world.step() && replays.iter().all(|replay| world.alive(replay.process) == 0) {
             let open = replays.iter().any(|replay| replay.ended.lock().unwrap().is_none());
             assert!(!open, "seed {seed}: a process stands still");
@@ -327,10 +327,10 @@ fn judge(seed: u64, replays: &[Replay], kills: usize, edits: bool) {
 
 #[test]
 fn nothing_is_lost_by_two_replays_that_are_killed_at_any_await() {
-    (0..400).for_each(|seed| play(seed, false));
+    (0..40).for_each(|seed| play(seed, false));
 }
 
 #[test]
 fn of_an_edited_letter_only_the_new_event_is_ever_sent() {
-    (0..200).for_each(|seed| play(seed, true));
+    (0..30).for_each(|seed| play(seed, true));
 }
