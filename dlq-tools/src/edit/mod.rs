@@ -61,8 +61,8 @@ pub struct Editor<'a> {
     pub by: String,
     /// What was typed.
     pub how: Vec<String>,
-    /// Also letters whose work is done, or begun: it would be done once more.
-    pub also_done: bool,
+    /// Also letters of which some steps are done: these would be done once more.
+    pub also_partly_done: bool,
     /// The time.
     pub clock: &'a dyn Clock,
     /// For ids.
@@ -99,30 +99,29 @@ pub enum Refusal {
     /// Nobody knows whether the old event had its effect.
     #[error("in doubt: whether it had its effect is unknown. Settle it first with `sendoff doubt`")]
     InDoubt,
-    /// The old event had its effect already, all of it or a part.
+    /// The old event had its effect already.
     #[error(
-        "done already ({0}): the changed event would do it again. If that is wanted, say --also-done --because TEXT"
+        "done already: the changed event would do it again, so no plan would send it. What is to be done besides is another event; \
+         `dlq plan --force-rerun` lets the old one run again"
     )]
-    Done(String),
+    Done,
+    /// A part of the old event's effect has happened.
+    #[error(
+        "{done} of its {begun} steps are done already, and the changed event would do them again. If that is wanted, say \
+         --also-partly-done --because TEXT"
+    )]
+    PartlyDone {
+        /// How many of its steps.
+        done: usize,
+        /// How many have begun.
+        begun: usize,
+    },
     /// It carries no event.
     #[error("it carries no event that can be edited: {0}")]
     NoEvent(String),
     /// The change can't be made, or nobody could read its result.
     #[error("{0}")]
     Invalid(String),
-}
-
-impl Refusal {
-    /// A stable word for it.
-    #[must_use]
-    pub const fn word(&self) -> &'static str {
-        match self {
-            Self::InDoubt => "in-doubt",
-            Self::Done(_) => "done",
-            Self::NoEvent(_) => "no-event",
-            Self::Invalid(_) => "invalid",
-        }
-    }
 }
 
 impl Editor<'_> {
@@ -179,11 +178,75 @@ impl Editor<'_> {
             return Err(Refusal::InDoubt);
         }
         let done = ledger.steps.values().filter(|step| step.state == StepState::Done).count();
-        match (ledger.status, done) {
-            _ if self.also_done => Ok(()),
-            (Status::Done, _) => Err(Refusal::Done("all of it".into())),
-            (_, 0) => Ok(()),
-            (_, done) => Err(Refusal::Done(format!("{done} of the {} steps that have begun", ledger.steps.len()))),
+        match ledger.status {
+            Status::Done => Err(Refusal::Done),
+            _ if done == 0 || self.also_partly_done => Ok(()),
+            _ => Err(Refusal::PartlyDone { done, begun: ledger.steps.len() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::Duration};
+
+    use sendoff_consumers::Step;
+    use sendoff_events::{BoxFuture, Timestamp};
+
+    use super::*;
+
+    struct Still;
+
+    impl Clock for Still {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn sleep(&self, _duration: Duration) -> BoxFuture<'static, ()> {
+            Box::pin(std::future::ready(()))
+        }
+    }
+
+    impl Rng for Still {
+        fn next_u64(&self) -> u64 {
+            7
+        }
+    }
+
+    fn refusal(also_partly_done: bool, status: Status, steps: &[StepState]) -> Option<Refusal> {
+        let steps = steps.iter().enumerate().map(|(n, state)| {
+            let step = serde_json::json!({ "state": state, "at": "1970-01-01T00:00:00Z" });
+            (n.to_string(), serde_json::from_value::<Step>(step).unwrap())
+        });
+        let steps: BTreeMap<String, Step> = steps.collect();
+        let at = Timestamp::UNIX_EPOCH;
+        let ledger = LedgerFacts {
+            status,
+            attempts: 1,
+            replay: 0,
+            doubted: steps.values().any(|step| matches!(step.state, StepState::Sending | StepState::InDoubt)),
+            steps,
+            history: vec![],
+            first_at: at,
+            updated_at: at,
+        };
+        let change = Change::Set(vec![]);
+        let (by, how) = (String::new(), vec![]);
+        Editor { change, by, how, also_partly_done, clock: &Still, rng: &Still }.may_happen(&ledger).err()
+    }
+
+    #[test]
+    fn what_happened_already_or_may_have_keeps_a_letter_from_being_edited() {
+        use StepState::{Done, Failed, InDoubt, Sending};
+        assert_eq!(refusal(false, Status::Failed, &[]), None);
+        assert_eq!(refusal(false, Status::Failed, &[Failed, Failed]), None);
+        assert_eq!(refusal(false, Status::Failed, &[Done, Failed]), Some(Refusal::PartlyDone { done: 1, begun: 2 }));
+        assert_eq!(refusal(true, Status::Failed, &[Done, Failed]), None);
+        for also in [false, true] {
+            assert_eq!(refusal(also, Status::Done, &[Done]), Some(Refusal::Done));
+            assert_eq!(refusal(also, Status::InDoubt, &[]), Some(Refusal::InDoubt));
+            assert_eq!(refusal(also, Status::Failed, &[Done, InDoubt]), Some(Refusal::InDoubt));
+            assert_eq!(refusal(also, Status::Claimed, &[Sending]), Some(Refusal::InDoubt));
         }
     }
 }

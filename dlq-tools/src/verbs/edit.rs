@@ -17,6 +17,7 @@ use crate::{
     deployment::Access,
     edit::{Change, Edited, Editor, Outcome, PATIENCE, Refusal, Script, Set, diff, places},
     letter::{Edit, Letter},
+    redact::{Redact, Showing},
     select::{Selection, Selector},
     snapshot::Snapshot,
 };
@@ -41,21 +42,17 @@ pub(super) struct Args {
     /// Takes the edits of these letters back
     #[arg(long)]
     undo: bool,
-    /// Also letters whose work is done or begun: it will be done once more
+    /// Also letters of which some steps are done: these steps will be done once more
     #[arg(long, requires = "because")]
-    also_done: bool,
+    also_partly_done: bool,
     /// Why, for the audit
     #[arg(long, value_name = "TEXT")]
     because: Option<String>,
     /// How many letters are shown on a terminal; all are changed
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
-    /// Shows what the letters hold also on a terminal
-    #[arg(long, conflicts_with = "redact")]
-    show_personal: bool,
-    /// Hides what the letters hold also where no terminal is
-    #[arg(long)]
-    redact: bool,
+    #[command(flatten)]
+    showing: Showing,
     /// Keeps the edits in the snapshot, for the next plan; without it, only shows them
     #[arg(long)]
     yes: bool,
@@ -101,8 +98,9 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
 
     let (clock, rng) = (session.clock.clone(), session.rng.clone());
     let how = how(&args);
-    let editor = Editor { change, by: who.clone(), how, also_done: args.also_done, clock: &*clock, rng: &*rng };
-    let hide = args.redact || (session.out_is_terminal && !args.show_personal);
+    let editor =
+        Editor { change, by: who.clone(), how, also_partly_done: args.also_partly_done, clock: &*clock, rng: &*rng };
+    let redact = Redact::for_session(session, args.showing);
     let (mut edits, mut refused, mut unchanged, mut touched) = (Vec::new(), Vec::new(), 0, BTreeSet::new());
     let mut shown = Vec::new();
     for id in &ids {
@@ -113,9 +111,9 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             Outcome::Edited(edited) => {
                 touched.extend(places(&edited.before, &edited.after).iter().map(ToString::to_string));
                 match common.output {
-                    Output::Table if edits.len() < args.limit => session.data(for_people(&letter, &edited, hide))?,
+                    Output::Table if edits.len() < args.limit => session.data(for_people(&letter, &edited, &redact))?,
                     Output::Table => {}
-                    Output::Json | Output::Ndjson => shown.push(for_programs(&letter, &edited, hide)),
+                    Output::Json | Output::Ndjson => shown.push(for_programs(&letter, &edited, &redact)),
                 }
                 edits.push((id.clone(), Some(edited.edit)));
             }
@@ -192,35 +190,42 @@ fn undone(snapshot: &Snapshot, ids: &[String]) -> Result<Vec<(String, Option<Edi
     Ok(edits)
 }
 
-fn for_people(letter: &Letter, edited: &Edited, hide: bool) -> String {
+fn for_people(letter: &Letter, edited: &Edited, redact: &Redact) -> String {
     let event = letter.facts.event.as_ref();
     let about = event.map_or(String::new(), |event| format!("{} {}", event.r#type, event.id));
     let mut text = format!("letter {}: {}\n", one_line(&letter.message.message_id), one_line(&about));
-    if hide {
-        for place in places(&edited.before, &edited.after) {
-            let (before, after) = (place.get(&edited.before), place.get(&edited.after));
-            text += &format!("  {}: {} -> {}\n", one_line(&place.to_string()), outline(before), outline(after));
+    let (before, after) = (redact.envelope(edited.before.clone()), redact.envelope(edited.after.clone()));
+    text += &diff(&before, &after);
+    for place in places(&edited.before, &edited.after) {
+        // What is hidden may look the same before and after.
+        if place.get(&before) == place.get(&after) {
+            let (before, after) = (outline(place.get(&edited.before)), outline(place.get(&edited.after)));
+            text += &format!("  hidden: {}: {before} -> {after}\n", one_line(&redact.name(&place.to_string())));
         }
-    } else {
-        text += &diff(&edited.before, &edited.after);
     }
     for note in &edited.notes {
-        text += &format!("  note: {}\n", one_line(note));
+        text += &format!("  note: {}\n", one_line(&redact.text(note)));
     }
     lines(&text) + "\n"
 }
 
-fn for_programs(letter: &Letter, edited: &Edited, hide: bool) -> Value {
+fn for_programs(letter: &Letter, edited: &Edited, redact: &Redact) -> Value {
+    let (before, after) = (redact.envelope(edited.before.clone()), redact.envelope(edited.after.clone()));
     let changes = places(&edited.before, &edited.after).into_iter().map(|place| {
-        let value = |document| match (place.get(document), hide) {
-            (value, true) => Value::from(outline(value)),
-            (value, false) => value.cloned().unwrap_or(Value::Null),
+        let value = |shown: &Value, whole: &Value| match place.get(shown) {
+            Some(value) => value.clone(),
+            None if redact.hides() => outline(place.get(whole)).into(),
+            None => Value::Null,
         };
-        json!({ "path": place.to_string(), "before": value(&edited.before), "after": value(&edited.after) })
+        json!({
+            "path": redact.name(&place.to_string()),
+            "before": value(&before, &edited.before), "after": value(&after, &edited.after),
+        })
     });
+    let notes: Vec<_> = edited.notes.iter().map(|note| redact.text(note)).collect();
     json!({
         "message_id": letter.message.message_id, "event": letter.facts.event.as_ref().map(|event| event.id),
-        "changes": changes.collect::<Vec<_>>(), "notes": edited.notes,
+        "changes": changes.collect::<Vec<_>>(), "notes": notes,
     })
 }
 

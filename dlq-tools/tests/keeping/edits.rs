@@ -112,7 +112,7 @@ async fn what_no_consumer_could_read_is_refused_and_nothing_is_kept() {
 }
 
 #[tokio::test]
-async fn letters_in_doubt_are_not_edited_and_done_ones_only_when_that_is_wanted() {
+async fn letters_that_are_in_doubt_or_done_are_not_edited() {
     let house = House::with(3).await;
     house.record(0, Status::InDoubt).await;
     house.record(1, Status::Done).await;
@@ -124,11 +124,10 @@ async fn letters_in_doubt_are_not_edited_and_done_ones_only_when_that_is_wanted(
         let arguments: Vec<String> = edit(of).chain(more.iter().map(|word| (*word).to_owned())).collect();
         house.dlq(&arguments.iter().map(|word| &**word).collect::<Vec<_>>()).await
     };
-    let refused = call(0, &["--also-done", "--because", "x"]).await.expect(Exit::Refused);
+    let refused = call(0, &["--also-partly-done", "--because", "x"]).await.expect(Exit::Refused);
     assert!(refused.err.contains("sendoff doubt"), "{refused:?}");
-    let refused = call(1, &[]).await.expect(Exit::Refused);
-    assert!(refused.err.contains("--also-done"), "{refused:?}");
-    call(1, &["--also-done", "--because", "they want it twice"]).await.expect(Exit::Done);
+    let refused = call(1, &["--also-partly-done", "--because", "x"]).await.expect(Exit::Refused);
+    assert!(refused.err.contains("--force-rerun"), "{refused:?}");
     call(2, &[]).await.expect(Exit::Done);
     // All or none: the one in doubt holds the others back.
     let all = house.dlq(&["edit", "email", "--set", "data.assigned_by=ivan", "--yes"]).await.expect(Exit::Refused);
@@ -154,16 +153,19 @@ async fn a_letter_without_an_event_is_not_edited() {
 
 #[tokio::test]
 async fn on_a_terminal_an_edit_does_not_show_what_the_letters_hold() {
-    let mut house = House::with(1).await;
+    let mut house = House::with(0).await;
+    let mut envelope: Value = serde_json::from_str(&super::envelope(0)).unwrap();
+    envelope["data"]["note"] = json!("peter");
+    house.fail("email", vec![envelope.to_string()]).await;
     house.terminal = true;
-    let edit = ["edit", "email", "--set", "data.assigned_by=heidi"];
+    let edit = ["edit", "email", "--set", "data.note=heidi"];
     let hidden = house.dlq(&edit).await.expect(Exit::Done);
-    assert!(!hidden.out.contains("heidi") && !hidden.out.contains("grace"), "{hidden:?}");
-    assert!(hidden.out.contains("data.assigned_by: a text of 5 characters -> a text of 5 characters"), "{hidden:?}");
+    assert!(!hidden.out.contains("heidi") && !hidden.out.contains("peter"), "{hidden:?}");
+    assert!(hidden.out.contains("hidden: data.note: a text of 5 characters -> a text of 5 characters"), "{hidden:?}");
     let shown = house.dlq(&[&edit[..], &["--show-personal"]].concat()).await.expect(Exit::Done);
     assert!(shown.out.contains("heidi"));
     let json = house.dlq(&[&edit[..], &["--output", "json"]].concat()).await.expect(Exit::Done).json();
-    assert_eq!(json["letters"][0]["changes"][0]["after"], "a text of 5 characters");
+    assert_eq!(json["letters"][0]["changes"][0]["after"], "<hidden: 5 characters>");
 }
 
 proptest! {
