@@ -70,12 +70,9 @@ fn mismatch(schema: &Value, root: &Value, value: &Value, way: &mut Path) -> Opti
     }
     match value {
         Value::Object(fields) => {
-            let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-            for name in required.filter(|name| !fields.contains_key(*name)) {
-                way.0.push(Part::Field(name.into()));
-                let missing = format!("`{way}` is missing");
-                way.0.pop();
-                return Some(missing);
+            let mut required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            if let Some(missing) = required.find(|name| !fields.contains_key(*name)) {
+                return Some(within(way, Part::Field(missing.into()), |way| format!("`{way}` is missing")));
             }
             fields.iter().find_map(|(name, value)| {
                 let schema = schema["properties"].get(name).or_else(|| schema.get("additionalProperties"))?;

@@ -207,3 +207,27 @@ proptest! {
         })?;
     }
 }
+
+#[tokio::test]
+async fn of_an_edited_letter_only_the_new_event_is_sent() {
+    let house = House::with(2).await;
+    let id = event_id(1).to_string();
+    house.dlq(&["edit", "email", "--set", "data.assigned_by=heidi", "--id", &id, "--yes"]).await.expect(Exit::Done);
+    let edit = letters(&house)[1].edit.clone().unwrap();
+    house.dlq(&["plan", "email", "--out", "it.plan", "--canary", "0"]).await.expect(Exit::Done);
+    let plan = std::fs::read_to_string(house.path("it.plan")).unwrap();
+    let head: Value = serde_json::from_str(plan.lines().next().unwrap()).unwrap();
+    let hash = head["hash"].as_str().unwrap();
+    let ran = house.dlq(&["run", "it.plan", "--apply", hash]).await;
+    assert!(matches!(ran.exit, Exit::Done | Exit::Partly), "{ran:?}");
+    assert_eq!(house.letters("email-dlq").await, []);
+
+    let store = house.store();
+    let queue = store.queue("email").await.unwrap();
+    let sent = queue.receive(10, std::time::Duration::ZERO, std::time::Duration::from_secs(60)).await.unwrap();
+    let mut bodies: Vec<String> = sent.iter().map(|sent| String::from_utf8(sent.body.to_vec()).unwrap()).collect();
+    bodies.sort();
+    let mut wanted = vec![super::envelope(0), edit.body];
+    wanted.sort();
+    assert_eq!(bodies, wanted);
+}

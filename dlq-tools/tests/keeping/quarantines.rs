@@ -47,3 +47,14 @@ async fn letters_that_have_gone_since_the_snapshot_are_told() {
     assert!(again.err.contains("2 were gone already"), "{again:?}");
     assert_eq!(house.letters("email-quarantine").await.len(), 2);
 }
+
+#[tokio::test]
+async fn what_is_in_quarantine_can_be_planned_back_to_its_consumer() {
+    let house = House::with(2).await;
+    house.dlq(&["quarantine", "email", "--because", "x", "--yes"]).await.expect(Exit::Done);
+    house.dlq(&["plan", "email-quarantine", "--out", "it.plan"]).await.expect(Exit::Done);
+    let plan = std::fs::read_to_string(house.path("it.plan")).unwrap();
+    let lines: Vec<serde_json::Value> = plan.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines[1..].iter().all(|entry| entry["action"] == "send" && entry["consumer"] == "email"), "{lines:?}");
+}
