@@ -3,6 +3,7 @@
 mod archives;
 mod crashes;
 mod edits;
+mod on_aws;
 mod quarantines;
 
 use std::{
@@ -181,25 +182,16 @@ impl House {
 
     /// Calls the tool.
     pub(crate) async fn dlq(&self, arguments: &[&str]) -> Ran {
-        let (out, err) = (Captured::default(), Captured::default());
-        let mut session = Session {
+        let session = Session {
             clock: self.clock.clone(),
             rng: self.rng.clone(),
             variables: BTreeMap::from([("USER".into(), "grace".into())]),
             folder: self.folder.path().to_owned(),
-            out: Box::new(out.clone()),
-            err: Box::new(err.clone()),
             out_is_terminal: self.terminal,
             err_is_terminal: false,
+            ..Session::of_this_process()
         };
-        let data = self.folder.path().to_str().unwrap();
-        let arguments = [&["dlq", "--data", data], arguments].concat();
-        let ended = dlq(arguments.into_iter().map(Into::into), &mut session).await;
-        let (exit, message) = match ended {
-            Ok(exit) => (exit, None),
-            Err(stopped) => (stopped.exit, stopped.message),
-        };
-        Ran { exit, out: out.text(), err: err.text() + &message.unwrap_or_default() }
+        call(session, &[&["--data", self.folder.path().to_str().unwrap()], arguments].concat()).await
     }
 
     /// The audit's actions, in order.
@@ -213,6 +205,19 @@ impl House {
     pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
+}
+
+/// Calls the tool in this session, and captures what it says.
+pub(crate) async fn call(session: Session, arguments: &[&str]) -> Ran {
+    let (out, err) = (Captured::default(), Captured::default());
+    let mut session = Session { out: Box::new(out.clone()), err: Box::new(err.clone()), ..session };
+    let arguments = [&["dlq"], arguments].concat();
+    let ended = dlq(arguments.into_iter().map(Into::into), &mut session).await;
+    let (exit, message) = match ended {
+        Ok(exit) => (exit, None),
+        Err(stopped) => (stopped.exit, stopped.message),
+    };
+    Ran { exit, out: out.text(), err: err.text() + &message.unwrap_or_default() }
 }
 
 pub(crate) fn event_id(n: usize) -> EventId {

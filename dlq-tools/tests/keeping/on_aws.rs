@@ -1,0 +1,124 @@
+//! The same over SQS and S3, in the emulator.
+
+use std::time::Duration;
+
+use sendoff_consumers::{Attributes, Class, DeadLetter, Failure, NewMessage};
+use sendoff_dlq_tools::Session;
+use sendoff_host::Exit;
+use sendoff_tests::{
+    conformance::{Backend as _, OnAws},
+    servers::Emulator,
+};
+
+use super::{Ran, call, envelope, essences, event_id};
+
+struct House {
+    backend: OnAws,
+    work: tempfile::TempDir,
+}
+
+impl House {
+    async fn with(count: usize) -> Self {
+        let backend = OnAws::open().await;
+        let queue = backend.create_queue("email", None).await;
+        let attributes =
+            Attributes::from([("type".into(), "app.assigned.v1".into()), ("tenant".into(), "acme".into())]);
+        let messages = (0..count).map(|n| NewMessage {
+            body: envelope(n).into(),
+            attributes: attributes.clone(),
+            ..NewMessage::default()
+        });
+        queue.send(&messages.collect::<Vec<_>>()).await.into_iter().for_each(|sent| drop(sent.unwrap()));
+        let mut failed = 0;
+        while failed < count {
+            let deliveries = queue.receive(10, Duration::ZERO, Duration::from_secs(60)).await.unwrap();
+            failed += deliveries.len();
+            let failures = deliveries.into_iter().map(|delivery| {
+                let failure = Failure {
+                    reason: "bad-template".into(),
+                    class: Class::Rejected,
+                    fingerprint: "bad-template-00000000".into(),
+                    consumer: "email".into(),
+                    attempts: 1,
+                    first_at: delivery.sent_at,
+                    last_at: delivery.sent_at,
+                    error: "line 3".into(),
+                };
+                (delivery, failure)
+            });
+            assert!(queue.dead_letter(&failures.collect::<Vec<_>>()).await.iter().all(Result::is_ok));
+        }
+        Self { backend, work: tempfile::tempdir().unwrap() }
+    }
+
+    async fn dlq(&self, arguments: &[&str]) -> Ran {
+        let resources = self.backend.store().resources();
+        let mut variables = Emulator::shared().variables();
+        let ours = [
+            ("USER", "grace"),
+            ("SENDOFF_INBOX_TABLE", &resources.inbox_table),
+            ("SENDOFF_QUEUE_URL_BASE", &resources.queue_url_base),
+        ];
+        variables.extend(ours.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let session = Session {
+            variables,
+            folder: self.work.path().to_owned(),
+            out_is_terminal: false,
+            err_is_terminal: false,
+            ..Session::of_this_process()
+        };
+        call(session, &[&["--work", "work"], arguments].concat()).await
+    }
+
+    /// All letters of a queue, which nobody holds.
+    async fn letters(&self, queue: &str) -> Vec<DeadLetter> {
+        let letters = self.backend.store().dead_letter_queues();
+        let mut taken = Vec::new();
+        loop {
+            let more = letters.take(queue, 100, Duration::from_secs(60)).await.unwrap();
+            if more.is_empty() {
+                break;
+            }
+            taken.extend(more);
+        }
+        let (receipts, messages): (Vec<_>, Vec<_>) =
+            taken.into_iter().map(|taken| (taken.receipt, taken.letter)).unzip();
+        assert!(letters.hold(queue, &receipts, Duration::ZERO).await.iter().all(Result::is_ok));
+        messages
+    }
+}
+
+#[tokio::test]
+async fn letters_go_from_sqs_to_s3_and_back_as_they_were() {
+    let house = House::with(23).await;
+    let before = house.letters("email-dlq").await;
+    assert_eq!(before.len(), 23);
+    let place = format!("s3://{}/kept/email.jsonl.zst", house.backend.store().resources().bucket);
+    let told = house.dlq(&["archive", "email", "--to", &place, "--output", "json"]).await.expect(Exit::Done).json();
+    let hash = told["manifest"]["sha256"].as_str().unwrap();
+    house.dlq(&["archive", "email", "--to", &place]).await.expect(Exit::Refused);
+
+    let purged = house.dlq(&["purge", "email", "--archive", hash, "--yes"]).await.expect(Exit::Done);
+    assert_eq!(purged.out, "23 of 23 letters deleted\n");
+    assert_eq!(house.letters("email-dlq").await, []);
+    let back = house.dlq(&["restore", &place, "--yes"]).await.expect(Exit::Done);
+    assert!(back.err.contains("can't be seen without leases"), "{back:?}");
+    assert_eq!(essences(&house.letters("email-dlq").await), essences(&before));
+    // What is known to be sent isn't sent again.
+    house.dlq(&["restore", &place, "--yes"]).await.expect(Exit::Done);
+    assert_eq!(house.letters("email-dlq").await.len(), 23);
+    house.dlq(&["restore", &format!("{place}x.jsonl.zst"), "--yes"]).await.expect(Exit::NothingMatched);
+}
+
+#[tokio::test]
+async fn letters_of_sqs_are_put_aside_and_the_others_can_be_had_at_once() {
+    let house = House::with(12).await;
+    let before = house.letters("email-dlq").await;
+    let (one, two) = (event_id(1).to_string(), event_id(2).to_string());
+    let call = ["quarantine", "email", "--because", "x", "--yes", "--id", &one, "--id", &two];
+    house.dlq(&call).await.expect(Exit::Done);
+    let (aside, stay) = (house.letters("email-quarantine").await, house.letters("email-dlq").await);
+    assert_eq!((aside.len(), stay.len()), (2, 10));
+    assert_eq!(essences(&[aside, stay].concat()), essences(&before));
+    house.dlq(&["archive", "email-quarantine", "--to", "aside.jsonl.zst"]).await.expect(Exit::Done);
+}
