@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use sendoff_consumers::{IdempotencyKey, Status};
+use sendoff_consumers::{DeadLetterQueue, IdempotencyKey, Status};
 use sendoff_host::{Exit, Stopped};
 
 use crate::{
@@ -60,6 +60,13 @@ pub(crate) async fn up_to_date(
 pub(crate) fn is_in_doubt(letter: &Letter) -> bool {
     let doubted = |ledger: &LedgerFacts| ledger.doubted || ledger.status == Status::InDoubt;
     letter.ledger.as_ref().is_some_and(doubted)
+}
+
+/// Refuses a queue whose letters can't be leased without harm.
+pub(crate) fn must_be_touchable(queue: &DeadLetterQueue) -> Result<(), Stopped> {
+    let Some(why) = &queue.untouchable else { return Ok(()) };
+    let why = format!("no letter of `{}` is taken: {why}. Take that away first; `dlq doctor {0}` says how", queue.name);
+    Err(Stopped::new(Exit::Refused, why))
 }
 
 /// Ends a verb that found no letter.

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{
     Common, Output,
-    chosen::{is_in_doubt, nothing, up_to_date},
-    source::{Source, letters},
+    chosen::{is_in_doubt, must_be_touchable, nothing, up_to_date},
+    source::{Source, find_queue, letters},
 };
 use crate::{
     Session,
@@ -57,6 +57,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             format!("the archive {place} has the hash {}, not {}: nothing was deleted", manifest.sha256, args.archive);
         return Err(Stopped::new(Exit::Refused, why));
     }
+    must_be_touchable(&find_queue(&deployment, &args.source.queue).await?)?;
     let mut snapshot = args.source.open(session, common, &deployment).await?;
     let (name, queue) = (snapshot.taken().deployment.clone(), snapshot.taken().queue.clone());
     if (&manifest.deployment, &manifest.queue) != (&name, &queue) {

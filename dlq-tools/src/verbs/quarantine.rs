@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     Common, Output,
-    chosen::nothing,
+    chosen::{must_be_touchable, nothing},
     source::{Source, find_queue, letters},
 };
 use crate::{
@@ -66,6 +66,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let access = if args.yes { Access::Change } else { Access::Look };
     let deployment = common.open(session, access).await?;
     let queue = find_queue(&deployment, &args.source.queue).await?;
+    must_be_touchable(&queue)?;
     let base = deployment.work.join("quarantines");
     let open = broken_off(&base, &queue.name)?;
     let (folder, order, count) = match (open, args.resume) {

@@ -235,12 +235,15 @@ pub(crate) fn envelope(n: usize) -> String {
     envelope.to_string()
 }
 
+/// Body, attributes, their types, and group.
+pub(crate) type Essence = (Vec<u8>, Attributes, BTreeMap<String, String>, Option<String>);
+
 /// What a letter is but for what the broker gives it.
-pub(crate) fn essence(letter: &DeadLetter) -> (Vec<u8>, Attributes, BTreeMap<String, String>, Option<String>) {
+pub(crate) fn essence(letter: &DeadLetter) -> Essence {
     (letter.body.to_vec(), letter.attributes.clone(), letter.types.clone(), letter.group.clone())
 }
 
-pub(crate) fn essences(letters: &[DeadLetter]) -> Vec<(Vec<u8>, Attributes, BTreeMap<String, String>, Option<String>)> {
+pub(crate) fn essences(letters: &[DeadLetter]) -> Vec<Essence> {
     let mut essences: Vec<_> = letters.iter().map(essence).collect();
     essences.sort();
     essences
