@@ -4,6 +4,10 @@
 use std::{path::Path, sync::Arc};
 
 use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, Statistic};
+use aws_sdk_lambda::{
+    primitives::Blob,
+    types::{EventSourcePosition, FunctionCode, Runtime, ScalingConfig},
+};
 use aws_sdk_sqs::types::QueueAttributeName as Attribute;
 use sendoff_aws::{Aws, Resources, provision::Stack};
 use sendoff_host::{Exit, SystemClock};
@@ -100,6 +104,44 @@ async fn what_is_set_wrong_in_a_deployment_is_found() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mapping_that_loses_messages_is_found_on_a_queue_and_on_the_stream() {
+    let deployed = Deployed::new("doctor-lambda").await;
+    let config = aws_sdk_lambda::config::Builder::from(deployed.aws.config());
+    let lambda = aws_sdk_lambda::Client::from_conf(config.build());
+    // The shortest archive that there is: nothing ever runs it.
+    let archive = [&b"PK\x05\x06"[..], &[0; 18]].concat();
+    let code = FunctionCode::builder().zip_file(Blob::new(archive)).build();
+    let made = lambda.create_function().function_name("doctor-lambda-email").runtime(Runtime::Providedal2023);
+    let made = made.role("arn:aws:iam::000000000000:role/lambda").handler("bootstrap").code(code).timeout(600);
+    let function = made.send().await.expect("the function is made").function_arn.unwrap();
+    lambda
+        .put_function_concurrency()
+        .function_name("doctor-lambda-email")
+        .reserved_concurrent_executions(5)
+        .send()
+        .await
+        .expect("it is reserved");
+    let queue = format!("arn:aws:sqs:us-east-1:{}:doctor-lambda-email", Emulator::ACCOUNT);
+    let scaling = ScalingConfig::builder().maximum_concurrency(10).build();
+    let map = lambda.create_event_source_mapping().function_name(&function).event_source_arn(queue);
+    map.scaling_config(scaling).send().await.expect("the queue is mapped");
+    let stream = deployed.resources.stream_arn.clone().unwrap();
+    let map = lambda.create_event_source_mapping().function_name(&function).event_source_arn(stream);
+    map.starting_position(EventSourcePosition::TrimHorizon).send().await.expect("the stream is mapped");
+    let rules = deployed.found("email").await;
+    for rule in ["lease-too-short", "no-partial-batches", "concurrency-above-reserved"] {
+        assert!(rules.iter().any(|found| found == rule), "{rule}: {rules:?}");
+    }
+    let report = deployed.doctor(&[]).await.json();
+    let of_stream = report["findings"].as_array().unwrap().iter();
+    let of_stream = of_stream.filter(|f| f["place"].as_str().unwrap().contains("/stream/"));
+    let rules: Vec<_> = of_stream.map(|finding| finding["rule"].as_str().unwrap()).collect();
+    for rule in ["stream-retries-endlessly", "stream-failures-vanish", "no-partial-batches"] {
+        assert!(rules.contains(&rule), "{rule}: {report}");
+    }
+}
+
 #[tokio::test]
 async fn what_can_not_be_reached_is_told_as_not_checked() {
     let home = tempfile::tempdir().unwrap();
@@ -116,8 +158,14 @@ async fn what_can_not_be_reached_is_told_as_not_checked() {
         schedule_role_arn: "arn:aws:iam::000000000000:role/schedules".into(),
         topic_limit: Resources::TOPIC_LIMIT,
     };
-    let mut variables = variables(Emulator::shared().variables(), &resources, home.path());
-    variables.insert("AWS_ENDPOINT_URL".into(), "http://127.0.0.1:9".into());
+    let nobody = [
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+        ("AWS_REGION", Emulator::REGION),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+    ];
+    let nobody = nobody.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let variables = variables(nobody, &resources, home.path());
     let called = call(home.path(), &variables, false, &["doctor", "--output", "json"]).await;
     let report = called.json();
     assert_eq!((called.exit, &report["findings"]), (Exit::Partly, &serde_json::json!([])), "{called:?}");

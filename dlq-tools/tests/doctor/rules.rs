@@ -281,3 +281,11 @@ fn the_worst_comes_first_and_a_queue_can_be_asked_about_alone() {
     assert_eq!(rules_of(report.clone().about("email-dlq")), ["no-partial-batches", "no-alarm", "no-alarm"]);
     assert_eq!(rules_of(report.about("timeline")), ["no-alarm"]);
 }
+
+#[test]
+fn the_page_about_the_rules_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/DOCTOR.md");
+    let page = std::fs::read_to_string(path).expect("docs/DOCTOR.md is there");
+    let command = "cargo run -p sendoff-dlq-tools --example doctor_page > docs/DOCTOR.md";
+    assert!(page == sendoff_dlq_tools::doctor::document(), "run `{command}`");
+}
