@@ -8,6 +8,8 @@ mod ledger;
 mod letters;
 mod queue;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::{
     cell::RefCell,
