@@ -50,7 +50,7 @@ pub(crate) fn measure(messages: u64, latency: Duration) {
 }
 
 /// No limit, no ladder.
-const UNHURRIED: &[&str] = &[];
+const UNHURRIED: &[&str] = &["--rate", "0", "--canary", "0", "--watch", "0s"];
 
 /// One call of the tool: what it used, what it said, and how many calls the stub saw.
 fn step(stub: &Stub, work: &Path, arguments: &[&str]) -> (measure::Used, String, u64) {

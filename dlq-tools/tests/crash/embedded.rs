@@ -1,27 +1,35 @@
 //! On a data folder, beside the process that serves it.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::Path, time::Duration};
 
-use sendoff_consumers::WorkerSettings;
+use sendoff_consumers::{Audit as _, AuditDigest, Filter, WorkerSettings, check_chain};
 use sendoff_embedded::{Durability, Store, StoreOptions};
-use sendoff_events::{Clock as _, EventType};
-use sendoff_host::SystemClock;
+use sendoff_events::{Clock as _, EventId, Rng as _};
+use sendoff_host::{SystemClock, SystemRng};
+use sendoff_tests::simulation::World;
 
 use super::{
+    journal::Struck,
     outside::Outside,
-    serving::{CONSUMER, Ports, Serving},
+    reconcile::{Tally, reconcile},
+    replay::{Replay, Tool},
+    serving::{CONSUMER, LOOK, Ports, Serving},
 };
 
-/// Letters in the queue.
+/// Letters in all.
 const LETTERS: usize = 100_000;
+/// How many of them are in the queue at a time: a plan of all of them would be read anew by each of a thousand processes.
+const ROUND: usize = 10_000;
+/// Kills in all, at least.
+const KILLS: u64 = 1000;
+/// By when it must have come to an end.
+const PATIENCE: Duration = Duration::from_secs(540);
 
 async fn serve(folder: &Path, outside: &Outside) -> (Store, Serving) {
-    // Kills of a process lose nothing that the operating system has.
+    // A kill loses nothing that the operating system has.
     let options = StoreOptions { durability: Durability::Normal, ..StoreOptions::default() };
     let store = Store::open(folder, options).expect("a folder");
-    let types: Vec<EventType> = vec!["app.assigned.v1".parse().expect("a type")];
-    let _ = types;
-    store.subscribe(CONSUMER, &sendoff_consumers::Filter::default()).await.expect("subscribed");
+    store.subscribe(CONSUMER, &Filter::default()).await.expect("subscribed");
     let ports = Ports {
         inbox: store.inbox(),
         blobs: store.blobs(),
@@ -32,17 +40,73 @@ async fn serve(folder: &Path, outside: &Outside) -> (Store, Serving) {
     (store, Serving::start(ports, outside, settings))
 }
 
+/// Two plans of the same letters, carried out at once and killed again and again.
+fn replay(tool: &Tool, round: usize, seed: u64) -> (Struck, [Replay; 2]) {
+    let until = SystemClock.now() + PATIENCE;
+    tool.call(&["snap", CONSUMER]);
+    // No ladder, and few letters at a time: half a second of the rate.
+    let plan = |name: &str, selection: &[&str]| {
+        let arguments = ["plan", CONSUMER, "--rate", "100", "--canary", "0", "--watch", "0s"];
+        Replay::plan(tool, &format!("{name}-{round}.plan"), &[&arguments[..], selection].concat())
+    };
+    let replays = [plan("all", &[]), plan("failed", &["--reason", "bad-template"])];
+    let struck = std::thread::scope(|scope| {
+        let threads = replays.each_ref().map(|replay| {
+            let world = World::new(seed ^ SystemRng::new().next_u64());
+            scope.spawn(move || replay.kill_again_and_again(until, &world.rng()))
+        });
+        let [one, other] = threads.map(|thread| thread.join().expect("it came to an end"));
+        one.and(&other)
+    });
+    (struck, replays)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn prepare_only() {
+async fn two_replays_of_a_hundred_thousand_letters_survive_a_thousand_kills() {
     let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
     let outside = Outside::default();
     let began = SystemClock.now();
-    let (store, serving) = serve(folder.path(), &outside).await;
-    let events = serving.fail(LETTERS, 500).await;
-    println!("{} letters in {:#}", events.len(), SystemClock.now().duration_since(began));
-    outside.mend();
-    serving.idle().await;
+    let (store, serving) = serve(&data, &outside).await;
+    // A guest writes into the file unseen; a server looks about each second.
+    let noticing = tokio::spawn({
+        let store = store.clone();
+        async move {
+            while store.notice_others().await.is_ok() {
+                SystemClock.sleep(LOOK).await;
+            }
+        }
+    });
+    let (mut struck, mut tally, mut events) = (Struck::default(), Tally::default(), 0);
+    for round in 0..LETTERS / ROUND {
+        outside.set_mended(false);
+        let failed: Vec<EventId> = serving.fail(ROUND, 500).await;
+        events += failed.len();
+        outside.set_mended(true);
+        let tool = Tool {
+            arguments: vec!["--backend".into(), format!("sqlite:{}", data.display())],
+            variables: Vec::new(),
+            work: folder.path().join("work"),
+        };
+        let (struck_now, replays) = tokio::task::spawn_blocking(move || replay(&tool, round, round as u64)).await.expect("well");
+        serving.idle().await;
+        struck = struck.and(&struck_now);
+        reconcile(&outside, &failed, &replays.each_ref().map(Replay::report), &mut tally);
+        println!("{:#}: {struck_now:?} {tally:?}", SystemClock.now().duration_since(began));
+    }
+    assert_eq!(serving.letters_left().await, 0, "all of them were replayed");
+    noticing.abort();
     serving.stop().await;
+    let entries = store.audit().entries(0, usize::MAX).await.expect("readable");
+    check_chain(AuditDigest::NONE, 1, &entries).expect("a whole chain");
     store.shutdown().await;
-    let _ = (Arc::new(()), Duration::ZERO);
+    println!(
+        "{events} letters, {struck:?}, {tally:?}, {} audit entries, {:#}",
+        entries.len(),
+        SystemClock.now().duration_since(began)
+    );
+    assert_eq!(events, LETTERS);
+    assert!(struck.kills >= KILLS, "{struck:?}");
+    // Kills that strike at one step only prove little.
+    assert!(struck.starting > 10 && struck.sending > 100 && struck.deleting > 100 && struck.between > 10, "{struck:?}");
 }

@@ -2,5 +2,8 @@
 //! effect happened twice, and whatever was sent twice was told of.
 
 mod embedded;
+mod journal;
 mod outside;
+mod reconcile;
+mod replay;
 mod serving;

@@ -36,9 +36,9 @@ impl Outside {
         self.0.seen.lock().unwrap()
     }
 
-    /// From now on jobs succeed.
-    pub(super) fn mend(&self) {
-        self.0.mended.store(true, Ordering::SeqCst);
+    /// Whether jobs succeed from now on.
+    pub(super) fn set_mended(&self, mended: bool) {
+        self.0.mended.store(mended, Ordering::SeqCst);
     }
 
     pub(super) fn is_mended(&self) -> bool {

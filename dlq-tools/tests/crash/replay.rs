@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::{Read as _, Seek as _, SeekFrom},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::Duration,
@@ -14,6 +14,8 @@ use sendoff_host::SystemClock;
 
 use super::journal::{Journal, Phase, Struck};
 
+/// For how long letters are leased: what a killed process held is free after that.
+const HOLD: &str = "2s";
 /// How often the journal is looked at.
 const LOOK: Duration = Duration::from_micros(300);
 
@@ -68,15 +70,11 @@ impl Replay {
         Self { tool: tool.clone(), plan, hash, folder }
     }
 
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// Starts it, or goes on with it.
     fn start(&self) -> Child {
         let arguments = match self.journal_path().exists() {
-            true => vec!["resume", &self.hash],
-            false => vec!["run", &self.plan, "--apply", &self.hash],
+            true => vec!["resume", &self.hash, "--hold", HOLD],
+            false => vec!["run", &self.plan, "--apply", &self.hash, "--hold", HOLD],
         };
         let mut command = self.tool.command(&arguments);
         let said = File::options().create(true).append(true).open(self.tool.work.join("said")).expect("a file");
@@ -88,39 +86,40 @@ impl Replay {
         self.folder.join("journal.ndjson")
     }
 
-    /// Kills it so often, each time at another step, and goes on with it; then lets it come to its end.
-    pub(super) fn kill_again_and_again(&self, kills: u64, until: Timestamp, rng: &dyn Rng) -> Struck {
+    /// Kills it again and again, each time at another step, until a process of it comes to its end.
+    pub(super) fn kill_again_and_again(&self, until: Timestamp, rng: &dyn Rng) -> Struck {
         let mut struck = Struck::default();
         let mut journal = Journal::default();
         loop {
             let mut child = self.start();
-            if struck.kills < kills {
-                let aim = Aim::of(rng);
-                if let Some(ended) = self.wait(&mut child, aim, &mut journal, until) {
-                    self.must_be_an_end(ended, &struck);
-                    struck.ended_early = true;
-                    return struck;
-                }
-                child.kill().expect("SIGKILL");
-                child.wait().expect("it is dead");
-                journal.read(&self.journal_path());
-                struck.count(journal.phase());
-            } else {
-                let ended = loop {
-                    if let Some(ended) = child.try_wait().expect("its status") {
-                        break ended;
-                    }
-                    self.must_not_be_late(&mut child, &struck, until);
-                    thread::sleep(super::serving::LOOK);
-                };
-                self.must_be_an_end(ended, &struck);
+            if let Some(ended) = self.wait(&mut child, Aim::of(rng), &mut journal, until, &struck) {
+                // Done, partly done because the other one was first, or with ambiguous ones left.
+                let is_an_end = ended.code().is_some_and(|code| [0, 3, 6].contains(&code));
+                assert!(is_an_end, "it ended with {ended} after {} kills; {}", struck.kills, self.said());
                 return struck;
             }
+            child.kill().expect("SIGKILL");
+            child.wait().expect("it is dead");
+            journal.read(&self.journal_path());
+            struck.count(&mut journal);
         }
     }
 
+    /// Its report, once it has come to its end.
+    pub(super) fn report(&self) -> serde_json::Value {
+        let report = std::fs::read(self.folder.join("report.json")).expect("a report");
+        serde_json::from_slice(&report).expect("JSON")
+    }
+
     /// Waits until it is where the aim says. Gives how it ended if it did so before.
-    fn wait(&self, child: &mut Child, aim: Aim, journal: &mut Journal, until: Timestamp) -> Option<ExitStatus> {
+    fn wait(
+        &self,
+        child: &mut Child,
+        aim: Aim,
+        journal: &mut Journal,
+        until: Timestamp,
+        struck: &Struck,
+    ) -> Option<ExitStatus> {
         let began = SystemClock.now();
         let before = journal.lines();
         loop {
@@ -137,27 +136,13 @@ impl Replay {
             if hit {
                 return None;
             }
-            self.must_not_be_late(child, &Struck::default(), until);
+            if SystemClock.now() > until {
+                let _ = child.kill();
+                let _ = child.wait();
+                panic!("it never came to an end after {} kills; {}", struck.kills, self.said());
+            }
             thread::sleep(LOOK);
         }
-    }
-
-    fn must_not_be_late(&self, child: &mut Child, struck: &Struck, until: Timestamp) {
-        if SystemClock.now() > until {
-            let _ = child.kill();
-            let _ = child.wait();
-            panic!("it never came to an end after {} kills; {}", struck.kills, self.said());
-        }
-    }
-
-    /// Done, partly done because the other one was first, or with ambiguous ones left.
-    fn must_be_an_end(&self, ended: ExitStatus, struck: &Struck) {
-        assert!(
-            ended.code().is_some_and(|code| [0, 3, 6].contains(&code)),
-            "it ended with {ended} after {} kills; {}",
-            struck.kills,
-            self.said()
-        );
     }
 
     /// The last that the tool said.
@@ -184,11 +169,12 @@ enum Aim {
 impl Aim {
     fn of(rng: &dyn Rng) -> Self {
         let number = rng.next_u64();
-        let lines = 1 + (number >> 8) % 6;
+        // The first line says that a process has begun. A batch has three, and the next one may take half a second to come.
+        let lines = if number >> 32 & 7 == 0 { 5 } else { 2 };
         match number % 8 {
-            0 => Self::After(Duration::from_millis((number >> 8) % 150)),
-            1 | 2 => Self::Line { phase: Phase::Sending, lines },
-            3 | 4 | 5 => Self::Line { phase: Phase::Deleting, lines },
+            0 => Self::After(Duration::from_millis((number >> 8) % 200)),
+            1..=3 => Self::Line { phase: Phase::Sending, lines },
+            4..=6 => Self::Line { phase: Phase::Deleting, lines },
             _ => Self::Line { phase: Phase::Between, lines },
         }
     }

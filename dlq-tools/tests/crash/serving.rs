@@ -99,6 +99,11 @@ impl Serving {
         self.until(|depth| depth.visible + depth.in_flight + depth.delayed == 0).await;
     }
 
+    /// How many letters there are in the dead-letter queue.
+    pub(super) async fn letters_left(&self) -> u64 {
+        self.ports.queue.depth().await.expect("readable").dead
+    }
+
     async fn until(&self, mut so: impl FnMut(&sendoff_consumers::Depth) -> bool) {
         while !so(&self.ports.queue.depth().await.expect("readable")) {
             SystemClock.sleep(LOOK).await;
