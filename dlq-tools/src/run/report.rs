@@ -35,6 +35,8 @@ pub struct Report {
     pub skips: BTreeMap<String, u64>,
     /// How many of those that were sent were sent twice or more, since nobody knew. Their consumer does them once.
     pub resent: u64,
+    /// How many were sent, and gone before this run had deleted them: it broke off in between, or somebody else moved them, too.
+    pub perhaps_twice: u64,
     /// How many of those that are gone may have been sent by this run, before somebody else moved them.
     pub gone_in_doubt: u64,
     /// How many of those that were sent have failed again.
@@ -68,6 +70,7 @@ impl Report {
             waiting: state.count(Stage::Waiting),
             skips: state.skips().clone(),
             resent: state.resent(),
+            perhaps_twice: state.perhaps_twice(),
             gone_in_doubt: state.gone_in_doubt(),
             returned: state.returned(),
             watched: state.watched(),

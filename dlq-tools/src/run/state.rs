@@ -41,6 +41,7 @@ pub struct State {
     skips: BTreeMap<String, u64>,
     counts: [u64; 8],
     resent: u64,
+    perhaps_twice: u64,
     returned: u64,
     watched: u64,
     reopened: u64,
@@ -63,7 +64,7 @@ impl State {
             letters,
             skips: BTreeMap::new(),
             counts,
-            resent: 0,
+            resent: 0, perhaps_twice: 0,
             returned: 0,
             watched: 0,
             reopened: 0,
@@ -99,6 +100,12 @@ impl State {
     #[must_use]
     pub const fn resent(&self) -> u64 {
         self.resent
+    }
+
+    /// How many letters were sent by this run, and then gone before it had deleted them: somebody else may have sent them, too.
+    #[must_use]
+    pub const fn perhaps_twice(&self) -> u64 {
+        self.perhaps_twice
     }
 
     /// How many letters came back.
@@ -186,8 +193,12 @@ impl State {
                 }
             }),
             Step::Gone { n } => self.each(n, |state, place| match state.stage(place) {
-                // It was sent, and whoever deleted it, it isn't there twice any more.
-                Stage::Sent => state.set(place, Stage::Moved),
+                // It was sent, and is there no more. Its deletion may have been ours, just before this run broke off; or somebody else
+                // took it when its lease was over, and sent it, too.
+                Stage::Sent => {
+                    state.set(place, Stage::Moved);
+                    state.perhaps_twice += 1;
+                }
                 Stage::Waiting => state.set(place, Stage::Gone),
                 // It may have been sent by this run; somebody else has moved it in any case.
                 Stage::Ambiguous => {
