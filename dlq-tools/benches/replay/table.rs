@@ -7,10 +7,7 @@ use crate::measure::Used;
 const MOVE_TASK: f64 = 500.0;
 
 pub(crate) fn opening() {
-    println!(
-        "{:<40} {:>9} {:>9} {:>9} {:>8} {:>10}",
-        "", "messages", "/s", "/s of CPU", "peak MiB", "calls each"
-    );
+    println!("{:<40} {:>9} {:>9} {:>9} {:>8} {:>10}", "", "messages", "/s", "/s of CPU", "peak MiB", "calls each");
 }
 
 pub(crate) fn section(what: &str) {

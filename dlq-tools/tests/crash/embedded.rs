@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use sendoff_consumers::{Audit as _, AuditDigest, Filter, WorkerSettings, check_chain};
+use sendoff_consumers::{AuditDigest, Filter, WorkerSettings, check_chain};
 use sendoff_embedded::{Durability, Store, StoreOptions};
 use sendoff_events::{Clock as _, EventId, Rng as _};
 use sendoff_host::{SystemClock, SystemRng};
@@ -46,7 +46,7 @@ fn replay(tool: &Tool, round: usize, seed: u64) -> (Struck, [Replay; 2]) {
     tool.call(&["snap", CONSUMER]);
     // No ladder, and few letters at a time: half a second of the rate.
     let plan = |name: &str, selection: &[&str]| {
-        let arguments = ["plan", CONSUMER, "--rate", "100", "--canary", "0", "--watch", "0s"];
+        let arguments = ["plan", CONSUMER, "--rate", "300", "--canary", "0", "--watch", "0s"];
         Replay::plan(tool, &format!("{name}-{round}.plan"), &[&arguments[..], selection].concat())
     };
     let replays = [plan("all", &[]), plan("failed", &["--reason", "bad-template"])];
@@ -88,7 +88,8 @@ async fn two_replays_of_a_hundred_thousand_letters_survive_a_thousand_kills() {
             variables: Vec::new(),
             work: folder.path().join("work"),
         };
-        let (struck_now, replays) = tokio::task::spawn_blocking(move || replay(&tool, round, round as u64)).await.expect("well");
+        let (struck_now, replays) =
+            tokio::task::spawn_blocking(move || replay(&tool, round, round as u64)).await.expect("well");
         serving.idle().await;
         struck = struck.and(&struck_now);
         reconcile(&outside, &failed, &replays.each_ref().map(Replay::report), &mut tally);

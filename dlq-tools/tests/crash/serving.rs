@@ -27,11 +27,8 @@ struct Mail(Outside);
 impl Handler for Mail {
     type Event = AppAssigned;
     const NAME: &'static str = CONSUMER;
-    const POLICY: Policy = Policy {
-        effect: Effect::Once,
-        on_doubt: OnDoubt::Hold { window: Duration::ZERO },
-        ..Policy::DEFAULT
-    };
+    const POLICY: Policy =
+        Policy { effect: Effect::Once, on_doubt: OnDoubt::Hold { window: Duration::ZERO }, ..Policy::DEFAULT };
 
     async fn handle(&self, event: &Envelope<AppAssigned>, cx: &Context) -> Result<(), HandlerError> {
         if !self.0.is_mended() {

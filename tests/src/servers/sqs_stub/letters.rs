@@ -136,8 +136,13 @@ fn history(at: Timestamp) -> String {
 /// An envelope with this id, of about [`BODY`] bytes.
 fn body(id: &str) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
     let data = AppAssigned { app_id: "bench".parse()?, user_id: "ada".parse()?, assigned_by: "grace".parse()? };
-    let origin =
-        Origin { source: "/bench".into(), tenant: "bench".parse()?, correlation: None, causation: None, traceparent: None };
+    let origin = Origin {
+        source: "/bench".into(),
+        tenant: "bench".parse()?,
+        correlation: None,
+        causation: None,
+        traceparent: None,
+    };
     let event = Envelope::new(data, origin, Some(1), &SystemClock, &SystemRng::new()).encode()?;
     let text = std::str::from_utf8(&event.body)?.replace(&event.id.to_string(), id);
     let filled = format!(r#""note":"{}","#, "x".repeat(BODY.saturating_sub(text.len())));

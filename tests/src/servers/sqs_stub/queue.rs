@@ -250,7 +250,8 @@ impl State {
         for Held { id, receipt_handle, visibility_timeout } in batch.entries {
             let found = named(&receipt_handle);
             let slot = found.and_then(|(number, lease)| {
-                slot(&mut self.slots, number).filter(|slot| slot.lease == lease && ![0, GONE].contains(&slot.hidden_until))
+                slot(&mut self.slots, number)
+                    .filter(|slot| slot.lease == lease && ![0, GONE].contains(&slot.hidden_until))
             });
             let (Some((number, _)), Some(slot)) = (found, slot) else {
                 told.failed(&id, "MessageNotInflight", "the message is not in flight");
