@@ -4,15 +4,14 @@ use std::{path::Path, time::Duration};
 
 use sendoff_consumers::{AuditDigest, Filter, WorkerSettings, check_chain};
 use sendoff_embedded::{Durability, Store, StoreOptions};
-use sendoff_events::{Clock as _, EventId, Rng as _};
-use sendoff_host::{SystemClock, SystemRng};
-use sendoff_tests::simulation::World;
+use sendoff_events::{Clock as _, EventId};
+use sendoff_host::SystemClock;
 
 use super::{
     journal::Struck,
     outside::Outside,
     reconcile::{Tally, reconcile},
-    replay::{Replay, Tool},
+    replay::{Replay, Tool, two_at_once},
     serving::{CONSUMER, LOOK, Ports, Serving},
 };
 
@@ -22,6 +21,8 @@ const LETTERS: usize = 100_000;
 const ROUND: usize = 10_000;
 /// Kills in all, at least.
 const KILLS: u64 = 1000;
+/// How many letters a second each of them sends: half of it goes together.
+const RATE: u32 = 300;
 /// By when it must have come to an end.
 const PATIENCE: Duration = Duration::from_secs(540);
 
@@ -40,33 +41,13 @@ async fn serve(folder: &Path, outside: &Outside) -> (Store, Serving) {
     (store, Serving::start(ports, outside, settings))
 }
 
-/// Two plans of the same letters, carried out at once and killed again and again.
-fn replay(tool: &Tool, round: usize, seed: u64) -> (Struck, [Replay; 2]) {
-    let until = SystemClock.now() + PATIENCE;
-    tool.call(&["snap", CONSUMER]);
-    // No ladder, and few letters at a time: half a second of the rate.
-    let plan = |name: &str, selection: &[&str]| {
-        let arguments = ["plan", CONSUMER, "--rate", "300", "--canary", "0", "--watch", "0s"];
-        Replay::plan(tool, &format!("{name}-{round}.plan"), &[&arguments[..], selection].concat())
-    };
-    let replays = [plan("all", &[]), plan("failed", &["--reason", "bad-template"])];
-    let struck = std::thread::scope(|scope| {
-        let threads = replays.each_ref().map(|replay| {
-            let world = World::new(seed ^ SystemRng::new().next_u64());
-            scope.spawn(move || replay.kill_again_and_again(until, &world.rng()))
-        });
-        let [one, other] = threads.map(|thread| thread.join().expect("it came to an end"));
-        one.and(&other)
-    });
-    (struck, replays)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_replays_of_a_hundred_thousand_letters_survive_a_thousand_kills() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");
     let outside = Outside::default();
     let began = SystemClock.now();
+    let until = began + PATIENCE;
     let (store, serving) = serve(&data, &outside).await;
     // A guest writes into the file unseen; a server looks about each second.
     let noticing = tokio::spawn({
@@ -88,8 +69,8 @@ async fn two_replays_of_a_hundred_thousand_letters_survive_a_thousand_kills() {
             variables: Vec::new(),
             work: folder.path().join("work"),
         };
-        let (struck_now, replays) =
-            tokio::task::spawn_blocking(move || replay(&tool, round, round as u64)).await.expect("well");
+        let both = move || two_at_once(&tool, round, RATE, until);
+        let (struck_now, replays) = tokio::task::spawn_blocking(both).await.expect("well");
         serving.idle().await;
         struck = struck.and(&struck_now);
         reconcile(&outside, &failed, &replays.each_ref().map(Replay::report), &mut tally);

@@ -3,6 +3,7 @@
 
 mod embedded;
 mod journal;
+mod on_aws;
 mod outside;
 mod reconcile;
 mod replay;

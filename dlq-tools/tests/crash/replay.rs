@@ -10,9 +10,13 @@ use std::{
 };
 
 use sendoff_events::{Clock as _, Rng, Timestamp};
-use sendoff_host::SystemClock;
+use sendoff_host::{SystemClock, SystemRng};
+use sendoff_tests::simulation::World;
 
-use super::journal::{Journal, Phase, Struck};
+use super::{
+    journal::{Journal, Phase, Struck},
+    serving::CONSUMER,
+};
 
 /// For how long letters are leased: what a killed process held is free after that.
 const HOLD: &str = "2s";
@@ -49,6 +53,26 @@ impl Tool {
         );
         text(&output.stdout)
     }
+}
+
+/// Two plans of the same letters, carried out at once and killed again and again.
+pub(super) fn two_at_once(tool: &Tool, round: usize, rate: u32, until: Timestamp) -> (Struck, [Replay; 2]) {
+    tool.call(&["snap", CONSUMER]);
+    let rate = rate.to_string();
+    let plan = |name: &str, selection: &[&str]| {
+        let arguments = ["plan", CONSUMER, "--rate", &rate, "--canary", "0", "--watch", "0s"];
+        Replay::plan(tool, &format!("{name}-{round}.plan"), &[&arguments[..], selection].concat())
+    };
+    let replays = [plan("all", &[]), plan("failed", &["--reason", "bad-template"])];
+    let struck = thread::scope(|scope| {
+        let threads = replays.each_ref().map(|replay| {
+            let world = World::new(SystemRng::new().next_u64());
+            scope.spawn(move || replay.kill_again_and_again(until, &world.rng()))
+        });
+        let [one, other] = threads.map(|thread| thread.join().expect("it came to an end"));
+        one.and(&other)
+    });
+    (struck, replays)
 }
 
 /// A plan, and how far its run is.
