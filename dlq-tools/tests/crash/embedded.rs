@@ -18,7 +18,7 @@ use super::{
 /// Letters in all.
 const LETTERS: usize = 100_000;
 /// How many of them are in the queue at a time: a plan of all of them would be read anew by each of a thousand processes.
-const ROUND: usize = 10_000;
+const ROUND: usize = 5_000;
 /// Kills in all, at least.
 const KILLS: u64 = 1000;
 /// How many letters a second each of them sends: half of it goes together.
