@@ -1,18 +1,16 @@
-//! The tool over a real data folder.
+//! The tool over a real data folder, and over an emulator of AWS.
 
 #![cfg(test)]
-
-mod transcripts;
-
-mod doctor;
-mod keeping;
-mod crash;
 #![expect(
     clippy::unwrap_used,
     reason = "a test fails where it can't go on, also in the functions that its tests share"
 )]
 
-mod on_aws;
+mod crash;
+mod doctor;
+mod keeping;
 mod letters;
-mod selection;
+mod on_aws;
 mod replay;
+mod selection;
+mod transcripts;
