@@ -65,6 +65,11 @@ fn event_id(number: u64) -> EventId {
     format!("01926b3e-5a00-7000-8000-{number:012x}").parse().unwrap()
 }
 
+/// Few, so that they often meet.
+fn minutes() -> impl Strategy<Value = i64> {
+    (0..5_i64).prop_map(|half_hours| 30 * half_hours)
+}
+
 fn event() -> impl Strategy<Value = PlainEvent> {
     let data = (of(select(&APPS[..])), of(0..4_i64), of(vec(select(&TAGS[..]), 0..3)));
     (0..6_u64, select(&TYPES[..]), select(&TENANTS[..]), of(1..4_u64), data).prop_map(
@@ -81,14 +86,14 @@ fn event() -> impl Strategy<Value = PlainEvent> {
 }
 
 fn failure() -> impl Strategy<Value = PlainFailure> {
-    (select(&REASONS[..]), select(&GROUPS[..]), of(1..5_u32), of(0..200_i64))
+    (select(&REASONS[..]), select(&GROUPS[..]), of(1..5_u32), of(minutes()))
         .prop_map(|(reason, fingerprint, attempts, last_min)| PlainFailure { reason, fingerprint, attempts, last_min })
 }
 
 /// Up to so many letters.
 pub(super) fn plains(most: usize) -> impl Strategy<Value = Vec<Plain>> {
     let status = select(&[Status::Claimed, Status::Done, Status::InDoubt, Status::Failed][..]);
-    let one = (0..200_i64, of(event()), of(failure()), of(status), 0..3_u32);
+    let one = (minutes(), of(event()), of(failure()), of(status), 0..3_u32);
     vec(one, 0..most).prop_map(|letters| {
         let plain = |(place, (age_min, event, failure, ledger, replays)): (usize, _)| Plain {
             message_id: format!("m-{place:03}"),
@@ -235,7 +240,7 @@ fn condition() -> BoxedStrategy<Condition> {
         (1..4_u64).prop_map(Condition::Sequence),
         select(&["none", "claimed", "done", "in-doubt", "failed"][..]).prop_map(Condition::Standing),
         (0..3_u32).prop_map(Condition::Replays),
-        (0..200_i64).prop_map(Condition::Older),
+        (minutes()).prop_map(Condition::Older),
         Just(Condition::Readable),
     ];
     let nested = leaf.prop_recursive(3, 8, 2, |inner| {
@@ -331,8 +336,8 @@ pub(super) fn choice() -> impl Strategy<Value = Choice> {
         weighted(0.7, condition()),
         weighted(0.2, types),
         weighted(0.2, select(&TENANTS[..])),
-        weighted(0.2, 0..200_i64),
-        weighted(0.2, 0..200_i64),
+        weighted(0.2, minutes()),
+        weighted(0.2, minutes()),
         weighted(0.2, select(&REASONS[..])),
         weighted(0.3, select(&GROUPS[..])),
     );
