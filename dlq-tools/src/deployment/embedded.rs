@@ -72,3 +72,85 @@ fn configuration(session: &Session, place: &Place) -> Result<Config, Stopped> {
     let flags = data.into_iter().map(|(flag, data)| (flag.to_owned(), "data".to_owned(), data)).collect();
     Config::load(&Inputs { flags, variables, file }).map_err(Stopped::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, fs, path::Path};
+
+    use sendoff_consumers::{AuditError, AuditNote, DeadLettersError};
+    use sendoff_embedded::{Store, StoreOptions};
+    use sendoff_host::Exit;
+
+    use super::{Access, Backend, Deployment, Place, Session, open};
+
+    fn session(folder: &Path, variables: &[(&str, &str)]) -> Session {
+        Session {
+            variables: variables
+                .iter()
+                .map(|(name, value)| ((*name).into(), (*value).into()))
+                .collect::<BTreeMap<_, _>>(),
+            folder: folder.to_owned(),
+            ..Session::of_this_process()
+        }
+    }
+
+    fn refused(opened: Result<Deployment, super::Stopped>) -> (Exit, String) {
+        match opened {
+            Ok(_) => panic!("it was opened"),
+            Err(stopped) => (stopped.exit, stopped.message.unwrap_or_default()),
+        }
+    }
+
+    async fn data(folder: &Path) {
+        Store::open(folder, StoreOptions::default()).unwrap().shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn the_folder_is_found_from_the_configuration_in_the_present_folder() {
+        let present = tempfile::tempdir().unwrap();
+        data(&present.path().join("data")).await;
+        fs::write(present.path().join("sendoff.toml"), "data = \"data\"\n[dlq]\napproval = \"required\"\n").unwrap();
+        let found = open(&session(present.path(), &[]), &Place::default(), Access::Look).unwrap();
+        assert_eq!(found.backend, Backend::Sqlite("data".into()));
+        assert_eq!(found.work, present.path().join("data/dlq"));
+        assert!(found.needs_approval);
+        let name = present.path().join("data").canonicalize().unwrap();
+        assert_eq!(found.letters.deployment(), format!("data folder {}", name.display()));
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_is_named_stands_above_the_rest_and_names_once() {
+        let present = tempfile::tempdir().unwrap();
+        data(&present.path().join("named")).await;
+        let variables = [
+            ("SENDOFF_QUEUE_URL_BASE", "https://sqs/1/x-"),
+            ("SENDOFF_TOPIC_ARN", "x"),
+            ("SENDOFF_DLQ_APPROVAL", "required"),
+        ];
+        let session = session(present.path(), &variables);
+        let named = Place { backend: Some(Backend::Sqlite("named".into())), ..Place::default() };
+        let found = open(&session, &named, Access::Change).unwrap();
+        assert!(found.needs_approval, "who demands an approval demands it for any deployment");
+        let twice = Place { data: Some("other".into()), ..named };
+        let (exit, why) = refused(open(&session, &twice, Access::Look));
+        assert!(exit == Exit::Usage && why.contains("both name the data folder"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn what_is_only_looked_at_is_not_changed_and_not_made() {
+        let present = tempfile::tempdir().unwrap();
+        let session = session(present.path(), &[]);
+        let place = Place { data: Some("none".into()), ..Place::default() };
+        assert_eq!(refused(open(&session, &place, Access::Change)).0, Exit::Unreachable);
+        assert!(!present.path().join("none").exists());
+
+        data(&present.path().join("none")).await;
+        let found = open(&session, &place, Access::Look).unwrap();
+        let made = found.letters.create("email-quarantine").await;
+        assert!(matches!(&made, Err(DeadLettersError::Refused(why)) if why.contains("read-only")), "{made:?}");
+        let (who, action, target, because) = ("grace".into(), "purge".into(), "x".into(), "y".into());
+        let noted = found.audit.append(&AuditNote { who, action, event: None, target, because }).await;
+        assert!(matches!(&noted, Err(AuditError::Unavailable(why)) if why.contains("read-only")), "{noted:?}");
+        assert!(!found.work.exists());
+    }
+}

@@ -59,6 +59,8 @@ pub(crate) fn beside(folder: &Path, clock: Arc<dyn Clock>) -> Result<Db, OpenErr
     let connection = connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     current(&connection, &file)?;
     let sqlite = |source: rusqlite::Error| OpenError::sqlite(&file, &source);
+    // The server may be busy for long, and what a person does must not break off for that.
+    connection.busy_timeout(Duration::from_secs(30)).map_err(sqlite)?;
     // What a person has decided is on the disk when they are told so, however the server is configured.
     connection.pragma_update(None, "synchronous", "FULL").map_err(sqlite)?;
     connection.pragma_update(None, "foreign_keys", true).map_err(sqlite)?;
