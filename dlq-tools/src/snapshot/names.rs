@@ -3,6 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use sendoff_events::Timestamp;
@@ -19,10 +20,14 @@ pub fn folder(work: &Path) -> PathBuf {
     work.join("snapshots")
 }
 
-/// The file of a snapshot of this queue that is begun now.
+/// The file of a new snapshot of this queue that is begun now: one that isn't there yet, so it is named after a later second when
+/// there is one of this second.
 #[must_use]
 pub fn file(work: &Path, queue: &str, now: Timestamp) -> PathBuf {
-    folder(work).join(format!("{}-{}{EXTENSION}", as_name(queue), now.strftime("%Y%m%dT%H%M%SZ")))
+    let named =
+        |at: Timestamp| folder(work).join(format!("{}-{}{EXTENSION}", as_name(queue), at.strftime("%Y%m%dT%H%M%SZ")));
+    let later = |seconds: u64| now.checked_add(Duration::from_secs(seconds)).map(named).ok();
+    (0..60).filter_map(later).find(|path| !path.exists()).unwrap_or_else(|| named(now))
 }
 
 /// The newest snapshot of this queue of this deployment that was taken to its end, or with `unfinished` the newest that wasn't.

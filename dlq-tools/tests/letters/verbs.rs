@@ -214,6 +214,14 @@ async fn a_snapshot_holds_every_letter_and_touches_none() {
 }
 
 #[tokio::test]
+async fn two_snapshots_of_the_same_second_are_two_files() {
+    let bench = Bench::with(1).await;
+    let one = bench.dlq(&["snap", "email", "--output", "json"]).await.json();
+    let two = bench.dlq(&["snap", "email", "--output", "json"]).await.json();
+    assert!(one["file"] != two["file"] && two["letters"] == 1, "{one} {two}");
+}
+
+#[tokio::test]
 async fn a_file_that_is_there_is_not_written_over() {
     let bench = Bench::with(1).await;
     assert_eq!(bench.dlq(&["snap", "email-dlq", "--into", "s.db"]).await.exit, Exit::Done);
