@@ -290,9 +290,10 @@ impl Engine<'_> {
     /// Sends up to `quota` letters.
     async fn pass(&self, own: &mut Loop, quota: u64, can_pick: bool) -> Result<Option<Ended>, RunError> {
         own.doing = "sending";
-        let until = self.now().checked_add(self.run.settings.hold + LOOK).unwrap_or(Timestamp::MAX);
+        let mut until = None;
         let mut todo = self.open();
-        let mut quota = quota;
+        // Once all of them are sent, a queue that has to be searched isn't asked for more.
+        let mut quota = quota.min(todo.len() as u64);
         loop {
             let missing = match self.round(own, &mut quota, can_pick, &mut todo).await? {
                 Ok(missing) => missing,
@@ -302,7 +303,8 @@ impl Engine<'_> {
                 break;
             }
             // Somebody may hold them, perhaps a run that broke off: their leases end.
-            let late = self.now() >= until;
+            let end = || self.now().checked_add(self.run.settings.hold + LOOK).unwrap_or(Timestamp::MAX);
+            let late = self.now() >= *until.get_or_insert_with(end);
             todo = self.still_there(missing, can_pick, late).await?.into();
             if todo.is_empty() || late {
                 break;
