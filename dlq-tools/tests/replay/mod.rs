@@ -2,6 +2,7 @@
 
 mod broker;
 mod embedded;
+mod journals;
 mod plans;
 mod simulation;
 

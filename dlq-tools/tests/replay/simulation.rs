@@ -149,13 +149,15 @@ fn plan(folder: &Path, name: &str, letters: impl Iterator<Item = usize>, edits: 
     Arc::new(draft.finish().unwrap())
 }
 
+type End = Result<(Ended, State), RunError>;
+
 /// One of the two: its plan, its disk, and how its present process ended.
 struct Replay {
     process: Process,
     plan: Arc<Plan>,
     disk: Disk,
     broker: Broker,
-    ended: Arc<Mutex<Option<Result<(Ended, State), RunError>>>>,
+    ended: Arc<Mutex<Option<End>>>,
 }
 
 impl Replay {
@@ -261,7 +263,7 @@ fn play(seed: u64, edits: bool) {
         }
         let mut over = true;
         for replay in &replays {
-            if steps < 6000 && world.rng().next_u64() % 400 == 0 {
+            if steps < 6000 && world.rng().next_u64().is_multiple_of(400) {
                 world.kill(replay.process);
                 *replay.ended.lock().unwrap() = None;
                 replay.start(&mut world);
