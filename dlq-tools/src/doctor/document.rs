@@ -16,7 +16,10 @@ pub fn document() -> String {
          errors. What it could not look at (a missing permission, say) is listed as not checked, with the reason.\n",
     );
     for (kind, title) in [(Kind::Aws, "On AWS"), (Kind::Folder, "In a data folder")] {
-        let _ = write!(text, "\n## {title}\n\n| rule | is broken | demands | otherwise | what to do |\n|---|---|---|---|---|\n");
+        let _ = write!(
+            text,
+            "\n## {title}\n\n| rule | is broken | demands | otherwise | what to do |\n|---|---|---|---|---|\n"
+        );
         for rule in rules::all().filter(|rule| rule.kind == kind) {
             let Rule { id, severity, says, why, source, fix, .. } = rule;
             let source = if source.starts_with("http") { format!("[source]({source})") } else { (*source).to_owned() };

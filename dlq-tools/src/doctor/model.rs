@@ -24,8 +24,6 @@ pub enum Part {
     Alarms,
     /// The inbox table's time to live.
     InboxTtl,
-    /// Policies of keys.
-    Keys,
     /// The bucket of large bodies.
     Payloads,
     /// The version of the tables in a data folder.
@@ -53,7 +51,6 @@ impl Part {
             Self::Functions => "functions",
             Self::Alarms => "alarms",
             Self::InboxTtl => "time to live of the inbox table",
-            Self::Keys => "policies of keys",
             Self::Payloads => "lifecycle of the payload bucket",
             Self::Schema => "version of the tables",
             Self::Server => "lock of the data folder",

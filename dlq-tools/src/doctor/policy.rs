@@ -49,9 +49,8 @@ fn conditions(statement: &Value, topic: &str) -> Option<bool> {
                     continue;
                 }
             };
-            let any = |matches: fn(&str, &str) -> bool| {
-                many(wanted).into_iter().any(|wanted| matches(&text(wanted), value))
-            };
+            let any =
+                |matches: fn(&str, &str) -> bool| many(wanted).into_iter().any(|wanted| matches(&text(wanted), value));
             let here = match operator.as_str() {
                 "ArnEquals" | "ArnLike" | "StringLike" => any(fits),
                 "StringEquals" => any(|wanted, value| wanted == value),
@@ -126,7 +125,8 @@ mod tests {
 
     #[test]
     fn a_policy_for_this_topic_and_account_lets_it_send() {
-        let condition = json!({ "ArnEquals": { "aws:SourceArn": TOPIC }, "StringEquals": { "aws:SourceAccount": "1" } });
+        let condition =
+            json!({ "ArnEquals": { "aws:SourceArn": TOPIC }, "StringEquals": { "aws:SourceAccount": "1" } });
         assert!(allows(json!(ours(condition.clone()))), "a single statement needs no list");
         let tls = json!({
             "Effect": "Deny", "Principal": "*", "Action": "sqs:SendMessage", "Resource": QUEUE,

@@ -76,7 +76,8 @@ pub async fn gather(store: &Store, mut letters: Vec<Pointing>, bucket: Option<&s
                 gathered.add("stream", Some(&message_id), None, &pointer, expires_at, changes);
             }
             Ok(Read::Trimmed) => {
-                let since = expires_at.filter(|at| *at < now).map(|at| format!(", about since {at}")).unwrap_or_default();
+                let since =
+                    expires_at.filter(|at| *at < now).map(|at| format!(", about since {at}")).unwrap_or_default();
                 let why = format!("the stream has forgotten them{since}: it keeps records for 24 hours");
                 gathered.lost.push(lost(&pointer, why, true));
             }

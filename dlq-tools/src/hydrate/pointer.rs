@@ -165,7 +165,8 @@ mod tests {
 
     #[test]
     fn whatever_else_there_is_is_no_pointer() {
-        for body in ["", "{}", "[]", "\u{0}", r#"{"DDBStreamBatchInfo":7}"#, r#"{"DDBStreamBatchInfo":{"shardId":1}}"#] {
+        for body in ["", "{}", "[]", "\u{0}", r#"{"DDBStreamBatchInfo":7}"#, r#"{"DDBStreamBatchInfo":{"shardId":1}}"#]
+        {
             assert!(StreamPointer::parse(body.as_bytes()).is_none(), "{body}");
         }
     }

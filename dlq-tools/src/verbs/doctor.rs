@@ -62,7 +62,8 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Rule>, Stopped> {
     }
     let find = |name: &String| {
         rules::all().find(|rule| rule.id == name).ok_or_else(|| {
-            let why = format!("there is no rule `{}`; `dlq doctor --list-rules` lists those that there are", one_line(name));
+            let why =
+                format!("there is no rule `{}`; `dlq doctor --list-rules` lists those that there are", one_line(name));
             Stopped::new(Exit::Usage, why)
         })
     };
@@ -139,7 +140,9 @@ fn paragraph(finding: &Finding) -> String {
     let Finding { severity, rule, place, there, should, why, fix, .. } = finding;
     let (place, there, should, fix) = (one_line(place), one_line(there), one_line(should), one_line(fix));
     let severity = severity.word();
-    format!("{severity} {rule}: {place}\n  there is  {there}\n  should    {should}\n  why       {why}\n  fix       {fix}\n")
+    format!(
+        "{severity} {rule}: {place}\n  there is  {there}\n  should    {should}\n  why       {why}\n  fix       {fix}\n"
+    )
 }
 
 fn list(session: &mut Session, output: Output, rules: &[&Rule]) -> Result<(), Stopped> {

@@ -88,7 +88,9 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     show(session, common.output, &gathered, with_images)?;
     let (found, lost) = (gathered.found.len(), gathered.lost.len());
     let superseded = gathered.found.iter().filter(|one| one.standing.word() != "current").count();
-    session.prose(format_args!("{found} changes, {superseded} of which are not known to be current; {lost} pointers whose records are lost"));
+    session.prose(format_args!(
+        "{found} changes, {superseded} of which are not known to be current; {lost} pointers whose records are lost"
+    ));
     if !with_images {
         session.prose("What the records held is left out: say --images, or --into FILE");
     }
@@ -125,7 +127,8 @@ async fn read(
     let mut parked = Vec::with_capacity(changes.len());
     for (message_id, change) in changes {
         let standing = change.standing(&*deployment.records).await;
-        let standing = standing.map_err(|error| Stopped::new(Exit::Unreachable, format_args!("the records: {error}")))?;
+        let standing =
+            standing.map_err(|error| Stopped::new(Exit::Unreachable, format_args!("the records: {error}")))?;
         parked.push(Hydrated::parked(&message_id, change.shown(), standing));
     }
     Ok((pointers, parked, others))
@@ -171,7 +174,9 @@ fn show(session: &mut Session, output: Output, gathered: &Gathered, with_images:
     };
     let found: Vec<Hydrated> = gathered.found.iter().map(stripped).collect();
     match output {
-        Output::Json => session.json(&json!({ "changes": found, "lost": gathered.lost, "troubles": gathered.troubles }))?,
+        Output::Json => {
+            session.json(&json!({ "changes": found, "lost": gathered.lost, "troubles": gathered.troubles }))?
+        }
         Output::Ndjson => {
             found.iter().try_for_each(|one| session.json_line(&json!({ "change": one })))?;
             gathered.lost.iter().try_for_each(|one| session.json_line(&json!({ "lost": one })))?;

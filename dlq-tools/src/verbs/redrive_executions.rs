@@ -80,7 +80,10 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let client = store.aws().sfn();
     let found = list(client, &of, &wanted).await.map_err(unreachable)?;
     if found.is_empty() {
-        let why = format!("no run of {} ended that way; runs are kept for 90 days, and can be redriven for 14", one_line(&of));
+        let why = format!(
+            "no run of {} ended that way; runs are kept for 90 days, and can be redriven for 14",
+            one_line(&of)
+        );
         return Err(Stopped::new(Exit::NothingMatched, why));
     }
     let redrivable = found.iter().filter(|execution| execution.not_redrivable.is_none()).count();
@@ -141,7 +144,9 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
 
 async fn audit(deployment: &Deployment, note: AuditNote) -> Result<(), Stopped> {
     let added = deployment.audit.append(&note).await;
-    let refused = |error| Stopped::new(Exit::Unreachable, format_args!("`{}` can't be written into the audit: {error}", note.action));
+    let refused = |error| {
+        Stopped::new(Exit::Unreachable, format_args!("`{}` can't be written into the audit: {error}", note.action))
+    };
     added.map(drop).map_err(refused)
 }
 
@@ -227,7 +232,10 @@ fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Stopped> {
     };
     let found = text.parse::<Timestamp>().ok().or_else(|| text.parse::<Span>().ok().and_then(ago));
     found.ok_or_else(|| {
-        let why = format!("--since `{}` is no time: say a moment (2026-11-26T03:00:00Z) or how long ago (2h, 3d)", one_line(text));
+        let why = format!(
+            "--since `{}` is no time: say a moment (2026-11-26T03:00:00Z) or how long ago (2h, 3d)",
+            one_line(text)
+        );
         Stopped::new(Exit::Usage, why)
     })
 }

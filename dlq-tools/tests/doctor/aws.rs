@@ -70,8 +70,12 @@ async fn our_own_template_lacks_nothing_but_what_stands_elsewhere() {
     assert_eq!(deployed.found("email").await, Vec::<String>::new());
     let whole = deployed.doctor(&[]).await;
     let report = whole.json();
-    let others: Vec<&Value> =
-        report["findings"].as_array().unwrap().iter().filter(|f| f["rule"] != "no-alarm" && f["rule"] != "inbox-ttl-off").collect();
+    let others: Vec<&Value> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|f| f["rule"] != "no-alarm" && f["rule"] != "inbox-ttl-off")
+        .collect();
     assert_eq!(others, Vec::<&Value>::new(), "the emulator keeps no TTL, and the alarms are left out");
     assert_eq!(report["not_checked"], serde_json::json!([]), "{whole:?}");
     assert_eq!(whole.exit, Exit::Partly);
@@ -94,7 +98,9 @@ async fn what_is_set_wrong_in_a_deployment_is_found() {
     let listed = deployed.aws.sns().list_subscriptions_by_topic().topic_arn(&deployed.resources.topic_arn).send().await;
     let listed = listed.unwrap().subscriptions.unwrap();
     let sms = listed.iter().find(|s| s.endpoint().is_some_and(|arn| arn.ends_with("-sms"))).unwrap();
-    for (name, value) in [("RedrivePolicy", ""), ("FilterPolicy", r#"{"type":["app.asigned.v1"]}"#), ("RawMessageDelivery", "false")] {
+    for (name, value) in
+        [("RedrivePolicy", ""), ("FilterPolicy", r#"{"type":["app.asigned.v1"]}"#), ("RawMessageDelivery", "false")]
+    {
         let set = deployed.aws.sns().set_subscription_attributes().subscription_arn(sms.subscription_arn().unwrap());
         set.attribute_name(name).attribute_value(value).send().await.expect("it is set");
     }

@@ -50,7 +50,12 @@ impl Captured {
 }
 
 /// Calls the tool in this folder with these variables and arguments; the terminal is looked at by a person if asked for.
-pub(super) async fn call(folder: &Path, variables: &BTreeMap<String, String>, person: bool, arguments: &[&str]) -> Called {
+pub(super) async fn call(
+    folder: &Path,
+    variables: &BTreeMap<String, String>,
+    person: bool,
+    arguments: &[&str],
+) -> Called {
     let (out, err) = (Captured::default(), Captured::default());
     let mut session = Session {
         variables: variables.clone(),

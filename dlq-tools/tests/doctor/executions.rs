@@ -6,8 +6,8 @@ use std::{
 };
 
 use sendoff_consumers::AuditNote;
-use sendoff_dlq_tools::deployment::{Access, Backend, Deployment, Place};
 use sendoff_dlq_tools::Session;
+use sendoff_dlq_tools::deployment::{Access, Backend, Deployment, Place};
 use sendoff_host::Exit;
 use sendoff_tests::{
     conformance::OnAws,
@@ -181,7 +181,8 @@ impl Bench {
     }
 
     async fn audited(&self) -> Vec<AuditNote> {
-        let session = Session { variables: self.variables(), folder: self.home.path().into(), ..Session::of_this_process() };
+        let session =
+            Session { variables: self.variables(), folder: self.home.path().into(), ..Session::of_this_process() };
         let place = Place { backend: Some(Backend::Aws), ..Place::default() };
         let deployment = Deployment::open(&session, &place, Access::Look).await.unwrap();
         deployment.audit.entries(0, 100).await.unwrap().into_iter().map(|entry| entry.note).collect()
@@ -203,9 +204,11 @@ async fn without_being_told_it_only_says_what_it_would_do() {
     let called = bench.call(&["--output", "json"]).await;
     assert_eq!(called.exit, Exit::Done, "{called:?}");
     let told = called.json();
-    let names: Vec<_> = told["executions"].as_array().unwrap().iter().map(|run| run["name"].as_str().unwrap()).collect();
+    let names: Vec<_> =
+        told["executions"].as_array().unwrap().iter().map(|run| run["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["r-2", "r-1", "r-3"], "those that can be redriven the least long come first");
-    let groups: Vec<_> = told["groups"].as_array().unwrap().iter().map(|g| (g["count"].clone(), g["error"].clone())).collect();
+    let groups: Vec<_> =
+        told["groups"].as_array().unwrap().iter().map(|g| (g["count"].clone(), g["error"].clone())).collect();
     assert_eq!(groups, [(json!(2), json!("Action.Permanent")), (json!(1), json!("States.Timeout"))]);
     assert_eq!(told["executions"][0]["redrivable_until"], "2023-11-28T22:15:00Z");
     assert!(!called.out.contains("ada@example.org") && called.out.contains("<address>"), "{called:?}");
@@ -217,7 +220,8 @@ async fn without_being_told_it_only_says_what_it_would_do() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_asked_for_is_redriven_and_written_down_before_and_after() {
     let bench = Bench::with(&[("r-1", failed(1_700_000_200)), ("r-2", failed(1_700_000_100))]).await;
-    let called = bench.call(&["--yes", "--because", "the template is mended", "--limit", "1", "--output", "ndjson"]).await;
+    let called =
+        bench.call(&["--yes", "--because", "the template is mended", "--limit", "1", "--output", "ndjson"]).await;
     assert_eq!(called.exit, Exit::Done, "{called:?}");
     let line: Value = called.json();
     assert_eq!((&line["name"], &line["outcome"]), (&json!("r-2"), &json!("redriven")));
@@ -241,7 +245,8 @@ async fn what_can_not_be_redriven_is_left_and_said_and_an_answer_that_never_came
     let called = bench.call(&["--yes", "--because", "mended", "--output", "json"]).await;
     assert_eq!(called.exit, Exit::Partly, "{called:?}");
     let told = called.json();
-    let outcomes: Vec<_> = told["executions"].as_array().unwrap().iter().map(|run| run["outcome"].as_str().unwrap()).collect();
+    let outcomes: Vec<_> =
+        told["executions"].as_array().unwrap().iter().map(|run| run["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["skipped", "failed", "redriven"]);
     assert_eq!(told["executions"][0]["why"], "it ended more than 14 days ago");
     assert_eq!(bench.call(&["--yes", "--because", "mended", "--limit", "1"]).await.exit, Exit::Refused);
@@ -259,7 +264,12 @@ async fn runs_are_chosen_by_time_and_error_and_none_is_not_all() {
     let bench = Bench::with(&[("r-1", failed(1_700_000_100)), ("r-2", other)]).await;
     let names = |called: Called| {
         let told = called.json();
-        told["executions"].as_array().unwrap().iter().map(|run| run["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        told["executions"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|run| run["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(names(bench.call(&["--where-error", "Timeout", "--output", "json"]).await), ["r-2"]);
     assert_eq!(names(bench.call(&["--where-error", "ada@example", "--output", "json"]).await), ["r-1"]);

@@ -146,9 +146,7 @@ async fn a_bucket_that_holds_the_records_is_asked_first() {
     let s3 = store.aws().s3();
     let bucket = format!("{}-failures", store.resources().bucket);
     s3.create_bucket().bucket(&bucket).send().await.unwrap();
-    let image = |id: &str, version: &str| {
-        json!({ "pk": { "S": "r#acme#apps" }, "sk": { "S": format!("/{id}") }, "version": { "N": version } })
-    };
+    let image = |id: &str, version: &str| json!({ "pk": { "S": "r#acme#apps" }, "sk": { "S": format!("/{id}") }, "version": { "N": version } });
     let record = |sequence: &str, id: &str| {
         json!({ "eventName": "MODIFY", "dynamodb": {
             "SequenceNumber": sequence, "Keys": { "pk": { "S": "r#acme#apps" }, "sk": { "S": format!("/{id}") } },
@@ -165,7 +163,8 @@ async fn a_bucket_that_holds_the_records_is_asked_first() {
     let called = bench.call(false, &["timeline-dlq", "--bucket", &bucket, "--output", "json"]).await;
     assert_eq!(called.exit, Exit::Done, "{called:?}");
     let told = called.json();
-    let found: Vec<_> = told["changes"].as_array().unwrap().iter().map(|c| [&c["place"], &c["standing"], &c["from"]]).collect();
+    let found: Vec<_> =
+        told["changes"].as_array().unwrap().iter().map(|c| [&c["place"], &c["standing"], &c["from"]]).collect();
     assert_eq!(found, [["100", "superseded", "s3"], ["200", "deleted", "s3"]]);
     assert_eq!(told["changes"][0]["object"], key);
 

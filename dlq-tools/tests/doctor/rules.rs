@@ -42,7 +42,11 @@ fn queue(name: &str) -> Queue {
 }
 
 fn depth(name: &str) -> Alarm {
-    Alarm { name: format!("{name}-depth"), metrics: vec![metric(name, "ApproximateNumberOfMessagesVisible")], tells: true }
+    Alarm {
+        name: format!("{name}-depth"),
+        metrics: vec![metric(name, "ApproximateNumberOfMessagesVisible")],
+        tells: true,
+    }
 }
 
 fn metric(queue: &str, name: &str) -> Metric {
@@ -152,6 +156,7 @@ fn planted() -> BTreeMap<&'static str, Vec<Plant>> {
         ("topic-may-not-send", |m| m.queues[2].policy = Some(json!({ "Statement": [] }))),
         ("key-hinders-topic", |m| m.queues[0].key = Some("alias/aws/sqs".into())),
         ("key-hinders-topic", |m| m.queues[2].key = Some("arn:aws:kms:eu-central-1:1:alias/aws/sqs".into())),
+        ("key-not-looked-at", |m| m.queues[0].key = Some("arn:aws:kms:eu-central-1:1:key/1".into())),
         ("not-raw", |m| m.subscriptions[0].raw = false),
         ("filter-lets-nothing-through", |m| m.subscriptions[0].filter = Some(json!({ "type": [] }))),
         ("filter-lets-nothing-through", |m| m.subscriptions[0].filter = Some(json!({ "type": ["app.asigned.v1"] }))),
@@ -190,7 +195,12 @@ fn planted() -> BTreeMap<&'static str, Vec<Plant>> {
         ("reaction-dead-letters", |m| m.folder.queues[1].dead = 1),
         ("doubt-past-its-window", |m| {
             let since = Timestamp::UNIX_EPOCH;
-            m.folder.doubts.push(OldDoubt { consumer: "sms".into(), count: 2, since, window: Duration::from_secs(DAY) });
+            m.folder.doubts.push(OldDoubt {
+                consumer: "sms".into(),
+                count: 2,
+                since,
+                window: Duration::from_secs(DAY),
+            });
         }),
         ("log-very-large", |m| m.folder.log_bytes = 300 << 20),
         ("disk-nearly-full", |m| m.folder.disk = Some((4 << 30, 100 << 30))),

@@ -118,7 +118,8 @@ fn disk(folder: &Path) -> Result<(u64, u64), String> {
 /// Free and all bytes in what `df -P -k` prints. Names may hold spaces, so it is the share that tells where the numbers stand.
 fn space(text: &str) -> Option<(u64, u64)> {
     let fields: Vec<&str> = text.lines().nth(1)?.split_whitespace().collect();
-    let share = fields.iter().position(|field| field.ends_with('%') && field[..field.len() - 1].parse::<u32>().is_ok())?;
+    let share =
+        fields.iter().position(|field| field.ends_with('%') && field[..field.len() - 1].parse::<u32>().is_ok())?;
     let number = |back: usize| fields.get(share.checked_sub(back)?)?.parse::<u64>().ok();
     Some((number(1)?.checked_mul(1024)?, number(3)?.checked_mul(1024)?))
 }

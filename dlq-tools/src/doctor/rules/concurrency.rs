@@ -50,7 +50,10 @@ pub(super) const RULES: &[Rule] = &[
 fn fault(queue: &Queue, mapping: &Mapping, function: &Function, there: &str, reserved: u32) -> Fault {
     // The smallest that the service takes is 2.
     let fix = match reserved {
-        0 | 1 => format!("aws lambda put-function-concurrency --function-name {} --reserved-concurrent-executions 2", function.name),
+        0 | 1 => format!(
+            "aws lambda put-function-concurrency --function-name {} --reserved-concurrent-executions 2",
+            function.name
+        ),
         _ => update(mapping, &format!("--scaling-config MaximumConcurrency={reserved}")),
     };
     Fault {

@@ -72,8 +72,13 @@ pub(super) const RULES: &[Rule] = &[
             each(model, |queue| {
                 let lonely = queue.waiting > 0 && !queue.has_consumer && !queue.of_reaction;
                 lonely.then(|| {
-                    let fix = "start a `sendoff` that has this consumer, or look at what it is: `sendoff tail`".to_owned();
-                    (format!("{} messages wait, and no consumer has this name", queue.waiting), "a consumer".into(), fix)
+                    let fix =
+                        "start a `sendoff` that has this consumer, or look at what it is: `sendoff tail`".to_owned();
+                    (
+                        format!("{} messages wait, and no consumer has this name", queue.waiting),
+                        "a consumer".into(),
+                        fix,
+                    )
                 })
             })
         },

@@ -55,12 +55,14 @@ pub(super) const RULES: &[Rule] = &[
             let (source, dead) = (longest(false), longest(true));
             let least = DELIVERING + (1 + REPLAYS) * (source + dead);
             let kept = model.inbox_keep.as_secs();
-            let fault = || Fault {
+            let fault = || {
+                Fault {
                 place: "the inbox".into(),
                 queue: None,
                 there: format!("it remembers for {}", span(kept)),
                 should: format!("more than 23 d + 2 × ({} + {}) = {}", span(source), span(dead), span(least)),
                 fix: "lower MessageRetentionPeriod of the consumers' queues to 12 days (1036800), that of dead-letter queues to 14".into(),
+            }
             };
             (!model.queues.is_empty() && kept <= least).then(fault).into_iter().collect()
         },
@@ -82,7 +84,10 @@ pub(super) const RULES: &[Rule] = &[
                 queue: None,
                 there: format!("deleted after {days} d"),
                 should: format!("after {least} d or later"),
-                fix: format!("ExpirationInDays: {} in the lifecycle of `Payloads` in infra/aws/template.yaml", least + 2),
+                fix: format!(
+                    "ExpirationInDays: {} in the lifecycle of `Payloads` in infra/aws/template.yaml",
+                    least + 2
+                ),
             };
             shortest.map(fault).into_iter().collect()
         },

@@ -9,7 +9,8 @@ const LONGEST: u64 = 14 * DAY;
 const FEWEST: u64 = 5;
 
 const ON_LAMBDA: &str = "https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html";
-const ON_RETENTION: &str = "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html";
+const ON_RETENTION: &str =
+    "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -100,7 +101,9 @@ pub(super) const RULES: &[Rule] = &[
         fix: "`MessageRetentionPeriod: 1209600` of the dead-letter queue",
         faults: |model| {
             let short = model.dead_letter_queues().filter(|queue| queue.retention < LONGEST);
-            short.map(|queue| of_queue(queue, span(queue.retention), "14 d".into(), "MessageRetentionPeriod", LONGEST)).collect()
+            short
+                .map(|queue| of_queue(queue, span(queue.retention), "14 d".into(), "MessageRetentionPeriod", LONGEST))
+                .collect()
         },
     },
     Rule {

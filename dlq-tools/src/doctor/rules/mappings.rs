@@ -76,9 +76,13 @@ pub(super) const RULES: &[Rule] = &[
                 let bounded = retries.is_some() && age.is_some_and(|age| age < STREAM_AGE);
                 (!bounded).then(|| format!("retries {}, age in seconds {}", text(retries), text(age)))
             };
-            each(model, endless, "MaximumRetryAttempts, MaximumRecordAgeInSeconds", "both limited, the age below 86400", |m| {
-                update(m, "--maximum-retry-attempts 100 --maximum-record-age-in-seconds 43200")
-            })
+            each(
+                model,
+                endless,
+                "MaximumRetryAttempts, MaximumRecordAgeInSeconds",
+                "both limited, the age below 86400",
+                |m| update(m, "--maximum-retry-attempts 100 --maximum-record-age-in-seconds 43200"),
+            )
         },
     },
     Rule {
@@ -110,7 +114,10 @@ pub(super) const RULES: &[Rule] = &[
         fix: "the ARN of a bucket as the destination: it is given the records, too",
         faults: |model| {
             let pointers = |m: &Mapping| {
-                let target = m.on_failure.as_deref().filter(|target| !target.starts_with("arn:aws:s3:") && !target.contains(":s3:"));
+                let target = m
+                    .on_failure
+                    .as_deref()
+                    .filter(|target| !target.starts_with("arn:aws:s3:") && !target.contains(":s3:"));
                 m.stream.and(target).map(str::to_owned)
             };
             each(model, pointers, "DestinationConfig.OnFailure", "an S3 bucket", |m| {

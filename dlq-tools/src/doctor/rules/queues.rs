@@ -6,7 +6,8 @@ use crate::doctor::{
     model::{Model, Part, Queue},
 };
 
-const ON_DLQ: &str = "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html";
+const ON_DLQ: &str =
+    "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html";
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -26,7 +27,13 @@ pub(super) const RULES: &[Rule] = &[
                     Some(_) => return None,
                 };
                 let place = format!("{} RedrivePolicy", queue.arn);
-                Some(fault(queue, place, there, "a queue that keeps what failed", redrive_to(queue, &of(queue, "-dlq"))))
+                Some(fault(
+                    queue,
+                    place,
+                    there,
+                    "a queue that keeps what failed",
+                    redrive_to(queue, &of(queue, "-dlq")),
+                ))
             });
             missing.collect()
         },
@@ -86,9 +93,12 @@ pub(super) const RULES: &[Rule] = &[
                 let dead = model.queue(&queue.redrive.as_ref()?.target)?;
                 let taken = dead.takes_from.as_ref()?;
                 (!taken.contains(&queue.arn)).then(|| {
-                    let fix =
-                        format!("aws sqs set-queue-attributes --queue-url {} --attributes RedriveAllowPolicy=", dead.url);
-                    let there = format!("it takes from {}", if taken.is_empty() { "none".into() } else { taken.join(", ") });
+                    let fix = format!(
+                        "aws sqs set-queue-attributes --queue-url {} --attributes RedriveAllowPolicy=",
+                        dead.url
+                    );
+                    let there =
+                        format!("it takes from {}", if taken.is_empty() { "none".into() } else { taken.join(", ") });
                     let should = format!("it takes from {}", queue.arn);
                     fault(dead, format!("{} RedriveAllowPolicy", dead.arn), there, &should, fix)
                 })

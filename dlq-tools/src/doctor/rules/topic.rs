@@ -49,8 +49,10 @@ pub(super) const RULES: &[Rule] = &[
         source: ON_POLICY,
         fix: "an `AWS::SQS::QueuePolicy` with `sns.amazonaws.com` and `aws:SourceArn` of the topic",
         faults: |model| {
-            let targets = model.subscriptions.iter().flat_map(|s| [Some(&s.endpoint), s.dead_letters.as_ref()]).flatten();
-            let mut closed: Vec<&Queue> = targets.filter_map(|arn| model.queue(arn)).filter(|q| !is_open(model, q)).collect();
+            let targets =
+                model.subscriptions.iter().flat_map(|s| [Some(&s.endpoint), s.dead_letters.as_ref()]).flatten();
+            let mut closed: Vec<&Queue> =
+                targets.filter_map(|arn| model.queue(arn)).filter(|q| !is_open(model, q)).collect();
             closed.sort_by(|a, b| a.name.cmp(&b.name));
             closed.dedup_by(|a, b| a.name == b.name);
             let fault = |queue: &Queue| Fault {
@@ -76,17 +78,31 @@ pub(super) const RULES: &[Rule] = &[
         source: "https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html",
         fix: "`SqsManagedSseEnabled: true`, or a key of your own whose policy lets `sns.amazonaws.com` use it",
         faults: |model| {
-            let targets: Vec<&str> =
-                model.subscriptions.iter().flat_map(|s| [Some(&*s.endpoint), s.dead_letters.as_deref()]).flatten().collect();
-            let hindering = model.queues.iter().filter(|queue| {
-                let managed = |key: &str| key == "alias/aws/sqs" || key.ends_with(":alias/aws/sqs");
-                targets.contains(&&*queue.arn) && queue.key.as_deref().is_some_and(managed)
-            });
-            let fault = |queue: &Queue| {
-                let (there, should) = ("alias/aws/sqs".to_owned(), "SQS's own encryption, or a key that SNS may use".to_owned());
-                super::of_queue(queue, there, should, "SqsManagedSseEnabled", true)
+            let fault = |(queue, key): (&Queue, &str)| {
+                let should = "SQS's own encryption, or a key that SNS may use".to_owned();
+                super::of_queue(queue, key.to_owned(), should, "SqsManagedSseEnabled", true)
             };
-            hindering.map(fault).collect()
+            encrypted(model).filter(|(_, key)| is_managed(key)).map(fault).collect()
+        },
+    },
+    Rule {
+        id: "key-not-looked-at",
+        severity: Severity::Note,
+        kind: Kind::Aws,
+        looks_at: &[Part::Queues, Part::Subscriptions],
+        says: "the policy of a key of your own lets SNS use it",
+        why: "where it doesn't, nothing is delivered. Policies of keys are not looked at here",
+        source: "https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html",
+        fix: "see that the key's policy allows `kms:GenerateDataKey` and `kms:Decrypt` for `sns.amazonaws.com` (docs/DEPLOY.md)",
+        faults: |model| {
+            let fault = |(queue, key): (&Queue, &str)| Fault {
+                place: format!("{} KmsMasterKeyId", queue.arn),
+                queue: Some(queue.name.clone()),
+                there: key.to_owned(),
+                should: "kms:GenerateDataKey and kms:Decrypt for sns.amazonaws.com in the key's policy".into(),
+                fix: format!("aws kms get-key-policy --key-id {key} --policy-name default"),
+            };
+            encrypted(model).filter(|(_, key)| !is_managed(key)).map(fault).collect()
         },
     },
     Rule {
@@ -147,7 +163,10 @@ pub(super) const RULES: &[Rule] = &[
         faults: |model| {
             let pending = |s: &Subscription| s.pending.then(|| "it waits to be confirmed".to_owned());
             each(model, pending, "PendingConfirmation", "it is confirmed", |s, _| {
-                format!("aws sns subscribe --topic-arn {} --protocol sqs --notification-endpoint {}", model.topic, s.endpoint)
+                format!(
+                    "aws sns subscribe --topic-arn {} --protocol sqs --notification-endpoint {}",
+                    model.topic, s.endpoint
+                )
             })
         },
     },
@@ -199,7 +218,23 @@ fn each(
 
 fn set(subscription: &Subscription, attribute: &str, value: &str) -> String {
     let arn = &subscription.arn;
-    format!("aws sns set-subscription-attributes --subscription-arn {arn} --attribute-name {attribute} --attribute-value {value}")
+    format!(
+        "aws sns set-subscription-attributes --subscription-arn {arn} --attribute-name {attribute} --attribute-value {value}"
+    )
+}
+
+/// The queues that the topic sends to, and the keys that they are encrypted with.
+fn encrypted(model: &Model) -> impl Iterator<Item = (&Queue, &str)> {
+    let is_target = |queue: &&Queue| {
+        let mut targets = model.subscriptions.iter().flat_map(|s| [Some(&*s.endpoint), s.dead_letters.as_deref()]);
+        targets.any(|target| target == Some(&*queue.arn))
+    };
+    model.queues.iter().filter(is_target).filter_map(|queue| Some((queue, queue.key.as_deref()?)))
+}
+
+/// Whether AWS manages the key: its policy can't be changed.
+fn is_managed(key: &str) -> bool {
+    key == "alias/aws/sqs" || key.ends_with(":alias/aws/sqs")
 }
 
 fn is_open(model: &Model, queue: &Queue) -> bool {
@@ -212,8 +247,8 @@ fn is_deaf(filter: &Value) -> bool {
     let Ok(Filter(attributes)) = serde_json::from_value(filter.clone()) else { return false };
     let empty = attributes.values().any(Vec::is_empty);
     let on_type = Filter(attributes.into_iter().filter(|(name, _)| name == "type").collect());
-    let accepted = catalogue::all().into_iter().any(|entry| {
-        on_type.accepts(&Attributes::from([("type".to_owned(), entry.event_type.to_string())]))
-    });
+    let accepted = catalogue::all()
+        .into_iter()
+        .any(|entry| on_type.accepts(&Attributes::from([("type".to_owned(), entry.event_type.to_string())])));
     empty || !accepted
 }

@@ -55,7 +55,8 @@ pub(super) const RULES: &[Rule] = &[
         fix: "the parameter `AlarmTopicArn` of the template",
         faults: |model| {
             let mute = model.dead_letter_queues().flat_map(|queue| {
-                let alarms: Vec<&Alarm> = model.alarms.iter().filter(|alarm| on(alarm, queue).any(|m| m == DEPTH)).collect();
+                let alarms: Vec<&Alarm> =
+                    model.alarms.iter().filter(|alarm| on(alarm, queue).any(|m| m == DEPTH)).collect();
                 let told = alarms.iter().any(|alarm| alarm.tells);
                 alarms.into_iter().filter(move |_| !told).map(move |alarm| (queue, alarm))
             });
@@ -99,5 +100,11 @@ fn fault(queue: &Queue, there: String) -> Fault {
          --dimensions Name=QueueName,Value={name} --statistic Maximum --period 60 --evaluation-periods 1 --threshold 0 \
          --comparison-operator GreaterThanThreshold --treat-missing-data notBreaching --alarm-actions TOPIC_ARN"
     );
-    Fault { place: queue.arn.clone(), queue: Some(queue.name.clone()), there, should: format!("an alarm on {DEPTH}"), fix }
+    Fault {
+        place: queue.arn.clone(),
+        queue: Some(queue.name.clone()),
+        there,
+        should: format!("an alarm on {DEPTH}"),
+        fix,
+    }
 }

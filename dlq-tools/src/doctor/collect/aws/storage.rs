@@ -12,7 +12,8 @@ pub(super) async fn look(store: &Store, model: &mut Model) {
     match told.map_err(|error| CallError::of("dynamodb:DescribeTimeToLive", table, &error)) {
         Ok(told) => {
             let told = told.time_to_live_description;
-            let on = |status: &TimeToLiveStatus| matches!(status, TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling);
+            let on =
+                |status: &TimeToLiveStatus| matches!(status, TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling);
             let told = told.filter(|told| told.time_to_live_status.as_ref().is_some_and(on));
             let attribute = told.and_then(|told| told.attribute_name);
             model.inbox_ttl = Some(Ttl { table: table.clone(), attribute });
