@@ -11,15 +11,15 @@ pub(super) struct Writer {
 }
 
 enum At {
-    Rest(Snapshot),
+    Rest(Box<Snapshot>),
     Work(JoinHandle<(Snapshot, Result<usize, SnapshotError>)>),
     /// The job with the file is gone.
     Lost,
 }
 
 impl Writer {
-    pub(super) const fn new(snapshot: Snapshot) -> Self {
-        Self { at: At::Rest(snapshot) }
+    pub(super) fn new(snapshot: Snapshot) -> Self {
+        Self { at: At::Rest(Box::new(snapshot)) }
     }
 
     /// Adds a batch, once the one before is written.
@@ -43,11 +43,11 @@ impl Writer {
 
     async fn at_rest(&mut self) -> Result<Snapshot, SnapshotError> {
         match std::mem::replace(&mut self.at, At::Lost) {
-            At::Rest(snapshot) => Ok(snapshot),
+            At::Rest(snapshot) => Ok(*snapshot),
             At::Work(job) => {
                 let (snapshot, added) = job.await.map_err(|_| SnapshotError::Broken)?;
                 if let Err(error) = added {
-                    self.at = At::Rest(snapshot);
+                    self.at = At::Rest(Box::new(snapshot));
                     return Err(error);
                 }
                 Ok(snapshot)

@@ -83,7 +83,7 @@ async fn show(session: &mut Session, output: Output, deployment: &Deployment, ar
         });
         rows.push(Row::of(&queue, peeked.as_ref(), now));
     }
-    rows.sort_by(|a, b| a.urgency().cmp(&b.urgency()));
+    rows.sort_by_key(Row::urgency);
     if args.prom {
         session.data(prometheus::text(&rows))?;
         return Ok(());

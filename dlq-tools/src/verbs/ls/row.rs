@@ -158,7 +158,7 @@ mod tests {
         };
         let mut rows =
             [row("empty", 0, None), row("later", 1, Some(10)), row("unknown", 1, None), row("now", 1, Some(1))];
-        rows.sort_by(|a, b| a.urgency().cmp(&b.urgency()));
+        rows.sort_by_key(Row::urgency);
         assert_eq!(rows.each_ref().map(|row| &*row.queue), ["now", "later", "unknown", "empty"]);
         assert_eq!(rows[0].cells()[4], "now");
     }
