@@ -42,6 +42,7 @@ async fn serve(folder: &Path, outside: &Outside) -> (Store, Serving) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stdout, reason = "the tally is worth seeing")]
 async fn two_replays_of_a_hundred_thousand_letters_survive_a_thousand_kills() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");

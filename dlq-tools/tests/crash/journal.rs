@@ -60,7 +60,9 @@ impl Journal {
                 self.last = Some(Phase::Sending);
             }
             Some("sent") => {
-                places().for_each(|place| drop(self.intended.remove(&place)));
+                for place in places() {
+                    self.intended.remove(&place);
+                }
                 self.sent.extend(places());
                 self.last = Some(Phase::Deleting);
             }

@@ -22,6 +22,7 @@ const RATE: u32 = 50;
 const PATIENCE: Duration = Duration::from_secs(240);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[expect(clippy::print_stdout, reason = "the tally is worth seeing")]
 async fn two_replays_on_sqs_survive_kills() {
     let until = SystemClock.now() + PATIENCE;
     let folder = tempfile::tempdir().expect("a folder");
