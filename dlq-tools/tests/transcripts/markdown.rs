@@ -146,5 +146,7 @@ fn a_document_is_written_as_it_was_read() {
 #[test]
 fn a_placeholder_stands_for_anything_within_its_line_and_for_nothing_else() {
     assert!(fits("a [..] c\n", "a b c\n") && fits("a [..]\n", "a\u{20}\n") && fits("[..]x[..]\n", "1x2\n"));
-    assert!(!fits("a [..] c\n", "a b d\n") && !fits("a\n", "a\nb\n") && !fits("a\n", "ab\n") && !fits("a[..]b\n", "abc\n"));
+    assert!(
+        !fits("a [..] c\n", "a b d\n") && !fits("a\n", "a\nb\n") && !fits("a\n", "ab\n") && !fits("a[..]b\n", "abc\n")
+    );
 }

@@ -102,7 +102,8 @@ impl Scenario {
             assigned_by: "admin".parse().unwrap(),
         };
         let tenant = tenant.parse().unwrap();
-        let origin = Origin { source: "/sendoff/api".into(), tenant, correlation: None, causation: None, traceparent: None };
+        let origin =
+            Origin { source: "/sendoff/api".into(), tenant, correlation: None, causation: None, traceparent: None };
         let event = Envelope::new(data, origin, Some(1), &self.clock, &*self.rng).encode().unwrap();
         let id = event.id;
         store.publisher().publish(&[event]).await.remove(0).unwrap();
@@ -118,7 +119,13 @@ impl Scenario {
         }
     }
 
-    async fn claim(&self, store: &Store, consumer: &str, event: EventId, delivery: &Delivery) -> sendoff_consumers::InboxRecord {
+    async fn claim(
+        &self,
+        store: &Store,
+        consumer: &str,
+        event: EventId,
+        delivery: &Delivery,
+    ) -> sendoff_consumers::InboxRecord {
         let now = self.clock.now();
         let claim = Claim {
             key: IdempotencyKey::new(consumer, event),
@@ -271,6 +278,7 @@ impl Scenario {
     /// The text without the folder's path, which is another one in every run.
     pub(super) fn anonymous(&self, text: &str) -> String {
         let real = self.path().canonicalize().unwrap();
-        text.replace(&real.display().to_string(), "/srv/sendoff").replace(&self.path().display().to_string(), "/srv/sendoff")
+        text.replace(&real.display().to_string(), "/srv/sendoff")
+            .replace(&self.path().display().to_string(), "/srv/sendoff")
     }
 }

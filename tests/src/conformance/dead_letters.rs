@@ -146,7 +146,7 @@ pub(super) async fn a_lease_that_ends_frees_its_letter_and_one_that_is_held_on_d
     let mut held = take(backend, EMAIL, 2, backend.tick() * 2).await;
     let (kept, left) = (held.remove(0), held.remove(0));
     let letters = backend.dead_letter_queues();
-    assert_eq!(letters.hold(EMAIL, &[kept.receipt.clone()], backend.tick() * 30).await, [Ok(())]);
+    assert_eq!(letters.hold(EMAIL, std::slice::from_ref(&kept.receipt), backend.tick() * 30).await, [Ok(())]);
     backend.advance(backend.tick() * 3).await;
     let again = take(backend, EMAIL, 1, backend.tick() * 30).await.remove(0);
     assert_eq!(again.letter.message_id, left.letter.message_id);
