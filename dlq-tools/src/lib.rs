@@ -8,9 +8,9 @@
 //! - [`select`] chooses letters, [`edit`] changes them.
 //! - [`plan`] says what a replay would do, and [`run`] does exactly that.
 //! - [`archive`] keeps letters elsewhere. [`doctor`] looks for misconfiguration.
-//! - [`view`] shows letters, without what [`redact`] hides. [`verbs`] is the command line.
+//! - [`view`] shows letters, without what [`redact`] hides.
 //! - [`hydrate`] finds the changes that pointers point to. [`executions`] are workflow runs that failed.
-//! - [`verbs`] is the command line.
+//! - [`verbs`] is the command line, and `tui` the same on one screen.
 
 pub mod archive;
 pub mod deployment;
@@ -32,3 +32,5 @@ pub mod view;
 
 pub use session::Session;
 pub use verbs::dlq;
+#[cfg(feature = "tui")]
+pub use verbs::dlq_at;

@@ -10,3 +10,4 @@ mod on_aws;
 mod replay;
 mod selection;
 mod transcripts;
+mod tui;

@@ -36,9 +36,14 @@ pub struct Settings {
     pub in_flight: usize,
 }
 
+impl Settings {
+    /// As without flags.
+    pub const DEFAULT: Self = Self { hold: Duration::from_secs(60), batch: 500, in_flight: 8 };
+}
+
 impl Default for Settings {
     fn default() -> Self {
-        Self { hold: Duration::from_secs(60), batch: 500, in_flight: 8 }
+        Self::DEFAULT
     }
 }
 

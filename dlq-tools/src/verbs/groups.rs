@@ -21,6 +21,7 @@ use crate::{
     letter::Letter,
     redact::{Redact, Showing},
     select::{Selection, Selector, each, failed_at},
+    snapshot::Snapshot,
     view::standing,
 };
 
@@ -35,10 +36,10 @@ pub(super) struct Args {
 }
 
 /// What a group has in common.
-pub(super) type Key = (String, Option<String>, Option<String>);
+pub(crate) type Key = (String, Option<String>, Option<String>);
 
 /// The group that a letter belongs to: its failure, its consumer and its type.
-pub(super) fn key(letter: &Letter) -> Key {
+pub(crate) fn key(letter: &Letter) -> Key {
     let facts = &letter.facts;
     let event_type = facts.event.as_ref().map(|event| event.r#type.clone());
     (letter.fingerprint().to_owned(), facts.consumer.clone(), event_type)
@@ -46,7 +47,7 @@ pub(super) fn key(letter: &Letter) -> Key {
 
 /// What is said of a group.
 #[derive(Debug, Serialize)]
-struct Group {
+pub(crate) struct Group {
     group: String,
     consumer: Option<String>,
     event_type: Option<String>,
@@ -71,16 +72,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let deployment = common.open(session, Access::Look).await?;
     let snapshot = args.source.open(session, common, &deployment).await?;
     let redact = Redact::for_session(session, args.showing);
-    let mut groups: BTreeMap<Key, Group> = BTreeMap::new();
-    each(&snapshot, &selector, |letter| {
-        let lost_at = snapshot.lost_at(&letter);
-        let group = groups.entry(key(&letter)).or_insert_with(|| Group::of(&letter, &redact));
-        group.add(&letter, lost_at);
-        Ok(ControlFlow::Continue(()))
-    })?;
-    let mut groups: Vec<_> = groups.into_values().collect();
-    // Those of the same size stay in the order of their keys.
-    groups.sort_by_key(|group| std::cmp::Reverse(group.letters));
+    let groups: Vec<Group> = collect(&snapshot, &selector, &redact)?.into_iter().map(|(_, group)| group).collect();
     let mut stream = Stream::new(common.output);
     match common.output {
         Output::Table if groups.is_empty() => {}
@@ -93,6 +85,25 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         return Ok(Exit::NothingMatched);
     }
     Ok(Exit::Done)
+}
+
+/// The groups of the chosen letters, the largest first.
+pub(crate) fn collect(
+    snapshot: &Snapshot,
+    selector: &Selector,
+    redact: &Redact,
+) -> Result<Vec<(Key, Group)>, Stopped> {
+    let mut groups: BTreeMap<Key, Group> = BTreeMap::new();
+    each(snapshot, selector, |letter| {
+        let lost_at = snapshot.lost_at(&letter);
+        let group = groups.entry(key(&letter)).or_insert_with(|| Group::of(&letter, redact));
+        group.add(&letter, lost_at);
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    // Those of the same size stay in the order of their keys.
+    groups.sort_by_key(|(_, group)| std::cmp::Reverse(group.letters));
+    Ok(groups)
 }
 
 const HEADING: [&str; 10] =
@@ -125,6 +136,12 @@ impl Group {
         }
     }
 
+    /// How many letters it has.
+    #[cfg(feature = "tui")]
+    pub(crate) const fn letters(&self) -> u64 {
+        self.letters
+    }
+
     fn add(&mut self, letter: &Letter, lost_at: Option<Timestamp>) {
         let at = failed_at(letter);
         self.letters += 1;
@@ -136,7 +153,8 @@ impl Group {
         *self.ledger.entry(standing(letter)).or_default() += 1;
     }
 
-    fn cells(&self) -> [String; 10] {
+    /// Its cells under the heading.
+    pub(crate) fn cells(&self) -> [String; 10] {
         let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), one_line);
         let tenants = match self.tenants.first() {
             Some(tenant) if self.tenants.len() == 1 => one_line(tenant),

@@ -12,7 +12,7 @@ use crate::{
 
 macro_rules! verbs {
     ($($(#[$doc:meta])* $name:ident $module:ident),* $(,)?) => {
-        $(mod $module;)*
+        $(pub(crate) mod $module;)*
 
         #[derive(Debug, Subcommand)]
         enum Verb {
@@ -30,7 +30,7 @@ macro_rules! verbs {
 }
 
 mod chosen;
-mod source;
+pub(crate) mod source;
 mod stream;
 
 verbs! {
@@ -170,6 +170,24 @@ pub async fn dlq(arguments: impl IntoIterator<Item = OsString>, session: &mut Se
         Err(error) => return told(&error, session),
     };
     cli.verb.run(session, &cli.common).await
+}
+
+/// Runs `dlq tui` with these arguments at a console that isn't this process's terminal.
+///
+/// # Errors
+///
+/// As [`dlq`], and with [`Exit::Usage`] when it is another verb.
+#[cfg(feature = "tui")]
+pub async fn dlq_at(
+    arguments: impl IntoIterator<Item = OsString>,
+    session: &mut Session,
+    console: &mut dyn crate::tui::Console,
+) -> Result<Exit, Stopped> {
+    match Cli::try_parse_from(arguments) {
+        Ok(Cli { common, verb: Verb::Tui(args) }) => tui::at(session, &common, args, console).await,
+        Ok(_) => Err(Stopped::new(Exit::Usage, "only `dlq tui` is shown at a console")),
+        Err(error) => told(&error, session),
+    }
 }
 
 /// What clap has to say: help and version are data, everything else is wrong usage.

@@ -1,10 +1,14 @@
 //! `dlq plan`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use jiff::SignedDuration;
-use sendoff_consumers::Destination;
+use sendoff_consumers::{DeadLetterQueue, Destination};
 use sendoff_embedded::program::print::{one_line, table};
+use sendoff_events::Clock;
 use sendoff_host::{Exit, Stopped};
 use serde_json::json;
 
@@ -29,6 +33,13 @@ pub(super) struct Args {
     /// Where the plan is written; by default into the work folder
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// What a plan is to do.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Wanted {
     /// Where the letters are sent: `topic`, or `queue:NAME`. By default the queue of the consumer that they failed at
     #[arg(long, value_name = "WHERE")]
     to: Option<To>,
@@ -67,91 +78,150 @@ pub(super) struct Args {
     force_rerun: bool,
     /// Why, for the audit
     #[arg(long, value_name = "TEXT")]
-    because: Option<String>,
+    pub(crate) because: Option<String>,
 }
 
 pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
     let who = common.who(session)?;
-    check(&args)?;
-    let selector = Selector::new(&args.selection, &*session.clock)?;
+    check(&args.wanted)?;
+    // What makes no sense is said before anything is opened.
+    Selector::new(&args.selection, &*session.clock)?;
     let deployment = common.open(session, Access::Look).await?;
     let queue = find_queue(&deployment, &args.source.queue).await?;
     let snapshot = args.source.open(session, common, &deployment).await?;
-    let to = match (&args.to, queue.kind.target()) {
-        (Some(to), _) => to.clone(),
-        (None, Some(target)) => To(Destination::Queue(target.to_owned())),
-        (None, None) => {
-            let why = format!("nothing says where the letters of `{}` go back to: name it with --to queue:NAME", queue.name);
-            return Err(Stopped::new(Exit::Usage, why));
-        }
-    };
-    let now = sendoff_events::at_millis(session.clock.now());
     let path = match &args.out {
         Some(path) => session.folder.join(path),
-        None => {
-            let name = queue.name.replace(['/', '\\', ':'], "_");
-            plan::folder(&deployment.work).join(format!("{name}-{}.plan", now.strftime("%Y%m%dT%H%M%SZ")))
+        None => default_path(&deployment, &queue.name, &*session.clock),
+    };
+    let Args { selection, wanted, .. } = &args;
+    let planning = Planning { deployment: &deployment, queue: &queue, snapshot: &snapshot, selection, wanted, by: who };
+    match planning.make(&*session.clock, &path).await? {
+        Made::Plan(plan) => {
+            show(session, common, &plan)?;
+            return Ok(Exit::Done);
         }
-    };
-    let Args { include, force_rerun, max_replays, .. } = &args;
-    let order = Order {
-        head: head(&args, &deployment, &snapshot, who, to, now),
-        wish: Wish { include: include.clone(), force_rerun: *force_rerun, max_replays: *max_replays },
-        snapshot: &snapshot,
-        selector: &selector,
-        letters: &*deployment.letters,
-        records: &*deployment.records,
-        keep: deployment.inbox_keep,
-        is_billed: deployment.backend == Backend::Aws,
-        now,
-    };
-    let draft = plan::Planned::of(order, &path).await?;
-    let Some(draft) = draft else {
-        session.prose("no letter fits: there is nothing to plan");
-        return Ok(Exit::NothingMatched);
-    };
-    let head = draft.head();
-    if *force_rerun && let Some(doubts) = head.forecasts.get(&Forecast::InDoubt) {
-        let why = format!(
-            "{} may have had their effect already, and a forced rerun doesn't go over that: settle them with `sendoff doubt resolve` \
-             first, or leave them out with --where 'ledger.status == \"done\"'",
-            letters(*doubts)
-        );
-        return Err(Stopped::new(Exit::Refused, why));
+        Made::NoLetter => session.prose("no letter fits: there is nothing to plan"),
+        Made::NotAsked(head) => {
+            subscribers(&head).into_iter().for_each(|line| session.prose(line));
+            return Err(Stopped::new(Exit::Refused, NOT_ASKED));
+        }
+        Made::NoneSent(head) => {
+            if common.output == Output::Table {
+                session.data(forecasts(&head))?;
+            }
+            session.prose(NONE_SENT);
+        }
     }
-    if !head.other_subscribers.is_empty() && !args.yes_other_subscribers {
-        show_subscribers(session, head);
-        let why = "other subscribers would get these letters again: say --yes-other-subscribers if they may, or leave out `--to topic`";
-        return Err(Stopped::new(Exit::Refused, why));
-    }
-    if head.send == 0 {
-        show_forecasts(session, common, head)?;
-        session.prose("none of these letters would be sent, so there is nothing to plan; --include and --help say what may be");
-        return Ok(Exit::NothingMatched);
-    }
-    let plan = draft.write()?;
-    show(session, common, &plan)?;
-    Ok(Exit::Done)
+    Ok(Exit::NothingMatched)
 }
 
-fn check(args: &Args) -> Result<(), Stopped> {
+/// What is said when other subscribers would get letters again, and nobody said that they may.
+pub(crate) const NOT_ASKED: &str =
+    "other subscribers would get these letters again: say --yes-other-subscribers if they may, or leave out `--to topic`";
+/// What is said of letters that are all left where they are.
+pub(crate) const NONE_SENT: &str =
+    "none of these letters would be sent, so there is nothing to plan; --include and --help say what may be";
+
+/// What a plan is made of.
+pub(crate) struct Planning<'a> {
+    /// Where.
+    pub(crate) deployment: &'a Deployment,
+    /// Of which queue.
+    pub(crate) queue: &'a DeadLetterQueue,
+    /// Its letters.
+    pub(crate) snapshot: &'a Snapshot,
+    /// Which of them.
+    pub(crate) selection: &'a Selection,
+    /// What it is to do.
+    pub(crate) wanted: &'a Wanted,
+    /// Who makes it.
+    pub(crate) by: String,
+}
+
+/// What came of it.
+pub(crate) enum Made {
+    /// A plan, which is written.
+    Plan(Plan),
+    /// No letter fits.
+    NoLetter,
+    /// None of them would be sent.
+    NoneSent(Box<Head>),
+    /// Others would get them again, and may not.
+    NotAsked(Box<Head>),
+}
+
+impl Planning<'_> {
+    /// Makes the plan, and writes it to `path` if it is one.
+    pub(crate) async fn make(self, clock: &dyn Clock, path: &Path) -> Result<Made, Stopped> {
+        let Self { deployment, queue, snapshot, selection, wanted, by } = self;
+        check(wanted)?;
+        let selector = Selector::new(selection, clock)?;
+        let to = match (&wanted.to, queue.kind.target()) {
+            (Some(to), _) => to.clone(),
+            (None, Some(target)) => To(Destination::Queue(target.to_owned())),
+            (None, None) => {
+                let why = format!("nothing says where the letters of `{}` go back to: name it with --to queue:NAME", queue.name);
+                return Err(Stopped::new(Exit::Usage, why));
+            }
+        };
+        let now = sendoff_events::at_millis(clock.now());
+        let Wanted { include, force_rerun, max_replays, .. } = wanted;
+        let order = Order {
+            head: head(wanted, selection, deployment, snapshot, by, to, now),
+            wish: Wish { include: include.clone(), force_rerun: *force_rerun, max_replays: *max_replays },
+            snapshot,
+            selector: &selector,
+            letters: &*deployment.letters,
+            records: &*deployment.records,
+            keep: deployment.inbox_keep,
+            is_billed: deployment.backend == Backend::Aws,
+            now,
+        };
+        let Some(draft) = plan::Planned::of(order, path).await? else { return Ok(Made::NoLetter) };
+        let head = draft.head();
+        if *force_rerun && let Some(doubts) = head.forecasts.get(&Forecast::InDoubt) {
+            let why = format!(
+                "{} may have had their effect already, and a forced rerun doesn't go over that: settle them with `sendoff doubt resolve` \
+                 first, or leave them out with --where 'ledger.status == \"done\"'",
+                letters(*doubts)
+            );
+            return Err(Stopped::new(Exit::Refused, why));
+        }
+        if !head.other_subscribers.is_empty() && !wanted.yes_other_subscribers {
+            return Ok(Made::NotAsked(Box::new(head.clone())));
+        }
+        if head.send == 0 {
+            return Ok(Made::NoneSent(Box::new(head.clone())));
+        }
+        Ok(Made::Plan(draft.write()?))
+    }
+}
+
+/// Where a plan of this queue is written that is made now.
+pub(crate) fn default_path(deployment: &Deployment, queue: &str, clock: &dyn Clock) -> PathBuf {
+    let name = queue.replace(['/', '\\', ':'], "_");
+    plan::folder(&deployment.work).join(format!("{name}-{}.plan", clock.now().strftime("%Y%m%dT%H%M%SZ")))
+}
+
+fn check(wanted: &Wanted) -> Result<(), Stopped> {
     for (forecast, why) in [
         (Forecast::InDoubt, "what is in doubt is never sent: settle it with `sendoff doubt resolve`, which knows its options"),
         (Forecast::Unsendable, "what can't be sent can't be included: `dlq show` says why"),
         (Forecast::Done, "what is done is only sent with --force-rerun --because TEXT"),
     ] {
-        if args.include.contains(&forecast) {
+        if wanted.include.contains(&forecast) {
             return Err(Stopped::new(Exit::Refused, why));
         }
     }
-    if args.because.as_ref().is_some_and(|because| because.trim().is_empty()) {
+    if wanted.because.as_ref().is_some_and(|because| because.trim().is_empty()) {
         return Err(Stopped::new(Exit::Usage, "--because is empty: say why, it is written into the audit"));
     }
     Ok(())
 }
 
 fn head(
-    args: &Args,
+    wanted: &Wanted,
+    selection: &Selection,
     deployment: &Deployment,
     snapshot: &Snapshot,
     by: String,
@@ -166,21 +236,21 @@ fn head(
         to,
         by,
         at,
-        selection: as_typed(&args.selection),
+        selection: as_typed(selection),
         snapshot: snapshot.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
         snapshot_at: taken.begun_at,
-        rate: args.rate,
-        canary: args.canary.iter().copied().filter(|rung| *rung > 0).collect(),
-        watch_s: args.watch.as_secs(),
+        rate: wanted.rate,
+        canary: wanted.canary.iter().copied().filter(|rung| *rung > 0).collect(),
+        watch_s: wanted.watch.as_secs(),
         stop: Stops {
-            returned_share: f64::from(args.max_returned) / 100.0,
-            backlog_age_s: args.max_backlog_age.map(|age| age.as_secs()),
-            backlog: args.max_backlog,
-            patience_s: args.patience.as_secs(),
+            returned_share: f64::from(wanted.max_returned) / 100.0,
+            backlog_age_s: wanted.max_backlog_age.map(|age| age.as_secs()),
+            backlog: wanted.max_backlog,
+            patience_s: wanted.patience.as_secs(),
         },
-        max_replays: args.max_replays,
-        include: args.include.clone(),
-        force_rerun: args.because.clone().filter(|_| args.force_rerun),
+        max_replays: wanted.max_replays,
+        include: wanted.include.clone(),
+        force_rerun: wanted.because.clone().filter(|_| wanted.force_rerun),
         approvals: u32::from(deployment.needs_approval),
         send: 0,
         leave: 0,
@@ -213,55 +283,62 @@ pub(super) fn show(session: &mut Session, common: &Common, plan: &Plan) -> Resul
     match common.output {
         Output::Json => session.json(&document())?,
         Output::Ndjson => session.json_line(&document())?,
-        Output::Table => show_forecasts(session, common, head)?,
+        Output::Table => session.data(forecasts(head))?,
     }
+    told(plan).into_iter().for_each(|line| session.prose(line));
+    Ok(())
+}
+
+/// What there is to say of a plan besides its forecasts.
+pub(crate) fn told(plan: &Plan) -> Vec<String> {
+    let head = plan.head();
     let Estimate { calls, usd, seconds } = head.estimate;
     let rate = if head.rate == 0 { "as fast as it goes".to_owned() } else { format!("at most {} a second", head.rate) };
     let canary: Vec<String> = head.canary.iter().map(ToString::to_string).collect();
     let canary = if canary.is_empty() { "without a canary".to_owned() } else { format!("{} first, each watched for {}", canary.join(", then "), span(head.watch())) };
-    session.prose(format_args!(
+    let mut told = vec![format!(
         "sends {} of `{}` to {}, {rate}, {canary}; about {}{}",
         letters(head.send),
         one_line(&head.queue),
         one_line(&head.to.to_string()),
         span(Duration::from_secs(seconds)),
         if calls == 0 { String::new() } else { format!(", {calls} calls, ${usd:.6}") }
-    ));
-    show_subscribers(session, head);
+    )];
+    told.extend(subscribers(head));
     if let Some(because) = &head.force_rerun {
-        session.prose(format_args!("what is done already is done ONCE MORE: {}", one_line(because)));
+        told.push(format!("what is done already is done ONCE MORE: {}", one_line(because)));
     }
     let name = plan.path().display();
     let short = plan.hash().get(..12).unwrap_or_default();
-    session.prose(format_args!("plan {name}\nhash {}", plan.hash()));
+    told.extend([format!("plan {name}"), format!("hash {}", plan.hash())]);
     if head.approvals > 0 {
-        session.prose(format_args!("somebody else has to approve it: dlq approve {name} {short}"));
+        told.push(format!("somebody else has to approve it: dlq approve {name} {short}"));
     }
-    session.prose(format_args!("carry it out: dlq run {name} --apply {short}"));
-    Ok(())
+    told.push(format!("carry it out: dlq run {name} --apply {short}"));
+    told
 }
 
-fn show_forecasts(session: &mut Session, common: &Common, head: &Head) -> Result<(), Stopped> {
-    if common.output != Output::Table {
-        return Ok(());
-    }
+/// The table of what would become of the letters.
+pub(crate) fn forecasts(head: &Head) -> String {
     let rows = head.forecasts.iter().map(|(forecast, count)| {
         let sent = head.sends(*forecast);
         [forecast.to_string(), count.to_string(), if sent { "sent" } else { "left" }.to_owned(), forecast.meaning().to_owned()]
     });
-    Ok(session.data(table(["FORECAST", "LETTERS", "THEN", "MEANS"], rows))?)
+    table(["FORECAST", "LETTERS", "THEN", "MEANS"], rows)
 }
 
-fn show_subscribers(session: &mut Session, head: &Head) {
-    for other in &head.other_subscribers {
-        session.prose(format_args!(
+/// Who else would get the letters.
+pub(crate) fn subscribers(head: &Head) -> Vec<String> {
+    let told = head.other_subscribers.iter().map(|other| {
+        format!(
             "`{}` would get {} of type {} again, and has done {} of them",
             one_line(&other.queue),
             letters(other.letters),
             one_line(&other.r#type),
             other.done
-        ));
-    }
+        )
+    });
+    told.collect()
 }
 
 /// A span of time as it is typed: `30s`, `2h`.

@@ -1,7 +1,10 @@
 //! `dlq run`.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -11,7 +14,7 @@ use futures::{
 };
 use sendoff_consumers::{Audit, AuditNote, IdempotencyKey, Status};
 use sendoff_embedded::program::print::{one_line, table};
-use sendoff_events::at_millis;
+use sendoff_events::{Clock, at_millis};
 use sendoff_host::{Exit, Signals, Stopped};
 
 use super::{
@@ -24,7 +27,7 @@ use crate::{
     deployment::{Access, Deployment},
     plan::{self, Forecast, Plan},
     run::{
-        self, Ended, OfQueue, Report, Run, RunError, Screen, Settings,
+        self, Ended, OfQueue, Report, Run, RunError, Screen, Settings, Watcher,
         control::{self, FileControl, Wanted},
         folder::{Found, Lock, RunFolder},
         journal::FileJournal,
@@ -44,13 +47,21 @@ pub(super) struct Args {
 
 /// How a run works; none of it changes what it does.
 #[derive(Debug, clap::Args)]
-pub(super) struct How {
+pub(crate) struct How {
     /// For how long each letter is leased. When the run breaks off, it is hidden from others for so long
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     hold: Duration,
     /// Why, for the audit
     #[arg(long, value_name = "TEXT")]
     because: Option<String>,
+}
+
+#[cfg(feature = "tui")]
+impl How {
+    /// As without flags, but with this reason.
+    pub(crate) const fn because(because: Option<String>) -> Self {
+        Self { hold: Settings::DEFAULT.hold, because }
+    }
 }
 
 pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
@@ -72,9 +83,14 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         );
         return Err(Stopped::new(Exit::Refused, why));
     }
-    guard(&deployment, &plan).await?;
-    let folder = RunFolder::of(&deployment.work, &plan)?;
+    let folder = begin(&deployment, &plan).await?;
     carry_out(session, common, &deployment, &folder, &who, &args.how).await
+}
+
+/// The folder of the plan's run, if the plan may be carried out here and now.
+pub(crate) async fn begin(deployment: &Deployment, plan: &Plan) -> Result<RunFolder, Stopped> {
+    guard(deployment, plan).await?;
+    Ok(RunFolder::of(&deployment.work, plan)?)
 }
 
 /// Refuses a plan that must not be carried out here, or not yet.
@@ -123,7 +139,7 @@ async fn no_doubts(deployment: &Deployment, plan: &Plan) -> Result<(), Stopped> 
     Ok(())
 }
 
-/// Carries out the plan of a run's folder, from where it is.
+/// Carries out the plan of a run's folder, from where it is, and says how it goes and what it has done.
 pub(super) async fn carry_out(
     session: &mut Session,
     common: &Common,
@@ -132,88 +148,131 @@ pub(super) async fn carry_out(
     who: &str,
     how: &How,
 ) -> Result<Exit, Stopped> {
-    let Some(_lock) = locked(session, folder).await? else {
-        let why = format!("run {} is being carried out by another process: `dlq runs` shows it", folder.name());
-        return Err(Stopped::new(Exit::Refused, why));
-    };
-    let Found { plan, state, whole, ended, .. } = folder.read()?;
-    if matches!(ended, Some(Ended::Aborted { .. })) {
-        let why = format!("run {} was aborted, and stays so: make a new plan of what is left", folder.name());
-        return Err(Stopped::new(Exit::Refused, why));
-    }
-    guard(deployment, &plan).await?;
-    if plan.head().force_rerun.is_some() {
-        no_doubts(deployment, &plan).await?;
-    }
-    let queue = deployment.letters.queue(&plan.head().queue, sendoff_events::Timestamp::MAX).await;
-    let queue = queue.map_err(|error| Stopped::from(RunError::from(error)))?;
-    if let Some(why) = &queue.untouchable {
-        return Err(Stopped::new(Exit::Refused, format_args!("`{}` is better not touched: {}", queue.name, one_line(why))));
-    }
-    let elsewhere = run::elsewhere(&deployment.work, folder, &plan)?;
-    let head = plan.head();
-    let because = how.because.clone().or_else(|| head.force_rerun.clone()).unwrap_or_default();
-    let forced = head.force_rerun.is_some();
-    let target = format!("{}, plan {}", head.queue, plan.hash());
-    let note = |action: &str, because: &str| AuditNote {
-        who: who.to_owned(),
-        action: action.to_owned(),
-        event: None,
-        target: target.clone(),
-        because: because.to_owned(),
-    };
-    audited(&*deployment.audit, &note(if forced { "force-rerun" } else { "replay" }, &because)).await?;
-    control::want(folder.path(), &Wanted::Go)?;
-    let control = FileControl::new(folder.path());
-    let journal = FileJournal::open(&folder.journal(), whole)?;
-    let originals = OfQueue { queue: &queue, blobs: &*deployment.blobs };
     let clock = Arc::clone(&session.clock);
     let screen = Screen::new(
         std::mem::replace(&mut session.err, Box::new(std::io::sink())),
         session.err_is_terminal,
         Arc::clone(&clock),
     );
-    let run = Run {
-        plan: &plan,
-        letters: &*deployment.letters,
-        inbox: &*deployment.inbox,
-        originals: &originals,
-        journal: &journal,
-        control: &control,
-        clock: &*clock,
-        watcher: &screen,
-        by: who,
-        elsewhere: &elsewhere,
-        settings: Settings { hold: how.hold.max(Duration::from_secs(1)), ..Settings::default() },
-    };
-    let gone = until_signalled(run.go(state), &control).await;
+    let carrying = Carrying { deployment, folder, who, how, clock: &*clock, leave: Arc::default() };
+    let carried = carrying.out(&screen).await;
     session.err = screen.into_inner();
-    drop(journal);
-    // What counts is what stands in the journal, also when the run failed.
-    let outcome = gone.map(|(ended, _)| ended);
-    let found = folder.read()?;
-    let report = Report::of(plan.hash(), &found.state, outcome.as_ref().ok());
-    folder.report(&report)?;
-    let counts = format!(
-        "{}: {} of {} moved, {} returned, {} skipped, {} gone, {} ambiguous, {} waiting",
-        report.ended, report.moved, report.planned, report.returned, report.skipped, report.gone, report.ambiguous, report.waiting
-    );
-    audited(&*deployment.audit, &note("replay-ended", &counts)).await?;
-    tell(session, common, &report, folder)?;
-    match outcome? {
-        Ended::Paused { unreachable: true, .. } if report.ambiguous == 0 => Ok(Exit::Unreachable),
-        _ => Ok(report.exit()),
+    let carried = carried?;
+    tell(session, common, &carried.report, folder)?;
+    carried.exit()
+}
+
+/// A run that is to be carried out, whoever watches it.
+pub(crate) struct Carrying<'a> {
+    /// Where.
+    pub(crate) deployment: &'a Deployment,
+    /// Its folder.
+    pub(crate) folder: &'a RunFolder,
+    /// By whom.
+    pub(crate) who: &'a str,
+    /// In which way.
+    pub(crate) how: &'a How,
+    /// The time.
+    pub(crate) clock: &'a dyn Clock,
+    /// Set when this process is to leave it, so that it can be gone on with.
+    pub(crate) leave: Arc<AtomicBool>,
+}
+
+/// A run that was carried out, as far as it came.
+pub(crate) struct Carried {
+    /// What it has done, by its journal.
+    pub(crate) report: Report,
+    /// How it ended.
+    pub(crate) outcome: Result<Ended, RunError>,
+}
+
+impl Carried {
+    /// What the program's exit code says of it.
+    pub(crate) fn exit(self) -> Result<Exit, Stopped> {
+        match self.outcome? {
+            Ended::Paused { unreachable: true, .. } if self.report.ambiguous == 0 => Ok(Exit::Unreachable),
+            _ => Ok(self.report.exit()),
+        }
+    }
+}
+
+impl Carrying<'_> {
+    /// Carries it out from where it is, with all that guards it, and with its audit.
+    pub(crate) async fn out(self, watcher: &dyn Watcher) -> Result<Carried, Stopped> {
+        let Self { deployment, folder, who, how, clock, leave } = self;
+        let Some(_lock) = locked(clock, folder).await? else {
+            let why = format!("run {} is being carried out by another process: `dlq runs` shows it", folder.name());
+            return Err(Stopped::new(Exit::Refused, why));
+        };
+        let Found { plan, state, whole, ended, .. } = folder.read()?;
+        if matches!(ended, Some(Ended::Aborted { .. })) {
+            let why = format!("run {} was aborted, and stays so: make a new plan of what is left", folder.name());
+            return Err(Stopped::new(Exit::Refused, why));
+        }
+        guard(deployment, &plan).await?;
+        if plan.head().force_rerun.is_some() {
+            no_doubts(deployment, &plan).await?;
+        }
+        let queue = deployment.letters.queue(&plan.head().queue, sendoff_events::Timestamp::MAX).await;
+        let queue = queue.map_err(|error| Stopped::from(RunError::from(error)))?;
+        if let Some(why) = &queue.untouchable {
+            let why = format!("`{}` is better not touched: {}", queue.name, one_line(why));
+            return Err(Stopped::new(Exit::Refused, why));
+        }
+        let elsewhere = run::elsewhere(&deployment.work, folder, &plan)?;
+        let head = plan.head();
+        let because = how.because.clone().or_else(|| head.force_rerun.clone()).unwrap_or_default();
+        let forced = head.force_rerun.is_some();
+        let target = format!("{}, plan {}", head.queue, plan.hash());
+        let note = |action: &str, because: &str| AuditNote {
+            who: who.to_owned(),
+            action: action.to_owned(),
+            event: None,
+            target: target.clone(),
+            because: because.to_owned(),
+        };
+        audited(&*deployment.audit, &note(if forced { "force-rerun" } else { "replay" }, &because)).await?;
+        control::want(folder.path(), &Wanted::Go)?;
+        let mut control = FileControl::new(folder.path());
+        control.leave = leave;
+        let journal = FileJournal::open(&folder.journal(), whole)?;
+        let run = Run {
+            plan: &plan,
+            letters: &*deployment.letters,
+            inbox: &*deployment.inbox,
+            originals: &OfQueue { queue: &queue, blobs: &*deployment.blobs },
+            journal: &journal,
+            control: &control,
+            clock,
+            watcher,
+            by: who,
+            elsewhere: &elsewhere,
+            settings: Settings { hold: how.hold.max(Duration::from_secs(1)), ..Settings::default() },
+        };
+        let gone = until_signalled(run.go(state), &control).await;
+        drop(journal);
+        // What counts is what stands in the journal, also when the run failed.
+        let outcome = gone.map(|(ended, _)| ended);
+        let found = folder.read()?;
+        let report = Report::of(plan.hash(), &found.state, outcome.as_ref().ok());
+        folder.report(&report)?;
+        let counts = format!(
+            "{}: {} of {} moved, {} returned, {} skipped, {} gone, {} ambiguous, {} waiting",
+            report.ended, report.moved, report.planned, report.returned, report.skipped, report.gone, report.ambiguous, report.waiting
+        );
+        audited(&*deployment.audit, &note("replay-ended", &counts)).await?;
+        Ok(Carried { report, outcome })
     }
 }
 
 /// The lock of a run. `dlq runs` has it for a moment when it looks.
-async fn locked(session: &Session, folder: &RunFolder) -> Result<Option<Lock>, Stopped> {
+async fn locked(clock: &dyn Clock, folder: &RunFolder) -> Result<Option<Lock>, Stopped> {
     const TRIES: usize = 5;
     for _ in 0..TRIES {
         if let Some(lock) = folder.lock()? {
             return Ok(Some(lock));
         }
-        session.clock.sleep(Duration::from_millis(50)).await;
+        clock.sleep(Duration::from_millis(50)).await;
     }
     Ok(None)
 }
@@ -241,7 +300,7 @@ async fn until_signalled<T>(run: impl Future<Output = T>, control: &FileControl)
 }
 
 /// Says what a run has done.
-pub(super) fn tell(
+pub(crate) fn tell(
     session: &mut Session,
     common: &Common,
     report: &Report,
@@ -250,40 +309,50 @@ pub(super) fn tell(
     match common.output {
         Output::Json => session.json(report)?,
         Output::Ndjson => session.json_line(report)?,
-        Output::Table => {
-            let counts = [
-                ("moved", report.moved, "sent, and deleted"),
-                ("sent", report.sent_not_deleted, "sent, and not deleted yet: `dlq resume` does only that"),
-                ("ambiguous", report.ambiguous, "perhaps sent: `dlq resume` sends them once more, and their consumer does them once"),
-                ("gone", report.gone, "moved by somebody else before"),
-                ("skipped", report.skipped, "not sent"),
-                ("waiting", report.waiting, "not sent yet"),
-            ];
-            let rows = counts.into_iter().filter(|(name, count, _)| *count > 0 || *name == "moved");
-            let rows = rows.map(|(name, count, means)| [name.to_owned(), count.to_string(), means.to_owned()]);
-            let sum = ["planned".to_owned(), report.planned.to_string(), "all of these".to_owned()];
-            session.data(table(["LETTERS", "COUNT", "MEANS"], rows.chain([sum])))?;
-        }
+        Output::Table => session.data(counts(report))?,
     }
+    told(report, folder).into_iter().for_each(|line| session.prose(line));
+    Ok(())
+}
+
+/// The table of a report.
+pub(crate) fn counts(report: &Report) -> String {
+    let counts = [
+        ("moved", report.moved, "sent, and deleted"),
+        ("sent", report.sent_not_deleted, "sent, and not deleted yet: `dlq resume` does only that"),
+        ("ambiguous", report.ambiguous, "perhaps sent: `dlq resume` sends them once more, and their consumer does them once"),
+        ("gone", report.gone, "moved by somebody else before"),
+        ("skipped", report.skipped, "not sent"),
+        ("waiting", report.waiting, "not sent yet"),
+    ];
+    let rows = counts.into_iter().filter(|(name, count, _)| *count > 0 || *name == "moved");
+    let rows = rows.map(|(name, count, means)| [name.to_owned(), count.to_string(), means.to_owned()]);
+    let sum = ["planned".to_owned(), report.planned.to_string(), "all of these".to_owned()];
+    table(["LETTERS", "COUNT", "MEANS"], rows.chain([sum]))
+}
+
+/// What else there is to say of a report, and how to go on.
+pub(crate) fn told(report: &Report, folder: &RunFolder) -> Vec<String> {
+    let mut told = Vec::new();
     for (why, count) in &report.skips {
-        session.prose(format_args!("{} skipped: {}", letters(*count), one_line(why)));
+        told.push(format!("{} skipped: {}", letters(*count), one_line(why)));
     }
     if report.resent > 0 {
-        session.prose(format_args!("{} sent once more, since nobody knew whether they were: their consumer does them once", letters(report.resent)));
+        told.push(format!("{} sent once more, since nobody knew whether they were: their consumer does them once", letters(report.resent)));
     }
     if report.returned > 0 {
-        session.prose(format_args!("{} failed again, of {} that were watched", letters(report.returned), report.watched));
+        told.push(format!("{} failed again, of {} that were watched", letters(report.returned), report.watched));
     }
     let name = folder.name();
     match (&*report.ended, &report.why) {
         ("finished", _) if report.waiting + report.sent_not_deleted + report.ambiguous == 0 => {}
-        ("aborted", _) => session.prose("the run was aborted: what is left stays in the dead-letter queue"),
+        ("aborted", _) => told.push("the run was aborted: what is left stays in the dead-letter queue".into()),
         (_, why) => {
             let why = why.as_ref().map(|why| format!("it stopped: {}; ", one_line(why))).unwrap_or_default();
-            session.prose(format_args!("{why}go on with `dlq resume {name}`, or end it with `dlq abort {name}`"));
+            told.push(format!("{why}go on with `dlq resume {name}`, or end it with `dlq abort {name}`"));
         }
     }
-    Ok(())
+    told
 }
 
 /// When a run's folder was last written, as it is shown.

@@ -3,7 +3,7 @@
 
 mod clock;
 mod markdown;
-mod scenario;
+pub(crate) mod scenario;
 
 use std::{
     io::{self, Write},
@@ -16,7 +16,7 @@ use scenario::Scenario;
 
 /// Where both outputs go, in the order in which they are written.
 #[derive(Clone, Default)]
-struct Screen(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Screen(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Screen {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -26,6 +26,13 @@ impl Write for Screen {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+impl Screen {
+    /// What was written so far.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 
@@ -71,7 +78,7 @@ async fn prove(path: &str) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says so in the environment")]
-fn updates() -> bool {
+pub(crate) fn updates() -> bool {
     std::env::var_os("UPDATE_TRANSCRIPTS").is_some()
 }
 

@@ -26,7 +26,7 @@ impl Rng for Counting {
 }
 
 /// A data folder and the time in it.
-pub(super) struct Scenario {
+pub(crate) struct Scenario {
     folder: TempDir,
     clock: StillClock,
     rng: Arc<Counting>,
@@ -42,7 +42,7 @@ enum Fate {
 
 impl Scenario {
     /// Makes the one of this name.
-    pub(super) async fn make(name: &str) -> Self {
+    pub(crate) async fn make(name: &str) -> Self {
         let night: Timestamp = NIGHT.parse().unwrap();
         let scenario = Self {
             folder: tempfile::tempdir().unwrap(),
@@ -204,7 +204,7 @@ impl Scenario {
         queue.dead_letter(&[(delivery, failure)]).await.remove(0).unwrap();
     }
 
-    fn open(&self) -> Store {
+    pub(crate) fn open(&self) -> Store {
         let options = StoreOptions { clock: Arc::new(self.clock.clone()), ..StoreOptions::default() };
         Store::open(self.folder.path().join("data"), options).unwrap()
     }
@@ -254,7 +254,7 @@ impl Scenario {
     }
 
     /// A call of the tool here.
-    pub(super) fn session(&self, screen: &Screen) -> Session {
+    pub(crate) fn session(&self, screen: &Screen) -> Session {
         let variables = BTreeMap::from([
             ("USER".to_owned(), "grace".to_owned()),
             ("SENDOFF_DATA".to_owned(), self.path().join("data").display().to_string()),

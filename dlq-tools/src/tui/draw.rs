@@ -1,0 +1,101 @@
+//! How it looks. Colours aren't used, so nothing depends on them.
+
+mod list;
+mod run;
+
+use ratatui::{
+    Frame,
+    layout::{Constraint, Layout, Rect},
+    style::{Modifier, Style},
+    text::Line,
+    widgets::{Block, Borders, Clear, Paragraph, Wrap},
+};
+
+use super::{Page, Prompt, Screen, State};
+
+/// What stands out.
+const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
+/// Where the cursor is.
+const CURSOR: Style = Style::new().add_modifier(Modifier::REVERSED);
+/// How much of a text is wrapped at most, in lines: no more than a screen.
+const MOST: usize = 500;
+
+const HELP: &str = "\
+up down j k, page up and down, g G   moves
+enter                                opens a group, a letter; carries out a plan, after its hash was typed
+esc                                  goes back
+/                                    chooses letters by a condition in CEL, as --where
+space                                marks a letter; pauses a run and lets it go on
+p                                    plans: the group, the marked letters, or the letter
+P                                    plans all letters that are chosen
+r                                    looks anew at the queue; goes on with a run that stopped
+x                                    aborts a run
+q                                    ends; a run is paused first, and `dlq resume` goes on with it";
+
+/// Draws the screen.
+pub fn draw(frame: &mut Frame<'_>, state: &State) {
+    let areas = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Min(1),
+        Constraint::Length(1),
+        Constraint::Length(1),
+    ]);
+    let [title, body, message, keys] = areas.areas(frame.area());
+    frame.render_widget(Line::from(state.title.as_str()).style(CURSOR), title);
+    match state.screen() {
+        Some(Screen::Groups(rows) | Screen::Letters(rows)) => list::draw(frame, body, rows),
+        Some(Screen::Letter(page)) => text(frame, body, page),
+        Some(Screen::Plan(plan)) => text(frame, body, &plan.page),
+        Some(Screen::Run(run)) => run::draw(frame, body, run),
+        None => {}
+    }
+    frame.render_widget(Line::from(said(state)).style(STRONG), message);
+    frame.render_widget(Line::from(hint(state)), keys);
+    if state.is_help {
+        help(frame, body);
+    }
+}
+
+/// The line for what is typed, for what is being done, and for what went wrong.
+fn said(state: &State) -> String {
+    match (&state.prompt, state.busy, &state.message) {
+        (Some(Prompt::Condition(text)), ..) => format!("where: {text}_"),
+        (Some(Prompt::Hash(text)), ..) => format!("the first 8 digits of the hash carry it out: {text}_"),
+        (Some(Prompt::Abort), ..) => "abort the run for good? y or n".into(),
+        (None, Some(busy), _) => format!("{busy} … esc gives up"),
+        (None, None, Some(message)) => message.clone(),
+        (None, None, None) if !state.condition.is_empty() => format!("where: {}", state.condition),
+        (None, None, None) => String::new(),
+    }
+}
+
+/// The keys that matter most here.
+fn hint(state: &State) -> &'static str {
+    if state.prompt.is_some() {
+        return "enter does it, esc doesn't";
+    }
+    match state.screen() {
+        Some(Screen::Groups(_)) => "enter letters  p plan  P plan all  / condition  r look anew  ? help  q quit",
+        Some(Screen::Letters(_)) => "enter letter  space mark  p plan  / condition  esc back  ? help  q quit",
+        Some(Screen::Letter(_)) => "up down scroll  p plan  esc back  ? help  q quit",
+        Some(Screen::Plan(_)) => "enter run  esc back  ? help  q quit",
+        Some(Screen::Run(run)) if run.report.is_none() => "space pause or go on  x abort  q pause and leave  ? help",
+        Some(Screen::Run(run)) if run.can_resume => "r go on with it  esc back  ? help  q quit",
+        Some(Screen::Run(_)) => "esc back  ? help  q quit",
+        None => "q quit",
+    }
+}
+
+/// A text from where it was scrolled to.
+fn text(frame: &mut Frame<'_>, area: Rect, page: &Page) {
+    let lines: Vec<Line<'_>> = page.lines.iter().skip(page.top).take(MOST).map(|line| Line::from(line.as_str())).collect();
+    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), area);
+}
+
+fn help(frame: &mut Frame<'_>, area: Rect) {
+    let height = u16::try_from(HELP.lines().count()).unwrap_or(u16::MAX).saturating_add(2).min(area.height);
+    let area = Rect { height, ..area };
+    frame.render_widget(Clear, area);
+    let block = Block::new().borders(Borders::ALL).title("keys");
+    frame.render_widget(Paragraph::new(HELP).wrap(Wrap { trim: false }).block(block), area);
+}

@@ -1,0 +1,154 @@
+//! A night on call, at the screen.
+
+use std::time::Duration;
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use sendoff_dlq_tools::{Session, dlq_at};
+use sendoff_host::{Exit, Stopped};
+
+use super::Script;
+use crate::transcripts::{Screen, scenario::Scenario};
+
+/// The first 8 digits of the hash on the screen, and enter.
+fn hash(screen: &str) -> Vec<KeyEvent> {
+    let hash = screen.lines().find_map(|line| line.strip_prefix("hash ")).unwrap();
+    let digits = hash.chars().take(8).map(KeyCode::Char);
+    digits.chain([KeyCode::Enter]).map(|code| KeyEvent::new(code, KeyModifiers::NONE)).collect()
+}
+
+async fn at(scenario: &Scenario, arguments: &[&str], script: &mut Script) -> (Result<Exit, Stopped>, String) {
+    let screen = Screen::default();
+    let mut session: Session = scenario.session(&screen);
+    let arguments = [&["dlq", "tui"], arguments].concat();
+    let ended = dlq_at(arguments.into_iter().map(Into::into), &mut session, script).await;
+    drop(session);
+    (ended, screen.text())
+}
+
+async fn letters(scenario: &Scenario) -> usize {
+    let store = scenario.open();
+    let letters = store.dead_letter_queues().read("email-dlq", None, 1000).await.unwrap().unwrap();
+    store.shutdown().await;
+    letters.len()
+}
+
+async fn audit(scenario: &Scenario) -> Vec<(String, String)> {
+    let store = scenario.open();
+    let entries = store.audit().entries(0, 1000).await.unwrap();
+    store.shutdown().await;
+    entries.into_iter().map(|entry| (entry.note.action, entry.note.because)).collect()
+}
+
+async fn waiting(scenario: &Scenario) -> usize {
+    let store = scenario.open();
+    let queue = store.queue("email").await.unwrap();
+    let waiting = queue.receive(100, Duration::ZERO, Duration::from_secs(1)).await.unwrap().len();
+    store.shutdown().await;
+    waiting
+}
+
+#[tokio::test]
+async fn a_group_is_looked_at_planned_and_replayed() {
+    let scenario = Scenario::make("a bad template").await;
+    let mut script = Script::new()
+        .when("10 letters in 4 groups", &["enter"])
+        .when("6 letters", &["enter"])
+        .when("letter ", &["esc"])
+        .when("6 letters", &["p"])
+        .when("carry it out", &["enter"])
+        .then("the first 8 digits of the hash", hash)
+        .when("the lists still show", &["q"]);
+    let (ended, told) = at(&scenario, &["email", "--canary", "0"], &mut script).await;
+    assert_eq!(ended.unwrap(), Exit::Done, "{told}");
+    assert!(script.is_over());
+    assert!(script.with("letter ").contains("personal data is hidden"), "{}", script.with("letter "));
+    assert!(script.with("carry it out").contains("run                   6        sent"), "{}", script.with("carry it out"));
+    assert!(script.with("6 of 6 sent").contains("ended"));
+    assert_eq!((letters(&scenario).await, waiting(&scenario).await), (4, 6));
+    let audit = audit(&scenario).await;
+    assert_eq!(audit[0], ("replay".to_owned(), String::new()));
+    assert_eq!(audit[1].1, "finished: 6 of 6 moved, 0 returned, 0 skipped, 0 gone, 0 ambiguous, 0 waiting");
+    assert_eq!(audit.len(), 2);
+    assert!(told.contains("moved    6"), "{told}");
+}
+
+#[tokio::test]
+async fn only_marked_letters_are_planned_and_another_hash_does_nothing() {
+    let scenario = Scenario::make("a bad template").await;
+    let mut script = Script::new()
+        .when("10 letters in 4 groups", &["enter"])
+        .when("6 letters", &[" ", " ", "p"])
+        .when("sends 2 letters", &["enter"])
+        .types("the first 8 digits of the hash", "00000000")
+        .when("00000000_", &["enter"])
+        .when("that isn't the plan's hash", &["q"]);
+    let (ended, _) = at(&scenario, &["email"], &mut script).await;
+    assert_eq!(ended.unwrap(), Exit::Done);
+    assert!(script.is_over());
+    assert_eq!((letters(&scenario).await, audit(&scenario).await), (10, vec![]));
+}
+
+#[tokio::test]
+async fn a_condition_chooses_and_one_that_makes_no_sense_is_told_with_its_place() {
+    let scenario = Scenario::make("a bad template").await;
+    let mut script = Script::new()
+        .when("10 letters in 4 groups", &["/"])
+        .types("where: _", "data.app_id == \"erp\"")
+        .when("erp\"_", &["enter"])
+        .when("2 letters in 1 groups", &["/"])
+        .types("where: data", " &&")
+        .when("&&_", &["enter"])
+        .when("--where", &["P"])
+        .when("sends 2 letters", &["q"]);
+    let (ended, told) = at(&scenario, &["email"], &mut script).await;
+    assert_eq!(ended.unwrap(), Exit::Done, "{told}");
+    assert!(script.is_over());
+}
+
+#[tokio::test]
+async fn a_run_that_is_left_is_paused_first_and_can_be_gone_on_with() {
+    let scenario = Scenario::make("a bad template").await;
+    let mut script = Script::new()
+        .when("10 letters in 4 groups", &["p"])
+        .when("carry it out", &["r"])
+        .then("the first 8 digits of the hash", hash)
+        .when("1 of 6 sent", &[" "])
+        .when("paused", &["esc"])
+        .when("the run goes on", &["q"]);
+    let (ended, told) = at(&scenario, &["email", "--watch", "10h"], &mut script).await;
+    assert_eq!(ended.unwrap(), Exit::Partly, "{told}");
+    assert!(script.is_over());
+    assert!(told.contains("go on with `dlq resume "), "{told}");
+    assert_eq!((letters(&scenario).await, waiting(&scenario).await), (9, 1));
+    assert_eq!(audit(&scenario).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_run_whose_terminal_goes_away_is_paused_and_not_dropped() {
+    let scenario = Scenario::make("a bad template").await;
+    let mut script = Script::new()
+        .when("10 letters in 4 groups", &["p"])
+        .when("carry it out", &["r"])
+        .then("the first 8 digits of the hash", hash)
+        .when("1 of 6 sent", &[]);
+    let (ended, told) = at(&scenario, &["email", "--watch", "10h"], &mut script).await;
+    assert_eq!(ended.unwrap(), Exit::Partly, "{told}");
+    assert!(audit(&scenario).await[1].1.starts_with("paused: 1 of 6 moved"));
+}
+
+#[tokio::test]
+async fn an_aborted_run_asks_before_it_ends() {
+    let scenario = Scenario::make("a bad template").await;
+    let mut script = Script::new()
+        .when("10 letters in 4 groups", &["p"])
+        .when("carry it out", &["r"])
+        .then("the first 8 digits of the hash", hash)
+        .when("1 of 6 sent", &["x"])
+        .when("abort the run for good?", &["n", "x", "y"])
+        .when("was aborted", &["esc", "esc", "r"])
+        .when("9 letters as of", &["q"]);
+    let (ended, told) = at(&scenario, &["email", "--watch", "10h"], &mut script).await;
+    assert_eq!(ended.unwrap(), Exit::Partly, "{told}");
+    assert!(script.is_over());
+    assert!(audit(&scenario).await[1].1.starts_with("aborted: 1 of 6 moved"));
+}
