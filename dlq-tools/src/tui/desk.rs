@@ -153,7 +153,8 @@ impl<'a> Desk<'a> {
             }
             Wish::Letter(id) => state.screens.push(Screen::Letter(self.look().letter(&id)?)),
             Wish::Where(condition) => {
-                let before = std::mem::replace(&mut self.selection.condition, Some(condition).filter(|c| !c.is_empty()));
+                let before =
+                    std::mem::replace(&mut self.selection.condition, Some(condition).filter(|c| !c.is_empty()));
                 if let Err(stopped) = self.choose_anew(state) {
                     self.selection.condition = before;
                     return Err(stopped);
@@ -187,7 +188,8 @@ impl<'a> Desk<'a> {
         // What it tells would be written across the screen.
         let err = std::mem::replace(&mut session.err, Box::new(std::io::sink()));
         let is_terminal = std::mem::take(&mut session.err_is_terminal);
-        let snapshot = patiently(console, state, "looking at the queue", source.open(session, common, deployment)).await;
+        let snapshot =
+            patiently(console, state, "looking at the queue", source.open(session, common, deployment)).await;
         (session.err, session.err_is_terminal) = (err, is_terminal);
         let Some(snapshot) = snapshot? else { return Ok(()) };
         self.snapshot = snapshot?;

@@ -34,12 +34,8 @@ q                                    ends; a run is paused first, and `dlq resum
 
 /// Draws the screen.
 pub fn draw(frame: &mut Frame<'_>, state: &State) {
-    let areas = Layout::vertical([
-        Constraint::Length(1),
-        Constraint::Min(1),
-        Constraint::Length(1),
-        Constraint::Length(1),
-    ]);
+    let areas =
+        Layout::vertical([Constraint::Length(1), Constraint::Min(1), Constraint::Length(1), Constraint::Length(1)]);
     let [title, body, message, keys] = areas.areas(frame.area());
     frame.render_widget(Line::from(state.title.as_str()).style(CURSOR), title);
     match state.screen() {
@@ -71,8 +67,10 @@ fn said(state: &State) -> String {
 
 /// The keys that matter most here.
 fn hint(state: &State) -> &'static str {
-    if state.prompt.is_some() {
-        return "enter does it, esc doesn't";
+    match state.prompt {
+        Some(Prompt::Abort) => return "y aborts it, any other key doesn't",
+        Some(_) => return "enter does it, esc doesn't",
+        None => {}
     }
     match state.screen() {
         Some(Screen::Groups(_)) => "enter letters  p plan  P plan all  / condition  r look anew  ? help  q quit",
@@ -88,7 +86,8 @@ fn hint(state: &State) -> &'static str {
 
 /// A text from where it was scrolled to.
 fn text(frame: &mut Frame<'_>, area: Rect, page: &Page) {
-    let lines: Vec<Line<'_>> = page.lines.iter().skip(page.top).take(MOST).map(|line| Line::from(line.as_str())).collect();
+    let lines: Vec<Line<'_>> =
+        page.lines.iter().skip(page.top).take(MOST).map(|line| Line::from(line.as_str())).collect();
     frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), area);
 }
 

@@ -44,7 +44,10 @@ impl Look<'_> {
         });
         let rows: Vec<Row> = rows.collect();
         let letters = source::letters(groups.iter().map(groups::Group::letters).sum());
-        let note = format!("{letters} in {} groups", rows.len());
+        let note = match rows.len() {
+            1 => format!("{letters} in 1 group"),
+            count => format!("{letters} in {count} groups"),
+        };
         let heading = vec!["GROUP", "LETTERS", "FIRST LOSS", "TYPE", "LEDGER", "ERROR"];
         Ok((keys, Rows { heading, rows, at: 0, note }))
     }
@@ -74,7 +77,8 @@ impl Look<'_> {
     /// A letter in full.
     pub(super) fn letter(&self, message_id: &str) -> Result<Page, Stopped> {
         let letter = self.snapshot.letter(message_id)?;
-        let letter = letter.ok_or_else(|| Stopped::new(Exit::NothingMatched, "the letter isn't in the snapshot any more"))?;
+        let letter =
+            letter.ok_or_else(|| Stopped::new(Exit::NothingMatched, "the letter isn't in the snapshot any more"))?;
         let text = view::full(&letter, self.snapshot.lost_at(&letter), self.redact);
         let hidden = if self.redact.hides() { "\npersonal data is hidden; --show-personal shows it" } else { "" };
         Ok(Page::new(message_id, &format!("{text}{hidden}")))

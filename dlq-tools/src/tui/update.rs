@@ -98,7 +98,8 @@ impl State {
         if typed.len() >= DIGITS && plan.hash.starts_with(&typed) {
             return Wish::Run;
         }
-        self.message = Some("that isn't the plan's hash: nothing was done. Type the first 8 digits of it, or more".into());
+        self.message =
+            Some("that isn't the plan's hash: nothing was done. Type the first 8 digits of it, or more".into());
         Wish::Nothing
     }
 

@@ -141,7 +141,7 @@ pub(crate) struct Planning<'a> {
 /// What came of it.
 pub(crate) enum Made {
     /// A plan, which is written.
-    Plan(Plan),
+    Plan(Box<Plan>),
     /// No letter fits.
     NoLetter,
     /// None of them would be sent.
@@ -193,7 +193,7 @@ impl Planning<'_> {
         if head.send == 0 {
             return Ok(Made::NoneSent(Box::new(head.clone())));
         }
-        Ok(Made::Plan(draft.write()?))
+        Ok(Made::Plan(Box::new(draft.write()?)))
     }
 }
 

@@ -6,7 +6,6 @@ use super::{Common, plan::Wanted, source::Source};
 use crate::{Session, select::Selection};
 
 #[derive(Debug, clap::Args)]
-#[cfg_attr(not(feature = "tui"), expect(dead_code, reason = "only the screen reads them"))]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) source: Source,

@@ -53,7 +53,7 @@ async fn a_group_is_looked_at_planned_and_replayed() {
     let mut script = Script::new()
         .when("10 letters in 4 groups", &["enter"])
         .when("6 letters", &["enter"])
-        .when("letter ", &["esc"])
+        .when("shape       own", &["esc"])
         .when("6 letters", &["p"])
         .when("carry it out", &["enter"])
         .then("the first 8 digits of the hash", hash)
@@ -61,8 +61,13 @@ async fn a_group_is_looked_at_planned_and_replayed() {
     let (ended, told) = at(&scenario, &["email", "--canary", "0"], &mut script).await;
     assert_eq!(ended.unwrap(), Exit::Done, "{told}");
     assert!(script.is_over());
-    assert!(script.with("letter ").contains("personal data is hidden"), "{}", script.with("letter "));
-    assert!(script.with("carry it out").contains("run                   6        sent"), "{}", script.with("carry it out"));
+    let letter = script.with("shape       own");
+    assert!(letter.contains("letter 1\n") && letter.contains("subject     apps/crm/assignments/ada"), "{letter}");
+    assert!(
+        script.with("carry it out").contains("run             6  sent  it runs"),
+        "{}",
+        script.with("carry it out")
+    );
     assert!(script.with("6 of 6 sent").contains("ended"));
     assert_eq!((letters(&scenario).await, waiting(&scenario).await), (4, 6));
     let audit = audit(&scenario).await;
@@ -95,7 +100,7 @@ async fn a_condition_chooses_and_one_that_makes_no_sense_is_told_with_its_place(
         .when("10 letters in 4 groups", &["/"])
         .types("where: _", "data.app_id == \"erp\"")
         .when("erp\"_", &["enter"])
-        .when("2 letters in 1 groups", &["/"])
+        .when("2 letters in 1 group", &["/"])
         .types("where: data", " &&")
         .when("&&_", &["enter"])
         .when("--where", &["P"])

@@ -27,13 +27,13 @@ async fn groups_letters_and_a_letter_look_like_this() {
         .when("10 letters in 4 groups", &["?"])
         .when("goes back", &["esc", "enter"])
         .when("6 letters", &[" ", "enter"])
-        .when("letter ", &["q"]);
+        .when("shape       own", &["q"]);
     let mut session = scenario.session(&transcripts::Screen::default());
     dlq_at(["dlq", "tui", "email"].map(Into::into), &mut session, &mut script).await.unwrap();
     prove("groups", &script.screens[0]);
     prove("help", &script.screens[1]);
     prove("letters", script.with("* "));
-    prove("letter", script.with("letter "));
+    prove("letter", script.with("shape       own"));
 }
 
 /// A plan's path and its hash are other ones in each folder.
@@ -49,7 +49,11 @@ hash 6c9a7c9d722eabd4cc662f087b8cf20a59cecd0487aa00a07cc1bb6dbb6ef9bc
 carry it out: dlq run /srv/sendoff/data/dlq/plans/email-dlq-20261126T030000Z.plan --apply 6c9a7c9d722e";
     let hash = "6c9a7c9d722eabd4cc662f087b8cf20a59cecd0487aa00a07cc1bb6dbb6ef9bc".into();
     let plan = Screen::Plan(Planned { page: Page::new("", text), hash });
-    State { title: " email-dlq   10 letters as of 2026-11-26 03:00:00 UTC".into(), screens: vec![plan], ..State::default() }
+    State {
+        title: " email-dlq   10 letters as of 2026-11-26 03:00:00 UTC".into(),
+        screens: vec![plan],
+        ..State::default()
+    }
 }
 
 fn run(progress: Progress) -> Running {
@@ -60,7 +64,10 @@ fn run(progress: Progress) -> Running {
 fn a_plan_looks_like_this() {
     prove("plan", &shown(&plan()));
     prove("plan-hash", &shown(&State { prompt: Some(Prompt::Hash("6c9a".into())), ..plan() }));
-    prove("plan-refused", &shown(&State { message: Some("the plan needs 1 approval by somebody else than grace".into()), ..plan() }));
+    prove(
+        "plan-refused",
+        &shown(&State { message: Some("the plan needs 1 approval by somebody else than grace".into()), ..plan() }),
+    );
 }
 
 #[test]
@@ -81,7 +88,8 @@ fn a_run_looks_like_this() {
     prove("run", &shown(&state(goes_on.clone())));
     let paused = Running { progress: Progress { doing: "paused", ..progress.clone() }, asked: None, ..goes_on };
     prove("run-abort", &shown(&State { prompt: Some(Prompt::Abort), ..state(paused) }));
-    let report = Page::new("", "\nLETTERS  COUNT  MEANS\nmoved      400  sent, and deleted\n\nit stopped: grace wanted it");
+    let report =
+        Page::new("", "\nLETTERS  COUNT  MEANS\nmoved      400  sent, and deleted\n\nit stopped: grace wanted it");
     prove("run-ended", &shown(&state(Running { report: Some(report), can_resume: true, ..run(progress) })));
 }
 
@@ -90,18 +98,18 @@ fn a_screen_of_any_size_can_be_drawn_whatever_there_is_to_show() {
     let nothing = Rows::default();
     let wide = Rows {
         heading: vec!["A", "B"],
-        rows: vec![Row { id: "1".into(), cells: vec!["\u{1b}[2J\u{7}ü".repeat(99), "漢字".repeat(99)], is_marked: true }],
+        rows: vec![Row {
+            id: "1".into(),
+            cells: vec!["\u{1b}[2J\u{7}ü".repeat(99), "漢字".repeat(99)],
+            is_marked: true,
+        }],
         at: 0,
         note: "n".into(),
     };
     let much = Progress { planned: 0, sent: 7, rate: f64::NAN, eta_s: Some(u64::MAX), ..Progress::default() };
     let long = Page { id: String::new(), lines: vec!["x\u{9b}y".repeat(10_000); 3], top: 7 };
-    let screens = [
-        Screen::Groups(nothing),
-        Screen::Letters(wide),
-        Screen::Letter(long),
-        Screen::Run(Box::new(run(much))),
-    ];
+    let screens =
+        [Screen::Groups(nothing), Screen::Letters(wide), Screen::Letter(long), Screen::Run(Box::new(run(much)))];
     for screen in screens {
         for (width, height) in [(1, 1), (2, 40), (40, 2), (7, 5), (120, 24)] {
             let state = State { screens: vec![screen.clone()], is_help: true, ..State::default() };

@@ -28,10 +28,12 @@ impl Desk<'_> {
             None => return Ok(()),
             Some(Made::Plan(plan)) => {
                 let shown = (text(&plan), plan.hash().to_owned());
-                self.plan = Some(plan);
+                self.plan = Some(*plan);
                 shown
             }
-            Some(Made::NoLetter) => return Err(Stopped::new(Exit::NothingMatched, "no letter fits: there is nothing to plan")),
+            Some(Made::NoLetter) => {
+                return Err(Stopped::new(Exit::NothingMatched, "no letter fits: there is nothing to plan"));
+            }
             Some(Made::NoneSent(head)) => (left(&head, &[], NONE_SENT), String::new()),
             Some(Made::NotAsked(head)) => (left(&head, &subscribers(&head), NOT_ASKED), String::new()),
         };

@@ -26,7 +26,10 @@ impl Desk<'_> {
         if let Some(Screen::Plan(shown)) = state.screen()
             && shown.hash != plan.hash()
         {
-            return Err(Stopped::new(Exit::Refused, "the plan that is shown isn't the one that was made last: make it again"));
+            return Err(Stopped::new(
+                Exit::Refused,
+                "the plan that is shown isn't the one that was made last: make it again",
+            ));
         }
         let deployment = self.common.open(self.session, Access::Change).await?;
         let folder = begin(&deployment, plan).await?;

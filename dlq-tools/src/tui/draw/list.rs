@@ -27,9 +27,8 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, list: &Rows) {
         let width = cells.chain(list.heading.get(column).map(|name| name.len())).max().unwrap_or_default();
         u16::try_from(width.min(WIDEST)).unwrap_or_default()
     };
-    let widths = (0..list.heading.len()).map(|column| {
-        if column == last { Constraint::Fill(1) } else { Constraint::Length(width(column)) }
-    });
+    let widths = (0..list.heading.len())
+        .map(|column| if column == last { Constraint::Fill(1) } else { Constraint::Length(width(column)) });
     let widths = std::iter::once(Constraint::Length(1)).chain(widths);
     let rows = shown.iter().map(|row| {
         let mark = if row.is_marked { "*" } else { "" };

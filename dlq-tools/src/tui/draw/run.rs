@@ -16,7 +16,8 @@ use crate::{run::Progress, tui::Running, verbs::source::span};
 const NOTES: usize = 8;
 
 pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, run: &Running) {
-    let areas = Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Length(3), Constraint::Min(0)]);
+    let areas =
+        Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Length(3), Constraint::Min(0)]);
     let [name, gauge, counts, rest] = areas.areas(area);
     frame.render_widget(Line::from(format!("run {}", run.name)).style(STRONG), name);
     let Progress { planned, sent, returned, skipped, ambiguous, waiting, rate, eta_s, doing } = &run.progress;
@@ -25,7 +26,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, run: &Running) {
     frame.render_widget(gauge_is, gauge);
     let doing = if doing.is_empty() { "starting" } else { doing };
     let doing = if run.report.is_some() { "ended" } else { doing };
-    let eta = eta_s.map(|eta| format!(", about {} to go", span(Duration::from_secs(eta)))).unwrap_or_default();
+    let eta = eta_s
+        .filter(|_| run.report.is_none())
+        .map(|eta| format!(", about {} to go", span(Duration::from_secs(eta))))
+        .unwrap_or_default();
     let asked = run.asked.map(|asked| format!(": {asked}")).unwrap_or_default();
     let lines = vec![
         Line::from(format!("{doing}{asked}")),
