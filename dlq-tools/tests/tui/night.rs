@@ -18,11 +18,13 @@ fn hash(screen: &str) -> Vec<KeyEvent> {
 
 async fn at(scenario: &Scenario, arguments: &[&str], script: &mut Script) -> (Result<Exit, Stopped>, String) {
     let screen = Screen::default();
-    let mut session: Session = scenario.session(&screen);
+    let session = scenario.session(&screen);
+    (with(session, arguments, script).await, screen.text())
+}
+
+async fn with(mut session: Session, arguments: &[&str], script: &mut Script) -> Result<Exit, Stopped> {
     let arguments = [&["dlq", "tui"], arguments].concat();
-    let ended = dlq_at(arguments.into_iter().map(Into::into), &mut session, script).await;
-    drop(session);
-    (ended, screen.text())
+    dlq_at(arguments.into_iter().map(Into::into), &mut session, script).await
 }
 
 async fn letters(scenario: &Scenario) -> usize {
@@ -64,7 +66,7 @@ async fn a_group_is_looked_at_planned_and_replayed() {
     let letter = script.with("shape       own");
     assert!(letter.contains("letter 1\n") && letter.contains("subject     apps/crm/assignments/ada"), "{letter}");
     assert!(
-        script.with("carry it out").contains("run             6  sent  it runs"),
+        script.with("carry it out").contains("run       6        sent  it runs"),
         "{}",
         script.with("carry it out")
     );
@@ -156,4 +158,19 @@ async fn an_aborted_run_asks_before_it_ends() {
     assert_eq!(ended.unwrap(), Exit::Partly, "{told}");
     assert!(script.is_over());
     assert!(audit(&scenario).await[1].1.starts_with("aborted: 1 of 6 moved"));
+}
+
+#[tokio::test]
+async fn a_plan_that_needs_approval_is_not_carried_out_without_it() {
+    let scenario = Scenario::make("a bad template").await;
+    let mut script = Script::new()
+        .when("10 letters in 4 groups", &["p"])
+        .when("somebody else has to approve it", &["r"])
+        .then("the first 8 digits of the hash", hash)
+        .when("the plan needs 1 approval by somebody else than grace", &["q"]);
+    let mut session = scenario.session(&Screen::default());
+    session.variables.insert("SENDOFF_DLQ_APPROVAL".into(), "required".into());
+    assert_eq!(with(session, &["email"], &mut script).await.unwrap(), Exit::Done);
+    assert!(script.is_over());
+    assert_eq!((letters(&scenario).await, audit(&scenario).await), (10, vec![]));
 }
