@@ -1,142 +1,23 @@
-//! The file of a plan: written once, read only as it was written.
+//! The file of a plan, read only as it was written.
 
 use std::{
     collections::HashMap,
     fs::{File, OpenOptions},
-    io::{self, BufRead as _, BufReader, BufWriter, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
 
-use sendoff_host::{Exit, Stopped};
 use sha2::{Digest as _, Sha256};
 
-use super::{Action, Entry, Head};
+use super::{Action, Entry, Head, PlanError};
 
 /// What a file begins with; the hash follows, and is over all that comes after it.
-const BEGIN: &[u8] = b"{\"hash\":\"";
-const DIGITS: usize = 64;
+pub(super) const BEGIN: &[u8] = b"{\"hash\":\"";
+/// How many digits it has.
+pub(super) const DIGITS: usize = 64;
 /// The longest line: an event of a mebibyte, each byte of it escaped.
 const LONGEST: u64 = 8 << 20;
-
-/// A plan can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    /// There is none.
-    #[error("there is no plan at {}; `dlq plan` makes one", .0.display())]
-    Missing(PathBuf),
-    /// There is a file already.
-    #[error("{} is there already, and a plan is never written over: name another with --out", .0.display())]
-    Taken(PathBuf),
-    /// It isn't what was written.
-    #[error("the plan {} was changed: it says that its hash is {said}, and it is {found}. Make a new one with `dlq plan`", path.display())]
-    Changed {
-        /// Which file.
-        path: PathBuf,
-        /// The hash that it carries.
-        said: String,
-        /// The hash that it has.
-        found: String,
-    },
-    /// It is no plan.
-    #[error("{} is no plan of this program: line {line}: {why}", path.display())]
-    Foreign {
-        /// Which file.
-        path: PathBuf,
-        /// Where that shows, from 1.
-        line: usize,
-        /// What is wrong there.
-        why: String,
-    },
-    /// The file system failed.
-    #[error("the plan {} can't be used: {source}", path.display())]
-    Io {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
-
-impl From<PlanError> for Stopped {
-    fn from(error: PlanError) -> Self {
-        let exit = match &error {
-            PlanError::Missing(_) => Exit::NothingMatched,
-            PlanError::Taken(_) | PlanError::Changed { .. } | PlanError::Foreign { .. } => Exit::Refused,
-            PlanError::Io { .. } => Exit::Failed,
-        };
-        Self::new(exit, error)
-    }
-}
-
-/// A plan that is being written. It is there for others only once it is whole.
-pub struct Draft {
-    file: BufWriter<tempfile::NamedTempFile>,
-    hash: Sha256,
-    path: PathBuf,
-}
-
-impl Draft {
-    /// Begins a plan that is to stand at `path`. Only its owner can read it.
-    ///
-    /// # Errors
-    ///
-    /// [`PlanError`], also when there is a file already.
-    pub fn begin(path: &Path, head: &Head) -> Result<Self, PlanError> {
-        let failed = |source| PlanError::Io { path: path.to_owned(), source };
-        if path.exists() {
-            return Err(PlanError::Taken(path.to_owned()));
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-        crate::deployment::private_folder(folder).map_err(failed)?;
-        // Temporary files of this library are private to their owner.
-        let file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        let mut draft = Self { file: BufWriter::new(file), hash: Sha256::new(), path: path.to_owned() };
-        draft.file.write_all(BEGIN).and_then(|()| draft.file.write_all(&[b'0'; DIGITS])).map_err(failed)?;
-        let line = serde_json::to_string(head).unwrap_or_default();
-        // The head's own brace makes way for the hash.
-        draft.push(b"\",")?;
-        draft.push(line.trim_start_matches('{').as_bytes())?;
-        draft.push(b"\n")?;
-        Ok(draft)
-    }
-
-    /// Adds an entry.
-    ///
-    /// # Errors
-    ///
-    /// [`PlanError::Io`].
-    pub fn add(&mut self, entry: &Entry) -> Result<(), PlanError> {
-        let line = serde_json::to_string(entry).unwrap_or_default();
-        self.push(line.as_bytes())?;
-        self.push(b"\n")
-    }
-
-    /// Writes the hash and lets the plan appear at its path.
-    ///
-    /// # Errors
-    ///
-    /// [`PlanError`].
-    pub fn finish(self) -> Result<Plan, PlanError> {
-        let Self { file, hash, path } = self;
-        let failed = |source| PlanError::Io { path: path.clone(), source };
-        let hash = format!("{:x}", hash.finalize());
-        let mut file = file.into_inner().map_err(|error| failed(error.into_error()))?;
-        file.seek(SeekFrom::Start(BEGIN.len() as u64)).map_err(failed)?;
-        file.write_all(hash.as_bytes()).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        match file.persist_noclobber(&path) {
-            Ok(_) => Plan::open(&path),
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(PlanError::Taken(path)),
-            Err(error) => Err(failed(error.error)),
-        }
-    }
-
-    fn push(&mut self, bytes: &[u8]) -> Result<(), PlanError> {
-        self.hash.update(bytes);
-        self.file.write_all(bytes).map_err(|source| PlanError::Io { path: self.path.clone(), source })
-    }
-}
 
 /// A plan as it was written: its hash was checked.
 #[derive(Debug)]

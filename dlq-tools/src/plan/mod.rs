@@ -4,7 +4,9 @@
 //! byte of it, so a plan that was looked at can't become another one.
 
 mod approval;
+mod draft;
 mod entry;
+mod error;
 mod file;
 mod find;
 mod forecast;
@@ -16,9 +18,11 @@ mod overtaken;
 use std::path::{Path, PathBuf};
 
 pub use approval::{Approval, approvals, approve};
+pub use draft::Draft;
 pub use entry::{Action, Entry, Forecast};
+pub use error::PlanError;
+pub use file::Plan;
 pub(crate) use file::brief;
-pub use file::{Draft, Plan, PlanError};
 pub use find::find;
 pub use forecast::{Seen, Wish, forecast};
 pub use head::{Estimate, Head, OtherSubscriber, Stops, To};

@@ -1,0 +1,176 @@
+//! The ladder: a few letters, a watch, some more, another watch, and then the rest.
+
+use std::collections::VecDeque;
+
+use sendoff_events::Timestamp;
+
+use super::{
+    Ended, RunError, Stage,
+    engine::Engine,
+    journal::Step,
+    pace::Pace,
+    tick::{LOOK, TICK},
+};
+
+/// What the loop keeps for itself.
+pub(super) struct Loop {
+    pub(super) pace: Pace,
+    pub(super) begun: Timestamp,
+    pub(super) sent_before: u64,
+    pub(super) watched_before: (u64, u64),
+    pub(super) next_tick: Timestamp,
+    pub(super) next_look: Timestamp,
+    /// Somebody wants the run to wait.
+    pub(super) is_paused: bool,
+    pub(super) crowded_since: Option<Timestamp>,
+    pub(super) failures: usize,
+    pub(super) unknowns: usize,
+    pub(super) doing: &'static str,
+}
+
+impl Loop {
+    /// Whether nothing new may be begun now.
+    pub(super) const fn waits(&self) -> bool {
+        self.is_paused || self.crowded_since.is_some()
+    }
+
+    /// What the run is doing, in a word or a few.
+    pub(super) const fn doing(&self) -> &'static str {
+        match (self.is_paused, self.crowded_since) {
+            (true, _) => "paused",
+            (false, Some(_)) => "waiting for the consumer",
+            (false, None) => self.doing,
+        }
+    }
+}
+
+impl Engine<'_> {
+    pub(super) async fn go(&self) -> Result<Ended, RunError> {
+        self.note(Step::Begun { by: self.run.by.to_owned() }).await?;
+        let can_pick = self.run.letters.take_these(self.queue(), &[], self.run.settings.hold).await?.is_some();
+        let head = self.run.plan.head();
+        let now = self.now();
+        let mut own = {
+            let shared = self.shared();
+            Loop {
+                pace: Pace::new(head.rate, now),
+                begun: now,
+                sent_before: shared.state.sent(),
+                watched_before: (shared.state.returned(), shared.state.watched()),
+                next_tick: now,
+                next_look: now,
+                is_paused: false,
+                crowded_since: None,
+                failures: 0,
+                unknowns: 0,
+                doing: "sending",
+            }
+        };
+        let mut reached = 0;
+        let rungs: Vec<u64> = head
+            .canary
+            .iter()
+            .map(|rung| {
+                reached += rung;
+                reached
+            })
+            .collect();
+        for rung in rungs {
+            let (sent, open) = self.standing();
+            if sent >= rung || rung >= sent + open {
+                continue;
+            }
+            if let Some(ended) = self.pass(&mut own, rung - sent, can_pick).await? {
+                return Ok(ended);
+            }
+            if let Some(ended) = self.watch(&mut own).await? {
+                return Ok(ended);
+            }
+            let (sent, _) = self.standing();
+            self.note(Step::Rung { sent }).await?;
+        }
+        if let Some(ended) = self.pass(&mut own, u64::MAX, can_pick).await? {
+            return Ok(ended);
+        }
+        if let Some(ended) = self.watch(&mut own).await? {
+            // All was sent: there is nothing left to pause, but somebody may have wanted the end.
+            if !matches!(ended, Ended::Paused { .. }) {
+                return Ok(ended);
+            }
+        }
+        self.told(&mut own);
+        Ok(Ended::Finished)
+    }
+
+    /// How many were sent or may have been, and how many are still to be.
+    fn standing(&self) -> (u64, u64) {
+        let shared = self.shared();
+        let state = &shared.state;
+        (
+            state.sent() + shared.unknown.len() as u64,
+            state.count(Stage::Waiting) + state.count(Stage::Ambiguous) - shared.unknown.len() as u64,
+        )
+    }
+
+    /// Letters that this process can still do something with.
+    pub(super) fn open(&self) -> VecDeque<u32> {
+        let shared = self.shared();
+        let open = |place: &u32| shared.state.is_open(*place) && !shared.unknown.contains(place);
+        // What only has to be deleted comes first: it must not be sent by anybody else.
+        let (sent, rest): (Vec<u32>, Vec<u32>) =
+            (0..shared.state.len()).filter(open).partition(|place| shared.state.stage(*place) == Stage::Sent);
+        sent.into_iter().chain(rest).collect()
+    }
+
+    /// Sends up to `quota` letters.
+    async fn pass(&self, own: &mut Loop, quota: u64, can_pick: bool) -> Result<Option<Ended>, RunError> {
+        own.doing = "sending";
+        let mut until = None;
+        let mut todo = self.open();
+        // Once all of them are sent, a queue that has to be searched isn't asked for more.
+        let mut quota = quota.min(todo.len() as u64);
+        loop {
+            let missing = match self.round(own, &mut quota, can_pick, &mut todo).await? {
+                Ok(missing) => missing,
+                Err(ended) => return Ok(Some(ended)),
+            };
+            if quota == 0 || missing.is_empty() {
+                break;
+            }
+            // Somebody may hold them, perhaps a run that broke off: their leases end.
+            let end = || self.now().checked_add(self.run.settings.hold + LOOK).unwrap_or(Timestamp::MAX);
+            let late = self.now() >= *until.get_or_insert_with(end);
+            todo = self.still_there(missing, can_pick, late).await?.into();
+            if todo.is_empty() || late {
+                break;
+            }
+            own.doing = "waiting for letters that somebody else holds";
+            if let Some(ended) = self.idle(own, TICK).await? {
+                return Ok(Some(ended));
+            }
+        }
+        self.give_back().await;
+        Ok(None)
+    }
+
+    /// Waits until what was sent has come to an end, or for as long as the plan says.
+    async fn watch(&self, own: &mut Loop) -> Result<Option<Ended>, RunError> {
+        let until = self.now().checked_add(self.run.plan.head().watch()).unwrap_or(Timestamp::MAX);
+        own.doing = "watching";
+        loop {
+            self.settle().await?;
+            if self.now() >= until {
+                self.look_for_returned().await?;
+            }
+            if let Some(why) = self.comes_back(own) {
+                return Ok(Some(Ended::Paused { why, unreachable: false }));
+            }
+            if self.shared().watched.is_empty() || self.now() >= until {
+                return Ok(None);
+            }
+            if let Some(ended) = self.idle(own, TICK).await? {
+                return Ok(Some(ended));
+            }
+        }
+    }
+}

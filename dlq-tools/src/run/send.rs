@@ -1,0 +1,109 @@
+//! The steps that can't be taken back, each written down before it: send, then delete.
+
+use std::time::Duration;
+
+use sendoff_consumers::{OutgoingLetter, QueueError, Receipt};
+use sendoff_events::Timestamp;
+
+use super::{
+    RunError,
+    batch::{Batch, Held},
+    engine::Engine,
+    journal::Step,
+};
+
+impl Engine<'_> {
+    pub(super) async fn send(&self, ready: Vec<(Held, OutgoingLetter)>, done: &mut Batch) -> Result<(), RunError> {
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let (held, outgoing): (Vec<Held>, Vec<OutgoingLetter>) = ready.into_iter().unzip();
+        let places: Vec<u32> = held.iter().map(|held| held.place).collect();
+        self.note(Step::Intent { n: places.clone() }).await?;
+        // Writing may have taken long.
+        let margin = self.now().checked_add(self.run.settings.hold / 10).unwrap_or(Timestamp::MAX);
+        if held.iter().any(|held| held.until < margin) {
+            self.note(Step::Unsent { n: places.clone() }).await?;
+            done.missing.extend(places);
+            return Ok(());
+        }
+        let results = self.run.letters.send(&self.run.plan.head().to.0, &outgoing).await;
+        let (mut sent, mut ids, mut gone, mut unknown) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut refused = Vec::new();
+        // An answer that is missing is one that nobody knows.
+        let results = results.into_iter().map(Some).chain(std::iter::repeat(None));
+        for (held, result) in held.into_iter().zip(results) {
+            match result {
+                Some(Ok(id)) => {
+                    sent.push(held.place);
+                    ids.push(id);
+                    gone.push((held.place, held.taken.receipt));
+                }
+                Some(Err(QueueError::Refused(why))) => refused.push((held, why)),
+                Some(Err(error)) => {
+                    done.unknown.get_or_insert_with(|| error.to_string());
+                    unknown.push(held);
+                }
+                None => {
+                    done.unknown.get_or_insert_with(|| "no answer came".to_owned());
+                    unknown.push(held);
+                }
+            }
+        }
+        done.used += sent.len() + unknown.len();
+        done.sent += sent.len();
+        if !sent.is_empty() {
+            self.note(Step::Sent { n: sent.clone(), ids }).await?;
+            self.begin_watch(&sent);
+        }
+        if !unknown.is_empty() {
+            let places: Vec<u32> = unknown.iter().map(|held| held.place).collect();
+            self.shared().unknown.extend(&places);
+            let why = done.unknown.clone().unwrap_or_default();
+            self.note(Step::Unknown { n: places, why }).await?;
+            let receipts: Vec<Receipt> = unknown.into_iter().map(|held| held.taken.receipt).collect();
+            self.release(&receipts).await;
+        }
+        for (held, why) in refused {
+            self.skip(vec![held], &format!("refused: {why}")).await?;
+        }
+        self.delete(gone).await
+    }
+
+    pub(super) async fn delete(&self, gone: Vec<(u32, Receipt)>) -> Result<(), RunError> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let receipts: Vec<Receipt> = gone.iter().map(|(_, receipt)| receipt.clone()).collect();
+        let results = self.run.letters.delete(self.queue(), &receipts).await;
+        // What couldn't be deleted stays as sent: it is taken again, and only deleted then.
+        let n: Vec<u32> =
+            gone.iter().zip(results).filter(|(_, result)| result.is_ok()).map(|((place, _), _)| *place).collect();
+        if n.is_empty() { Ok(()) } else { self.note(Step::Deleted { n }).await }
+    }
+
+    pub(super) async fn skip(&self, held: Vec<Held>, why: &str) -> Result<(), RunError> {
+        if held.is_empty() {
+            return Ok(());
+        }
+        self.note(Step::Skipped { n: held.iter().map(|held| held.place).collect(), why: why.to_owned() }).await?;
+        for held in &held {
+            let mut shared = self.shared();
+            // One that stays ambiguous isn't tried again by this process.
+            if shared.state.is_open(held.place) {
+                shared.unknown.insert(held.place);
+            }
+        }
+        let receipts: Vec<Receipt> = held.into_iter().map(|held| held.taken.receipt).collect();
+        self.release(&receipts).await;
+        Ok(())
+    }
+
+    /// Gives letters back at once.
+    pub(super) async fn release(&self, receipts: &[Receipt]) {
+        if !receipts.is_empty() {
+            // What can't be given back comes back when its lease ends.
+            let _ = self.run.letters.hold(self.queue(), receipts, Duration::ZERO).await;
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What is done each second, whatever else goes on: people and the consumer are looked at.
+
+use std::time::Duration;
+
+use sendoff_consumers::Destination;
+
+use super::{Ended, Progress, RunError, control::Wanted, engine::Engine, ladder::Loop};
+
+/// How often people are asked and told.
+pub(super) const TICK: Duration = Duration::from_secs(1);
+/// How often the consumer is looked at.
+pub(super) const LOOK: Duration = Duration::from_secs(5);
+
+impl Engine<'_> {
+    /// Waits, and does meanwhile what has to be done each second. While somebody wants the run to wait, it waits here: nothing may
+    /// be under way.
+    pub(super) async fn idle(&self, own: &mut Loop, duration: Duration) -> Result<Option<Ended>, RunError> {
+        loop {
+            self.run.clock.sleep(duration).await;
+            let ended = self.tick(own).await?;
+            if ended.is_some() || !own.is_paused {
+                return Ok(ended);
+            }
+            self.give_back().await;
+        }
+    }
+
+    /// What has to be done each second: ask what people want, tell them how it goes, and now and then look at the consumer.
+    pub(super) async fn tick(&self, own: &mut Loop) -> Result<Option<Ended>, RunError> {
+        let now = self.now();
+        if now < own.next_tick {
+            return Ok(None);
+        }
+        own.next_tick = now.checked_add(TICK).unwrap_or(now);
+        match self.run.control.wanted() {
+            Wanted::Go => own.is_paused = false,
+            Wanted::Wait { .. } => own.is_paused = true,
+            Wanted::Leave => {
+                return Ok(Some(Ended::Paused { why: "its process was asked to end".into(), unreachable: false }));
+            }
+            Wanted::Abort { by } => return Ok(Some(Ended::Aborted { by })),
+        }
+        self.told(own);
+        if own.is_paused {
+            // Whether the consumer has too much to do is asked anew afterwards.
+            own.crowded_since = None;
+            return Ok(None);
+        }
+        if now < own.next_look {
+            return Ok(None);
+        }
+        own.next_look = now.checked_add(LOOK).unwrap_or(now);
+        self.settle().await?;
+        if let Some(why) = self.comes_back(own) {
+            return Ok(Some(Ended::Paused { why, unreachable: false }));
+        }
+        self.crowded(own).await
+    }
+
+    pub(super) fn told(&self, own: &mut Loop) {
+        let shared = self.shared();
+        let seconds = self.now().duration_since(own.begun).as_secs_f64();
+        let sent = shared.state.sent().saturating_sub(own.sent_before);
+        let rate = if seconds > 0.0 { sent as f64 / seconds } else { 0.0 };
+        let progress = Progress::of(&shared.state, rate, own.doing());
+        drop(shared);
+        self.run.watcher.progress(&progress);
+    }
+
+    /// Says why the run has to stop, if too much of what it sent has come back.
+    pub(super) fn comes_back(&self, own: &Loop) -> Option<String> {
+        let shared = self.shared();
+        let returned = shared.state.returned().saturating_sub(own.watched_before.0);
+        let watched = shared.state.watched().saturating_sub(own.watched_before.1);
+        let most = self.run.plan.head().stop.returned_share;
+        let share = returned as f64 / watched.max(1) as f64;
+        (returned > 0 && share > most).then(|| {
+            format!(
+                "{returned} of the {watched} letters that were watched have failed again, and the plan allows {:.0} %",
+                most * 100.0
+            )
+        })
+    }
+
+    /// Looks whether the destination has too much to do.
+    async fn crowded(&self, own: &mut Loop) -> Result<Option<Ended>, RunError> {
+        let stop = self.run.plan.head().stop;
+        let Destination::Queue(queue) = &self.run.plan.head().to.0 else { return Ok(None) };
+        if stop.backlog.is_none() && stop.backlog_age_s.is_none() {
+            return Ok(None);
+        }
+        // A look that fails says nothing: the sends themselves will tell.
+        let Ok(backlog) = self.run.letters.backlog(queue).await else { return Ok(None) };
+        let too_old = stop.backlog_age_s.zip(backlog.oldest).is_some_and(|(most, oldest)| oldest.as_secs() > most);
+        let too_many = stop.backlog.is_some_and(|most| backlog.waiting > most);
+        if !too_old && !too_many {
+            own.crowded_since = None;
+            return Ok(None);
+        }
+        let now = self.now();
+        let since = *own.crowded_since.get_or_insert(now);
+        let waited: Duration = now.duration_since(since).try_into().unwrap_or_default();
+        Ok((waited.as_secs() >= stop.patience_s).then(|| Ended::Paused {
+            why: format!(
+                "`{queue}` has had too much to do for {} s: {} messages wait",
+                waited.as_secs(),
+                backlog.waiting
+            ),
+            unreachable: false,
+        }))
+    }
+}
