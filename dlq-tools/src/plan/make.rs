@@ -102,7 +102,7 @@ impl Planned {
         }
         let (file, mut places) = drafted.finish().map_err(failed)?;
         places.sort_by_key(|place| (place.lost_at, place.at));
-        mark_late(&mut places, &order);
+        mark_late(&mut places, &order.head, order.now);
         let head = &mut order.head;
         for place in &places {
             *head.forecasts.entry(place.forecast).or_insert(0) += 1;
@@ -158,17 +158,16 @@ impl Drafted {
 }
 
 /// Marks those that the broker may have forgotten when their turn comes.
-fn mark_late(places: &mut [Place], order: &Order<'_>) {
-    let Head { rate, canary, .. } = &order.head;
+fn mark_late(places: &mut [Place], head: &Head, now: Timestamp) {
+    let Head { rate, canary, .. } = head;
     for (sent, place) in (0_u64..).zip(places.iter_mut().filter(|place| place.is_sent)) {
         let mut reached = 0;
         let watches = canary.iter().take_while(|rung| {
             reached += **rung;
             reached <= sent
         });
-        let seconds =
-            sent.checked_div(u64::from(*rate)).unwrap_or_default() + watches.count() as u64 * order.head.watch_s;
-        let turn = order.now.as_millisecond().saturating_add_unsigned(seconds.saturating_mul(1000));
+        let seconds = sent.checked_div(u64::from(*rate)).unwrap_or_default() + watches.count() as u64 * head.watch_s;
+        let turn = now.as_millisecond().saturating_add_unsigned(seconds.saturating_mul(1000));
         if place.forecast == Forecast::Run && place.lost_at <= turn {
             place.forecast = Forecast::LostBeforeItsTurn;
         }
@@ -230,5 +229,56 @@ fn entry(order: &Order<'_>, letter: &Letter, ledger: Option<&LedgerFacts>, newer
         replay: replay(letter, ledger),
         lost_at: order.snapshot.lost_at(letter),
         edit: edit.map(|edit| edit.body.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::plan::{Stops, To};
+
+    #[test]
+    fn a_letter_is_late_when_the_broker_forgets_it_before_the_ladder_comes_to_it() {
+        let head = Head {
+            plan: 1,
+            deployment: String::new(),
+            queue: "email-dlq".into(),
+            to: To(sendoff_consumers::Destination::Topic),
+            by: "grace".into(),
+            at: Timestamp::UNIX_EPOCH,
+            selection: Vec::new(),
+            snapshot: String::new(),
+            snapshot_at: Timestamp::UNIX_EPOCH,
+            rate: 2,
+            canary: vec![1, 2],
+            watch_s: 10,
+            stop: Stops { returned_share: 0.1, backlog_age_s: None, backlog: None, patience_s: 60 },
+            max_replays: 3,
+            include: Vec::new(),
+            force_rerun: None,
+            approvals: 0,
+            send: 0,
+            leave: 0,
+            forecasts: BTreeMap::new(),
+            estimate: Estimate { calls: 0, usd: 0.0, seconds: 0 },
+            other_subscribers: Vec::new(),
+        };
+        let place = |lost_at, forecast, is_sent| Place { lost_at, at: 0, bytes: 0, forecast, is_sent };
+        let late = |lost_at: &[i64]| {
+            let mut places: Vec<_> = lost_at.iter().map(|at| place(*at, Forecast::Run, true)).collect();
+            mark_late(&mut places, &head, Timestamp::UNIX_EPOCH);
+            places.iter().map(|place| place.forecast == Forecast::LostBeforeItsTurn).collect::<Vec<_>>()
+        };
+        // The first goes at once, the next two after a watch of 10 s, and the fourth after two.
+        assert_eq!(late(&[1, 10_001, 11_001, 21_501]), [false, false, false, false]);
+        assert_eq!(late(&[0, 10_000, 11_000, 21_500]), [true, true, true, true]);
+        // Those that stay take no turn, and what is edited or to be sent in any case keeps its own forecast.
+        let mut places =
+            vec![place(0, Forecast::Done, false), place(1, Forecast::Run, true), place(2, Forecast::Overtaken, true)];
+        mark_late(&mut places, &head, Timestamp::UNIX_EPOCH);
+        let forecasts: Vec<_> = places.iter().map(|place| place.forecast).collect();
+        assert_eq!(forecasts, [Forecast::Done, Forecast::Run, Forecast::Overtaken]);
     }
 }

@@ -24,7 +24,12 @@ pub fn elsewhere(work: &Path, own: &RunFolder, plan: &Plan) -> Result<HashMap<u3
         if !same || !(has_edits(plan) || has_edits(&theirs)) {
             continue;
         }
-        let is_over = matches!(ended, Some(Ended::Finished | Ended::Aborted { .. }));
+        // One that had finished may have been begun again, and not have written that yet.
+        let is_over = match ended {
+            Some(Ended::Aborted { .. }) => true,
+            Some(Ended::Finished) => other.lock()?.is_some(),
+            _ => false,
+        };
         for place in 0..state.len() {
             let may_be_sent = match state.stage(place) {
                 Stage::Intended | Stage::Ambiguous | Stage::Sent => true,

@@ -56,7 +56,7 @@ impl Engine<'_> {
                 pace: Pace::new(head.rate, now),
                 begun: now,
                 sent_before: shared.state.sent(),
-                watched_before: (shared.state.returned(), shared.state.watched()),
+                watched_before: shared.state.known(),
                 next_tick: now,
                 next_look: now,
                 is_paused: false,
@@ -66,6 +66,9 @@ impl Engine<'_> {
                 doing: "sending",
             }
         };
+        // What another process sent and didn't see to its end is watched on.
+        let unsettled: Vec<u32> = self.shared().state.unsettled().collect();
+        self.begin_watch(&unsettled);
         let mut reached = 0;
         let rungs: Vec<u64> = head
             .canary
@@ -77,10 +80,13 @@ impl Engine<'_> {
             .collect();
         for rung in rungs {
             let (sent, open) = self.standing();
-            if sent >= rung || rung >= sent + open {
+            // One that was sent before its process ended may not have been watched.
+            if self.shared().state.rung() >= rung || rung >= sent + open {
                 continue;
             }
-            if let Some(ended) = self.pass(&mut own, rung - sent, can_pick).await? {
+            if sent < rung
+                && let Some(ended) = self.pass(&mut own, rung - sent, can_pick).await?
+            {
                 return Ok(ended);
             }
             if let Some(ended) = self.watch(&mut own).await? {

@@ -31,6 +31,8 @@ struct Letter {
     stage: Stage,
     /// How often nobody knew whether it was sent.
     doubts: u8,
+    /// Its consumer has come to an end with it.
+    ended: bool,
     returned: bool,
 }
 
@@ -46,6 +48,8 @@ pub struct State {
     watched: u64,
     reopened: u64,
     gone_in_doubt: u64,
+    rung: u64,
+    known: (u64, u64),
 }
 
 impl State {
@@ -54,7 +58,7 @@ impl State {
     pub fn new(plan: &Plan) -> Self {
         let stage = |place| if plan.sends(place) { Stage::Waiting } else { Stage::Left };
         let letters: Vec<Letter> = (0..u32::try_from(plan.len()).unwrap_or(u32::MAX))
-            .map(|place| Letter { stage: stage(place), doubts: 0, returned: false })
+            .map(|place| Letter { stage: stage(place), doubts: 0, ended: false, returned: false })
             .collect();
         let mut counts = [0; 8];
         for letter in &letters {
@@ -70,6 +74,8 @@ impl State {
             watched: 0,
             reopened: 0,
             gone_in_doubt: 0,
+            rung: 0,
+            known: (0, 0),
         }
     }
 
@@ -131,6 +137,26 @@ impl State {
     #[must_use]
     pub const fn gone_in_doubt(&self) -> u64 {
         self.gone_in_doubt
+    }
+
+    /// How many had been sent when a step of the ladder was last watched to its end.
+    #[must_use]
+    pub const fn rung(&self) -> u64 {
+        self.rung
+    }
+
+    /// How many had come back, and of how many the end was known, when the run last stopped in good order: whoever goes on with it
+    /// was told of these.
+    #[must_use]
+    pub const fn known(&self) -> (u64, u64) {
+        self.known
+    }
+
+    /// The letters that were sent and of which the end isn't known.
+    pub fn unsettled(&self) -> impl Iterator<Item = u32> + '_ {
+        let is_sent = |letter: &Letter| matches!(letter.stage, Stage::Sent | Stage::Moved);
+        let open = move |letter: &Letter| is_sent(letter) && !letter.ended && !letter.returned;
+        (0..).zip(&self.letters).filter(move |(_, letter)| open(letter)).map(|(place, _)| place)
     }
 
     /// Why letters were skipped, and how many.
@@ -216,17 +242,25 @@ impl State {
                 Stage::Intended => state.set(place, Stage::Ambiguous),
                 _ => {}
             }),
-            Step::Ended { n } => self.watched += n.len() as u64,
+            Step::Ended { n } => self.each(n, |state, place| {
+                let letter = state.letters.get_mut(place as usize).filter(|letter| !letter.ended && !letter.returned);
+                if let Some(letter) = letter {
+                    letter.ended = true;
+                    state.watched += 1;
+                }
+            }),
             Step::Returned { n } => self.each(n, |state, place| {
                 let letter = state.letters.get_mut(place as usize).filter(|letter| !letter.returned);
                 if let Some(letter) = letter {
                     letter.returned = true;
                     state.returned += 1;
-                    state.watched += 1;
+                    state.watched += u64::from(!letter.ended);
                 }
             }),
             Step::Reopened { n } => self.reopened += n.len() as u64,
-            Step::Rung { .. } | Step::Paused { .. } | Step::Aborted { .. } | Step::Finished { .. } => {}
+            Step::Rung { sent } => self.rung = self.rung.max(*sent),
+            Step::Paused { .. } | Step::Finished { .. } => self.known = (self.returned, self.watched),
+            Step::Aborted { .. } => {}
         }
     }
 
