@@ -50,6 +50,8 @@ pub(super) struct Broker {
     pub(super) can_pick: bool,
     /// How often, per mille, an entry fails alone.
     pub(super) entry_faults: u64,
+    /// A planted mistake: whoever sends a letter has deleted it before.
+    pub(super) deletes_first: bool,
 }
 
 impl Broker {
@@ -229,7 +231,20 @@ impl DeadLetters for Broker {
             };
             asked.iter().map(one).collect::<Vec<_>>()
         });
-        Box::pin(async move { call.await.unwrap_or_else(|_| letters.iter().map(|_| lost()).collect()) })
+        let (this, asked) = (self.clone(), letters.to_vec());
+        let first = self.deletes_first.then(|| {
+            self.network.call(move || {
+                for (_, id) in asked.iter().filter_map(|letter| letter.copy_of.as_ref()) {
+                    this.kept().letters.remove(id);
+                }
+            })
+        });
+        Box::pin(async move {
+            if let Some(first) = first {
+                let _ = first.await;
+            }
+            call.await.unwrap_or_else(|_| letters.iter().map(|_| lost()).collect())
+        })
     }
 
     fn create<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), DeadLettersError>> {

@@ -2,13 +2,7 @@
 
 use sendoff_host::Exit;
 
-use super::House;
-
-async fn planned(house: &House, more: &[&str]) -> (String, String) {
-    let plan = house.dlq(&[&["plan", "email", "--output", "json"], more].concat()).await.expect(Exit::Done).json();
-    let text = |name: &str| plan[name].as_str().unwrap().to_owned();
-    (text("plan"), text("hash"))
-}
+use super::{House, planned};
 
 #[tokio::test]
 async fn a_plan_is_carried_out_exactly_and_the_letters_wait_in_their_queue_again() {
@@ -59,6 +53,12 @@ async fn a_plan_that_needs_it_waits_for_the_approval_of_somebody_else() {
     house.dlq(&["approve", &plan, &hash[..12]]).await.expect(Exit::Refused);
     house.dlq(&["approve", &plan, "0123456789", "--by", "ada"]).await.expect(Exit::Refused);
     house.dlq(&["approve", &plan, &hash[..12], "--by", "ada"]).await.expect(Exit::Done);
+    // Who approved one plan has not approved another one of the same letters.
+    let (other, other_hash) = planned(&house, &["--watch", "2s", "--out", "other.plan"]).await;
+    house.dlq(&["run", &other, "--apply", &other_hash]).await.expect(Exit::Refused);
+    std::fs::copy(std::path::Path::new(&plan).with_extension("approvals"), house.folder.path().join("other.approvals"))
+        .unwrap();
+    house.dlq(&["run", &other, "--apply", &other_hash]).await.expect(Exit::Refused);
     house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Done);
     assert_eq!(house.audit().await, ["approve", "replay", "replay-ended"]);
 }

@@ -1,10 +1,16 @@
 //! Plans and runs: over a real data folder, and over a broker in memory whose every answer may be lost.
 
+mod again;
 mod broker;
+mod consumer;
+mod edited;
 mod embedded;
+mod forecasts;
 mod journals;
 mod plans;
+mod ports;
 mod simulation;
+mod stops;
 
 use std::{
     collections::BTreeMap,
@@ -23,16 +29,32 @@ use sendoff_events::{BoxFuture, Clock, EventId, Rng, Timestamp};
 use sendoff_host::Exit;
 use serde_json::{Value, json};
 
-/// A clock that goes on by itself as far as somebody sleeps.
-pub(crate) struct SleepClock(AtomicI64);
+type Act = Box<dyn FnOnce() + Send>;
+
+/// A clock that goes on by itself as far as somebody sleeps. At certain moments something happens, in the midst of whoever sleeps.
+pub(crate) struct SleepClock {
+    now: AtomicI64,
+    acts: Mutex<BTreeMap<i64, Act>>,
+}
+
+impl SleepClock {
+    fn due(&self) -> Option<Act> {
+        let mut acts = self.acts.lock().unwrap();
+        let first = acts.first_entry().filter(|act| *act.key() <= self.now.load(Ordering::SeqCst))?;
+        Some(first.remove())
+    }
+}
 
 impl Clock for SleepClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
+        Timestamp::from_millisecond(self.now.load(Ordering::SeqCst)).unwrap()
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        self.0.fetch_add(i64::try_from(duration.as_millis()).unwrap(), Ordering::SeqCst);
+        self.now.fetch_add(i64::try_from(duration.as_millis()).unwrap(), Ordering::SeqCst);
+        while let Some(act) = self.due() {
+            act();
+        }
         Box::pin(std::future::ready(()))
     }
 }
@@ -84,6 +106,13 @@ impl Ran {
     }
 }
 
+/// The path and the hash of a new plan.
+pub(crate) async fn planned(house: &House, more: &[&str]) -> (String, String) {
+    let plan = house.dlq(&[&["plan", "email", "--output", "json"], more].concat()).await.expect(Exit::Done).json();
+    let text = |name: &str| plan[name].as_str().unwrap().to_owned();
+    (text("plan"), text("hash"))
+}
+
 /// A data folder with dead letters, and the tool over it.
 pub(crate) struct House {
     pub(crate) folder: tempfile::TempDir,
@@ -97,12 +126,30 @@ impl House {
     pub(crate) async fn with(count: usize) -> Self {
         let house = Self {
             folder: tempfile::tempdir().unwrap(),
-            clock: Arc::new(SleepClock(AtomicI64::new(1_795_000_000_000))),
+            clock: Arc::new(SleepClock { now: AtomicI64::new(1_795_000_000_000), acts: Mutex::default() }),
             rng: Arc::new(Counting(AtomicU64::new(1))),
             variables: BTreeMap::from([("USER".into(), "grace".into())]),
         };
         house.fail(count).await;
         house
+    }
+
+    /// Lets this happen so many seconds from now, as another process would do it.
+    pub(crate) fn at(self: &Arc<Self>, seconds: i64, act: impl AsyncFnOnce(&Self) + Send + 'static) {
+        let house = Arc::downgrade(self);
+        let act = move || {
+            let Some(house) = house.upgrade() else { return };
+            let apart = move || tokio::runtime::Runtime::new().unwrap().block_on(act(&house));
+            std::thread::spawn(apart).join().unwrap();
+        };
+        let at = self.clock.now().as_millisecond() + seconds * 1000;
+        self.clock.acts.lock().unwrap().insert(at, Box::new(act));
+    }
+
+    /// The store, whoever else has it open.
+    pub(crate) fn beside(&self) -> Store {
+        let options = StoreOptions { clock: self.clock.clone(), ..StoreOptions::default() };
+        Store::open_beside(self.folder.path(), options).unwrap()
     }
 
     pub(crate) fn store(&self) -> Store {

@@ -14,7 +14,7 @@ use sendoff_dlq_tools::{
     letter::Original,
     plan::{Action, Draft, Entry, Estimate, Forecast, Head, Plan, Stops, To},
     run::{
-        Ended, Originals, Progress, Report, Run, RunError, Settings, State, Watcher,
+        Ended, Originals, Progress, Report, Run, RunError, Settings, Stage, State, Watcher,
         control::{Control, Wanted},
         journal::{Journal, JournalError, Line, Step},
     },
@@ -35,14 +35,21 @@ const LETTERS: usize = 40;
 struct Disk {
     lines: Arc<Mutex<(Vec<Line>, usize)>>,
     clock: WorldClock,
+    /// A planted mistake: what is about to be sent is written down only with what comes of it.
+    late: Option<Arc<Mutex<Vec<Line>>>>,
 }
 
 impl Journal for Disk {
     fn write(&self, line: Line) -> BoxFuture<'_, Result<(), JournalError>> {
         Box::pin(async move {
             self.clock.sleep(Duration::from_millis(1)).await;
+            if let (Some(late), Step::Intent { .. }) = (&self.late, &line.step) {
+                late.lock().unwrap().push(line);
+                return Ok(());
+            }
             let count = {
                 let mut lines = self.lines.lock().unwrap();
+                lines.0.extend(self.late.iter().flat_map(|late| std::mem::take(&mut *late.lock().unwrap())));
                 lines.0.push(line);
                 lines.0.len()
             };
@@ -73,6 +80,26 @@ impl Control for GoOn {
     fn wanted(&self) -> Wanted {
         Wanted::Go
     }
+}
+
+/// Somebody wants the run to wait from the one moment to the other.
+struct WaitBetween(WorldClock, Timestamp, Timestamp);
+
+impl Control for WaitBetween {
+    fn wanted(&self) -> Wanted {
+        let Self(clock, from, to) = self;
+        if (*from..*to).contains(&clock.now()) { Wanted::Wait { by: "ada".into() } } else { Wanted::Go }
+    }
+}
+
+/// What is done wrong, to see whether it is found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Mistake {
+    None,
+    /// Sends before the journal knows that it is about to.
+    SendsFirst,
+    /// Deletes before it has sent.
+    DeletesFirst,
 }
 
 impl Watcher for GoOn {
@@ -143,8 +170,8 @@ pub(super) fn entry(n: usize, edits: bool) -> Entry {
     }
 }
 
-fn plan(folder: &Path, name: &str, letters: impl Iterator<Item = usize>, edits: bool) -> Arc<Plan> {
-    let mut draft = Draft::begin(&folder.join(name), &head()).unwrap();
+fn plan(folder: &Path, name: &str, head: &Head, letters: impl Iterator<Item = usize>, edits: bool) -> Arc<Plan> {
+    let mut draft = Draft::begin(&folder.join(name), head).unwrap();
     letters.for_each(|n| draft.add(&entry(n, edits)).unwrap());
     Arc::new(draft.finish().unwrap())
 }
@@ -157,6 +184,7 @@ struct Replay {
     plan: Arc<Plan>,
     disk: Disk,
     broker: Broker,
+    control: Arc<dyn Control>,
     ended: Arc<Mutex<Option<End>>>,
 }
 
@@ -175,8 +203,10 @@ impl Replay {
         };
         self.disk.lines.lock().unwrap().0.truncate(keep);
         self.disk.lines.lock().unwrap().1 = keep;
+        self.disk.late.iter().for_each(|late| late.lock().unwrap().clear());
         let (plan, disk, broker, ended) =
             (self.plan.clone(), self.disk.clone(), self.broker.clone(), self.ended.clone());
+        let control = Arc::clone(&self.control);
         let (state, clock) = (self.state(), world.clock());
         world.spawn(self.process, async move {
             let run = Run {
@@ -185,7 +215,7 @@ impl Replay {
                 inbox: &NoInbox,
                 originals: &AsTheyStand,
                 journal: &disk,
-                control: &GoOn,
+                control: &*control,
                 clock: &clock,
                 watcher: &GoOn,
                 by: "grace",
@@ -218,7 +248,7 @@ impl Replay {
 }
 
 /// Plays one world to its end.
-fn play(seed: u64, edits: bool) {
+fn play(seed: u64, edits: bool, mistake: Mistake) {
     let folder = tempfile::tempdir().unwrap();
     let mut world = World::new(seed);
     let faults = Faults { lost_request: 40, lost_answer: 40, late: 30 };
@@ -238,12 +268,15 @@ fn play(seed: u64, edits: bool) {
                 by: n,
                 can_pick,
                 entry_faults: 20,
+                deletes_first: mistake == Mistake::DeletesFirst,
             };
+            let late = (mistake == Mistake::SendsFirst).then(Arc::default);
             Replay {
                 process: Process(n as u32),
-                plan: plan(folder.path(), &name, letters, edits),
-                disk: Disk { lines: Arc::default(), clock: world.clock() },
+                plan: plan(folder.path(), &name, &head(), letters, edits),
+                disk: Disk { lines: Arc::default(), clock: world.clock(), late },
                 broker,
+                control: Arc::new(GoOn),
                 ended: Arc::default(),
             }
         })
@@ -329,10 +362,73 @@ fn judge(seed: u64, replays: &[Replay], kills: usize, edits: bool) {
 
 #[test]
 fn nothing_is_lost_by_two_replays_that_are_killed_at_any_await() {
-    (0..40).for_each(|seed| play(seed, false));
+    (0..40).for_each(|seed| play(seed, false, Mistake::None));
 }
 
 #[test]
 fn of_an_edited_letter_only_the_new_event_is_ever_sent() {
-    (0..30).for_each(|seed| play(seed, true));
+    (0..30).for_each(|seed| play(seed, true, Mistake::None));
+}
+
+/// What the simulation says of a mistake in the first world that shows it.
+fn found(mistake: Mistake) -> String {
+    let play = |seed| std::panic::catch_unwind(|| play(seed, false, mistake));
+    let found = (0..40).find_map(|seed| play(seed).err()).unwrap_or_else(|| panic!("nobody noticed {mistake:?}"));
+    found.downcast_ref::<String>().cloned().unwrap_or_default()
+}
+
+#[test]
+fn a_run_that_sent_before_its_journal_knew_would_be_found() {
+    let found = found(Mistake::SendsFirst);
+    assert!(found.contains("was sent 2 times"), "{found}");
+}
+
+#[test]
+fn a_run_that_deleted_before_it_sent_would_be_found() {
+    let found = found(Mistake::DeletesFirst);
+    assert!(found.contains("is lost"), "{found}");
+}
+
+#[test]
+fn what_is_under_way_when_a_run_is_to_wait_is_finished_before_it_waits() {
+    for seed in 0..30 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = World::new(seed);
+        let faults = Faults { lost_request: 0, lost_answer: 0, late: 0 };
+        let network = Arc::new(Network::new(world.clock(), world.rng(), faults));
+        let begun = world.clock().now();
+        let after = |seconds| begun + Duration::from_secs(seconds);
+        let head = Head { rate: 16, canary: Vec::new(), ..head() };
+        let replay = Replay {
+            process: Process(0),
+            plan: plan(folder.path(), "a.plan", &head, 0..LETTERS, false),
+            disk: Disk { lines: Arc::default(), clock: world.clock(), late: None },
+            broker: Broker {
+                kept: Arc::default(),
+                network,
+                clock: world.clock(),
+                rng: world.rng(),
+                by: 0,
+                can_pick: seed.is_multiple_of(2),
+                entry_faults: 0,
+                deletes_first: false,
+            },
+            control: Arc::new(WaitBetween(world.clock(), after(1), after(61))),
+            ended: Arc::default(),
+        };
+        (0..LETTERS).for_each(|n| replay.broker.put(letter(n)));
+        replay.start(&mut world);
+        while world.clock().now() < after(31) {
+            assert!(world.step());
+        }
+        let state = replay.state();
+        let half_done = [Stage::Intended, Stage::Ambiguous, Stage::Sent].map(|stage| state.count(stage));
+        assert_eq!(half_done, [0, 0, 0], "seed {seed}");
+        assert!(state.count(Stage::Waiting) > 0 && state.count(Stage::Moved) > 0, "seed {seed}: {state:?}");
+        while world.alive(replay.process) > 0 {
+            assert!(world.step());
+        }
+        assert_eq!(replay.state().count(Stage::Moved), LETTERS as u64, "seed {seed}");
+        assert_eq!(replay.broker.kept().sent.len(), LETTERS, "seed {seed}: each was sent once");
+    }
 }

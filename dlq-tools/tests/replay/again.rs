@@ -1,0 +1,107 @@
+//! What was done already: run once more because somebody wants it, or absorbed by who has done it.
+
+use sendoff_consumers::{Attributes, Filter, IdempotencyKey, NewMessage, REPLAY_ATTRIBUTE, Status};
+use sendoff_host::Exit;
+
+use super::{House, consumer::Outside, envelope, event_id, planned};
+
+/// A house whose dead letters were done by these consumers since.
+async fn done_since(count: usize, consumers: &[&str], outside: &Outside) -> House {
+    let house = House::with(count).await;
+    let store = house.store();
+    for consumer in consumers {
+        let queue = store.queue(consumer).await.unwrap();
+        let message = |n| NewMessage {
+            body: envelope(n).into(),
+            attributes: Attributes::from([(REPLAY_ATTRIBUTE.into(), "1".into())]),
+            ..NewMessage::default()
+        };
+        let sent = queue.send(&(0..count).map(message).collect::<Vec<_>>()).await;
+        assert!(sent.iter().all(Result::is_ok));
+        house.consume(&store, consumer, outside).await;
+    }
+    store.shutdown().await;
+    house
+}
+
+async fn consume(house: &House, consumer: &str, outside: &Outside) -> usize {
+    let store = house.store();
+    let recognized = house.consume(&store, consumer, outside).await;
+    store.shutdown().await;
+    recognized
+}
+
+const FORCE: [&str; 5] = ["--force-rerun", "--because", "the letter had the wrong logo", "--watch", "0s"];
+
+#[tokio::test]
+async fn what_is_done_runs_once_more_when_somebody_forces_it_and_says_why() {
+    let outside = Outside::default();
+    let house = done_since(3, &["email"], &outside).await;
+    let none = house.dlq(&["plan", "email"]).await.expect(Exit::NothingMatched);
+    assert!(none.out.contains("done"), "{none:?}");
+    let (plan, hash) = planned(&house, &FORCE).await;
+    let ran = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Done).json();
+    assert_eq!((&ran["moved"], &ran["reopened"]), (&3.into(), &3.into()));
+    assert_eq!(consume(&house, "email", &outside).await, 0, "none was taken for a repetition");
+    let store = house.store();
+    for n in 0..3 {
+        assert_eq!(outside.effects("email", event_id(n)), 2);
+        let record = store.inbox().get(&IdempotencyKey::new("email", event_id(n))).await.unwrap().unwrap();
+        assert_eq!((record.status, record.attempts, record.replay), (Status::Done, 1, 2));
+        let history = record.history.last().unwrap();
+        assert!(history.error.contains("grace: the letter had the wrong logo"), "{history:?}");
+    }
+    let audit = store.audit().entries(0, 10).await.unwrap();
+    store.shutdown().await;
+    let audited: Vec<_> = audit.iter().map(|entry| (&*entry.note.action, &*entry.note.because)).collect();
+    assert_eq!(audited[0], ("force-rerun", FORCE[2]));
+    assert_eq!(audited[1].0, "replay-ended");
+}
+
+#[tokio::test]
+async fn a_forced_rerun_does_not_go_over_a_doubt() {
+    let outside = Outside::default();
+    let house = done_since(2, &["email"], &outside).await;
+    let (plan, hash) = planned(&house, &FORCE).await;
+    // A doubt comes up after the plan was made.
+    let store = house.store();
+    let mut record = store.inbox().get(&IdempotencyKey::new("email", event_id(1))).await.unwrap().unwrap();
+    record.status = Status::InDoubt;
+    record.revision += 1;
+    store.inbox().write(&record).await.unwrap();
+    store.shutdown().await;
+    let refused = house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Refused);
+    assert!(refused.err.contains("sendoff doubt resolve"), "{refused:?}");
+    let refused = house.dlq(&[&["plan", "email"], &FORCE[..]].concat()).await.expect(Exit::Refused);
+    assert!(refused.err.contains("sendoff doubt resolve"), "{refused:?}");
+    assert_eq!(house.letters().await, 2);
+    assert_eq!(house.audit().await, [""; 0]);
+    assert_eq!(outside.effects("email", event_id(0)), 1);
+}
+
+#[tokio::test]
+async fn what_goes_to_the_topic_is_absorbed_by_those_that_have_done_it() {
+    let outside = Outside::default();
+    let house = done_since(4, &["sms"], &outside).await;
+    let store = house.store();
+    for consumer in ["email", "sms"] {
+        store.subscribe(consumer, &Filter::event_types(["app.assigned"])).await.unwrap();
+    }
+    store.subscribe("audit", &Filter::event_types(["submission.created"])).await.unwrap();
+    store.shutdown().await;
+    let topic = ["--to", "topic", "--watch", "0s"];
+    let refused = house.dlq(&[&["plan", "email"], &topic[..]].concat()).await.expect(Exit::Refused);
+    let listed = "`sms` would get 4 letters of type app.assigned.v1 again, and has done 4 of them";
+    assert!(refused.err.contains(listed) && refused.err.contains("--yes-other-subscribers"), "{refused:?}");
+    assert!(!refused.err.contains("audit"), "it wants others: {refused:?}");
+    let (plan, hash) = planned(&house, &[&topic[..], &["--yes-other-subscribers"]].concat()).await;
+    let shown = house.dlq(&["run", &plan]).await.expect(Exit::Done);
+    assert!(shown.err.contains(listed), "{shown:?}");
+    let ran = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Done).json();
+    assert_eq!(ran["moved"], 4);
+    assert_eq!(consume(&house, "email", &outside).await, 0);
+    assert_eq!(consume(&house, "sms", &outside).await, 4, "all were recognized");
+    for n in 0..4 {
+        assert_eq!((outside.effects("email", event_id(n)), outside.effects("sms", event_id(n))), (1, 1));
+    }
+}

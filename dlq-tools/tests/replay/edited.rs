@@ -1,0 +1,73 @@
+//! Two runs of the same letters, one of which has edited some: of an edited letter, never both are sent.
+
+use std::sync::Arc;
+
+use sendoff_host::Exit;
+
+use super::{House, event_id, planned};
+
+/// A plan of all letters as they are, and one of the first three of which two are edited.
+async fn two_plans(house: &House) -> [(String, String); 2] {
+    let plain = planned(house, &["--rate", "2", "--canary", "0", "--watch", "0s"]).await;
+    let ids: Vec<String> = (0..3).map(|n| event_id(n).to_string()).collect();
+    let edit = ["edit", "email", "--set", "data.assigned_by=heidi", "--yes", "--id", &ids[0], "--id", &ids[1]];
+    house.dlq(&edit).await.expect(Exit::Done);
+    let chosen = ["--id", &ids[0], "--id", &ids[1], "--id", &ids[2], "--out", "edited.plan"];
+    let edited = planned(house, &[&["--rate", "2", "--canary", "0", "--watch", "0s"], &chosen[..]].concat()).await;
+    [plain, edited]
+}
+
+/// Each letter was sent once, in the one form or the other.
+async fn judge(house: &House) {
+    let store = house.store();
+    let deliveries = house.receive(&store).await;
+    store.shutdown().await;
+    let sent: Vec<serde_json::Value> =
+        deliveries.iter().map(|delivery| serde_json::from_slice(&delivery.body).unwrap()).collect();
+    let left = house.letters().await;
+    assert_eq!(sent.len() + left, 6, "{sent:#?}");
+    for n in 0..6 {
+        let id = event_id(n).to_string();
+        let of = sent.iter().filter(|event| event["id"] == *id || event["causationid"] == *id).count();
+        assert!(of <= 1, "event {n} was sent {of} times");
+    }
+}
+
+#[tokio::test]
+async fn a_letter_that_another_run_has_edited_is_left_to_that_run() {
+    let house = Arc::new(House::with(6).await);
+    let [(plain, plain_hash), (edited, edited_hash)] = two_plans(&house).await;
+    // The run of the edited ones has begun, and waits.
+    let (there, whole) = (edited_hash.clone(), plain_hash.clone());
+    house.at(0, async move |house: &House| drop(house.dlq(&["pause", &there]).await));
+    let there = edited_hash.clone();
+    house.at(20, async move |house: &House| {
+        let ran = house.dlq(&["run", &plain, "--apply", &whole, "--output", "json"]).await.expect(Exit::Partly).json();
+        assert!(ran["moved"].as_u64().unwrap() >= 3, "{ran}");
+        assert_eq!(
+            ran["moved"].as_u64().unwrap() + ran["skipped"].as_u64().unwrap() + ran["gone"].as_u64().unwrap(),
+            6
+        );
+        let skips = ran["skips"].to_string();
+        assert!(ran["skipped"] == 0 || skips.contains("edited in one of the two"), "{skips}");
+        house.dlq(&["resume", &there]).await.expect(Exit::Done);
+    });
+    let ran = house.dlq(&["run", &edited, "--apply", &edited_hash, "--output", "json"]).await;
+    assert!([Exit::Done, Exit::Partly].contains(&ran.exit), "{ran:?}");
+    judge(&house).await;
+    assert_eq!(house.letters().await, 0, "{ran:?}");
+}
+
+#[tokio::test]
+async fn of_a_letter_that_is_edited_in_one_of_two_runs_at_once_never_both_are_sent() {
+    for _ in 0..4 {
+        let house = House::with(6).await;
+        let [(plain, plain_hash), (edited, edited_hash)] = two_plans(&house).await;
+        let (one, other) = (["run", &plain, "--apply", &plain_hash], ["run", &edited, "--apply", &edited_hash]);
+        let (one, other) = futures::join!(house.dlq(&one), house.dlq(&other));
+        for ran in [one, other] {
+            assert!([Exit::Done, Exit::Partly].contains(&ran.exit), "{ran:?}");
+        }
+        judge(&house).await;
+    }
+}

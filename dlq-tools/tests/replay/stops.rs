@@ -1,0 +1,175 @@
+//! What stops a run: people, signals, what comes back, and a consumer that has too much to do.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    process::{Command, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+    thread,
+    time::Duration,
+};
+
+use sendoff_host::Exit;
+
+use super::{House, consumer::Outside, planned};
+
+const SLOWLY: [&str; 6] = ["--rate", "1", "--canary", "0", "--watch", "0s"];
+
+/// Goes on with a future until it is killed.
+async fn until_killed<T>(killed: Arc<AtomicBool>, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending if killed.load(Ordering::SeqCst) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_run_waits_while_it_is_paused_and_goes_on_when_it_is_resumed() {
+    let house = Arc::new(House::with(20).await);
+    let (plan, hash) = planned(&house, &SLOWLY).await;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let call = |at, verb: &'static str, exit| {
+        let hash = hash.clone();
+        house.at(at, async move |house: &House| drop(house.dlq(&[verb, &hash]).await.expect(exit)));
+    };
+    call(3, "pause", Exit::Done);
+    for at in [30, 60] {
+        let seen = Arc::clone(&seen);
+        house.at(at, async move |house: &House| {
+            let runs = house.dlq(&["runs", "--output", "json"]).await.expect(Exit::Done).json();
+            let report = &runs[0]["report"];
+            let open = [&report["sent_not_deleted"], &report["ambiguous"]].map(|count| count.as_u64().unwrap());
+            seen.lock().unwrap().push((runs[0]["state"].clone(), report["moved"].as_u64().unwrap(), open));
+        });
+    }
+    call(61, "resume", Exit::Done);
+    let ran = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Done).json();
+    assert_eq!(ran["moved"], 20);
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen[0], seen[1], "nothing happened meanwhile");
+    let (state, moved, open) = &seen[0];
+    assert_eq!((state, open), (&"running".into(), &[0, 0]), "what was under way was finished");
+    assert!(*moved < 20, "{moved}");
+}
+
+#[tokio::test]
+async fn a_run_that_another_process_aborts_ends_with_what_is_under_way_finished() {
+    let house = Arc::new(House::with(20).await);
+    let (plan, hash) = planned(&house, &SLOWLY).await;
+    let named = hash.clone();
+    house.at(3, async move |house: &House| {
+        house.dlq(&["abort", &named]).await.expect(Exit::Done);
+        house.dlq(&["abort", &named, "--yes", "--because", "wrong queue"]).await.expect(Exit::Done);
+    });
+    let ran = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Partly).json();
+    let moved = usize::try_from(ran["moved"].as_u64().unwrap()).unwrap();
+    assert_eq!((&ran["ended"], &ran["sent_not_deleted"], &ran["ambiguous"]), (&"aborted".into(), &0.into(), &0.into()));
+    assert!(moved < 20, "{ran}");
+    assert_eq!(house.letters().await, 20 - moved);
+    let refused = house.dlq(&["resume", &hash]).await.expect(Exit::Refused);
+    assert!(refused.err.contains("make a new plan"), "{refused:?}");
+    assert_eq!(house.audit().await, ["replay", "abort", "replay-ended"]);
+}
+
+#[tokio::test]
+async fn a_run_pauses_itself_when_too_much_of_what_it_sent_fails_again() {
+    let house = Arc::new(House::with(12).await);
+    let (plan, hash) = planned(&house, &["--canary", "2", "--watch", "60s"]).await;
+    let outside = Outside::default();
+    outside.broken.store(true, Ordering::SeqCst);
+    let broken = outside.clone();
+    house.at(10, async move |house: &House| house.consume_beside(&broken).await);
+    let ran = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Partly);
+    let report = ran.json();
+    assert_eq!((&report["ended"], &report["moved"], &report["returned"]), (&"paused".into(), &2.into(), &2.into()));
+    assert!(ran.err.contains("2 of the 2 letters that were watched have failed again"), "{ran:?}");
+    assert_eq!(house.letters().await, 12, "the two are dead letters again");
+    // Whoever goes on knows of them.
+    outside.broken.store(false, Ordering::SeqCst);
+    house.at(10, async move |house: &House| house.consume_beside(&outside).await);
+    let report = house.dlq(&["resume", &hash, "--output", "json"]).await.expect(Exit::Partly).json();
+    assert_eq!((&report["ended"], &report["moved"], &report["returned"]), (&"finished".into(), &12.into(), &2.into()));
+    assert_eq!(report["watched"], 12);
+    assert_eq!(house.letters().await, 2);
+}
+
+#[tokio::test]
+async fn a_canary_whose_watch_was_broken_off_is_watched_before_more_is_sent() {
+    let house = Arc::new(House::with(12).await);
+    let (plan, hash) = planned(&house, &["--canary", "2", "--watch", "60s"]).await;
+    let killed = Arc::new(AtomicBool::new(false));
+    let kill = Arc::clone(&killed);
+    house.at(10, async move |_: &House| kill.store(true, Ordering::SeqCst));
+    assert!(until_killed(killed, house.dlq(&["run", &plan, "--apply", &hash])).await.is_none(), "it was killed");
+    assert_eq!(house.letters().await, 10);
+    let outside = Outside::default();
+    outside.broken.store(true, Ordering::SeqCst);
+    house.at(10, async move |house: &House| house.consume_beside(&outside).await);
+    let report = house.dlq(&["resume", &hash, "--output", "json"]).await.expect(Exit::Partly).json();
+    assert_eq!((&report["ended"], &report["moved"], &report["returned"]), (&"paused".into(), &2.into(), &2.into()));
+}
+
+#[tokio::test]
+async fn a_run_waits_for_a_consumer_that_has_too_much_to_do_and_pauses_when_it_waits_too_long() {
+    for limit in [["--max-backlog", "3"], ["--max-backlog-age", "4s"]] {
+        let house = House::with(20).await;
+        let (plan, hash) = planned(&house, &[&SLOWLY[..], &limit, &["--patience", "20s"]].concat()).await;
+        let ran = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Partly);
+        let report = ran.json();
+        assert_eq!(report["ended"], "paused", "{ran:?}");
+        assert!(ran.err.contains("`email` has had too much to do"), "{ran:?}");
+        let moved = usize::try_from(report["moved"].as_u64().unwrap()).unwrap();
+        assert!((1..20).contains(&moved), "{ran:?}");
+        assert_eq!(house.letters().await, 20 - moved);
+    }
+}
+
+#[tokio::test]
+async fn a_run_goes_on_as_soon_as_the_consumer_has_caught_up() {
+    let house = Arc::new(House::with(20).await);
+    let limits = ["--max-backlog", "3", "--patience", "10m"];
+    let (plan, hash) = planned(&house, &[&SLOWLY[..], &limits].concat()).await;
+    let outside = Outside::default();
+    for at in (15..400).step_by(15) {
+        let outside = outside.clone();
+        house.at(at, async move |house: &House| house.consume_beside(&outside).await);
+    }
+    let ran = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Done).json();
+    assert_eq!((&ran["moved"], &ran["returned"]), (&20.into(), &0.into()));
+}
+
+#[tokio::test]
+async fn a_signal_ends_the_process_and_the_run_can_be_gone_on_with() {
+    let house = House::with(8).await;
+    let (plan, hash) = planned(&house, &["--rate", "2", "--canary", "0", "--watch", "0s"]).await;
+    let data = house.folder.path().to_str().unwrap();
+    let dlq = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dlq"));
+        command.args(["--data", data]).args(arguments).env_clear().env("USER", "grace");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    };
+    let mut running = dlq(&["run", &plan, "--apply", &hash]);
+    let journal = house.folder.path().join("dlq/runs").join(&hash[..16]).join("journal.ndjson");
+    let says = |what: &str| std::fs::read_to_string(&journal).is_ok_and(|text| text.contains(what));
+    while !says("\"sent\"") {
+        assert!(running.try_wait().unwrap().is_none(), "it ended before it had sent anything");
+        // Another process: there is nothing to be woken by.
+        thread::sleep(Duration::from_millis(5));
+    }
+    let process = rustix::process::Pid::from_child(&running);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    assert_eq!(running.wait().unwrap().code(), Some(3));
+    assert!(says("asked to end"));
+    let report = house.dlq(&["runs", "--output", "json"]).await.expect(Exit::Done).json()[0]["report"].clone();
+    assert_eq!((&report["sent_not_deleted"], &report["ambiguous"]), (&0.into(), &0.into()), "{report}");
+    assert_eq!(dlq(&["resume", &hash]).wait().unwrap().code(), Some(0));
+    assert_eq!(house.letters().await, 0);
+}
