@@ -4,6 +4,7 @@
 mod clock;
 mod markdown;
 pub(crate) mod scenario;
+mod serving;
 
 use std::{
     io::{self, Write},
@@ -52,7 +53,7 @@ async fn prove(path: &str) {
                 piece.clone()
             }
             Piece::Then(what) => {
-                scenario.as_ref().expect("a scenario").then(what).await;
+                scenario.as_mut().expect("a scenario").then(what).await;
                 piece.clone()
             }
             Piece::Command { line, told } => {
@@ -111,7 +112,12 @@ async fn run(scenario: &Scenario, line: &str) -> String {
     printed
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_runbook_says_what_happens() {
     prove("docs/OPERATIONS.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_verb_says_what_its_transcript_says() {
+    prove("dlq-tools/tests/transcripts/verbs.md").await;
 }

@@ -11,13 +11,13 @@ use sendoff_events::{AppAssigned, Clock as _, Envelope, EventId, Origin, Rng, Ti
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use super::{Screen, clock::StillClock};
+use super::{Screen, clock::StillClock, serving::{QUEUES, Serving}};
 
 /// When every scenario begins: a Thursday, 3 a.m.
 const NIGHT: &str = "2026-11-26T03:00:00Z";
 
 /// Numbers that are the same in every run.
-struct Counting(std::sync::atomic::AtomicU64);
+pub(super) struct Counting(std::sync::atomic::AtomicU64);
 
 impl Rng for Counting {
     fn next_u64(&self) -> u64 {
@@ -30,6 +30,7 @@ pub(crate) struct Scenario {
     folder: TempDir,
     clock: StillClock,
     rng: Arc<Counting>,
+    serving: Option<Serving>,
 }
 
 /// What became of an event at its consumer.
@@ -45,17 +46,19 @@ impl Scenario {
     pub(crate) async fn make(name: &str) -> Self {
         let night: Timestamp = NIGHT.parse().unwrap();
         let scenario = Self {
+            serving: None,
             folder: tempfile::tempdir().unwrap(),
             clock: StillClock::at(night - Duration::from_secs(6 * 3600)),
             rng: Arc::new(Counting(1.into())),
         };
         let store = scenario.open();
-        for queue in ["email", "sms", "workflow-kickoff"] {
+        for queue in QUEUES {
             store.subscribe(queue, &Filter::default()).await.unwrap();
         }
         match name {
             "nothing failed" => {}
             "a bad template" => scenario.bad_template(&store).await,
+            "a wrong payload" => scenario.wrong_payload(&store).await,
             other => panic!("there is no scenario `{other}`"),
         }
         store.shutdown().await;
@@ -93,6 +96,18 @@ impl Scenario {
         self.bury(store, "email", delivery, "not-json", Class::Undecodable, error, 0).await;
     }
 
+    /// One event that names an app which nobody has, and one that is fine but for its template.
+    async fn wrong_payload(&self, store: &Store) {
+        const MISSING: Fate = Fate::Failed {
+            reason: "no-such-app",
+            class: Class::Rejected,
+            error: "there is no app `cmr`",
+            attempts: 1,
+        };
+        self.event_fails(store, "email", "acme", "cmr", "ada", &MISSING).await;
+        self.event_fails(store, "email", "acme", "cmr", "grace", &MISSING).await;
+    }
+
     /// Publishes an event, lets its consumer take it, and ends it there.
     async fn event_fails(&self, store: &Store, consumer: &str, tenant: &str, app: &str, user: &str, fate: &Fate) {
         self.clock.advance(Duration::from_secs(600));
@@ -107,7 +122,7 @@ impl Scenario {
         let event = Envelope::new(data, origin, Some(1), &self.clock, &*self.rng).encode().unwrap();
         let id = event.id;
         store.publisher().publish(&[event]).await.remove(0).unwrap();
-        for queue in ["email", "sms", "workflow-kickoff"] {
+        for queue in QUEUES {
             let queue = store.queue(queue).await.unwrap();
             let delivery = queue.receive(1, Duration::ZERO, Duration::from_secs(60)).await.unwrap().remove(0);
             if queue.name() == consumer {
@@ -210,47 +225,22 @@ impl Scenario {
     }
 
     /// What happens between two commands.
-    pub(super) async fn then(&self, what: &str) {
+    pub(super) async fn then(&mut self, what: &str) {
         match what {
-            "the consumers handle all that waits" => self.handle().await,
+            "the consumers run" => self.serve(true),
+            "the consumers run, and fail again" => self.serve(false),
+            "the consumers stop" => self.serving.take().expect("they run").stop().await,
             "an hour passes" => self.clock.advance(Duration::from_secs(3600)),
             other => panic!("nobody knows how to let `{other}` happen"),
         }
     }
 
-    /// Every message that waits is done.
-    async fn handle(&self) {
-        let store = self.open();
-        for name in ["email", "sms", "workflow-kickoff"] {
-            let queue = store.queue(name).await.unwrap();
-            loop {
-                let some = queue.receive(100, Duration::ZERO, Duration::from_secs(60)).await.unwrap();
-                if some.is_empty() {
-                    break;
-                }
-                for delivery in some {
-                    let event = sendoff_events::AnyEnvelope::decode(&delivery.body).unwrap().header.id;
-                    let key = IdempotencyKey::new(name, event);
-                    let replay = delivery.attributes.get(sendoff_consumers::REPLAY_ATTRIBUTE);
-                    let now = self.clock.now();
-                    let claim = Claim {
-                        key,
-                        fence: self.rng.next_u64() >> 1,
-                        payload_hash: Sha256::digest(&delivery.body).into(),
-                        replay: replay.and_then(|count| count.parse().ok()).unwrap_or(0),
-                        now,
-                        lease_until: now,
-                        reconcile: false,
-                    };
-                    if let Claimed::Won(mut record) = store.inbox().claim(&claim).await.unwrap() {
-                        (record.status, record.revision) = (Status::Done, record.revision + 1);
-                        store.inbox().write(&record).await.unwrap();
-                    }
-                    queue.ack(&[delivery.receipt]).await.remove(0).unwrap();
-                }
-            }
-        }
-        store.shutdown().await;
+    /// Lets a process serve the folder from now on.
+    fn serve(&mut self, well: bool) {
+        // Numbers of its own: which of the two draws first is chance.
+        let rng = Arc::new(Counting((1 << 40).into()));
+        let (store, clock) = (self.open(), self.clock.clone());
+        self.serving = Some(Serving::begin(store, clock, rng, well));
     }
 
     /// A call of the tool here.
