@@ -29,6 +29,7 @@ CREATE TABLE letters (
     ledger   TEXT,          -- JSON
     edit     TEXT           -- JSON
 ) STRICT;
+CREATE INDEX edited ON letters (id) WHERE edit IS NOT NULL;
 ";
 
 const ADD: &str =
@@ -246,6 +247,19 @@ impl Snapshot {
             transaction.execute("UPDATE letters SET edit = ?2 WHERE id = ?1", params![id, edit]).map_err(failed)?;
         }
         transaction.commit().map_err(failed)
+    }
+
+    /// The message ids of the letters that are to be changed.
+    pub(super) fn edited(&self) -> Result<Vec<String>, SnapshotError> {
+        let mut ids = self.connection.prepare("SELECT id FROM letters WHERE edit IS NOT NULL").map_err(self.failed())?;
+        let rows = ids.query_map([], |row| row.get(0)).map_err(self.failed())?;
+        rows.collect::<Result<_, _>>().map_err(self.failed())
+    }
+
+    /// Whether there is a letter with this message id.
+    pub(super) fn has(&self, message_id: &str) -> Result<bool, SnapshotError> {
+        let mut one = self.connection.prepare_cached("SELECT 1 FROM letters WHERE id = ?1").map_err(self.failed())?;
+        one.exists([message_id]).map_err(self.failed())
     }
 
     /// Shows all message ids to `see`, in their order.

@@ -1,6 +1,7 @@
 //! A local copy of a dead-letter queue: one SQLite file, private to its owner. Looking, choosing and planning work on it, so
 //! nobody touches the queue for them.
 
+mod edits;
 mod file;
 mod leases;
 mod names;
@@ -11,7 +12,7 @@ mod writer;
 use std::{io, path::PathBuf};
 
 pub use file::Snapshot;
-pub use names::{file, folder, newest};
+pub use names::{file, folder, newest, of_queue};
 use sendoff_events::Timestamp;
 use sendoff_host::{Exit, Stopped};
 use serde::{Deserialize, Serialize};

@@ -30,18 +30,17 @@ pub fn file(work: &Path, queue: &str, now: Timestamp) -> PathBuf {
     (0..60).filter_map(later).find(|path| !path.exists()).unwrap_or_else(|| named(now))
 }
 
-/// The newest snapshot of this queue of this deployment that was taken to its end, or with `unfinished` the newest that wasn't.
-/// What can't be opened is passed over.
+/// The files that are snapshots of this queue by their names, the newest first.
 ///
 /// # Errors
 ///
 /// When the folder can't be read.
-pub fn newest(work: &Path, deployment: &str, queue: &str, unfinished: bool) -> Result<Option<Snapshot>, SnapshotError> {
+pub fn of_queue(work: &Path, queue: &str) -> Result<Vec<PathBuf>, SnapshotError> {
     let folder = folder(work);
     let failed = |source| SnapshotError::Io { path: folder.clone(), source };
     let entries = match std::fs::read_dir(&folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed(error)),
     };
     let prefix = format!("{}-", as_name(queue));
@@ -57,8 +56,18 @@ pub fn newest(work: &Path, deployment: &str, queue: &str, unfinished: bool) -> R
         }
     }
     names.sort_unstable();
-    for name in names.iter().rev() {
-        let Ok(snapshot) = Snapshot::open(&folder.join(name)) else { continue };
+    Ok(names.iter().rev().map(|name| folder.join(name)).collect())
+}
+
+/// The newest snapshot of this queue of this deployment that was taken to its end, or with `unfinished` the newest that wasn't.
+/// What can't be opened is passed over.
+///
+/// # Errors
+///
+/// When the folder can't be read.
+pub fn newest(work: &Path, deployment: &str, queue: &str, unfinished: bool) -> Result<Option<Snapshot>, SnapshotError> {
+    for path in of_queue(work, queue)? {
+        let Ok(snapshot) = Snapshot::open(&path) else { continue };
         let taken = snapshot.taken();
         if (&*taken.deployment, &*taken.queue) == (deployment, queue) && taken.ended_at.is_none() == unfinished {
             return Ok(Some(snapshot));

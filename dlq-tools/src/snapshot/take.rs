@@ -15,7 +15,7 @@ use sendoff_events::{Blobs, Clock, at_millis};
 use sendoff_host::{Exit, Stopped};
 use sha2::{Digest as _, Sha256};
 
-use super::{Snapshot, SnapshotError, Taken, leases::Leases, writer::Writer};
+use super::{Snapshot, SnapshotError, Taken, edits::Edits, leases::Leases, writer::Writer};
 use crate::letter::{self, Letter};
 
 /// How many letters are asked for at a time, at first and at most.
@@ -54,6 +54,8 @@ pub struct Taking {
     pub max: Option<u64>,
     /// Ends it early, with all leases given back.
     pub stop: Stop,
+    /// Earlier snapshots of the queue, the newest first: what was edited there is edited in this one, too.
+    pub earlier: Vec<PathBuf>,
 }
 
 /// A snapshot that was taken.
@@ -62,6 +64,8 @@ pub struct Took {
     pub snapshot: Snapshot,
     /// How many letters are new in it.
     pub added: u64,
+    /// How many of those were edited in an earlier snapshot, and so in this one.
+    pub edits: u64,
     /// Whether it was stopped before its end.
     pub is_stopped: bool,
 }
@@ -140,6 +144,8 @@ pub async fn take(
         return Err(TakeError::Untouchable { queue: queue.name.clone(), why });
     }
     let snapshot = begin(ports, queue, taking)?;
+    let earlier: Vec<PathBuf> = taking.earlier.iter().filter(|path| **path != taking.path).cloned().collect();
+    let mut edits = Edits::of(&earlier, &snapshot.taken().deployment, &queue.name)?;
     snapshot.be_quick()?;
     let mut known = HashSet::new();
     snapshot.each_id(|id| {
@@ -159,7 +165,7 @@ pub async fn take(
         page: FIRST_PAGE,
     };
     let mut writer = Writer::new(snapshot);
-    let looked = all(&mut look, &mut writer, taking.max, progress).await;
+    let looked = all(&mut look, &mut writer, &mut edits, taking.max, progress).await;
     look.leases.give_all_back().await;
     let Leases { leased, released, .. } = look.leases;
     let ended_at = matches!(looked, Ok(End::Complete)).then(|| at_millis(ports.clock.now()));
@@ -175,7 +181,7 @@ pub async fn take(
     let is_stopped = looked? == End::Stopped;
     let snapshot = written?;
     let added = snapshot.count()?.saturating_sub(before);
-    Ok(Took { snapshot, added, is_stopped })
+    Ok(Took { snapshot, added, edits: edits.taken_over(), is_stopped })
 }
 
 fn begin(ports: Ports<'_>, queue: &DeadLetterQueue, taking: &Taking) -> Result<Snapshot, TakeError> {
@@ -217,6 +223,7 @@ enum End {
 async fn all(
     look: &mut Look<'_>,
     writer: &mut Writer,
+    edits: &mut Edits,
     max: Option<u64>,
     progress: &mut (dyn FnMut(u64) + Send),
 ) -> Result<End, TakeError> {
@@ -230,7 +237,8 @@ async fn all(
             if pending.is_empty() {
                 return Ok(None);
             }
-            let letters = whole(ports, queue, std::mem::take(&mut pending)).await?;
+            let mut letters = whole(ports, queue, std::mem::take(&mut pending)).await?;
+            edits.take_over(&mut letters)?;
             let bytes: usize = letters.iter().map(|letter| letter.message.body.len() + letter.content().len()).sum();
             let average = bytes / letters.len().max(1) + 1;
             writer.add(letters).await?;
@@ -327,7 +335,7 @@ async fn whole(ports: Ports<'_>, queue: &DeadLetterQueue, page: Vec<DeadLetter>)
 }
 
 /// A message id in 16 bytes: a million of them are to stand in memory.
-fn mark(id: &str) -> u128 {
+pub(super) fn mark(id: &str) -> u128 {
     let digest = Sha256::digest(id);
     digest.iter().take(16).fold(0, |mark, byte| mark << 8 | u128::from(*byte))
 }

@@ -129,7 +129,8 @@ pub(crate) async fn take_told(
     let clock = Arc::clone(&session.clock);
     let ports = take::Ports { letters: &*deployment.letters, blobs: &*deployment.blobs, clock: &*clock };
     let (stopper, stop) = Stop::pair();
-    let taking = Taking { path: path.clone(), hold, max, stop };
+    let earlier = snapshot::of_queue(&deployment.work, &queue.name)?;
+    let taking = Taking { path: path.clone(), hold, max, stop, earlier };
     let interrupted = async {
         // Without signals it runs to its end; that harms nothing.
         let Ok(mut signals) = Signals::listen() else { return std::future::pending().await };
@@ -157,6 +158,12 @@ pub(crate) async fn take_told(
     };
     if told.is_some() {
         let _ = write!(session.err, "\r\u{1b}[K");
+    }
+    if let Ok(took) = &taken
+        && took.edits > 0
+    {
+        let edits = if took.edits == 1 { "1 edit".into() } else { format!("{} edits", took.edits) };
+        session.prose(format_args!("{edits} of earlier snapshots were taken over; `dlq edit {} --undo` takes them back", queue.name));
     }
     taken.map_err(|error| {
         let is_kept = Snapshot::open(&path).is_ok_and(|kept| kept.taken().ended_at.is_none());

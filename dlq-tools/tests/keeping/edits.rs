@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, path::PathBuf};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use proptest::prelude::*;
 use sendoff_consumers::Status;
@@ -6,6 +6,7 @@ use sendoff_dlq_tools::{
     letter::Letter,
     snapshot::{self, Snapshot},
 };
+use sendoff_events::{BlobKey, Clock as _, EXTENDED_SIZE_ATTRIBUTE, Pointer};
 use sendoff_host::Exit;
 use serde_json::{Value, json};
 
@@ -230,4 +231,59 @@ async fn of_an_edited_letter_only_the_new_event_is_sent() {
     let mut wanted = vec![super::envelope(0), edit.body];
     wanted.sort();
     assert_eq!(bodies, wanted);
+}
+
+/// How many letters a plan of all would send as they were, and how many as they were edited.
+async fn forecast(house: &House, more: &[&str]) -> (u64, u64) {
+    let out = format!("{}.plan", house.clock.now().as_millisecond());
+    let plan = [&["plan", "email", "--output", "json", "--out", &out], more].concat();
+    let plan = house.dlq(&plan).await.expect(Exit::Done).json();
+    house.clock.sleep(Duration::from_secs(1)).await;
+    let count = |name: &str| plan["head"]["forecasts"][name].as_u64().unwrap_or_default();
+    (count("run"), count("edited"))
+}
+
+#[tokio::test]
+async fn edits_are_carried_over_into_a_new_snapshot() {
+    let house = House::with(3).await;
+    let (one, two) = (event_id(1).to_string(), event_id(2).to_string());
+    house.dlq(&["edit", "email", "--set", "data.assigned_by=heidi", "--id", &one, "--yes"]).await.expect(Exit::Done);
+    house.dlq(&["edit", "email", "--set", "data.assigned_by=ivan", "--id", &two, "--yes"]).await.expect(Exit::Done);
+    house.clock.sleep(Duration::from_secs(1)).await;
+    assert_eq!(forecast(&house, &["--fresh"]).await, (1, 2));
+    // What only a part of the queue was copied into knows of no other letter, and what is taken back stays so.
+    house.clock.sleep(Duration::from_secs(1)).await;
+    let part = house.dlq(&["snap", "email", "--max", "1"]).await.expect(Exit::Done);
+    assert!(!part.err.contains("edit"), "{part:?}");
+    house.clock.sleep(Duration::from_secs(1)).await;
+    let all = house.dlq(&["snap", "email"]).await.expect(Exit::Done);
+    assert!(all.err.contains("2 edits of earlier snapshots were taken over"), "{all:?}");
+    assert_eq!(forecast(&house, &[]).await, (1, 2));
+    house.dlq(&["edit", "email", "--undo", "--id", &one, "--yes"]).await.expect(Exit::Done);
+    house.clock.sleep(Duration::from_secs(1)).await;
+    assert_eq!(forecast(&house, &["--fresh"]).await, (2, 1));
+}
+
+#[tokio::test]
+async fn an_edited_claim_check_travels_as_what_it_is_now() {
+    let house = House::with(0).await;
+    let body = super::envelope(0);
+    let store = house.store();
+    let blobs = store.blobs();
+    let key: BlobKey = "2026/11/26/body".parse().unwrap();
+    blobs.put(&key, body.clone().into()).await.unwrap();
+    let pointer = Pointer { bucket: blobs.bucket().to_owned(), key }.to_body();
+    store.shutdown().await;
+    house.fail_with("email", vec![pointer], &[(EXTENDED_SIZE_ATTRIBUTE, &body.len().to_string())]).await;
+
+    house.dlq(&["edit", "email", "--set", "data.assigned_by=heidi", "--yes"]).await.expect(Exit::Done);
+    house.dlq(&["plan", "email", "--out", "it.plan", "--canary", "0", "--watch", "1s"]).await.expect(Exit::Done);
+    let plan = std::fs::read_to_string(house.path("it.plan")).unwrap();
+    let head: Value = serde_json::from_str(plan.lines().next().unwrap()).unwrap();
+    house.dlq(&["run", "it.plan", "--apply", head["hash"].as_str().unwrap()]).await.expect(Exit::Done);
+    let store = house.store();
+    let queue = store.queue("email").await.unwrap();
+    let sent = queue.receive(10, Duration::ZERO, Duration::from_secs(60)).await.unwrap().remove(0);
+    assert!(String::from_utf8(sent.body.to_vec()).unwrap().contains("heidi"));
+    assert!(!sent.attributes.contains_key(EXTENDED_SIZE_ATTRIBUTE), "{:?}", sent.attributes);
 }

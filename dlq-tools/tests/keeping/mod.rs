@@ -119,10 +119,16 @@ impl House {
 
     /// Lets these bodies fail at a consumer.
     pub(crate) async fn fail(&self, consumer: &str, bodies: Vec<String>) {
+        self.fail_with(consumer, bodies, &[]).await;
+    }
+
+    /// Lets these bodies fail at a consumer, with further attributes.
+    pub(crate) async fn fail_with(&self, consumer: &str, bodies: Vec<String>, more: &[(&str, &str)]) {
         let store = self.store();
         let queue = store.queue(consumer).await.unwrap();
-        let attributes =
+        let mut attributes =
             Attributes::from([("type".into(), "app.assigned.v1".into()), ("tenant".into(), "acme".into())]);
+        attributes.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let messages = bodies.into_iter().map(|body| NewMessage {
             body: body.into(),
             attributes: attributes.clone(),
