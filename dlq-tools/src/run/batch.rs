@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::join_all;
 use sendoff_consumers::{DeadLettersError, FAILURE_ATTRIBUTE, OutgoingLetter, REPLAY_ATTRIBUTE, TakenLetter};
-use sendoff_events::Timestamp;
+use sendoff_events::{EXTENDED_SIZE_ATTRIBUTE, Timestamp};
 
 use super::{RunError, engine::Engine};
 use crate::{letter::Original, plan::Entry};
@@ -203,6 +203,11 @@ impl Engine<'_> {
         types.remove(FAILURE_ATTRIBUTE);
         attributes.insert(REPLAY_ATTRIBUTE.to_owned(), replay.to_string());
         types.remove(REPLAY_ATTRIBUTE);
+        if edit.is_some() {
+            // It stands in the body, whatever the old one was.
+            attributes.remove(EXTENDED_SIZE_ATTRIBUTE);
+            types.remove(EXTENDED_SIZE_ATTRIBUTE);
+        }
         OutgoingLetter {
             body: edit.clone().map_or(body, Bytes::from),
             attributes,
