@@ -96,7 +96,7 @@ impl Engine<'_> {
         let until = now.checked_add(self.run.settings.hold).unwrap_or(Timestamp::MAX);
         let held = self.sort(&fetch, taken, until, in_hand, &mut done).await?;
         let held = self.only_delete(held).await?;
-        let held = self.at_most(fetch.count(), held).await;
+        let held = self.at_most(fetch.count(), held, in_hand).await;
         let held = self.not_elsewhere(held).await?;
         let held = self.compare(held).await?;
         let ready = self.restore(held).await?;

@@ -23,6 +23,8 @@ pub(super) struct Loop {
     /// Somebody wants the run to wait.
     pub(super) is_paused: bool,
     pub(super) crowded_since: Option<Timestamp>,
+    /// Since when letters are missed without any having come.
+    pub(super) missed_since: Option<Timestamp>,
     pub(super) failures: usize,
     pub(super) unknowns: usize,
     pub(super) doing: &'static str,
@@ -61,6 +63,7 @@ impl Engine<'_> {
                 next_look: now,
                 is_paused: false,
                 crowded_since: None,
+                missed_since: None,
                 failures: 0,
                 unknowns: 0,
                 doing: "sending",
@@ -131,7 +134,7 @@ impl Engine<'_> {
     /// Sends up to `quota` letters.
     async fn pass(&self, own: &mut Loop, quota: u64, can_pick: bool) -> Result<Option<Ended>, RunError> {
         own.doing = "sending";
-        let mut until = None;
+        own.missed_since = None;
         let mut todo = self.open();
         // Once all of them are sent, a queue that has to be searched isn't asked for more.
         let mut quota = quota.min(todo.len() as u64);
@@ -144,8 +147,9 @@ impl Engine<'_> {
                 break;
             }
             // Somebody may hold them, perhaps a run that broke off: their leases end.
-            let end = || self.now().checked_add(self.run.settings.hold + LOOK).unwrap_or(Timestamp::MAX);
-            let late = self.now() >= *until.get_or_insert_with(end);
+            let since = *own.missed_since.get_or_insert_with(|| self.now());
+            let end = since.checked_add(self.run.settings.hold + LOOK).unwrap_or(Timestamp::MAX);
+            let late = self.now() >= end;
             todo = self.still_there(missing, can_pick, late).await?.into();
             if todo.is_empty() || late {
                 break;

@@ -21,9 +21,16 @@ impl Engine<'_> {
         Ok(rest)
     }
 
-    /// Gives back those that are more than were wanted.
-    pub(super) async fn at_most(&self, count: usize, mut held: Vec<Held>) -> Vec<Held> {
+    /// Gives back those that are more than were wanted. They are nobody's from then on: another batch may get them at once.
+    pub(super) async fn at_most(&self, count: usize, mut held: Vec<Held>, in_hand: &mut Vec<u32>) -> Vec<Held> {
         let more = held.split_off(count.min(held.len()));
+        {
+            let mut shared = self.shared();
+            for held in &more {
+                shared.busy.remove(&held.place);
+            }
+        }
+        in_hand.retain(|place| more.iter().all(|held| held.place != *place));
         self.release(&more.into_iter().map(|held| held.taken.receipt).collect::<Vec<_>>()).await;
         held
     }

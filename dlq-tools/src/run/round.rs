@@ -141,6 +141,9 @@ impl Round {
         own.pace.refund(unused);
         self.dry = if done.fresh > 0 { 0 } else { self.dry + 1 };
         self.missing.extend(done.missing);
+        if done.used > 0 {
+            own.missed_since = None;
+        }
         if let Some(why) = done.unreachable {
             own.failures += 1;
             if own.failures >= TRIES {

@@ -42,8 +42,8 @@ impl Engine<'_> {
         }
         self.told(own);
         if own.is_paused {
-            // Whether the consumer has too much to do is asked anew afterwards.
-            own.crowded_since = None;
+            // What was waited for is waited for anew afterwards.
+            (own.crowded_since, own.missed_since) = (None, None);
             return Ok(None);
         }
         if now < own.next_look {

@@ -389,35 +389,50 @@ fn a_run_that_deleted_before_it_sent_would_be_found() {
     assert!(found.contains("is lost"), "{found}");
 }
 
+/// So many letters that several batches are always under way.
+const MANY: usize = 200;
+
+/// A replay of many letters that nobody kills, over a network that loses nothing.
+fn alone(seed: u64, world: &mut World, folder: &Path, head: &Head, control: Arc<dyn Control>) -> Replay {
+    let faults = Faults { lost_request: 0, lost_answer: 0, late: 0 };
+    let broker = Broker {
+        kept: Arc::default(),
+        network: Arc::new(Network::new(world.clock(), world.rng(), faults)),
+        clock: world.clock(),
+        rng: world.rng(),
+        by: 0,
+        can_pick: seed.is_multiple_of(2),
+        entry_faults: 0,
+        deletes_first: false,
+    };
+    (0..MANY).for_each(|n| broker.put(letter(n)));
+    let plan = plan(folder, "a.plan", head, 0..MANY, false);
+    let disk = Disk { lines: Arc::default(), clock: world.clock(), late: None };
+    let replay = Replay { process: Process(0), plan, disk, broker, control, ended: Arc::default() };
+    replay.start(world);
+    replay
+}
+
+/// Lets it come to its end, after which all letters were moved.
+fn to_its_end(seed: u64, world: &mut World, replay: &Replay) {
+    while world.alive(replay.process) > 0 {
+        assert!(world.step());
+    }
+    let report = Report::of("", &replay.state(), None);
+    assert_eq!(report.moved, MANY as u64, "seed {seed}: {report:?}");
+    assert_eq!(replay.broker.kept().sent.len(), MANY, "seed {seed}: each was sent once");
+}
+
 #[test]
 fn what_is_under_way_when_a_run_is_to_wait_is_finished_before_it_waits() {
     for seed in 0..30 {
         let folder = tempfile::tempdir().unwrap();
         let mut world = World::new(seed);
-        let faults = Faults { lost_request: 0, lost_answer: 0, late: 0 };
-        let network = Arc::new(Network::new(world.clock(), world.rng(), faults));
         let begun = world.clock().now();
         let after = |seconds| begun + Duration::from_secs(seconds);
-        let head = Head { rate: 16, canary: Vec::new(), ..head() };
-        let replay = Replay {
-            process: Process(0),
-            plan: plan(folder.path(), "a.plan", &head, 0..LETTERS, false),
-            disk: Disk { lines: Arc::default(), clock: world.clock(), late: None },
-            broker: Broker {
-                kept: Arc::default(),
-                network,
-                clock: world.clock(),
-                rng: world.rng(),
-                by: 0,
-                can_pick: seed.is_multiple_of(2),
-                entry_faults: 0,
-                deletes_first: false,
-            },
-            control: Arc::new(WaitBetween(world.clock(), after(1), after(61))),
-            ended: Arc::default(),
-        };
-        (0..LETTERS).for_each(|n| replay.broker.put(letter(n)));
-        replay.start(&mut world);
+        let head = Head { rate: 100, canary: Vec::new(), ..head() };
+        let control = Arc::new(WaitBetween(world.clock(), after(1), after(61)));
+        let replay = alone(seed, &mut world, folder.path(), &head, control);
         while world.clock().now() < after(31) {
             assert!(world.step());
         }
@@ -425,10 +440,20 @@ fn what_is_under_way_when_a_run_is_to_wait_is_finished_before_it_waits() {
         let half_done = [Stage::Intended, Stage::Ambiguous, Stage::Sent].map(|stage| state.count(stage));
         assert_eq!(half_done, [0, 0, 0], "seed {seed}");
         assert!(state.count(Stage::Waiting) > 0 && state.count(Stage::Moved) > 0, "seed {seed}: {state:?}");
-        while world.alive(replay.process) > 0 {
-            assert!(world.step());
-        }
-        assert_eq!(replay.state().count(Stage::Moved), LETTERS as u64, "seed {seed}");
-        assert_eq!(replay.broker.kept().sent.len(), LETTERS, "seed {seed}: each was sent once");
+        to_its_end(seed, &mut world, &replay);
+    }
+}
+
+#[test]
+fn letters_that_were_more_than_wanted_are_to_be_had_again_at_once() {
+    for seed in 0..30 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = World::new(seed);
+        let begun = world.clock().now();
+        let head = Head { canary: Vec::new(), ..head() };
+        let replay = alone(seed, &mut world, folder.path(), &head, Arc::new(GoOn));
+        to_its_end(seed, &mut world, &replay);
+        // A lease lasts for 20 s, and nobody has to wait for the end of one.
+        assert!(world.clock().now() < begun + Duration::from_secs(15), "seed {seed}: {}", world.clock().now() - begun);
     }
 }
