@@ -152,7 +152,10 @@ impl Engine<'_> {
                 held.push(Held { place, entry, taken, until });
                 continue;
             }
-            let is_busy = place.is_some_and(|place| self.shared().busy.contains(&place));
+            let is_busy = place.is_some_and(|place| {
+                let shared = self.shared();
+                shared.busy.contains(&place) && shared.state.is_open(place) && !shared.unknown.contains(&place)
+            });
             if is_busy {
                 // A repetition of one that another batch has in hand: giving it back would take it from there.
                 continue;

@@ -64,6 +64,12 @@ impl Broker {
         self.kept().letters.insert(letter.message_id.clone(), Stored { letter, visible_at, lease: 0 });
     }
 
+    /// How many letters nobody holds.
+    pub(super) fn free(&self) -> usize {
+        let now = self.clock.now();
+        self.kept().letters.values().filter(|stored| stored.visible_at <= now).count()
+    }
+
     fn fails(&self) -> bool {
         self.network.happens(self.entry_faults)
     }

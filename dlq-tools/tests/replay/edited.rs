@@ -1,10 +1,22 @@
 //! Two runs of the same letters, one of which has edited some: of an edited letter, never both are sent.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
+use sendoff_dlq_tools::{
+    plan::{Draft, Forecast, Head, Plan},
+    run::{
+        elsewhere,
+        folder::RunFolder,
+        journal::{FileJournal, Journal as _, Line, Step},
+    },
+};
+use sendoff_events::Timestamp;
 use sendoff_host::Exit;
 
-use super::{House, event_id, planned};
+use super::{
+    House, event_id, planned,
+    simulation::{entry, head},
+};
 
 /// A plan of all letters as they are, and one of the first three of which two are edited.
 async fn two_plans(house: &House) -> [(String, String); 2] {
@@ -70,4 +82,29 @@ async fn of_a_letter_that_is_edited_in_one_of_two_runs_at_once_never_both_are_se
         }
         judge(&house).await;
     }
+}
+
+#[tokio::test]
+async fn a_run_that_had_finished_counts_again_from_when_a_process_has_it() {
+    let work = tempfile::tempdir().unwrap();
+    let plan = |name: &str, by: &str| -> Plan {
+        let forecasts = BTreeMap::from([(Forecast::Edited, 1), (Forecast::Run, 2)]);
+        let head = Head { by: by.into(), forecasts, ..head() };
+        let mut draft = Draft::begin(&work.path().join(name), &head).unwrap();
+        (0..3).for_each(|n| draft.add(&entry(n, true)).unwrap());
+        draft.finish().unwrap()
+    };
+    let (ours, theirs) = (plan("ours.plan", "grace"), plan("theirs.plan", "ada"));
+    let own = RunFolder::of(work.path(), &ours).unwrap();
+    let other = RunFolder::of(work.path(), &theirs).unwrap();
+    let in_doubt = |named: usize| assert_eq!(elsewhere(work.path(), &own, &ours).unwrap().len(), named);
+    in_doubt(1);
+    let journal = FileJournal::open(&other.journal(), 0).unwrap();
+    journal.write(Line { at: Timestamp::UNIX_EPOCH, step: Step::Finished {} }).await.unwrap();
+    drop(journal);
+    in_doubt(0);
+    let lock = other.lock().unwrap().unwrap();
+    in_doubt(1);
+    drop(lock);
+    in_doubt(0);
 }

@@ -457,3 +457,22 @@ fn letters_that_were_more_than_wanted_are_to_be_had_again_at_once() {
         assert!(world.clock().now() < begun + Duration::from_secs(15), "seed {seed}: {}", world.clock().now() - begun);
     }
 }
+
+#[test]
+fn what_a_run_leaves_in_the_queue_is_free_for_others_when_it_ends() {
+    for seed in 0..30 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = World::new(seed);
+        let head = Head { canary: Vec::new(), ..head() };
+        let replay = alone(seed, &mut world, folder.path(), &head, Arc::new(GoOn));
+        // Half of the letters aren't what was planned, and some are of no plan.
+        (0..MANY / 2).for_each(|n| replay.broker.put(DeadLetter { body: "other".into(), ..letter(n) }));
+        (MANY..MANY + 30).for_each(|n| replay.broker.put(letter(n)));
+        while world.alive(replay.process) > 0 {
+            assert!(world.step());
+        }
+        let report = Report::of("", &replay.state(), None);
+        assert_eq!((report.moved, report.skipped), (100, 100), "seed {seed}: {report:?}");
+        assert_eq!(replay.broker.free(), 130, "seed {seed}");
+    }
+}
