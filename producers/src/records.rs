@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sendoff_events::{BoxFuture, EventId, Outgoing, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -185,9 +186,18 @@ pub trait Lookup: Send + Sync {
     fn get<'a>(&'a self, key: &'a RecordKey) -> BoxFuture<'a, Result<Option<Record>, ReadError>>;
 }
 
+/// How many records are read at a time where each is read by itself.
+const GETS: usize = 32;
+
 /// State. Reads, [`Lookup::get`] of this port among them, see every commit that was answered before them: no cache stands
 /// here.
 pub trait Records: Lookup {
+    /// The records under these keys, each in the place of its key; `None` where there is none. Backends that are paid by the call
+    /// ask for many at once.
+    fn get_all<'a>(&'a self, keys: &'a [RecordKey]) -> BoxFuture<'a, Result<Vec<Option<Record>>, ReadError>> {
+        Box::pin(stream::iter(keys).map(|key| self.get(key)).buffered(GETS).try_collect())
+    }
+
     /// The records of a collection whose id starts with `prefix`, in the order of ids, after `after`, at most `limit` (1–1000).
     fn list<'a>(
         &'a self,

@@ -7,8 +7,7 @@ use std::{
     time::Duration,
 };
 
-use futures::future::try_join_all;
-use sendoff_consumers::{DeadLetters, IdempotencyKey};
+use sendoff_consumers::{DeadLetters, IdempotencyKey, Status};
 use sendoff_events::Timestamp;
 use sendoff_host::{Exit, Stopped};
 use sendoff_producers::Records;
@@ -178,12 +177,12 @@ async fn entries(order: &Order<'_>, letters: Vec<Letter>) -> Result<Vec<Entry>, 
     let keys: Vec<Option<IdempotencyKey>> = letters.iter().map(|letter| ledger_key(&letter.facts)).collect();
     let ledgers = ledgers(order.letters, &keys).await?;
     // What is done or can't be sent needs no look at its record.
-    let newer = try_join_all(letters.iter().zip(&ledgers).map(|(letter, ledger)| {
-        let open =
-            letter.edit.is_none() && !ledger.as_ref().is_some_and(|l| l.status == sendoff_consumers::Status::Done);
-        overtaken::newer(letter.facts.event.as_ref().filter(|_| open), order.records)
-    }));
-    let newer = newer.await.map_err(|error| Stopped::new(Exit::Unreachable, error))?;
+    let open = letters.iter().zip(&ledgers).map(|(letter, ledger)| {
+        let open = letter.edit.is_none() && !ledger.as_ref().is_some_and(|ledger| ledger.status == Status::Done);
+        letter.facts.event.as_ref().filter(|_| open)
+    });
+    let newer = overtaken::newer(open.collect(), order.records).await;
+    let newer = newer.map_err(|error| Stopped::new(Exit::Unreachable, error))?;
     let look = |((letter, ledger), newer): ((Letter, Option<LedgerFacts>), Option<u64>)| {
         entry(order, &letter, ledger.as_ref(), newer)
     };

@@ -1,5 +1,7 @@
 //! Whether what an event tells of has a newer version by now.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sendoff_events::TenantId;
 use sendoff_producers::{ReadError, RecordKey, Records, model};
 
@@ -21,11 +23,19 @@ fn record(event: &EventFacts) -> Option<RecordKey> {
     }
 }
 
-/// The version of the event's record, when it is newer than the event. `None` also where that can't be told: no sequence, no
-/// record of this subject, or one that was deleted since.
-pub(super) async fn newer(event: Option<&EventFacts>, records: &dyn Records) -> Result<Option<u64>, ReadError> {
-    let Some((event, sequence)) = event.and_then(|event| Some((event, event.sequence?))) else { return Ok(None) };
-    let Some(key) = record(event) else { return Ok(None) };
-    let record = records.get(&key).await?;
-    Ok(record.map(|record| record.version).filter(|version| *version > sequence))
+/// The version of each event's record, when it is newer than the event. `None` also where that can't be told: no event, no
+/// sequence, no record of this subject, or one that was deleted since. Each record is read once, however many events tell of it.
+pub(super) async fn newer(
+    events: Vec<Option<&EventFacts>>,
+    records: &dyn Records,
+) -> Result<Vec<Option<u64>>, ReadError> {
+    let told = |event: Option<&EventFacts>| event.and_then(|event| Some((record(event)?, event.sequence?)));
+    let told: Vec<Option<(RecordKey, u64)>> = events.into_iter().map(told).collect();
+    let keys: BTreeSet<&RecordKey> = told.iter().flatten().map(|(key, _)| key).collect();
+    let keys: Vec<RecordKey> = keys.into_iter().cloned().collect();
+    let found = records.get_all(&keys).await?;
+    let versions: BTreeMap<&RecordKey, u64> =
+        keys.iter().zip(&found).filter_map(|(key, found)| Some((key, found.as_ref()?.version))).collect();
+    let newer = |(key, sequence): &(RecordKey, u64)| versions.get(key).copied().filter(|version| version > sequence);
+    Ok(told.iter().map(|told| told.as_ref().and_then(newer)).collect())
 }

@@ -1,6 +1,7 @@
 //! State, committed in one transaction with the events that tell of it.
 
 mod attempt;
+mod batch;
 mod commit;
 mod item;
 mod limits;
@@ -83,6 +84,10 @@ impl Lookup for DynamoRecords {
 }
 
 impl Records for DynamoRecords {
+    fn get_all<'a>(&'a self, keys: &'a [RecordKey]) -> BoxFuture<'a, Result<Vec<Option<Record>>, ReadError>> {
+        Box::pin(self.all_of(keys))
+    }
+
     fn list<'a>(
         &'a self,
         tenant: &'a TenantId,
