@@ -1,6 +1,9 @@
 //! One batch: take, compare, write down, send, write down, delete.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -128,13 +131,19 @@ impl Engine<'_> {
         in_hand: &mut Vec<u32>,
         done: &mut Batch,
     ) -> Result<Vec<Held>, RunError> {
-        let (mut held, mut foreign, mut came_back): (Vec<Held>, _, _) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut foreign, mut came_back) = (Vec::new(), Vec::new());
+        // As they stand in the plan: what is lost first goes first.
+        let mut held: BTreeMap<u32, Held> = BTreeMap::new();
+        let asked: HashSet<u32> = match fetch {
+            Fetch::These(asked) => asked.iter().copied().collect(),
+            Fetch::Any(_) => HashSet::new(),
+        };
         for taken in taken {
             let place = self.run.plan.place(&taken.letter.message_id);
             let is_ours = place.filter(|place| {
                 let mut shared = self.shared();
                 match fetch {
-                    Fetch::These(asked) => asked.contains(place),
+                    Fetch::These(_) => asked.contains(place),
                     Fetch::Any(_) => {
                         let open = shared.state.is_open(*place) && !shared.unknown.contains(place);
                         open && shared.busy.insert(*place)
@@ -148,8 +157,7 @@ impl Engine<'_> {
                 }
                 let entry = self.run.plan.entry(place)?;
                 // One that came twice in an answer is in hand by its last receipt only.
-                held.retain(|other| other.place != place);
-                held.push(Held { place, entry, taken, until });
+                held.insert(place, Held { place, entry, taken, until });
                 continue;
             }
             let is_busy = place.is_some_and(|place| {
@@ -171,13 +179,10 @@ impl Engine<'_> {
         self.shared().strangers.append(&mut foreign);
         self.returned(came_back).await?;
         if let Fetch::These(asked) = fetch {
-            let came: std::collections::HashSet<u32> = held.iter().map(|held| held.place).collect();
-            done.missing.extend(asked.iter().filter(|place| !came.contains(place)));
+            done.missing.extend(asked.iter().filter(|place| !held.contains_key(place)));
             done.fresh += held.len();
         }
-        // As they stand in the plan: what is lost first goes first.
-        held.sort_by_key(|held| held.place);
-        Ok(held)
+        Ok(held.into_values().collect())
     }
 
     /// Brings letters into the form in which they were first sent.
