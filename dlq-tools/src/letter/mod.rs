@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     decode::decode,
     original::{Original, original},
-    read::{ledger_key, read},
+    read::{ledger_key, look, read},
 };
 
 /// What the letters are grouped by of which nobody said why they failed.

@@ -24,6 +24,16 @@ impl Own {
     }
 }
 
+/// The attributes that found no place beside our failure, where all else that it tells is known already.
+pub(super) fn folded(letter: &DeadLetter) -> Option<Attributes> {
+    #[derive(Deserialize)]
+    struct Folded {
+        #[serde(default)]
+        attributes: Option<Attributes>,
+    }
+    serde_json::from_str::<Folded>(letter.attributes.get(FAILURE_ATTRIBUTE)?).ok()?.attributes
+}
+
 /// An attribute as it was before the letter was made: beside the failure, or within it.
 pub(super) fn attribute<'a>(letter: &'a DeadLetter, own: Option<&'a Own>, name: &str) -> Option<&'a str> {
     let folded = || own?.attributes.as_ref()?.get(name);

@@ -9,7 +9,7 @@ use sendoff_events::{BlobKey, EXTENDED_SIZE_ATTRIBUTE};
 use super::{
     Facts, Shape,
     decode::{ASYNC_ATTRIBUTES, unreadable},
-    origin::Own,
+    origin,
     wrap::Inside,
 };
 
@@ -57,12 +57,13 @@ pub fn original(message: &DeadLetter, facts: &Facts, payload: Option<&Bytes>) ->
             attributes.remove(name);
         }
     }
-    let own = Own::of(message);
-    let brought_back = put_aside(facts, own.as_ref(), payload)?;
+    let is_own = facts.shape == Shape::Own;
+    let brought_back = put_aside(facts, is_own, payload)?;
     if brought_back.is_some() {
         attributes.remove(EXTENDED_SIZE_ATTRIBUTE);
     }
-    for (name, value) in own.and_then(|own| own.attributes).into_iter().flatten() {
+    let folded = if is_own { origin::folded(message) } else { None };
+    for (name, value) in folded.into_iter().flatten() {
         // The types of those weren't kept: our queue knows of one that is no text.
         if name == EXTENDED_SIZE_ATTRIBUTE {
             types.entry(name.clone()).or_insert_with(|| "Number".to_owned());
@@ -106,9 +107,9 @@ fn refuse(facts: &Facts) -> Result<(), String> {
 }
 
 /// The body that our queue put aside when it made the letter.
-fn put_aside(facts: &Facts, own: Option<&Own>, payload: Option<&Bytes>) -> Result<Option<Bytes>, String> {
+fn put_aside(facts: &Facts, is_own: bool, payload: Option<&Bytes>) -> Result<Option<Bytes>, String> {
     let key = facts.claim_check.as_deref().and_then(|place| place.split_once('/')).map(|(_, key)| key);
-    let is_ours = own.is_some() && key.is_some_and(|key| key.starts_with(PUT_ASIDE) && key.parse::<BlobKey>().is_ok());
+    let is_ours = is_own && key.is_some_and(|key| key.starts_with(PUT_ASIDE) && key.parse::<BlobKey>().is_ok());
     match payload {
         _ if !is_ours => Ok(None),
         Some(body) => Ok(Some(body.clone())),

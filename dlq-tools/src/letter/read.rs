@@ -14,14 +14,19 @@ use super::{
 /// Decodes a letter, and fetches its body when that stands elsewhere: only from the bucket of `blobs`, and only if it isn't too
 /// large. What can't be fetched is said in [`Facts::unreadable`]. What its consumer has recorded isn't joined yet.
 pub async fn read(message: DeadLetter, queue: &DeadLetterQueue, blobs: &dyn Blobs) -> Letter {
-    let opened = decode::open(&message, queue);
+    let (facts, payload) = look(&message, queue, blobs).await;
+    Letter { message, facts, payload, ledger: None, edit: None }
+}
+
+/// What [`read`] finds, of a letter that stays where it is: its facts, and its body where that isn't the message's.
+pub async fn look(message: &DeadLetter, queue: &DeadLetterQueue, blobs: &dyn Blobs) -> (Facts, Option<Bytes>) {
+    let opened = decode::open(message, queue);
     let wrapped = !opened.inside.wrappers.is_empty();
     let inner = opened.inside.body.as_deref();
     let mut payload = inner.filter(|_| wrapped).map(Bytes::copy_from_slice);
     let (opened, fetched) = fetched(opened, blobs).await;
     payload = fetched.or(payload);
-    let facts = decode::facts(&message, queue, opened);
-    Letter { message, facts, payload, ledger: None, edit: None }
+    (decode::facts(message, queue, opened), payload)
 }
 
 /// The key of what the consumer has recorded of a letter; `None` when it has no event, or nobody knows whose it is.

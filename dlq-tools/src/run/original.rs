@@ -25,8 +25,8 @@ pub struct OfQueue<'a> {
 impl Originals for OfQueue<'_> {
     fn original<'a>(&'a self, letter: &'a DeadLetter) -> BoxFuture<'a, Result<Original, String>> {
         Box::pin(async move {
-            let letter = letter::read(letter.clone(), self.queue, self.blobs).await;
-            letter::original(&letter.message, &letter.facts, letter.payload.as_ref())
+            let (facts, payload) = letter::look(letter, self.queue, self.blobs).await;
+            letter::original(letter, &facts, payload.as_ref())
         })
     }
 
