@@ -13,6 +13,7 @@ macro_rules! every_promise {
             records {
                 a_new_record_reads_back_as_it_was_written
                 what_was_never_written_is_not_there
+                many_are_read_at_once_each_in_its_place
                 each_write_counts_the_version_up_by_one
                 the_versions_of_a_commit_stand_in_the_order_of_its_writes
                 a_wrong_version_is_a_conflict_that_tells_what_stands_there

@@ -35,6 +35,23 @@ pub(super) async fn what_was_never_written_is_not_there(backend: &dyn Backend) {
     assert_eq!(data_of(backend, "a").await, None);
 }
 
+pub(super) async fn many_are_read_at_once_each_in_its_place(backend: &dyn Backend) {
+    for first in [0, 50, 100] {
+        let writes = (first..first + 50).map(|n| write(&format!("a/{n}"), Expected::Absent, json!(n)));
+        commit(backend, writes.collect()).await;
+    }
+    commit(backend, vec![write("a/7", Expected::Any, None::<Value>)]).await;
+    // Backwards, with one that is there twice, one that was deleted, and one that never was.
+    let ids = (0..150).rev().chain([3, 7, 150]);
+    let keys: Vec<RecordKey> = ids.clone().map(|n| key(&format!("a/{n}"))).collect();
+    let found = backend.records().get_all(&keys).await.expect("readable");
+    let found: Vec<_> = found.into_iter().map(|record| record.map(|record| (record.key, record.data))).collect();
+    let is_there = |n: &i32| ![7, 150].contains(n);
+    let expected = ids.zip(keys).map(|(n, key)| is_there(&n).then(|| (key, json!(n))));
+    assert_eq!(found, expected.collect::<Vec<_>>());
+    assert!(backend.records().get_all(&[]).await.expect("readable").is_empty());
+}
+
 pub(super) async fn each_write_counts_the_version_up_by_one(backend: &dyn Backend) {
     for version in 0..5 {
         let expected = if version == 0 { Expected::Absent } else { Expected::Version(version) };
