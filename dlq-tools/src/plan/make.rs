@@ -165,8 +165,9 @@ fn mark_late(places: &mut [Place], head: &Head, now: Timestamp) {
             reached += **rung;
             reached <= sent
         });
-        let seconds = sent.checked_div(u64::from(*rate)).unwrap_or_default() + watches.count() as u64 * head.watch_s;
-        let turn = now.as_millisecond().saturating_add_unsigned(seconds.saturating_mul(1000));
+        let sending = sent.saturating_mul(1000).checked_div(u64::from(*rate)).unwrap_or_default();
+        let watching = (watches.count() as u64).saturating_mul(head.watch_s).saturating_mul(1000);
+        let turn = now.as_millisecond().saturating_add_unsigned(sending.saturating_add(watching));
         if place.forecast == Forecast::Run && place.lost_at <= turn {
             place.forecast = Forecast::LostBeforeItsTurn;
         }
@@ -271,8 +272,8 @@ mod tests {
             places.iter().map(|place| place.forecast == Forecast::LostBeforeItsTurn).collect::<Vec<_>>()
         };
         // The first goes at once, the next two after a watch of 10 s, and the fourth after two.
-        assert_eq!(late(&[1, 10_001, 11_001, 21_501]), [false, false, false, false]);
-        assert_eq!(late(&[0, 10_000, 11_000, 21_500]), [true, true, true, true]);
+        assert_eq!(late(&[1, 10_501, 11_001, 21_501]), [false, false, false, false]);
+        assert_eq!(late(&[0, 10_500, 11_000, 21_500]), [true, true, true, true]);
         // Those that stay take no turn, and what is edited or to be sent in any case keeps its own forecast.
         let mut places =
             vec![place(0, Forecast::Done, false), place(1, Forecast::Run, true), place(2, Forecast::Overtaken, true)];
