@@ -49,7 +49,9 @@ pub(super) fn send(
 }
 
 fn one(tx: &Tx<'_>, to: Option<Target>, letter: &OutgoingLetter) -> rusqlite::Result<Result<String, QueueError>> {
-    let attributes = letter.attributes.len();
+    // A dead-letter queue keeps a failure of ours beside the attributes.
+    let is_beside = to.is_some_and(|to| to.is_dead) && letter.attributes.get(FAILURE_ATTRIBUTE).is_some_and(|text| is_ours(text));
+    let attributes = letter.attributes.len() - usize::from(is_beside);
     if attributes > MAX_ATTRIBUTES {
         let why = format!("it has {attributes} attributes, more than the limit of {MAX_ATTRIBUTES}");
         return Ok(Err(QueueError::Refused(why)));
@@ -72,11 +74,16 @@ fn one(tx: &Tx<'_>, to: Option<Target>, letter: &OutgoingLetter) -> rusqlite::Re
     Ok(first.map(|id| id.to_string()).ok_or_else(nobody))
 }
 
+/// Whether it is a failure as consumers write it.
+fn is_ours(failure: &str) -> bool {
+    serde_json::from_str::<Failure>(failure).is_ok()
+}
+
 fn insert(tx: &Tx<'_>, target: Target, letter: &OutgoingLetter) -> rusqlite::Result<()> {
     let mut attributes = letter.attributes.clone();
     // As in `queue::insert`; but what is no failure of ours stays an attribute, since nothing may be lost.
     let failure = target.is_dead.then(|| {
-        let ours = attributes.get(FAILURE_ATTRIBUTE).is_some_and(|text| serde_json::from_str::<Failure>(text).is_ok());
+        let ours = attributes.get(FAILURE_ATTRIBUTE).is_some_and(|text| is_ours(text));
         let failure = if ours { attributes.remove(FAILURE_ATTRIBUTE) } else { None };
         failure.unwrap_or_else(|| UNKNOWN_FAILURE.to_owned())
     });
