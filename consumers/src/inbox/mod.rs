@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use insist::insist;
 pub use key::{IdempotencyKey, KeyError};
-pub use reopen::{ReopenError, reopen};
+pub use reopen::{REOPENED, ReopenError, reopen};
 pub use resolve::{Resolution, ResolveError, Resolved, resolve};
 use sendoff_events::{BoxFuture, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -48,4 +48,5 @@ pub async fn reopen(inbox: &dyn Inbox, key: &IdempotencyKey, because: &str, now:
     Ok(inbox.write(&record).await?)
 }
 
-const REOPENED: &str = "to-run-again";
+/// The reason of the last attempt of a record that [`reopen`] opened and that didn't run since.
+pub const REOPENED: &str = "to-run-again";

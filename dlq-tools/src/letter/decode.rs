@@ -59,10 +59,12 @@ pub(super) fn facts(message: &DeadLetter, queue: &DeadLetterQueue, opened: Opene
         Ok(event) => (Some(event), None),
         Err(why) => (None, Some(why.into_owned())),
     };
+    let (consumer, claims) = consumer(queue, own.as_ref());
     let sent_at = own.as_ref().and_then(|own| own.sent_at).or(inside.published_at);
     Facts {
         shape,
-        consumer: consumer(queue, own.as_ref()),
+        consumer,
+        claims,
         event,
         unreadable,
         failure: failed(message, shape, own, &inside),
@@ -205,13 +207,15 @@ fn failed(message: &DeadLetter, shape: Shape, own: Option<Own>, inside: &Inside<
     }
 }
 
-fn consumer(queue: &DeadLetterQueue, own: Option<&Own>) -> Option<String> {
+/// Whose letter it is, and whose it claims to be where that is another. The queue decides where it can: a letter that named another
+/// consumer would be judged by what that one has recorded.
+fn consumer(queue: &DeadLetterQueue, own: Option<&Own>) -> (Option<String>, Option<String>) {
     let told = own.map(|own| failure::plain(&own.failure.consumer)).filter(|told| !told.trim().is_empty());
-    told.or_else(|| match &queue.kind {
-        DeadLetterKind::Consumer(name)
-        | DeadLetterKind::Undelivered(name)
-        | DeadLetterKind::Reaction(name)
-        | DeadLetterKind::Quarantine(name) => Some(name.clone()),
-        DeadLetterKind::Foreign => None,
-    })
+    match &queue.kind {
+        DeadLetterKind::Consumer(name) | DeadLetterKind::Undelivered(name) | DeadLetterKind::Quarantine(name) => {
+            (Some(name.clone()), told.filter(|told| told != name))
+        }
+        DeadLetterKind::Reaction(name) => (told.or_else(|| Some(name.clone())), None),
+        DeadLetterKind::Foreign => (told, None),
+    }
 }

@@ -10,7 +10,7 @@ mod wrap;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use sendoff_consumers::{Attempt, Class, DeadLetter, InboxRecord, Status, Step};
+use sendoff_consumers::{Attempt, Class, DeadLetter, InboxRecord, REOPENED, Status, Step};
 use sendoff_events::{EventId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -103,6 +103,9 @@ pub struct Facts {
     /// The consumer that it failed at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumer: Option<String>,
+    /// The consumer that its failure names, where the queue says that it is another's. Whoever can write a letter can claim that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claims: Option<String>,
     /// The event; `None` when it carries none that can be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<EventFacts>,
@@ -158,6 +161,15 @@ impl From<&InboxRecord> for LedgerFacts {
             updated_at: record.updated_at,
             doubted: record.is_doubted(),
         }
+    }
+}
+
+impl LedgerFacts {
+    /// Whether its effect has happened: also of what was opened to run once more, until it does.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        let is_reopened = || self.history.last().is_some_and(|last| last.reason == REOPENED);
+        self.status == Status::Done || (self.status == Status::Failed && is_reopened())
     }
 }
 

@@ -41,6 +41,7 @@ fn letter(data: &str) -> Letter {
     let facts = Facts {
         shape: Shape::Own,
         consumer: Some("email".into()),
+        claims: None,
         event: Some(EventFacts {
             id: id.parse().unwrap(),
             r#type: "submission.created.v1".into(),

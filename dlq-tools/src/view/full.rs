@@ -53,6 +53,9 @@ fn head(text: &mut String, letter: &Letter, lost_at: Option<Timestamp>, redact: 
         row(text, "unreadable", redact.text(why));
     }
     row(text, "consumer", facts.consumer.as_deref().unwrap_or("unknown"));
+    if let Some(claims) = &facts.claims {
+        row(text, "", format!("but its failure claims consumer {claims}"));
+    }
     row(text, "shape", word(&facts.shape));
     row(text, "group", redact.text(letter.fingerprint()));
     row(text, "lost", lost_at.map_or_else(|| "never".to_owned(), |at| at.to_string()));

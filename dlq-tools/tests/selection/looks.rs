@@ -52,6 +52,7 @@ fn ada() -> Letter {
         facts: Facts {
             shape: Shape::Own,
             consumer: Some("email".into()),
+            claims: None,
             event: Some(EventFacts {
                 id,
                 r#type: "app.assigned.v1".into(),

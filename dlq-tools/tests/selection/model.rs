@@ -159,6 +159,7 @@ impl Plain {
         let facts = Facts {
             shape: if failure.is_some() { Shape::Own } else { Shape::Redriven },
             consumer: Some("email".into()),
+            claims: None,
             event: self.event.as_ref().map(PlainEvent::facts),
             unreadable: self.event.is_none().then(|| "not-json".into()),
             failure,
