@@ -9,7 +9,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 use sendoff_consumers::DeadLetter;
-use sendoff_events::Timestamp;
+use sendoff_events::{EventId, Timestamp};
 
 use super::{SnapshotError, Taken};
 use crate::letter::{Edit, LedgerFacts, Letter, UNKNOWN_GROUP};
@@ -37,6 +37,15 @@ const ADD: &str =
     ON CONFLICT (id) DO NOTHING";
 const PAGE: &str =
     "SELECT id, message, body, facts, payload, ledger, edit FROM letters WHERE id > ?1 ORDER BY id LIMIT ?2";
+/// Letters of one event of one consumer, where there are several.
+const TWINS: &str = "
+WITH keyed AS (
+    SELECT id, coalesce(facts ->> '$.consumer', '') AS consumer, facts ->> '$.event.id' AS event, edit ->> '$.event' AS edited
+    FROM letters WHERE facts ->> '$.event.id' IS NOT NULL
+)
+SELECT consumer, event, id, edited FROM keyed
+WHERE (consumer, event) IN (SELECT consumer, event FROM keyed GROUP BY consumer, event HAVING count(*) > 1)
+ORDER BY consumer, event, id";
 const ONE: &str = "SELECT id, message, body, facts, payload, ledger, edit FROM letters WHERE id = ?1";
 
 /// An open snapshot.
@@ -215,6 +224,28 @@ impl Snapshot {
     /// [`SnapshotError`].
     pub fn letter(&self, message_id: &str) -> Result<Option<Letter>, SnapshotError> {
         self.connection.query_row(ONE, [message_id], letter).optional().map_err(self.failed())
+    }
+
+    /// The letters of one event of one consumer, where there are several: each with the new event that it was edited to.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn twins(&self) -> Result<Vec<Vec<(String, Option<EventId>)>>, SnapshotError> {
+        let mut found = self.connection.prepare_cached(TWINS).map_err(self.failed())?;
+        let mut rows = found.query([]).map_err(self.failed())?;
+        let (mut twins, mut last) = (Vec::<Vec<_>>::new(), None);
+        while let Some(row) = rows.next().map_err(self.failed())? {
+            let text = |column| row.get::<_, Option<String>>(column).map_err(self.failed());
+            let key = (text(0)?, text(1)?);
+            if last.as_ref() != Some(&key) {
+                twins.push(Vec::new());
+                last = Some(key);
+            }
+            let letter = (text(2)?.unwrap_or_default(), text(3)?.and_then(|event| event.parse().ok()));
+            twins.last_mut().into_iter().for_each(|event| event.push(letter.clone()));
+        }
+        Ok(twins)
     }
 
     /// Keeps what the consumers have recorded of letters.
