@@ -125,17 +125,18 @@ pub enum Refusal {
 }
 
 impl Editor<'_> {
-    /// Says what becomes of a letter. Changes nothing yet.
+    /// Says what becomes of a letter. Changes nothing yet. `known` is the new event that another letter of the same old event
+    /// becomes: there is only one.
     #[must_use]
-    pub fn edit(&self, letter: &Letter) -> Outcome {
-        match self.try_edit(letter) {
+    pub fn edit(&self, letter: &Letter, known: Option<EventId>) -> Outcome {
+        match self.try_edit(letter, known) {
             Ok(Some(edited)) => Outcome::Edited(Box::new(edited)),
             Ok(None) => Outcome::Unchanged,
             Err(refusal) => Outcome::Refused(refusal),
         }
     }
 
-    fn try_edit(&self, letter: &Letter) -> Result<Option<Edited>, Refusal> {
+    fn try_edit(&self, letter: &Letter, known: Option<EventId>) -> Result<Option<Edited>, Refusal> {
         let Some(event) = &letter.facts.event else {
             return Err(Refusal::NoEvent(letter.facts.unreadable.clone().unwrap_or_else(|| "nothing to read".into())));
         };
@@ -162,7 +163,8 @@ impl Editor<'_> {
         let now = at_millis(self.clock.now());
         // As long as none was sent it is the same new event that is still being written. It keeps its id, so that even if an
         // earlier form of it was sent without our knowing, its consumer does only one of the two.
-        let id = letter.edit.as_ref().map_or_else(|| EventId::generate(self.clock, self.rng), |edit| edit.event);
+        let known = known.or_else(|| letter.edit.as_ref().map(|edit| edit.event));
+        let id = known.unwrap_or_else(|| EventId::generate(self.clock, self.rng));
         let body = fact::body(&after, id, event.id, now);
         let notes =
             check::check(body.as_bytes(), before.get("data").unwrap_or(&Value::Null)).map_err(Refusal::Invalid)?;
@@ -178,8 +180,8 @@ impl Editor<'_> {
             return Err(Refusal::InDoubt);
         }
         let done = ledger.steps.values().filter(|step| step.state == StepState::Done).count();
-        match ledger.status {
-            Status::Done => Err(Refusal::Done),
+        match ledger.is_done() {
+            true => Err(Refusal::Done),
             _ if done == 0 || self.also_partly_done => Ok(()),
             _ => Err(Refusal::PartlyDone { done, begun: ledger.steps.len() }),
         }

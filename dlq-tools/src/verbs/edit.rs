@@ -1,8 +1,12 @@
 //! `dlq edit`.
 
-use std::{collections::BTreeSet, fs, io::Read as _};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs, io::Read as _,
+};
 
 use sendoff_embedded::program::print::{lines, one_line};
+use sendoff_events::EventId;
 use sendoff_host::{Exit, Stopped};
 use serde_json::{Value, json};
 
@@ -101,14 +105,24 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let editor =
         Editor { change, by: who.clone(), how, also_partly_done: args.also_partly_done, clock: &*clock, rng: &*rng };
     let redact = Redact::for_session(session, args.showing);
+    let twins = snapshot.twins()?;
+    all_twins(&twins, &ids)?;
+    let event_of: HashMap<&str, usize> =
+        twins.iter().enumerate().flat_map(|(at, twins)| twins.iter().map(move |(id, _)| (&**id, at))).collect();
+    let mut becomes: Vec<Option<EventId>> =
+        twins.iter().map(|twins| twins.iter().filter_map(|(_, edited)| *edited).min()).collect();
     let (mut edits, mut refused, mut unchanged, mut touched) = (Vec::new(), Vec::new(), 0, BTreeSet::new());
     let mut shown = Vec::new();
     for id in &ids {
         let Some(letter) = snapshot.letter(id)? else { continue };
-        match editor.edit(&letter) {
+        let mut becomes = event_of.get(&**id).and_then(|at| becomes.get_mut(*at));
+        match editor.edit(&letter, becomes.as_deref().copied().flatten()) {
             Outcome::Unchanged => unchanged += 1,
             Outcome::Refused(refusal) => refused.push((id.clone(), refusal)),
             Outcome::Edited(edited) => {
+                if let Some(becomes) = &mut becomes {
+                    **becomes = Some(edited.edit.event);
+                }
                 touched.extend(places(&edited.before, &edited.after).iter().map(ToString::to_string));
                 match common.output {
                     Output::Table if edits.len() < args.limit => session.data(for_people(&letter, &edited, &redact))?,
@@ -148,6 +162,27 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         }
         Output::Table => told_in_short(session, Output::Table, &queue, args.yes, false, count, unchanged),
     }
+}
+
+/// Refuses to edit one letter of an event and not the others: the old event would be there still.
+fn all_twins(twins: &[Vec<(String, Option<EventId>)>], chosen: &[String]) -> Result<(), Stopped> {
+    let chosen: BTreeSet<&str> = chosen.iter().map(String::as_str).collect();
+    let halved = twins.iter().filter(|twins| twins.iter().any(|(id, _)| chosen.contains(&**id)));
+    let missing: Vec<&str> =
+        halved.flatten().map(|(id, _)| &**id).filter(|id| !chosen.contains(id)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut named: Vec<_> = missing.iter().take(NAMED).map(|id| format!("--id {}", one_line(id))).collect();
+    if missing.len() > NAMED {
+        named.push(format!("and {} more", missing.len() - NAMED));
+    }
+    let why = format!(
+        "{} carry the events of these once more, and would run them as they were: nothing was edited. Choose them too: {}",
+        if missing.len() == 1 { "another letter".to_owned() } else { format!("{} other letters", missing.len()) },
+        named.join(" ")
+    );
+    Err(Stopped::new(Exit::Refused, why.replacen("another letter carry", "another letter carries", 1)))
 }
 
 fn change(args: &Args, session: &Session) -> Result<Change, Stopped> {
@@ -255,7 +290,7 @@ fn told_refused(refused: &[(String, Refusal)], of: usize) -> Stopped {
 }
 
 fn nothing_changes(why: &str) -> Stopped {
-    Stopped::new(Exit::Refused, format_args!("{why}: there is nothing to do"))
+    Stopped::new(Exit::NothingMatched, format_args!("{why}: there is nothing to do"))
 }
 
 fn told_in_short(
