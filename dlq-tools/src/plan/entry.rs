@@ -28,6 +28,10 @@ pub enum Forecast {
     Loop,
     /// It can't be sent as it was.
     Unsendable,
+    /// Another letter of its event was edited: only one of the two is sent.
+    Replaced,
+    /// It carries no event that can be read: its consumer would put it back.
+    Unreadable,
 }
 
 impl Forecast {
@@ -50,6 +54,8 @@ impl Forecast {
             Self::TooOld => "older than what its consumer remembers: it would be parked",
             Self::Loop => "replayed too often already",
             Self::Unsendable => "it can't be sent as it was: `dlq show` says why",
+            Self::Replaced => "another letter of its event was edited: the new event runs instead",
+            Self::Unreadable => "no event that can be read: its consumer would put it back",
         }
     }
 }
@@ -67,6 +73,8 @@ impl fmt::Display for Forecast {
             Self::TooOld => "too-old",
             Self::Loop => "loop",
             Self::Unsendable => "unsendable",
+            Self::Replaced => "replaced",
+            Self::Unreadable => "unreadable",
         })
     }
 }

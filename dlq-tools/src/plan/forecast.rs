@@ -15,6 +15,8 @@ pub struct Seen<'a> {
     pub ledger: Option<&'a LedgerFacts>,
     /// The version of the record that its event tells of, when it is newer than the event.
     pub newer: Option<u64>,
+    /// Whether another letter of its event was edited, and this one wasn't, or to another new event.
+    pub replaced: bool,
     /// Why it can't be sent.
     pub unsendable: Option<&'a str>,
     /// Now.
@@ -42,27 +44,30 @@ const MARGIN: Duration = Duration::from_secs(24 * 3600);
 #[must_use]
 pub fn forecast(letter: &Letter, seen: &Seen<'_>, wish: &Wish) -> (Forecast, Option<String>) {
     let status = seen.ledger.map(|ledger| ledger.status);
+    let is_done = seen.ledger.is_some_and(LedgerFacts::is_done);
     // A doubt comes before everything: also an edited copy must not go out while the first may have had its effect.
     if status == Some(Status::InDoubt) || seen.ledger.is_some_and(|ledger| ledger.doubted) {
         return (Forecast::InDoubt, Some("settle it with `sendoff doubt resolve` first".into()));
+    }
+    if seen.replaced {
+        return (Forecast::Replaced, None);
     }
     if let Some(why) = seen.unsendable {
         return (Forecast::Unsendable, Some(why.to_owned()));
     }
     if letter.edit.is_some() {
-        return match status {
-            Some(Status::Done) => (Forecast::Done, Some("it was edited, and is done already as it was".into())),
-            _ => (Forecast::Edited, None),
+        return match is_done {
+            true => (Forecast::Done, Some("it was edited, and is done already as it was".into())),
+            false => (Forecast::Edited, None),
         };
     }
-    if status == Some(Status::Done) {
+    if is_done {
         return (Forecast::Done, None);
     }
-    if let Some(event) = &letter.facts.event {
-        let oldest = seen.now.checked_sub(seen.keep.saturating_sub(MARGIN)).unwrap_or(Timestamp::MIN);
-        if event.first_published < oldest {
-            return (Forecast::TooOld, Some(format!("it was first published at {}", event.first_published)));
-        }
+    let Some(event) = &letter.facts.event else { return (Forecast::Unreadable, letter.facts.unreadable.clone()) };
+    let oldest = seen.now.checked_sub(seen.keep.saturating_sub(MARGIN)).unwrap_or(Timestamp::MIN);
+    if event.first_published < oldest {
+        return (Forecast::TooOld, Some(format!("it was first published at {}", event.first_published)));
     }
     if letter.facts.replays >= wish.max_replays {
         return (Forecast::Loop, Some(format!("it was replayed {} times already", letter.facts.replays)));
@@ -78,7 +83,7 @@ impl Wish {
     #[must_use]
     pub fn action(&self, forecast: Forecast, is_edited: bool) -> Action {
         let sent = match forecast {
-            Forecast::InDoubt | Forecast::Unsendable => false,
+            Forecast::InDoubt | Forecast::Unsendable | Forecast::Replaced => false,
             // An edited letter that is done as it was stays: its new event would do once more what is done.
             Forecast::Done => self.force_rerun && !is_edited,
             other => other.is_sent() || self.include.contains(&other),

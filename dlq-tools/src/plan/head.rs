@@ -158,6 +158,9 @@ pub struct Head {
     pub leave: u64,
     /// How many letters there are of each forecast.
     pub forecasts: BTreeMap<Forecast, u64>,
+    /// How many of these are sent.
+    #[serde(default)]
+    pub sent: BTreeMap<Forecast, u64>,
     /// What it costs.
     pub estimate: Estimate,
     /// Who else gets the letters when they go to the topic.
@@ -166,14 +169,6 @@ pub struct Head {
 }
 
 impl Head {
-    /// Whether letters of this forecast are sent.
-    #[must_use]
-    pub fn sends(&self, forecast: Forecast) -> bool {
-        forecast.is_sent()
-            || self.include.contains(&forecast)
-            || (forecast == Forecast::Done && self.force_rerun.is_some())
-    }
-
     /// For how long what was sent is watched.
     #[must_use]
     pub const fn watch(&self) -> Duration {

@@ -1,14 +1,15 @@
 //! Making a plan of the chosen letters of a snapshot.
 
 use std::{
+    collections::HashSet,
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     ops::ControlFlow,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use sendoff_consumers::{DeadLetters, IdempotencyKey, Status};
-use sendoff_events::Timestamp;
+use sendoff_consumers::{DeadLetters, Destination, IdempotencyKey, REPLAY_ATTRIBUTE};
+use sendoff_events::{EventId, Timestamp};
 use sendoff_host::{Exit, Stopped};
 use sendoff_producers::Records;
 use sha2::{Digest as _, Sha256};
@@ -18,7 +19,7 @@ use super::{
     other_subscribers::OtherSubscribers, overtaken,
 };
 use crate::{
-    letter::{self, LedgerFacts, Letter, ledger_key},
+    letter::{self, LedgerFacts, Letter},
     select::{self, Selector},
     snapshot::Snapshot,
 };
@@ -91,11 +92,12 @@ impl Planned {
         let file = io::BufWriter::new(tempfile::tempfile().map_err(failed)?);
         let mut drafted = Drafted { file, end: 0, places: Vec::new() };
         let mut others = OtherSubscribers::of(&order).await?;
+        let replaced = replaced(order.snapshot.twins()?);
         for ids in chosen.chunks(PAGE) {
             let letters: Result<Vec<Option<Letter>>, _> = ids.iter().map(|id| order.snapshot.letter(id)).collect();
             let letters: Vec<Letter> = letters?.into_iter().flatten().collect();
             others.count(&letters, order.letters).await?;
-            for entry in entries(&order, letters).await? {
+            for entry in entries(&order, letters, &replaced).await? {
                 drafted.add(&entry).map_err(failed)?;
             }
         }
@@ -105,6 +107,9 @@ impl Planned {
         let head = &mut order.head;
         for place in &places {
             *head.forecasts.entry(place.forecast).or_insert(0) += 1;
+            if place.is_sent {
+                *head.sent.entry(place.forecast).or_insert(0) += 1;
+            }
         }
         head.send = places.iter().filter(|place| place.is_sent).count() as u64;
         head.leave = places.len() as u64 - head.send;
@@ -174,18 +179,45 @@ fn mark_late(places: &mut [Place], head: &Head, now: Timestamp) {
     }
 }
 
-async fn entries(order: &Order<'_>, letters: Vec<Letter>) -> Result<Vec<Entry>, Stopped> {
-    let keys: Vec<Option<IdempotencyKey>> = letters.iter().map(|letter| ledger_key(&letter.facts)).collect();
+/// Those of several letters of one event that stay where they are because another was edited: the old event must not run beside
+/// the new one, and there is to be only one new one.
+fn replaced(twins: Vec<Vec<(String, Option<EventId>)>>) -> HashSet<String> {
+    let left = twins.into_iter().flat_map(|twins| {
+        let sent = twins.iter().filter_map(|(_, edited)| *edited).min();
+        twins.into_iter().filter(move |(_, edited)| sent.is_some() && *edited != sent)
+    });
+    left.map(|(id, _)| id).collect()
+}
+
+/// The consumer that a letter is for: that of the queue which it is sent to.
+fn consumer<'a>(order: &'a Order<'_>, letter: &'a Letter) -> Option<&'a str> {
+    match &order.head.to.0 {
+        Destination::Queue(queue) => Some(queue),
+        Destination::Topic => letter.facts.consumer.as_deref(),
+    }
+}
+
+async fn entries(
+    order: &Order<'_>,
+    letters: Vec<Letter>,
+    replaced: &HashSet<String>,
+) -> Result<Vec<Entry>, Stopped> {
+    let key = |letter: &Letter| {
+        let event = letter.facts.event.as_ref()?.id;
+        consumer(order, letter).map(|consumer| IdempotencyKey::new(consumer, event))
+    };
+    let keys: Vec<Option<IdempotencyKey>> = letters.iter().map(key).collect();
     let ledgers = ledgers(order.letters, &keys).await?;
     // What is done or can't be sent needs no look at its record.
     let open = letters.iter().zip(&ledgers).map(|(letter, ledger)| {
-        let open = letter.edit.is_none() && !ledger.as_ref().is_some_and(|ledger| ledger.status == Status::Done);
+        let open = letter.edit.is_none() && !ledger.as_ref().is_some_and(LedgerFacts::is_done);
         letter.facts.event.as_ref().filter(|_| open)
     });
     let newer = overtaken::newer(open.collect(), order.records).await;
     let newer = newer.map_err(|error| Stopped::new(Exit::Unreachable, error))?;
     let look = |((letter, ledger), newer): ((Letter, Option<LedgerFacts>), Option<u64>)| {
-        entry(order, &letter, ledger.as_ref(), newer)
+        let is_replaced = replaced.contains(&letter.message.message_id);
+        entry(order, &letter, ledger.as_ref(), newer, is_replaced)
     };
     Ok(letters.into_iter().zip(ledgers).zip(newer).map(look).collect())
 }
@@ -208,10 +240,37 @@ pub(super) async fn ledgers(
         .collect())
 }
 
-fn entry(order: &Order<'_>, letter: &Letter, ledger: Option<&LedgerFacts>, newer: Option<u64>) -> Entry {
-    let unsendable = letter::original(&letter.message, &letter.facts, letter.payload.as_ref()).err();
+/// Why a letter can't be sent.
+fn unsendable(letter: &Letter, is_sqs: bool) -> Option<String> {
+    match letter::original(&letter.message, &letter.facts, letter.payload.as_ref()) {
+        Ok(original) => {
+            // SQS has a place of its own for the trace header.
+            let names = original.attributes.keys().map(String::as_str).filter(|name| !is_sqs || *name != "AWSTraceHeader");
+            let others = names.filter(|name| *name != REPLAY_ATTRIBUTE).count();
+            (others >= MOST_ATTRIBUTES).then(|| {
+                format!(
+                    "it has {others} attributes, and no queue takes more than {MOST_ATTRIBUTES}: `{REPLAY_ATTRIBUTE}`, which it \
+                     needs to run again, has no place. Publish its event once more with fewer"
+                )
+            })
+        }
+        Err(why) => Some(why),
+    }
+}
+
+/// A message has at most so many attributes.
+const MOST_ATTRIBUTES: usize = 10;
+
+fn entry(
+    order: &Order<'_>,
+    letter: &Letter,
+    ledger: Option<&LedgerFacts>,
+    newer: Option<u64>,
+    replaced: bool,
+) -> Entry {
+    let unsendable = unsendable(letter, order.is_billed);
     let unsendable = unsendable.as_deref();
-    let seen = Seen { ledger, newer, unsendable, now: order.now, keep: order.keep };
+    let seen = Seen { ledger, replaced, newer, unsendable, now: order.now, keep: order.keep };
     let (forecast, why) = forecast(letter, &seen, &order.wish);
     let action = order.wish.action(forecast, letter.edit.is_some());
     let event = letter.facts.event.as_ref();
@@ -222,7 +281,7 @@ fn entry(order: &Order<'_>, letter: &Letter, ledger: Option<&LedgerFacts>, newer
         event: edit.map(|edit| edit.event).or_else(|| event.map(|event| event.id)),
         replaces: edit.and_then(|_| event.map(|event| event.id)),
         r#type: event.map(|event| event.r#type.clone()),
-        consumer: letter.facts.consumer.clone(),
+        consumer: consumer(order, letter).map(str::to_owned),
         forecast,
         why,
         action,
@@ -262,6 +321,7 @@ mod tests {
             send: 0,
             leave: 0,
             forecasts: BTreeMap::new(),
+            sent: BTreeMap::new(),
             estimate: Estimate { calls: 0, usd: 0.0, seconds: 0 },
             other_subscribers: Vec::new(),
         };

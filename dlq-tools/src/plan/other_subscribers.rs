@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sendoff_consumers::{DeadLetters, Destination, IdempotencyKey, Status, Subscriber};
+use sendoff_consumers::{DeadLetters, Destination, IdempotencyKey, Subscriber};
 use sendoff_host::{Exit, Stopped};
 
 use super::{
@@ -40,13 +40,15 @@ impl OtherSubscribers {
                 // A filter that can't be read may let everything through.
                 if subscriber.filter.as_ref().is_none_or(|filter| filter.accepts(&original.attributes)) {
                     types.push(event.r#type.clone());
-                    keys.push(Some(IdempotencyKey::new(&subscriber.queue, event.id)));
+                    // Nobody has done an edited one: to all of them it is new.
+                    let id = letter.edit.as_ref().map_or(event.id, |edit| edit.event);
+                    keys.push(Some(IdempotencyKey::new(&subscriber.queue, id)));
                 }
             }
             for (r#type, ledger) in types.into_iter().zip(ledgers(port, &keys).await?) {
                 let (count, done) = self.found.entry((subscriber.queue.clone(), r#type)).or_default();
                 *count += 1;
-                *done += u64::from(ledger.is_some_and(|ledger| ledger.status == Status::Done));
+                *done += u64::from(ledger.is_some_and(|ledger| ledger.is_done()));
             }
         }
         Ok(())

@@ -1,14 +1,15 @@
 //! `dlq plan`.
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use jiff::SignedDuration;
-use sendoff_consumers::{DeadLetterQueue, Destination};
+use sendoff_consumers::{DeadLetterQueue, DeadLettersError, Destination};
 use sendoff_embedded::program::print::{one_line, table};
-use sendoff_events::Clock;
+use sendoff_events::{Clock, Timestamp};
 use sendoff_host::{Exit, Stopped};
 use serde_json::json;
 
@@ -21,7 +22,7 @@ use crate::{
     deployment::{Access, Backend, Deployment},
     plan::{self, Estimate, Forecast, Head, Order, Plan, Stops, To, Wish},
     select::{Selection, Selector},
-    snapshot::Snapshot,
+    snapshot::{Snapshot, take::stopped},
 };
 
 #[derive(Debug, clap::Args)]
@@ -43,6 +44,9 @@ pub(crate) struct Wanted {
     /// Where the letters are sent: `topic`, or `queue:NAME`. By default the queue of the consumer that they failed at
     #[arg(long, value_name = "WHERE")]
     to: Option<To>,
+    /// Sends letters to a queue of another consumer than the one that they failed at
+    #[arg(long)]
+    yes_other_consumer: bool,
     /// Writes the plan although other subscribers of the topic get the letters again
     #[arg(long)]
     yes_other_subscribers: bool,
@@ -70,7 +74,7 @@ pub(crate) struct Wanted {
     /// A letter that was replayed so often is a loop, and is left where it is
     #[arg(long, value_name = "N", default_value_t = 3)]
     max_replays: u32,
-    /// Also sends letters of this forecast: `overtaken`, `loop`, `too-old`; may be repeated
+    /// Also sends letters of this forecast: `overtaken`, `loop`, `too-old`, `unreadable`; may be repeated
     #[arg(long, value_name = "FORECAST", value_enum)]
     include: Vec<Forecast>,
     /// Also sends what is done already, so that it is done once more
@@ -164,6 +168,14 @@ impl Planning<'_> {
                 return Err(Stopped::new(Exit::Usage, why));
             }
         };
+        if let Destination::Queue(name) = &to.0 {
+            destination(deployment, queue, name, wanted).await?;
+        }
+        if deployment.backend == Backend::Aws && wanted.max_backlog_age.is_some() {
+            let why = "--max-backlog-age: SQS doesn't say how long its oldest message has waited, so the run would never wait; use \
+                       --max-backlog N";
+            return Err(Stopped::new(Exit::Usage, why));
+        }
         let now = sendoff_events::at_millis(clock.now());
         let Wanted { include, force_rerun, max_replays, .. } = wanted;
         let order = Order {
@@ -197,16 +209,63 @@ impl Planning<'_> {
     }
 }
 
+/// Refuses to send letters where nobody serves them.
+async fn destination(
+    deployment: &Deployment,
+    queue: &DeadLetterQueue,
+    name: &str,
+    wanted: &Wanted,
+) -> Result<(), Stopped> {
+    let queues = deployment.letters.queues(Timestamp::MAX).await.map_err(stopped)?;
+    let shown = one_line(name);
+    if queues.iter().any(|queue| queue.name == name) {
+        let why = format!(
+            "`{shown}` is a dead-letter queue: nobody would run what is sent there. Name a consumer's queue, or put letters aside with \
+             `dlq quarantine`"
+        );
+        return Err(Stopped::new(Exit::Refused, why));
+    }
+    match deployment.letters.backlog(name).await {
+        Ok(_) => {}
+        Err(DeadLettersError::NoSuchQueue(_)) => {
+            let subscribers = deployment.letters.subscribers().await.map_err(stopped)?;
+            let subscribed = subscribers.iter().map(|subscriber| &*subscriber.queue);
+            let names: BTreeSet<&str> = queues.iter().filter_map(|queue| queue.kind.target()).chain(subscribed).collect();
+            let names = names.into_iter().map(one_line).collect::<Vec<_>>().join(", ");
+            let why = format!("there is no queue `{shown}` to send to; there are: {names}");
+            return Err(Stopped::new(Exit::NothingMatched, why));
+        }
+        Err(error) => return Err(stopped(error)),
+    }
+    match queue.kind.target() {
+        Some(target) if target != name && !wanted.yes_other_consumer => {
+            let why = format!(
+                "the letters of `{}` failed at `{}`, and `{shown}` is another consumer, which may have done them already: say \
+                 --yes-other-consumer if it is to run them. The forecast is then by what that one has recorded",
+                one_line(&queue.name),
+                one_line(target)
+            );
+            Err(Stopped::new(Exit::Refused, why))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Where a plan of this queue is written that is made now.
 pub(crate) fn default_path(deployment: &Deployment, queue: &str, clock: &dyn Clock) -> PathBuf {
     let name = queue.replace(['/', '\\', ':'], "_");
-    plan::folder(&deployment.work).join(format!("{name}-{}.plan", clock.now().strftime("%Y%m%dT%H%M%SZ")))
+    let name = format!("{name}-{}", clock.now().strftime("%Y%m%dT%H%M%SZ"));
+    let folder = plan::folder(&deployment.work);
+    let names = (2..).map(|count| format!("{name}-{count}.plan"));
+    let free = std::iter::once(format!("{name}.plan")).chain(names).map(|name| folder.join(name)).find(|path| !path.exists());
+    free.unwrap_or_else(|| folder.join(name))
 }
 
 fn check(wanted: &Wanted) -> Result<(), Stopped> {
     for (forecast, why) in [
         (Forecast::InDoubt, "what is in doubt is never sent: settle it with `sendoff doubt resolve`, which knows its options"),
         (Forecast::Unsendable, "what can't be sent can't be included: `dlq show` says why"),
+        (Forecast::Replaced, "what was replaced can't be included: only the edited letter is sent. `dlq edit --undo` takes the edit back"),
         (Forecast::Done, "what is done is only sent with --force-rerun --because TEXT"),
     ] {
         if wanted.include.contains(&forecast) {
@@ -226,7 +285,7 @@ fn head(
     snapshot: &Snapshot,
     by: String,
     to: To,
-    at: sendoff_events::Timestamp,
+    at: Timestamp,
 ) -> Head {
     let taken = snapshot.taken();
     Head {
@@ -255,6 +314,7 @@ fn head(
         send: 0,
         leave: 0,
         forecasts: std::collections::BTreeMap::new(),
+        sent: std::collections::BTreeMap::new(),
         estimate: Estimate { calls: 0, usd: 0.0, seconds: 0 },
         other_subscribers: Vec::new(),
     }
@@ -294,16 +354,18 @@ pub(crate) fn told(plan: &Plan) -> Vec<String> {
     let head = plan.head();
     let Estimate { calls, usd, seconds } = head.estimate;
     let rate = if head.rate == 0 { "as fast as it goes".to_owned() } else { format!("at most {} a second", head.rate) };
-    let canary: Vec<String> = head.canary.iter().map(ToString::to_string).collect();
-    let canary = if canary.is_empty() { "without a canary".to_owned() } else { format!("{} first, each watched for {}", canary.join(", then "), span(head.watch())) };
-    let mut told = vec![format!(
-        "sends {} of `{}` to {}, {rate}, {canary}; about {}{}",
-        letters(head.send),
-        one_line(&head.queue),
-        one_line(&head.to.to_string()),
-        span(Duration::from_secs(seconds)),
-        if calls == 0 { String::new() } else { format!(", {calls} calls, ${usd:.6}") }
-    )];
+    let mut told = vec![
+        format!(
+            "sends {} of `{}` to {}, {rate}, {}; about {}, {}",
+            letters(head.send),
+            one_line(&head.queue),
+            one_line(&head.to.to_string()),
+            steps(head),
+            span(Duration::from_secs(seconds)),
+            if calls == 0 { "at no cost".to_owned() } else { format!("{calls} calls, ${usd:.6}") }
+        ),
+        stops(&head.stop),
+    ];
     told.extend(subscribers(head));
     if let Some(because) = &head.force_rerun {
         told.push(format!("what is done already is done ONCE MORE: {}", one_line(because)));
@@ -318,11 +380,45 @@ pub(crate) fn told(plan: &Plan) -> Vec<String> {
     told
 }
 
+/// The ladder as far as the letters reach: `1, then 10, then the other 89, each watched for 30s`.
+fn steps(head: &Head) -> String {
+    if head.canary.is_empty() {
+        return "without a canary".to_owned();
+    }
+    let mut left = head.send;
+    let mut steps = Vec::new();
+    for rung in &head.canary {
+        let now = left.min(*rung);
+        if now > 0 {
+            steps.push(now.to_string());
+        }
+        left -= now;
+    }
+    if left > 0 {
+        steps.push(format!("the other {left}"));
+    }
+    let each = if steps.len() > 1 { "each " } else { "" };
+    format!("{}, {each}watched for {}", steps.join(", then "), span(head.watch()))
+}
+
+/// When the run stops by itself.
+fn stops(stop: &Stops) -> String {
+    let age = stop.backlog_age_s.map(|age| format!("the oldest message there is older than {}", span(Duration::from_secs(age))));
+    let depth = stop.backlog.map(|count| format!("more than {count} messages wait there"));
+    let waits: Vec<_> = age.into_iter().chain(depth).collect();
+    let mut told = format!("pauses when more than {:.0} % of what is watched fail again", stop.returned_share * 100.0);
+    if !waits.is_empty() {
+        told += &format!("; waits while {}, for {} at most", waits.join(" or "), span(Duration::from_secs(stop.patience_s)));
+    }
+    told
+}
+
 /// The table of what would become of the letters.
 pub(crate) fn forecasts(head: &Head) -> String {
-    let rows = head.forecasts.iter().map(|(forecast, count)| {
-        let sent = head.sends(*forecast);
-        [forecast.to_string(), count.to_string(), if sent { "sent" } else { "left" }.to_owned(), forecast.meaning().to_owned()]
+    let rows = head.forecasts.iter().flat_map(|(forecast, count)| {
+        let sent = head.sent.get(forecast).copied().unwrap_or_default();
+        let then = [(sent, "sent"), (count.saturating_sub(sent), "left")].into_iter().filter(|(count, _)| *count > 0);
+        then.map(|(count, then)| [forecast.to_string(), count.to_string(), then.to_owned(), forecast.meaning().to_owned()])
     });
     table(["FORECAST", "LETTERS", "THEN", "MEANS"], rows)
 }
@@ -338,7 +434,13 @@ pub(crate) fn subscribers(head: &Head) -> Vec<String> {
             other.done
         )
     });
-    told.collect()
+    let mut told: Vec<_> = told.collect();
+    let edited = head.sent.get(&Forecast::Edited).copied().unwrap_or_default();
+    if edited > 0 && !told.is_empty() {
+        let edited = letters(edited);
+        told.push(format!("{edited} of these were edited: they are new to all subscribers, and done by each, whatever it did before"));
+    }
+    told
 }
 
 /// A span of time as it is typed: `30s`, `2h`.

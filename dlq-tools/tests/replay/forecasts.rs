@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sendoff_consumers::{DeadLetter, Status};
+use sendoff_consumers::{Attempt, Class, DeadLetter, Status};
 use sendoff_dlq_tools::{
     letter::{Edit, EventFacts, Facts, LedgerFacts, Letter, Shape},
     plan::{Action, Forecast, Seen, Wish, forecast},
@@ -33,6 +33,7 @@ fn letter() -> Letter {
         facts: Facts {
             shape: Shape::Own,
             consumer: Some("email".into()),
+            claims: None,
             event: Some(EventFacts {
                 id: event_id(1),
                 r#type: "app.assigned.v1".into(),
@@ -79,7 +80,7 @@ fn wish() -> Wish {
 
 /// What is forecast of a letter that may still have been forgotten in a day.
 fn of(letter: &Letter, ledger: Option<&LedgerFacts>, newer: Option<u64>, unsendable: Option<&str>) -> Forecast {
-    let seen = Seen { ledger, newer, unsendable, now: now(), keep: DAY * 90 };
+    let seen = Seen { ledger, newer, replaced: false, unsendable, now: now(), keep: DAY * 90 };
     forecast(letter, &seen, &wish()).0
 }
 
@@ -87,9 +88,48 @@ fn of(letter: &Letter, ledger: Option<&LedgerFacts>, newer: Option<u64>, unsenda
 fn a_letter_that_has_failed_or_of_which_nothing_is_known_runs() {
     assert_eq!(of(&letter(), None, None, None), Forecast::Run);
     assert_eq!(of(&letter(), Some(&ledger(Status::Failed)), None, None), Forecast::Run);
-    let mut foreign = letter();
-    foreign.facts.event = None;
-    assert_eq!(of(&foreign, None, None, None), Forecast::Run);
+}
+
+#[test]
+fn a_letter_without_an_event_stays_unless_somebody_wants_it_sent() {
+    let mut unreadable = letter();
+    unreadable.facts.event = None;
+    assert_eq!(of(&unreadable, None, None, None), Forecast::Unreadable);
+    assert_eq!(wish().action(Forecast::Unreadable, false), Action::Leave);
+    let wish = Wish { include: vec![Forecast::Unreadable], ..wish() };
+    assert_eq!(wish.action(Forecast::Unreadable, false), Action::Send);
+}
+
+#[test]
+fn what_was_opened_to_run_again_and_did_not_yet_is_done() {
+    let mut opened = ledger(Status::Failed);
+    let attempt = |reason: &str| Attempt {
+        at: now(),
+        class: Class::Resolved,
+        reason: reason.into(),
+        fingerprint: reason.into(),
+        error: String::new(),
+    };
+    opened.history = vec![attempt("bad-template"), attempt("to-run-again")];
+    assert_eq!(of(&letter(), Some(&opened), None, None), Forecast::Done);
+    let mut edited = letter();
+    edited.edit = Some(edit());
+    assert_eq!(of(&edited, Some(&opened), None, None), Forecast::Done);
+    // It ran, and failed.
+    opened.history.push(attempt("bad-template"));
+    assert_eq!(of(&letter(), Some(&opened), None, None), Forecast::Run);
+}
+
+#[test]
+fn a_letter_whose_event_was_edited_in_another_one_stays() {
+    let seen = |ledger| Seen { ledger, newer: None, replaced: true, unsendable: None, now: now(), keep: DAY * 90 };
+    let (done, doubted) = (ledger(Status::Done), ledger(Status::InDoubt));
+    assert_eq!(forecast(&letter(), &seen(None), &wish()).0, Forecast::Replaced);
+    // Forced or not: its new event is there to be done.
+    assert_eq!(forecast(&letter(), &seen(Some(&done)), &wish()).0, Forecast::Replaced);
+    assert_eq!(forecast(&letter(), &seen(Some(&doubted)), &wish()).0, Forecast::InDoubt);
+    let all = Wish { include: vec![Forecast::Replaced], force_rerun: true, ..wish() };
+    assert_eq!(all.action(Forecast::Replaced, false), Action::Leave);
 }
 
 #[test]

@@ -146,6 +146,7 @@ pub(super) fn head() -> Head {
         send: 0,
         leave: 0,
         forecasts: BTreeMap::new(),
+        sent: BTreeMap::new(),
         estimate: Estimate { calls: 0, usd: 0.0, seconds: 0 },
         other_subscribers: Vec::new(),
     }
