@@ -299,6 +299,18 @@ mod tests {
     use crate::plan::{Stops, To};
 
     #[test]
+    fn of_the_letters_of_an_edited_event_only_those_of_one_new_event_are_sent() {
+        let new = |n: u8| Some(format!("0193a0a0-0000-7000-8000-00000000000{n}").parse::<EventId>().unwrap());
+        let twins = |of: &[(&str, Option<EventId>)]| of.iter().map(|(id, new)| ((*id).to_owned(), *new)).collect();
+        let left = replaced(vec![
+            twins(&[("a", None), ("b", None)]),
+            twins(&[("c", None), ("d", new(1))]),
+            twins(&[("e", new(3)), ("f", new(2)), ("g", new(2))]),
+        ]);
+        assert_eq!(left, HashSet::from(["c".to_owned(), "e".to_owned()]));
+    }
+
+    #[test]
     fn a_letter_is_late_when_the_broker_forgets_it_before_the_ladder_comes_to_it() {
         let head = Head {
             plan: 1,

@@ -43,6 +43,16 @@ fn pointer(key: &str) -> String {
 }
 
 #[tokio::test]
+async fn the_queue_says_whose_a_letter_is_and_a_failure_only_claims_it() {
+    let told = failure(json!({ "consumer": "sms" }));
+    let letter = read_own(ENVELOPE, attributes([(FAILURE_ATTRIBUTE, &told)]), &Bodies::default()).await;
+    assert_eq!((letter.facts.consumer.as_deref(), letter.facts.claims.as_deref()), (Some("email"), Some("sms")));
+    assert!(ledger_key(&letter.facts).unwrap().to_string().contains("email"));
+    let own = read_own(ENVELOPE, attributes([(FAILURE_ATTRIBUTE, &failure(json!({})))]), &Bodies::default()).await;
+    assert_eq!(own.facts.claims, None);
+}
+
+#[tokio::test]
 async fn ten_attributes_that_were_folded_come_out_as_they_were() {
     let ten: Attributes = (0..10).map(|n| (format!("a{n}"), format!("\"v{n}\""))).collect();
     let told = failure(json!({ "sent_at": "2026-11-24T09:00:00Z", "message_id": "m-0", "attributes": ten }));

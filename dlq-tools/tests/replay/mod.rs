@@ -11,6 +11,7 @@ mod plans;
 mod ports;
 mod simulation;
 mod stops;
+mod twins;
 
 use std::{
     collections::BTreeMap,
