@@ -197,11 +197,7 @@ fn consumer<'a>(order: &'a Order<'_>, letter: &'a Letter) -> Option<&'a str> {
     }
 }
 
-async fn entries(
-    order: &Order<'_>,
-    letters: Vec<Letter>,
-    replaced: &HashSet<String>,
-) -> Result<Vec<Entry>, Stopped> {
+async fn entries(order: &Order<'_>, letters: Vec<Letter>, replaced: &HashSet<String>) -> Result<Vec<Entry>, Stopped> {
     let key = |letter: &Letter| {
         let event = letter.facts.event.as_ref()?.id;
         consumer(order, letter).map(|consumer| IdempotencyKey::new(consumer, event))
@@ -245,7 +241,8 @@ fn unsendable(letter: &Letter, is_sqs: bool) -> Option<String> {
     match letter::original(&letter.message, &letter.facts, letter.payload.as_ref()) {
         Ok(original) => {
             // SQS has a place of its own for the trace header.
-            let names = original.attributes.keys().map(String::as_str).filter(|name| !is_sqs || *name != "AWSTraceHeader");
+            let names =
+                original.attributes.keys().map(String::as_str).filter(|name| !is_sqs || *name != "AWSTraceHeader");
             let others = names.filter(|name| *name != REPLAY_ATTRIBUTE).count();
             (others >= MOST_ATTRIBUTES).then(|| {
                 format!(

@@ -2,7 +2,8 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fs, io::Read as _,
+    fs,
+    io::Read as _,
 };
 
 use sendoff_embedded::program::print::{lines, one_line};
@@ -168,8 +169,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
 fn all_twins(twins: &[Vec<(String, Option<EventId>)>], chosen: &[String]) -> Result<(), Stopped> {
     let chosen: BTreeSet<&str> = chosen.iter().map(String::as_str).collect();
     let halved = twins.iter().filter(|twins| twins.iter().any(|(id, _)| chosen.contains(&**id)));
-    let missing: Vec<&str> =
-        halved.flatten().map(|(id, _)| &**id).filter(|id| !chosen.contains(id)).collect();
+    let missing: Vec<&str> = halved.flatten().map(|(id, _)| &**id).filter(|id| !chosen.contains(id)).collect();
     if missing.is_empty() {
         return Ok(());
     }

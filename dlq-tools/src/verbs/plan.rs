@@ -120,8 +120,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
 }
 
 /// What is said when other subscribers would get letters again, and nobody said that they may.
-pub(crate) const NOT_ASKED: &str =
-    "other subscribers would get these letters again: say --yes-other-subscribers if they may, or leave out `--to topic`";
+pub(crate) const NOT_ASKED: &str = "other subscribers would get these letters again: say --yes-other-subscribers if they may, or leave out `--to topic`";
 /// What is said of letters that are all left where they are.
 pub(crate) const NONE_SENT: &str =
     "none of these letters would be sent, so there is nothing to plan; --include and --help say what may be";
@@ -164,7 +163,10 @@ impl Planning<'_> {
             (Some(to), _) => to.clone(),
             (None, Some(target)) => To(Destination::Queue(target.to_owned())),
             (None, None) => {
-                let why = format!("nothing says where the letters of `{}` go back to: name it with --to queue:NAME", queue.name);
+                let why = format!(
+                    "nothing says where the letters of `{}` go back to: name it with --to queue:NAME",
+                    queue.name
+                );
                 return Err(Stopped::new(Exit::Usage, why));
             }
         };
@@ -230,7 +232,8 @@ async fn destination(
         Err(DeadLettersError::NoSuchQueue(_)) => {
             let subscribers = deployment.letters.subscribers().await.map_err(stopped)?;
             let subscribed = subscribers.iter().map(|subscriber| &*subscriber.queue);
-            let names: BTreeSet<&str> = queues.iter().filter_map(|queue| queue.kind.target()).chain(subscribed).collect();
+            let names: BTreeSet<&str> =
+                queues.iter().filter_map(|queue| queue.kind.target()).chain(subscribed).collect();
             let names = names.into_iter().map(one_line).collect::<Vec<_>>().join(", ");
             let why = format!("there is no queue `{shown}` to send to; there are: {names}");
             return Err(Stopped::new(Exit::NothingMatched, why));
@@ -257,15 +260,22 @@ pub(crate) fn default_path(deployment: &Deployment, queue: &str, clock: &dyn Clo
     let name = format!("{name}-{}", clock.now().strftime("%Y%m%dT%H%M%SZ"));
     let folder = plan::folder(&deployment.work);
     let names = (2..).map(|count| format!("{name}-{count}.plan"));
-    let free = std::iter::once(format!("{name}.plan")).chain(names).map(|name| folder.join(name)).find(|path| !path.exists());
+    let free =
+        std::iter::once(format!("{name}.plan")).chain(names).map(|name| folder.join(name)).find(|path| !path.exists());
     free.unwrap_or_else(|| folder.join(name))
 }
 
 fn check(wanted: &Wanted) -> Result<(), Stopped> {
     for (forecast, why) in [
-        (Forecast::InDoubt, "what is in doubt is never sent: settle it with `sendoff doubt resolve`, which knows its options"),
+        (
+            Forecast::InDoubt,
+            "what is in doubt is never sent: settle it with `sendoff doubt resolve`, which knows its options",
+        ),
         (Forecast::Unsendable, "what can't be sent can't be included: `dlq show` says why"),
-        (Forecast::Replaced, "what was replaced can't be included: only the edited letter is sent. `dlq edit --undo` takes the edit back"),
+        (
+            Forecast::Replaced,
+            "what was replaced can't be included: only the edited letter is sent. `dlq edit --undo` takes the edit back",
+        ),
         (Forecast::Done, "what is done is only sent with --force-rerun --because TEXT"),
     ] {
         if wanted.include.contains(&forecast) {
@@ -403,12 +413,18 @@ fn steps(head: &Head) -> String {
 
 /// When the run stops by itself.
 fn stops(stop: &Stops) -> String {
-    let age = stop.backlog_age_s.map(|age| format!("the oldest message there is older than {}", span(Duration::from_secs(age))));
+    let age = stop
+        .backlog_age_s
+        .map(|age| format!("the oldest message there is older than {}", span(Duration::from_secs(age))));
     let depth = stop.backlog.map(|count| format!("more than {count} messages wait there"));
     let waits: Vec<_> = age.into_iter().chain(depth).collect();
     let mut told = format!("pauses when more than {:.0} % of what is watched fail again", stop.returned_share * 100.0);
     if !waits.is_empty() {
-        told += &format!("; waits while {}, for {} at most", waits.join(" or "), span(Duration::from_secs(stop.patience_s)));
+        told += &format!(
+            "; waits while {}, for {} at most",
+            waits.join(" or "),
+            span(Duration::from_secs(stop.patience_s))
+        );
     }
     told
 }
@@ -418,7 +434,9 @@ pub(crate) fn forecasts(head: &Head) -> String {
     let rows = head.forecasts.iter().flat_map(|(forecast, count)| {
         let sent = head.sent.get(forecast).copied().unwrap_or_default();
         let then = [(sent, "sent"), (count.saturating_sub(sent), "left")].into_iter().filter(|(count, _)| *count > 0);
-        then.map(|(count, then)| [forecast.to_string(), count.to_string(), then.to_owned(), forecast.meaning().to_owned()])
+        then.map(|(count, then)| {
+            [forecast.to_string(), count.to_string(), then.to_owned(), forecast.meaning().to_owned()]
+        })
     });
     table(["FORECAST", "LETTERS", "THEN", "MEANS"], rows)
 }
@@ -438,7 +456,9 @@ pub(crate) fn subscribers(head: &Head) -> Vec<String> {
     let edited = head.sent.get(&Forecast::Edited).copied().unwrap_or_default();
     if edited > 0 && !told.is_empty() {
         let edited = letters(edited);
-        told.push(format!("{edited} of these were edited: they are new to all subscribers, and done by each, whatever it did before"));
+        told.push(format!(
+            "{edited} of these were edited: they are new to all subscribers, and done by each, whatever it did before"
+        ));
     }
     told
 }

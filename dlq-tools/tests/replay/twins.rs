@@ -18,7 +18,8 @@ async fn an_edit_covers_all_letters_of_an_event_and_makes_one_new_event_of_them(
     let house = with_twins().await;
     let found = house.dlq(&["grep", "email", "--output", "ndjson", "--id", &event_id(0).to_string()]).await;
     let twins: Vec<serde_json::Value> = found.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let id = |at: usize| twins[at].pointer("/message_id").or(twins[at].pointer("/message/id")).unwrap().as_str().unwrap();
+    let id =
+        |at: usize| twins[at].pointer("/message_id").or(twins[at].pointer("/message/id")).unwrap().as_str().unwrap();
     let set = ["edit", "email", "--set", "data.assigned_by=heidi", "--yes", "--id"];
     let half = house.dlq(&[&set[..], &[id(0)]].concat()).await.expect(Exit::Refused);
     assert!(half.err.contains(&format!("--id {}", id(1))), "{half:?}");
@@ -35,7 +36,8 @@ async fn an_edit_covers_all_letters_of_an_event_and_makes_one_new_event_of_them(
     let sent: Vec<serde_json::Value> = sent.iter().map(|sent| serde_json::from_slice(&sent.body).unwrap()).collect();
     let old = event_id(0).to_string();
     assert!(sent.iter().all(|event| event["id"] != *old), "{sent:#?}");
-    let new: BTreeSet<_> = sent.iter().filter(|event| event["causationid"] == *old).map(|e| e["id"].to_string()).collect();
+    let new: BTreeSet<_> =
+        sent.iter().filter(|event| event["causationid"] == *old).map(|e| e["id"].to_string()).collect();
     assert_eq!(new.len(), 1, "{sent:#?}");
 }
 
@@ -46,7 +48,8 @@ async fn both_letters_of_an_edited_event_carry_the_same_new_one() {
     house.dlq(&["edit", "email", "--set", "data.assigned_by=heidi", "--yes", "--id", &id]).await.expect(Exit::Done);
     let (plan, _) = planned(&house, &["--id", &id]).await;
     let lines = std::fs::read_to_string(house.folder.path().join(&plan)).unwrap();
-    let entries: Vec<serde_json::Value> = lines.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
+    let entries: Vec<serde_json::Value> =
+        lines.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(entries.len(), 2);
     assert_eq!(entries[0]["event"], entries[1]["event"]);
     let nothing = ["edit", "email", "--set", "data.assigned_by=heidi", "--yes", "--id", &id];

@@ -50,7 +50,8 @@ pub(super) fn send(
 
 fn one(tx: &Tx<'_>, to: Option<Target>, letter: &OutgoingLetter) -> rusqlite::Result<Result<String, QueueError>> {
     // A dead-letter queue keeps a failure of ours beside the attributes.
-    let is_beside = to.is_some_and(|to| to.is_dead) && letter.attributes.get(FAILURE_ATTRIBUTE).is_some_and(|text| is_ours(text));
+    let is_beside =
+        to.is_some_and(|to| to.is_dead) && letter.attributes.get(FAILURE_ATTRIBUTE).is_some_and(|text| is_ours(text));
     let attributes = letter.attributes.len() - usize::from(is_beside);
     if attributes > MAX_ATTRIBUTES {
         let why = format!("it has {attributes} attributes, more than the limit of {MAX_ATTRIBUTES}");
