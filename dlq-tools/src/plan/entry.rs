@@ -94,6 +94,7 @@ pub enum Action {
 #[serde(deny_unknown_fields)]
 pub struct Entry {
     /// Its message id in the dead-letter queue.
+    #[serde(rename = "message_id", alias = "id")]
     pub id: String,
     /// SHA-256 of its message body, 64 hexadecimal digits. A letter with another body isn't the one that was planned.
     pub sha256: String,
