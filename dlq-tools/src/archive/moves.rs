@@ -69,6 +69,8 @@ pub struct Moved {
     pub left: u64,
     /// Gone from there before they could be sent, or held by somebody else.
     pub missing: u64,
+    /// Not seen among those that could be leased: whether they are there, nobody knows.
+    pub not_seen: u64,
     /// With another body than when they were chosen: not touched.
     pub changed: u64,
 }
@@ -230,7 +232,8 @@ impl Moves {
             // What was sent and is gone was deleted, just not written down.
             match self.place(id).map(|place| self.states[place]) {
                 Some(State::Sent) => moved.sent_before += 1,
-                _ => moved.missing += 1,
+                _ if taken.saw_all => moved.missing += 1,
+                _ => moved.not_seen += 1,
             }
         }
         Ok(())

@@ -38,7 +38,13 @@ pub struct Taken {
     pub changed: u64,
     /// Those that are gone, or held by somebody else.
     pub missing: BTreeMap<String, Hash>,
+    /// Whether all that could be leased was looked at: else those that are missing may just not have been among it.
+    pub saw_all: bool,
 }
+
+/// What is said of letters that are missing where not all was looked at.
+pub const NOT_SEEN: &str =
+    "not seen: there are more letters than can be leased at a time. Say the same once more, or purge or replay others first";
 
 /// Takes each of `wanted` (by message id, with the hash of its body) once, and gives them to `act` in batches. It is `act` that ends
 /// their leases, by deleting them; those that it leaves are given back.
@@ -53,7 +59,7 @@ pub async fn taken(
     wanted: BTreeMap<String, Hash>,
     mut act: impl AsyncFnMut(&[TakenLetter]) -> Result<(), Stopped>,
 ) -> Result<Taken, Stopped> {
-    let mut told = Taken { changed: 0, missing: wanted };
+    let mut told = Taken { changed: 0, missing: wanted, saw_all: true };
     let ids: Vec<String> = told.missing.keys().cloned().collect();
     for chunk in ids.chunks(BATCH) {
         let Some(taken) = letters.take_these(queue, chunk, HOLD).await.map_err(stopped)? else {
@@ -81,6 +87,7 @@ async fn by_looking(
         let found = match letters.take(queue, BATCH, HOLD).await {
             Ok(found) => found,
             Err(DeadLettersError::TooManyLeased(_)) if !others.is_empty() => {
+                told.saw_all = false;
                 letters.hold(queue, &std::mem::take(&mut others), Duration::ZERO).await;
                 idle += 1;
                 continue;

@@ -5,6 +5,7 @@ mod edits;
 mod file;
 mod leases;
 mod names;
+pub mod moved;
 pub mod peek;
 pub mod take;
 mod writer;
@@ -42,6 +43,9 @@ pub struct Taken {
     pub released: u64,
     /// By how many the receive counts of all its messages rose together.
     pub receives: u64,
+    /// Whether it was cut off before its end, as it was told to have no more letters.
+    #[serde(default)]
+    pub is_cut_off: bool,
 }
 
 /// A snapshot can't be used.

@@ -59,7 +59,8 @@ pub fn of_queue(work: &Path, queue: &str) -> Result<Vec<PathBuf>, SnapshotError>
     Ok(names.iter().rev().map(|name| folder.join(name)).collect())
 }
 
-/// The newest snapshot of this queue of this deployment that was taken to its end, or with `unfinished` the newest that wasn't.
+/// The newest snapshot of this queue of this deployment that was taken to its end and whole, or with `unfinished` the newest that wasn't
+/// taken to its end.
 /// What can't be opened is passed over.
 ///
 /// # Errors
@@ -69,7 +70,7 @@ pub fn newest(work: &Path, deployment: &str, queue: &str, unfinished: bool) -> R
     for path in of_queue(work, queue)? {
         let Ok(snapshot) = Snapshot::open(&path) else { continue };
         let taken = snapshot.taken();
-        if (&*taken.deployment, &*taken.queue) == (deployment, queue) && taken.ended_at.is_none() == unfinished {
+        if (&*taken.deployment, &*taken.queue) == (deployment, queue) && taken.ended_at.is_none() == unfinished && !taken.is_cut_off {
             return Ok(Some(snapshot));
         }
     }
@@ -77,6 +78,6 @@ pub fn newest(work: &Path, deployment: &str, queue: &str, unfinished: bool) -> R
 }
 
 /// A queue's name as a part of a file's.
-fn as_name(queue: &str) -> String {
+pub(super) fn as_name(queue: &str) -> String {
     queue.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' }).collect()
 }

@@ -168,9 +168,11 @@ pub async fn take(
     let looked = all(&mut look, &mut writer, &mut edits, taking.max, progress).await;
     look.leases.give_all_back().await;
     let Leases { leased, released, .. } = look.leases;
-    let ended_at = matches!(looked, Ok(End::Complete)).then(|| at_millis(ports.clock.now()));
+    let ended_at = matches!(looked, Ok(End::Complete | End::CutOff)).then(|| at_millis(ports.clock.now()));
+    let is_cut_off = matches!(looked, Ok(End::CutOff));
     let written = writer.finish(|taken| Taken {
         ended_at,
+        is_cut_off,
         leased: taken.leased + leased,
         released: taken.released + released,
         // Each lease is one receive.
@@ -209,6 +211,7 @@ fn begin(ports: Ports<'_>, queue: &DeadLetterQueue, taking: &Taking) -> Result<S
         leased: 0,
         released: 0,
         receives: 0,
+        is_cut_off: false,
     };
     Ok(Snapshot::create(&taking.path, taken)?)
 }
@@ -216,6 +219,7 @@ fn begin(ports: Ports<'_>, queue: &DeadLetterQueue, taking: &Taking) -> Result<S
 #[derive(PartialEq, Eq)]
 enum End {
     Complete,
+    CutOff,
     Stopped,
 }
 
@@ -255,6 +259,7 @@ async fn all(
                 pending = page;
             }
             None if is_stopped => return Ok(End::Stopped),
+            None if left == 0 => return Ok(End::CutOff),
             None => return Ok(End::Complete),
         }
     }

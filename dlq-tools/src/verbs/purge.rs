@@ -15,6 +15,7 @@ use crate::{
     archive::{Place, audited, known, taking},
     deployment::Access,
     select::{self, Selection, Selector},
+    snapshot::moved,
 };
 
 #[derive(Debug, clap::Args)]
@@ -36,12 +37,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "TEXT")]
     because: Option<String>,
     /// Deletes them; without it, only says which
-    #[arg(long)]
+    #[arg(long, requires = "because")]
     yes: bool,
 }
 
 pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
-    let who = common.who(session)?;
+    let who = args.yes.then(|| common.who(session)).transpose()?;
     known::check_hash(&args.archive)?;
     let selector = Selector::new(&args.selection, &*session.clock)?;
     let access = if args.yes { Access::Change } else { Access::Look };
@@ -114,10 +115,10 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let mut deleted = 0_u64;
     let mut left = 0_u64;
     let mut told = taking::Taken::default();
-    if args.yes {
+    if let Some(who) = &who {
         let because = args.because.unwrap_or_default();
         let target = |what: &str| format!("{queue}: {what}, archive {}", manifest.sha256);
-        audited(&deployment, &who, "purge", target(&format!("{} to be deleted", letters(count))), &because).await?;
+        audited(&deployment, who, "purge", target(&format!("{} to be deleted", letters(count))), &because).await?;
         let ended = taking::taken(&*deployment.letters, &*session.clock, &queue, archived, async |taken| {
             let receipts: Vec<_> = taken.iter().map(|taken| taken.receipt.clone()).collect();
             let results = deployment.letters.delete(&queue, &receipts).await;
@@ -127,14 +128,21 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             Ok(())
         });
         let ended = ended.await;
-        audited(&deployment, &who, "purge-done", target(&format!("{} deleted", letters(deleted))), &because).await?;
+        let noted = moved::note(&deployment.work, &name, &queue, "purge", session.clock.now());
+        audited(&deployment, who, "purge-done", target(&format!("{} deleted", letters(deleted))), "").await?;
         told = ended?;
+        if let Err(error) = noted {
+            session.prose(format_args!("the work folder can't note that letters are gone ({error}): look with --fresh"));
+        }
     }
-    let missing = told.missing.len() as u64;
+    let (missing, not_seen) = match told.missing.len() as u64 {
+        missing if told.saw_all => (missing, 0),
+        not_seen => (0, not_seen),
+    };
     let doc = json!({
         "queue": queue, "archive": manifest.sha256, "place": place.to_string(), "applied": args.yes, "chosen": chosen,
         "archived": count, "not_archived": not_archived, "in_doubt": in_doubt, "deleted": deleted, "left": left,
-        "missing": missing, "changed": told.changed,
+        "missing": missing, "not_seen": not_seen, "changed": told.changed,
     });
     match common.output {
         Output::Json => session.json(&doc)?,
@@ -143,7 +151,8 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             session.data(format_args!("{deleted} of {} deleted\n", letters(chosen)))?;
             for (count, what) in [
                 (not_archived, "not in the archive, and stay"),
-                (missing, "gone already, or held by somebody else"),
+                (missing, "not in the queue any more, or held by somebody else"),
+                (not_seen, taking::NOT_SEEN),
                 (told.changed, "with another body than in the archive, and stay"),
                 (left, "still there: say it once more"),
             ] {
@@ -154,7 +163,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         }
         Output::Table => {
             session.data(format_args!("{} would be deleted, {not_archived} stay\n", letters(count)))?;
-            session.prose("nothing was deleted: add --yes");
+            session.prose("nothing was deleted: add --yes --because TEXT");
         }
     }
     Ok(if !args.yes || deleted == chosen { Exit::Done } else { Exit::Partly })

@@ -23,7 +23,7 @@ use crate::{
     deployment::{Access, Deployment, private_folder},
     letter::Letter,
     select::{self, Selection, Selector},
-    snapshot::{Snapshot, take::stopped},
+    snapshot::{Snapshot, moved, take::stopped},
 };
 
 #[derive(Debug, clap::Args)]
@@ -58,7 +58,7 @@ const ORDER: &str = "order.json";
 const PAGE: usize = 500;
 
 pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
-    let who = common.who(session)?;
+    let who = args.yes.then(|| common.who(session)).transpose()?;
     if !args.resume && args.because.as_ref().is_none_or(|because| because.trim().is_empty()) {
         let why = "say why with --because TEXT: whoever finds them there wants to know";
         return Err(Stopped::new(Exit::Usage, why));
@@ -107,8 +107,8 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         }
     };
     let mut moved = None;
-    if let (Some(folder), true) = (&folder, args.yes) {
-        moved = Some(carry_out(session, &deployment, folder, &order, &queue.name, &who).await?);
+    if let (Some(folder), Some(who)) = (&folder, &who) {
+        moved = Some(carry_out(session, &deployment, folder, &order, &queue.name, who).await?);
     }
     tell(session, common.output, &queue.name, &order.to, count, moved.as_ref())
 }
@@ -145,7 +145,11 @@ async fn carry_out(
         Ok(moved) => target(&format!("{} sent, {} deleted", moved.sent, moved.deleted)),
         Err(_) => target("it broke off"),
     };
-    audited(deployment, who, "quarantine-done", told, because).await?;
+    audited(deployment, who, "quarantine-done", told, "").await?;
+    for queue in [queue, to] {
+        // It is about a hint only; whoever needs to know looks with --fresh.
+        let _ = moved::note(&deployment.work, &deployment.letters.deployment(), queue, "quarantine", session.clock.now());
+    }
     if ended.as_ref().is_ok_and(Moved::is_finished) {
         moves.forget_letters()?;
     }

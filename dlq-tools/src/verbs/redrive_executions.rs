@@ -100,15 +100,15 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         show(session, common.output, &of, &found, None)?;
         return Err(Stopped::new(Exit::Refused, "none of them can be redriven: see why beside each (--output json)"));
     }
-    let note = |action: &str, because: String| AuditNote {
+    let note = |action: &str, target: String, because: String| AuditNote {
         who: by.clone(),
         action: action.into(),
         event: None,
-        target: of.clone(),
+        target,
         because,
     };
     let because = args.because.unwrap_or_default();
-    audit(&deployment, note("redrive-executions", because)).await?;
+    audit(&deployment, note("redrive-executions", of.clone(), because)).await?;
     let pause = Duration::try_from_secs_f64(1.0 / args.rate).unwrap_or_default();
     let clock = session.clock.clone();
     let ndjson = common.output == Output::Ndjson;
@@ -126,7 +126,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let failed = count(|o| matches!(o, Outcome::Failed { .. }));
     let unknown = count(|o| matches!(o, Outcome::Unknown { .. }));
     let sum = format!("{redriven} redriven, {skipped} can't be, {failed} failed, {unknown} unknown");
-    audit(&deployment, note("redrive-executions-ended", sum.clone())).await?;
+    audit(&deployment, note("redrive-executions-ended", format!("{of}: {sum}"), String::new())).await?;
     if let Some(error) = broken {
         return Err(error.into());
     }

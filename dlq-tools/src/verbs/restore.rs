@@ -14,7 +14,7 @@ use crate::{
     archive::{self, Archive, Moved, Mover, Moves, Place, audited, taking},
     deployment::{Access, Deployment, private_folder},
     select::{self, Selection, Selector},
-    snapshot::{Snapshot, Taken, take::stopped},
+    snapshot::{Snapshot, Taken, moved, take::stopped},
 };
 
 #[derive(Debug, clap::Args)]
@@ -40,7 +40,7 @@ const PAGE: usize = 500;
 const DIGITS: usize = 16;
 
 pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
-    let who = common.who(session)?;
+    let who = args.yes.then(|| common.who(session)).transpose()?;
     let selector = Selector::new(&args.selection, &*session.clock)?;
     let access = if args.yes { Access::Change } else { Access::Look };
     let deployment = common.open(session, access).await?;
@@ -84,10 +84,10 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let still = count - chosen.len() as u64;
 
     let mut moved = None;
-    if args.yes {
+    if let Some(who) = &who {
         let target = |told: &str| format!("{queue}: {told}, archive {}", manifest.sha256);
         let planned = format!("{} to be put back", letters(chosen.len() as u64));
-        audited(&deployment, &who, "restore", target(&planned), &args.because).await?;
+        audited(&deployment, who, "restore", target(&planned), &args.because).await?;
         let mover = Mover {
             letters: &*deployment.letters,
             clock: &*session.clock,
@@ -96,13 +96,17 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             copy_of: (manifest.deployment == here).then_some(&*manifest.queue),
             dedup: &manifest.sha256[..DIGITS],
         };
-        let ended = moves.carry_out(mover, &chosen, &who).await;
+        let ended = moves.carry_out(mover, &chosen, who).await;
         let told = match &ended {
             Ok(moved) => target(&format!("{} put back", letters(moved.sent))),
             Err(_) => target("it broke off"),
         };
-        audited(&deployment, &who, "restore-done", told, &args.because).await?;
+        audited(&deployment, who, "restore-done", told, "").await?;
+        let noted = moved::note(&deployment.work, &here, &queue, "restore", session.clock.now());
         moved = Some(ended?);
+        if let Err(error) = noted {
+            session.prose(format_args!("the work folder can't note that letters came back ({error}): look with --fresh"));
+        }
     }
     moves.forget_letters()?;
     let doc = json!({
@@ -123,12 +127,23 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         (Output::Table, Some(moved)) => {
             session.data(format_args!("{} put into `{queue}`\n", letters(moved.sent)))?;
             tell_moved(session, moved);
-            session.prose("they are new messages to the broker: their retention begins anew");
+            if moved.sent > 0 {
+                session.prose(format_args!(
+                    "they are new messages to the broker: their retention begins anew, and no archive holds them under their new \
+                     ids: archive them anew before you purge them. `dlq groups {queue} --fresh` shows them"
+                ));
+            } else if still > 0 {
+                session.prose(format_args!("nothing was sent: {still} of the {} are still there", letters(count)));
+            } else {
+                session.prose("nothing was sent: all of them were put back before");
+            }
         }
     }
     Ok(match &moved {
         Some(moved) if moved.unknown > 0 => Exit::InDoubt,
-        Some(moved) if moved.refused > 0 => Exit::Partly,
+        Some(moved) if moved.refused > 0 && moved.sent + before > 0 => Exit::Partly,
+        Some(moved) if moved.refused > 0 => Exit::Failed,
+        Some(moved) if moved.sent == 0 => Exit::NothingMatched,
         _ => Exit::Done,
     })
 }
@@ -144,7 +159,8 @@ pub(super) fn tell_moved(session: &mut Session, moved: &Moved) {
         (moved.unknown, "may have been sent: the queue didn't answer. Say the same once more"),
         (moved.refused, "the queue doesn't take"),
         (moved.left, "were sent, but are still where they were: go on with --resume"),
-        (moved.missing, "were gone already, or held by somebody else"),
+        (moved.missing, "aren't in the queue any more, or are held by somebody else"),
+        (moved.not_seen, taking::NOT_SEEN),
         (moved.changed, "have another body than they had, and stay"),
     ] {
         if count > 0 {
@@ -180,6 +196,7 @@ fn lay_out(archive: &mut Archive, folder: &std::path::Path) -> Result<(), Stoppe
         leased: 0,
         released: 0,
         receives: 0,
+        is_cut_off: false,
     };
     let mut copy = Snapshot::create(&path, taken.clone())?;
     let mut page = Vec::with_capacity(PAGE);

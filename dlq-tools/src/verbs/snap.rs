@@ -35,8 +35,8 @@ pub(super) struct Args {
     /// For how long letters are leased at a time, where looking needs leases; 30s to 12h. They are prolonged while it lasts
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = hold)]
     hold: Duration,
-    /// At most so many letters
-    #[arg(long, value_name = "N")]
+    /// At most so many letters: the other verbs use such a snapshot only when it is named
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max: Option<u64>,
 }
 
@@ -157,7 +157,7 @@ fn warn(session: &mut Session, queue: &DeadLetterQueue, args: &Args, took: &Took
     let count = took.snapshot.count()?;
     if !took.is_stopped && count < depth {
         let why = match (args.max, queue.in_flight) {
-            (Some(_), _) => "as many as --max lets it",
+            (Some(_), _) => "as many as --max lets it. The other verbs use it only when it is named with --snapshot",
             (None, _) if queue.fifo => {
                 "a first-in-first-out queue gives out no more of a group while its first are leased: a plan over these \
                  moves them, and then the next ones can be seen"

@@ -12,7 +12,7 @@ use crate::{
     Session,
     deployment::Deployment,
     snapshot::{
-        self, Snapshot,
+        self, Snapshot, moved,
         take::{self, Taking, Took, stopped},
     },
 };
@@ -47,18 +47,22 @@ impl Source {
             Some(path) => of_this(Snapshot::open(&session.folder.join(path))?, &name, &queue)?,
             None if self.fresh => fresh(session, deployment, &queue).await?,
             None => match snapshot::newest(&deployment.work, &name, &queue.name, false)? {
-                Some(snapshot) => snapshot,
+                Some(snapshot) => up_to_date(session, deployment, &queue, snapshot).await?,
                 None => fresh(session, deployment, &queue).await?,
             },
         };
         let taken = snapshot.taken();
         let age = session.clock.now().duration_since(taken.begun_at).as_secs().max(0).unsigned_abs();
-        let unfinished = if taken.ended_at.is_none() { ", which wasn't taken to its end" } else { "" };
+        let part = match taken {
+            taken if taken.ended_at.is_none() => ", which wasn't taken to its end",
+            taken if taken.is_cut_off => ", which --max cut off",
+            _ => "",
+        };
         let name = snapshot.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
         let count = snapshot.count()?;
         session.prose(format_args!(
-            "{} of `{}` as of {} ago, in {name}{unfinished}",
-            letters(count),
+            "{} of `{}` as of {} ago, in {name}{part}",
+            if count < taken.depth { format!("{count} of about {}", letters(taken.depth)) } else { letters(count) },
             queue.name,
             span(Duration::from_secs(age))
         ));
@@ -103,6 +107,30 @@ fn of_this(snapshot: Snapshot, deployment: &str, queue: &DeadLetterQueue) -> Res
             queue.name
         );
         return Err(Stopped::new(Exit::Refused, why));
+    }
+    Ok(snapshot)
+}
+
+/// The snapshot, or a new one if letters of the queue were moved from here since it was taken. One with edits stays: they were made
+/// looking at it.
+async fn up_to_date(
+    session: &mut Session,
+    deployment: &Deployment,
+    queue: &DeadLetterQueue,
+    snapshot: Snapshot,
+) -> Result<Snapshot, Stopped> {
+    let taken = snapshot.taken();
+    let Some(moved) = moved::since(&deployment.work, &taken.deployment, &queue.name, taken.begun_at) else {
+        return Ok(snapshot);
+    };
+    let by = format!("{} moved letters of `{}` since the newest snapshot", moved.by, queue.name);
+    if moved.is_under_way {
+        session.prose(format_args!("{by}, and hasn't ended: this is how it was before; --fresh looks again"));
+    } else if !snapshot.edited()?.is_empty() {
+        session.prose(format_args!("{by}, which has edits and is kept: --fresh takes a new one, with the edits"));
+    } else {
+        session.prose(format_args!("{by}: a new one is taken"));
+        return fresh(session, deployment, queue).await;
     }
     Ok(snapshot)
 }

@@ -228,10 +228,10 @@ async fn what_is_asked_for_is_redriven_and_written_down_before_and_after() {
     assert_eq!((bench.status("r-2"), bench.status("r-1")), ("RUNNING", "FAILED"));
     let notes = bench.audited().await;
     let told: Vec<_> = notes.iter().map(|n| (&*n.who, &*n.action, &*n.target, &*n.because)).collect();
-    let sum = "1 redriven, 0 can't be, 0 failed, 0 unknown";
+    let ended = format!("{MACHINE}: 1 redriven, 0 can't be, 0 failed, 0 unknown");
     let expected = [
         ("grace", "redrive-executions", MACHINE, "the template is mended"),
-        ("grace", "redrive-executions-ended", MACHINE, sum),
+        ("grace", "redrive-executions-ended", &*ended, ""),
     ];
     assert_eq!(told, expected);
     bench.assert_polite();

@@ -22,7 +22,7 @@ async fn letters_are_archived_purged_and_put_back_as_they_were() {
     let dry = house.dlq(&["purge", "email", "--archive", &hash]).await.expect(Exit::Done);
     assert_eq!(dry.out, "1201 letters would be deleted, 0 stay\n");
     assert_eq!(house.letters("email-dlq").await.len(), 1201);
-    let purged = house.dlq(&["purge", "email", "--archive", &hash[..16], "--yes"]).await.expect(Exit::Done);
+    let purged = house.dlq(&["purge", "email", "--archive", &hash[..16], "--yes", "--because", "old"]).await.expect(Exit::Done);
     assert_eq!(purged.out, "1201 of 1201 letters deleted\n");
     assert_eq!(house.letters("email-dlq").await, []);
 
@@ -40,7 +40,8 @@ async fn letters_are_archived_purged_and_put_back_as_they_were() {
     assert!(!left.contains(&"letters.db".into()), "what letters say doesn't lie about: {left:?}");
 
     // Once more: all is known to be there.
-    let again = house.dlq(&["restore", "kept.jsonl.zst", "--yes", "--output", "json"]).await.expect(Exit::Done).json();
+    let again = ["restore", "kept.jsonl.zst", "--yes", "--output", "json"];
+    let again = house.dlq(&again).await.expect(Exit::NothingMatched).json();
     assert_eq!((&again["restored_before"], &again["moved"]["sent"]), (&1201.into(), &0.into()));
     assert_eq!(house.letters("email-dlq").await.len(), 1201);
 }
@@ -50,14 +51,19 @@ async fn a_purge_deletes_only_what_is_chosen_and_archived() {
     let house = House::with(4).await;
     let (one, two) = (event_id(1).to_string(), event_id(2).to_string());
     let hash = archived(&house, &["--id", &one, "--id", &two]).await;
-    let purged = house.dlq(&["purge", "email", "--archive", &hash, "--yes"]).await.expect(Exit::Partly);
+    let snapshots = fs::read_dir(house.path("dlq/snapshots")).unwrap().map(|entry| entry.unwrap().path());
+    let before = snapshots.min().unwrap().display().to_string();
+    let purged = house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old"]).await.expect(Exit::Partly);
     assert!(purged.err.contains("2 not in the archive, and stay"), "{purged:?}");
     assert_eq!(house.letters("email-dlq").await.len(), 2);
-    // It is as good as done: they are gone already.
-    let again = house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--id", &one]).await.expect(Exit::Partly);
-    assert!(again.err.contains("1 gone already"), "{again:?}");
+    // It is done already: a new look finds none of them, and the snapshot from before tells of one that isn't there any more.
+    let purge = ["purge", "email", "--archive", &hash, "--yes", "--because", "old", "--id", &one];
+    let again = house.dlq(&purge).await.expect(Exit::NothingMatched);
+    assert!(again.err.contains("`dlq purge` moved letters of `email-dlq` since the newest snapshot: a new one is taken"), "{again:?}");
+    let again = house.dlq(&[&purge[..], &["--snapshot", &before]].concat()).await.expect(Exit::Partly);
+    assert!(again.err.contains("1 not in the queue any more"), "{again:?}");
     let zero = event_id(0).to_string();
-    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--id", &zero]).await.expect(Exit::NothingMatched);
+    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old", "--id", &zero]).await.expect(Exit::NothingMatched);
     assert_eq!(house.letters("email-dlq").await.len(), 2);
 }
 
@@ -67,17 +73,17 @@ async fn a_purge_wants_the_hash_of_an_archive_that_is_whole_and_of_this_queue() 
     house.fail("sms", vec![super::envelope(9)]).await;
     let hash = archived(&house, &[]).await;
     for (wrong, exit) in [("", Exit::Usage), (&hash[..15], Exit::Usage), ("0123456789abcdef", Exit::NothingMatched)] {
-        house.dlq(&["purge", "email", "--archive", wrong, "--yes"]).await.expect(exit);
+        house.dlq(&["purge", "email", "--archive", wrong, "--yes", "--because", "old"]).await.expect(exit);
     }
-    let from = ["--from", "kept.jsonl.zst", "--yes", "--archive"];
+    let from = ["--from", "kept.jsonl.zst", "--yes", "--because", "old", "--archive"];
     house.dlq(&[&["purge", "email"], &from[..], &["0123456789abcdef"]].concat()).await.expect(Exit::Refused);
-    house.dlq(&["purge", "sms", "--archive", &hash, "--yes"]).await.expect(Exit::Refused);
+    house.dlq(&["purge", "sms", "--archive", &hash, "--yes", "--because", "old"]).await.expect(Exit::Refused);
     let path = house.path("kept.jsonl.zst");
     let mut bytes = fs::read(&path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&path, bytes).unwrap();
-    house.dlq(&["purge", "email", "--archive", &hash, "--yes"]).await.expect(Exit::Refused);
+    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old"]).await.expect(Exit::Refused);
     assert_eq!(house.letters("email-dlq").await.len(), 2);
 }
 
@@ -86,12 +92,12 @@ async fn a_purge_keeps_letters_in_doubt_unless_somebody_says_why_not() {
     let house = House::with(2).await;
     let hash = archived(&house, &[]).await;
     house.record(1, Status::InDoubt).await;
-    let purge = ["purge", "email", "--archive", &hash, "--yes"];
+    let purge = ["purge", "email", "--archive", &hash, "--yes", "--because", "old"];
     let refused = house.dlq(&purge).await.expect(Exit::Refused);
     assert!(refused.err.contains("1 of the 2 letters are in doubt"), "{refused:?}");
     assert_eq!(house.letters("email-dlq").await.len(), 2);
-    house.dlq(&[&purge[..], &["--also-in-doubt"]].concat()).await.expect(Exit::Usage);
-    house.dlq(&[&purge[..], &["--also-in-doubt", "--because", "asked them"]].concat()).await.expect(Exit::Done);
+    house.dlq(&[&purge[..5], &["--also-in-doubt"]].concat()).await.expect(Exit::Usage);
+    house.dlq(&[&purge[..], &["--also-in-doubt"]].concat()).await.expect(Exit::Done);
     assert_eq!(house.letters("email-dlq").await, []);
 }
 
@@ -99,7 +105,7 @@ async fn a_purge_keeps_letters_in_doubt_unless_somebody_says_why_not() {
 async fn nothing_is_put_back_out_of_an_archive_that_was_changed_or_cut_off() {
     let house = House::with(3).await;
     let hash = archived(&house, &[]).await;
-    house.dlq(&["purge", "email", "--archive", &hash, "--yes"]).await.expect(Exit::Done);
+    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old"]).await.expect(Exit::Done);
     let path = house.path("kept.jsonl.zst");
     let whole = fs::read(&path).unwrap();
     let mut changed = whole.clone();
@@ -138,7 +144,7 @@ async fn letters_that_are_still_there_are_not_put_back_a_second_time() {
     let house = House::with(3).await;
     let hash = archived(&house, &[]).await;
     let gone = event_id(1).to_string();
-    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--id", &gone]).await.expect(Exit::Done);
+    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old", "--id", &gone]).await.expect(Exit::Done);
     let told = house.dlq(&["restore", "kept.jsonl.zst", "--yes", "--output", "json"]).await.expect(Exit::Done).json();
     assert_eq!((&told["still_there"], &told["moved"]["sent"]), (&2.into(), &1.into()));
     assert_eq!(house.letters("email-dlq").await.len(), 3);

@@ -146,6 +146,7 @@ fn lay_out(folder: &Path, queue: &DeadLetterQueue, messages: &[DeadLetter]) {
         leased: 0,
         released: 0,
         receives: 0,
+        is_cut_off: false,
     };
     let letters = messages.iter().map(|message| letter::Letter {
         message: message.clone(),

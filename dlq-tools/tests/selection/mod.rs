@@ -161,5 +161,6 @@ fn taken(deployment: String, depth: u64) -> Taken {
         leased: 0,
         released: 0,
         receives: 0,
+        is_cut_off: false,
     }
 }
