@@ -74,7 +74,8 @@ impl Place {
     #[must_use]
     pub fn seen_from(self, folder: &Path) -> Self {
         match self {
-            Self::File(path) => Self::File(folder.join(path)),
+            // Without what `./` leaves in it.
+            Self::File(path) => Self::File(folder.join(path).components().collect()),
             s3 @ Self::S3 { .. } => s3,
         }
     }
@@ -282,7 +283,7 @@ impl Place {
     fn missing(&self, what: &str) -> Stopped {
         Stopped::new(
             Exit::NothingMatched,
-            format_args!("there is no {what}; an archive is a file and a manifest beside it, `{self}{MANIFEST}`"),
+            format_args!("there is no {what}; an archive is a file, and beside it a manifest with `{MANIFEST}` behind its name"),
         )
     }
 

@@ -17,6 +17,10 @@ const ONLY_ON_AWS: &str = "SENDOFF_QUEUE_URL_BASE";
 pub(super) fn open(session: &Session, place: &Place, access: Access) -> Result<Deployment, Stopped> {
     let config = configuration(session, place)?.settings;
     let folder = session.folder.join(&config.data);
+    if folder.is_file() {
+        let why = format!("{} is a file: name the data folder that it is in, not the file", folder.display());
+        return Err(Stopped::new(Exit::Usage, why));
+    }
     let options = StoreOptions {
         durability: config.durability,
         max_body: config.topic_limit,

@@ -50,6 +50,9 @@ impl Condition {
                 format_args!("--where has {length} bytes: write at most {MAX_SOURCE}, or use --id for single letters"),
             ));
         }
+        if source.trim().is_empty() {
+            return Err(Stopped::new(Exit::Usage, "--where: the condition is empty; leave --where out for all letters"));
+        }
         // Reading takes stack in proportion to the length, and only then is it known how deep the condition is.
         let read = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().stack_size(READER_STACK);
@@ -93,7 +96,7 @@ impl Condition {
                 Some(answer) => Ok(*answer.inner()),
                 None => stop(
                     Place::of(&self.places, self.expression.id),
-                    &format!("it comes to a {}, not to yes or no", value.get_type().name()),
+                    &format!("it comes to the type `{}`, not to yes or no", value.get_type().name()),
                 ),
             },
             Err(error) if is_missing(&error) => Ok(false),
@@ -136,7 +139,7 @@ fn in_words(error: &ExecutionError) -> String {
             let types = overload.argument_types().join(" and ");
             format!("`{function}` can't be used on {types}; {ASK}")
         }
-        ExecutionError::UnexpectedType { got, want } => format!("there is a {got} where a {want} belongs; {ASK}"),
+        ExecutionError::UnexpectedType { got, want } => format!("there is the type `{got}` where `{want}` belongs; {ASK}"),
         ExecutionError::ValuesNotComparable(one, other) => {
             format!("a {} and a {} can't be compared; {ASK}", one.type_of(), other.type_of())
         }

@@ -25,14 +25,18 @@ pub struct Selection {
     /// A condition in CEL over `envelope`, `data`, `failure`, `ledger` and `message`, such as
     /// `failure.reason == "bad-template" && data.app == "crm"`
     ///
-    /// `envelope` has id, source, type, subject, time, tenantid, correlationid, causationid, traceparent, firstpublished, sequence;
-    /// `data` what the event holds; `failure` has reason, class, fingerprint, consumer, attempts, first_at, last_at, error; `ledger`
-    /// has status (claimed, done, in-doubt, failed, none), attempts, replay, doubted, steps, history, first_at, updated_at; `message`
-    /// has id, shape, receive_count, replays, enqueued_at, lost_at, age_s, attributes, size, group, unreadable, edited.
+    /// `envelope` has the texts id, source, type, subject, time, tenantid, correlationid, causationid, traceparent, firstpublished,
+    /// sequence; `data` what the event holds; `failure` has the texts reason, class, fingerprint, consumer, first_at, last_at, error, and
+    /// the number attempts; `ledger` has the texts status (claimed, done, in-doubt, failed, none), first_at, updated_at, the numbers
+    /// attempts, replay, the truth value doubted, the map steps by their names, and the list history; `message` has the texts id,
+    /// shape, enqueued_at, lost_at, group, unreadable, the numbers receive_count, replays, age_s (seconds), size (bytes), the map of
+    /// texts attributes, and the truth value edited.
     ///
     /// A letter that lacks what the condition asks for doesn't fit; `has(data.app)` asks whether it is there. Moments are texts such
     /// as 2026-11-26T03:00:00.000Z, which compare by time. There are `in`, `size`, `contains`, `startsWith`, `endsWith`, `matches`,
     /// `exists`, `all`, `exists_one`, `filter`, and `type`, `int`, `string` and the like.
+    ///
+    /// A condition stands as it was typed in plans and in the manifests of archives: write no personal data into it, but ids.
     #[arg(long = "where", value_name = "CEL")]
     pub condition: Option<String>,
     /// With this event type; without a version, all versions of it
@@ -139,6 +143,16 @@ impl Selector {
 pub fn failed_at(letter: &Letter) -> Timestamp {
     letter.facts.failure.as_ref().and_then(|failure| failure.last_at).unwrap_or(letter.message.enqueued_at)
 }
+
+/// What is lost first comes first, then what failed first; ids that are numbers stand in their order.
+#[must_use]
+pub fn urgency(letter: &Letter, lost_at: Option<Timestamp>) -> Urgency {
+    let id = letter.message.message_id.clone();
+    (lost_at.unwrap_or(Timestamp::MAX), failed_at(letter), id.len(), id)
+}
+
+/// Where a letter stands among those that are shown. The last part is its message id.
+pub type Urgency = (Timestamp, Timestamp, usize, String);
 
 /// Whether `event_type` is `wanted`, or a version of it.
 fn is_version_of(event_type: &str, wanted: &str) -> bool {

@@ -195,8 +195,8 @@ fn a_mistake_in_a_condition_is_named_with_its_place_and_what_was_meant() {
 fn a_condition_that_comes_to_no_yes_or_no_says_for_which_letter_where_and_what_to_do_but_no_value() {
     let letter = letter(r#"{"phone":"+4915112345678","count":"secret"}"#);
     let cases = [
-        ("data.phone", "it comes to a string, not to yes or no"),
-        ("failure.attempts", "it comes to a int"),
+        ("data.phone", "it comes to the type `string`, not to yes or no"),
+        ("failure.attempts", "it comes to the type `int`"),
         (
             "true && data.count > 3",
             "at column 20: for the letter m-1, `>` can't be used on string and int; ask for the type",

@@ -8,18 +8,20 @@ use sendoff_host::{Exit, Stopped};
 use super::{
     Common, Output,
     source::{Source, letters},
-    stream::{NOTHING, Stream},
+    stream::{Stream, nothing},
 };
 use crate::{
     Session,
     deployment::Access,
     redact::{Redact, Showing},
-    select::{Selection, Selector, each},
+    select::{Selection, Selector, each, urgency},
     view::{HEADING, Line},
 };
 
 /// How many lines are aligned with each other. Not all, so that no number of letters fills the memory.
 const PAGE: usize = 1000;
+/// So many letters stand in the order in which they are lost: more would fill the memory.
+const ORDERED: usize = 10_000;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -39,13 +41,18 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let deployment = common.open(session, Access::Look).await?;
     let snapshot = args.source.open(session, common, &deployment).await?;
     let redact = Redact::for_session(session, args.showing);
-    let (mut page, mut stream) = (Page::default(), Stream::new(common.output));
+    let mut shown = Shown { output: common.output, page: Page::default(), stream: Stream::new(common.output) };
+    let (mut first, mut is_ordered) = (Vec::new(), true);
     let seen = each(&snapshot, &selector, |letter| {
         if !args.count {
-            let line = Line::of(&letter, snapshot.lost_at(&letter), &redact);
-            match common.output {
-                Output::Table => page.add(session, line)?,
-                Output::Json | Output::Ndjson => stream.item(session, &line)?,
+            let lost_at = snapshot.lost_at(&letter);
+            let line = Line::of(&letter, lost_at, &redact);
+            first.push((urgency(&letter, lost_at), line));
+            if is_ordered && first.len() > ORDERED {
+                is_ordered = false;
+            }
+            if !is_ordered {
+                first.drain(..).try_for_each(|(_, line)| shown.line(session, line))?;
             }
         }
         Ok(ControlFlow::Continue(()))
@@ -53,15 +60,17 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     if args.count {
         counted(session, common.output, seen)?;
     } else {
-        page.print(session)?;
-        stream.end(session)?;
+        first.sort_by(|(one, _), (other, _)| one.cmp(other));
+        first.into_iter().try_for_each(|(_, line)| shown.line(session, line))?;
+        shown.end(session)?;
     }
     if seen == 0 {
-        session.prose(NOTHING);
+        session.prose(nothing(&snapshot)?);
         return Ok(Exit::NothingMatched);
     }
     if !args.count {
-        session.prose(letters(seen));
+        let order = if is_ordered { "" } else { ", so many that they stand in the order of their message ids" };
+        session.prose(format_args!("{}{order}", letters(seen)));
     }
     Ok(Exit::Done)
 }
@@ -74,6 +83,27 @@ fn counted(session: &mut Session, output: Output, seen: u64) -> Result<(), Stopp
         Output::Ndjson => session.json_line(&count)?,
     }
     Ok(())
+}
+
+/// What is printed.
+struct Shown {
+    output: Output,
+    page: Page,
+    stream: Stream,
+}
+
+impl Shown {
+    fn line(&mut self, session: &mut Session, line: Line) -> Result<(), Stopped> {
+        match self.output {
+            Output::Table => self.page.add(session, line),
+            Output::Json | Output::Ndjson => self.stream.item(session, &line),
+        }
+    }
+
+    fn end(mut self, session: &mut Session) -> Result<(), Stopped> {
+        self.page.print(session)?;
+        self.stream.end(session)
+    }
 }
 
 /// Lines that are printed together.

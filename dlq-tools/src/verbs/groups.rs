@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     Common, Output,
     source::Source,
-    stream::{NOTHING, Stream},
+    stream::{Stream, nothing},
 };
 use crate::{
     Session,
@@ -22,7 +22,7 @@ use crate::{
     redact::{Redact, Showing},
     select::{Selection, Selector, each, failed_at},
     snapshot::Snapshot,
-    view::standing,
+    view::{loss, second, short, standing},
 };
 
 #[derive(Debug, clap::Args)]
@@ -50,6 +50,7 @@ pub(crate) fn key(letter: &Letter) -> Key {
 pub(crate) struct Group {
     group: String,
     consumer: Option<String>,
+    #[serde(rename = "type")]
     event_type: Option<String>,
     letters: u64,
     first_at: Timestamp,
@@ -81,7 +82,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     }
     stream.end(session)?;
     if groups.is_empty() {
-        session.prose(NOTHING);
+        session.prose(nothing(&snapshot)?);
         return Ok(Exit::NothingMatched);
     }
     Ok(Exit::Done)
@@ -170,12 +171,12 @@ impl Group {
             text(&self.consumer),
             text(&self.event_type),
             letters,
-            self.first_at.to_string(),
-            self.last_at.to_string(),
-            self.first_loss_at.map_or_else(|| "never".to_owned(), |at| at.to_string()),
+            second(self.first_at),
+            second(self.last_at),
+            loss(self.first_loss_at),
             tenants,
             ledger.join(", "),
-            one_line(self.error.as_deref().unwrap_or("-")).chars().take(ERROR).collect(),
+            short(self.error.as_deref().unwrap_or("-"), ERROR),
         ]
     }
 }

@@ -117,7 +117,7 @@ pub(crate) struct Common {
     /// $XDG_STATE_HOME or ~/.local/state
     #[arg(long, global = true, value_name = "DIR")]
     work: Option<PathBuf>,
-    /// Who you are, for the audit. By default $USER
+    /// Who you are, for the audit. By default $USER, or else $LOGNAME
     #[arg(long, global = true, value_name = "WHO")]
     by: Option<String>,
     /// How data is printed
@@ -151,7 +151,8 @@ impl Common {
 
     /// Who is calling.
     pub(crate) fn who(&self, session: &Session) -> Result<String, Stopped> {
-        let named = self.by.clone().or_else(|| session.variables.get("USER").cloned());
+        let said = |name: &str| session.variables.get(name).filter(|who| !who.trim().is_empty()).cloned();
+        let named = self.by.clone().or_else(|| said("USER")).or_else(|| said("LOGNAME"));
         let who = named.filter(|who| !who.trim().is_empty() && !who.chars().any(char::is_control));
         who.ok_or_else(|| {
             Stopped::new(Exit::Usage, "who are you? Say --by NAME, or set USER: it is written into the audit")

@@ -13,7 +13,7 @@ use super::{
     Common, Output,
     groups::{Key, key},
     source::{Source, letters},
-    stream::{NOTHING, Stream},
+    stream::{Stream, nothing},
 };
 use crate::{
     Session,
@@ -71,7 +71,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     }
     stream.end(session)?;
     if groups.is_empty() {
-        session.prose(NOTHING);
+        session.prose(nothing(&snapshot)?);
         return Ok(Exit::NothingMatched);
     }
     if redact.hides() {

@@ -1,19 +1,19 @@
 //! `dlq show`: letters in full.
 
-use std::ops::ControlFlow;
+use std::{collections::BTreeSet, ops::ControlFlow};
 
 use sendoff_host::{Exit, Stopped};
 
 use super::{
     Common, Output,
     source::{Source, letters},
-    stream::{NOTHING, Stream},
+    stream::{Stream, nothing},
 };
 use crate::{
     Session,
     deployment::Access,
     redact::{Redact, Showing},
-    select::{Selection, Selector, each},
+    select::{Selection, Selector, each, urgency},
     view,
 };
 
@@ -40,24 +40,30 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let redact = Redact::for_session(session, args.showing);
     let mut stream = Stream::new(common.output);
     let limit = if args.all { u64::MAX } else { args.limit };
-    let mut shown = 0;
+    let mut first = BTreeSet::new();
     let seen = each(&snapshot, &selector, |letter| {
-        if shown < limit {
-            let lost_at = snapshot.lost_at(&letter);
-            match common.output {
-                Output::Table => {
-                    let gap = if shown == 0 { "" } else { "\n" };
-                    session.data(format_args!("{gap}{}", view::full(&letter, lost_at, &redact)))?;
-                }
-                Output::Json | Output::Ndjson => stream.item(session, &view::json(&letter, lost_at, &redact))?,
-            }
-            shown += 1;
+        first.insert(urgency(&letter, snapshot.lost_at(&letter)));
+        if first.len() as u64 > limit {
+            first.pop_last();
         }
         Ok(ControlFlow::Continue(()))
     })?;
+    let mut shown = 0;
+    for (_, _, _, id) in first {
+        let Some(letter) = snapshot.letter(&id)? else { continue };
+        let lost_at = snapshot.lost_at(&letter);
+        match common.output {
+            Output::Table => {
+                let gap = if shown == 0 { "" } else { "\n" };
+                session.data(format_args!("{gap}{}", view::full(&letter, lost_at, &redact)))?;
+            }
+            Output::Json | Output::Ndjson => stream.item(session, &view::json(&letter, lost_at, &redact))?,
+        }
+        shown += 1;
+    }
     stream.end(session)?;
     if seen == 0 {
-        session.prose(NOTHING);
+        session.prose(nothing(&snapshot)?);
         return Ok(Exit::NothingMatched);
     }
     if shown < seen {

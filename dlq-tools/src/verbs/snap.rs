@@ -50,6 +50,7 @@ fn hold(text: &str) -> Result<Duration, String> {
 #[derive(Serialize)]
 struct Report<'a> {
     queue: &'a str,
+    #[serde(rename = "path")]
     file: String,
     /// In the file, and of those the ones that are new.
     letters: u64,

@@ -4,7 +4,7 @@ use sendoff_host::Stopped;
 use serde::Serialize;
 
 use super::Output;
-use crate::Session;
+use crate::{Session, snapshot::Snapshot};
 
 /// A list as JSON: one document, or a line for each. As a table it prints nothing.
 pub(super) struct Stream {
@@ -59,4 +59,10 @@ fn still(text: &str) -> String {
 }
 
 /// What is said when no letter fits.
-pub(super) const NOTHING: &str = "no letter fits; `dlq groups` shows what there is";
+pub(super) fn nothing(snapshot: &Snapshot) -> Result<String, Stopped> {
+    let queue = &snapshot.taken().queue;
+    Ok(match snapshot.count()? {
+        0 => format!("`{queue}` is empty"),
+        _ => format!("no letter fits; `dlq groups {queue}` without conditions shows what there is"),
+    })
+}

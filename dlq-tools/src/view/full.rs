@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use sendoff_embedded::program::print::{lines, one_line, word};
 use sendoff_events::Timestamp;
 
-use super::{envelope, sha256, standing, steps};
+use super::{counted, envelope, sha256, standing, steps};
 use crate::{
     letter::{FailureFacts, LedgerFacts, Letter},
     redact::{Redact, outline},
@@ -60,7 +60,12 @@ fn head(text: &mut String, letter: &Letter, lost_at: Option<Timestamp>, redact: 
     row(text, "group", redact.text(letter.fingerprint()));
     row(text, "lost", lost_at.map_or_else(|| "never".to_owned(), |at| at.to_string()));
     let counts =
-        format!("{} times since {}, replayed {} times", message.receive_count, facts.first_sent_at, facts.replays);
+        format!(
+            "{} since {}, replayed {}",
+            counted(message.receive_count, "time"),
+            facts.first_sent_at,
+            counted(facts.replays, "time")
+        );
     row(text, "received", counts);
     if let Some(source) = &message.source {
         row(text, "from", source);
@@ -75,7 +80,7 @@ fn head(text: &mut String, letter: &Letter, lost_at: Option<Timestamp>, redact: 
 
 fn failed(text: &mut String, failure: &FailureFacts, redact: &Redact) {
     let class = failure.class.map(|class| format!(" ({})", word(&class))).unwrap_or_default();
-    let attempts = failure.attempts.map(|attempts| format!(", {attempts} attempts")).unwrap_or_default();
+    let attempts = failure.attempts.map(|attempts| format!(", {}", counted(attempts, "attempt"))).unwrap_or_default();
     let from = failure.first_at.map(|at| format!(", from {at}")).unwrap_or_default();
     let to = failure.last_at.map(|at| format!(" to {at}")).unwrap_or_default();
     row(text, "failed", format!("{}{class}{attempts}{from}{to}", redact.text(&failure.reason)));
@@ -85,7 +90,7 @@ fn failed(text: &mut String, failure: &FailureFacts, redact: &Redact) {
 fn recorded(text: &mut String, ledger: &LedgerFacts, redact: &Redact) {
     let doubt = if ledger.doubted { ", an effect may have happened" } else { "" };
     let LedgerFacts { attempts, replay, first_at, updated_at, .. } = ledger;
-    row(text, "", format!("{attempts} attempts in replay {replay}, from {first_at} to {updated_at}{doubt}"));
+    row(text, "", format!("{} in replay {replay}, from {first_at} to {updated_at}{doubt}", counted(*attempts, "attempt")));
     for (name, step) in steps(ledger, redact) {
         let doubted = if step.doubted { " (doubted)" } else { "" };
         let mut told = format!("step {name}: {}{doubted} at {}", word(&step.state), step.at);
@@ -107,7 +112,7 @@ fn recorded(text: &mut String, ledger: &LedgerFacts, redact: &Redact) {
 
 fn content(text: &mut String, letter: &Letter, redact: &Redact) {
     let body = &letter.message.body;
-    row(text, "body", format!("{} bytes, SHA-256 {}", body.len(), sha256(body)));
+    row(text, "body", format!("{}, SHA-256 {}", counted(body.len() as u64, "byte"), sha256(body)));
     let shown = pretty(letter.content(), redact).unwrap_or_else(|| match std::str::from_utf8(letter.content()) {
         _ if redact.hides() => format!("looks like: {}", outline(letter.content())),
         Ok(whole) => {

@@ -4,7 +4,7 @@ use sendoff_embedded::program::print::one_line;
 use sendoff_events::{EventId, Timestamp};
 use serde::Serialize;
 
-use super::standing;
+use super::{loss, second, short, standing};
 use crate::{
     letter::{Letter, Shape},
     redact::Redact,
@@ -24,8 +24,10 @@ pub struct Line {
     /// The broker's name for it.
     pub message_id: String,
     /// Its event.
+    #[serde(rename = "event")]
     pub event_id: Option<EventId>,
     /// The event's type.
+    #[serde(rename = "type")]
     pub event_type: Option<String>,
     /// Whose it is.
     pub tenant: Option<String>,
@@ -83,14 +85,14 @@ impl Line {
     #[must_use]
     pub fn cells(&self) -> [String; 10] {
         let text = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), one_line);
-        let mut error: String = one_line(self.error.as_deref().unwrap_or("-")).chars().take(ERROR).collect();
+        let mut error = short(self.error.as_deref().unwrap_or("-"), ERROR);
         if self.edited {
             error.insert_str(0, "(edited) ");
         }
         [
             one_line(&self.message_id),
-            self.failed_at.to_string(),
-            self.lost_at.map_or_else(|| "never".to_owned(), |at| at.to_string()),
+            second(self.failed_at),
+            loss(self.lost_at),
             text(&self.event_type),
             text(&self.tenant),
             text(&self.consumer),

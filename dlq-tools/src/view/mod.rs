@@ -6,7 +6,7 @@ mod line;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 pub use full::full;
 pub use line::{HEADING, Line};
-use sendoff_embedded::program::print::word;
+use sendoff_embedded::program::print::{one_line, word};
 use sendoff_events::Timestamp;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
@@ -20,6 +20,39 @@ use crate::{
 #[must_use]
 pub fn standing(letter: &Letter) -> String {
     letter.ledger.as_ref().map_or_else(|| "none".to_owned(), |ledger| word(&ledger.status))
+}
+
+/// A moment as tables show it: to the second.
+#[must_use]
+pub fn second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// When the broker forgets a letter, as tables show it.
+#[must_use]
+pub fn loss(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "never".to_owned(), second)
+}
+
+/// A text on one line of at most so many characters: its beginning and its end, where the cause of an error stands.
+#[must_use]
+pub fn short(text: &str, most: usize) -> String {
+    let line: Vec<char> = one_line(text).chars().collect();
+    if line.len() <= most {
+        return line.into_iter().collect();
+    }
+    let end = most / 2;
+    let begin = most.saturating_sub(end + 1);
+    line[..begin].iter().chain(['…'].iter()).chain(&line[line.len() - end..]).collect()
+}
+
+/// `1 attempt`, `2 attempts`.
+#[must_use]
+pub fn counted(count: impl Into<u64>, what: &str) -> String {
+    match count.into() {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    }
 }
 
 /// All that is known of a letter, and the letter itself.
@@ -41,7 +74,7 @@ pub fn json(letter: &Letter, lost_at: Option<Timestamp>, redact: &Redact) -> Val
     let edit = edit.as_ref().map(|edit| {
         let how: Vec<_> = edit.how.iter().map(|how| redact.typed(how)).collect();
         json!({
-            "event_id": edit.event, "by": edit.by, "at": edit.at, "how": how,
+            "event": edit.event, "by": edit.by, "at": edit.at, "how": how,
             "envelope": envelope(edit.body.as_bytes(), redact),
         })
     });
@@ -135,4 +168,28 @@ fn steps<'a>(facts: &'a LedgerFacts, redact: &Redact) -> Vec<(String, &'a sendof
         (shown, step)
     };
     facts.steps.iter().enumerate().map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_error_keeps_its_end() {
+        assert_eq!(short("the provider\nfailed: no such user", 80), "the provider failed: no such user");
+        let cut = short(&format!("request {} failed: no such user", "x".repeat(200)), 41);
+        assert!(cut.starts_with("request xx") && cut.contains('…') && cut.ends_with("no such user"), "{cut}");
+        assert_eq!(cut.chars().count(), 41);
+    }
+
+    #[test]
+    fn moments_in_tables_have_one_precision() {
+        assert_eq!(second("2026-11-26T03:00:00.123Z".parse().unwrap()), "2026-11-26T03:00:00Z");
+        assert_eq!(loss(None), "never");
+    }
+
+    #[test]
+    fn one_is_no_plural() {
+        assert_eq!([1_u32, 2].map(|count| counted(count, "time")), ["1 time", "2 times"]);
+    }
 }

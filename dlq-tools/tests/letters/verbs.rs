@@ -200,7 +200,7 @@ async fn a_snapshot_holds_every_letter_and_touches_none() {
     let report = told.json();
     assert_eq!((&report["queue"], &report["letters"], &report["added"]), (&"email-dlq".into(), &25.into(), &25.into()));
     assert_eq!((&report["leased"], &report["released"], &report["receives"]), (&0.into(), &0.into(), &0.into()));
-    let file = bench.data().join(report["file"].as_str().unwrap());
+    let file = bench.data().join(report["path"].as_str().unwrap());
     let snapshot = Snapshot::open(&file).unwrap();
     let letter = snapshot.page("", 1).unwrap().remove(0);
     assert_eq!((letter.message.receive_count, letter.facts.consumer.as_deref()), (1, Some("email")));
@@ -218,7 +218,7 @@ async fn two_snapshots_of_the_same_second_are_two_files() {
     let bench = Bench::with(1).await;
     let one = bench.dlq(&["snap", "email", "--output", "json"]).await.json();
     let two = bench.dlq(&["snap", "email", "--output", "json"]).await.json();
-    assert!(one["file"] != two["file"] && two["letters"] == 1, "{one} {two}");
+    assert!(one["path"] != two["path"] && two["letters"] == 1, "{one} {two}");
 }
 
 #[tokio::test]
@@ -248,4 +248,26 @@ async fn an_unreasonable_lease_is_wrong_usage() {
         let told = bench.dlq(&["snap", "email", "--hold", hold]).await;
         assert!(told.exit == Exit::Usage && told.err.contains("between 30s and 12h"), "{hold}: {}", told.err);
     }
+}
+
+#[tokio::test]
+async fn a_snapshot_that_was_cut_off_is_used_only_when_it_is_named() {
+    let bench = Bench::with(4).await;
+    assert_eq!(bench.dlq(&["snap", "email", "--max", "0"]).await.exit, Exit::Usage);
+    let cut = bench.dlq(&["snap", "email", "--max", "2", "--output", "json"]).await.json();
+    assert_eq!(cut["letters"], 2);
+    let all = bench.dlq(&["grep", "email", "--count"]).await;
+    assert_eq!(all.out, "4\n", "{}", all.err);
+    let file = bench.data().join(cut["path"].as_str().unwrap()).display().to_string();
+    let part = bench.dlq(&["grep", "email", "--count", "--snapshot", &file]).await;
+    assert_eq!(part.out, "2\n");
+    assert!(part.err.contains("2 of about 4 letters") && part.err.contains("which --max cut off"), "{}", part.err);
+}
+
+#[tokio::test]
+async fn the_file_in_a_data_folder_is_not_the_folder() {
+    let bench = Bench::with(1).await;
+    let told = bench.dlq(&["--backend", "sqlite:data/sendoff.db", "ls"]).await;
+    assert_eq!(told.exit, Exit::Usage);
+    assert!(told.err.contains("name the data folder"), "{}", told.err);
 }

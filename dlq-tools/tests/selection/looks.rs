@@ -163,7 +163,7 @@ fn show_tells_all_that_is_known_of_a_letter() {
   shape       own
   group       bad-address-0123abcd
   lost        2026-12-10T01:00:00Z
-  received    5 times since 2026-11-26T01:00:00Z, replayed 1 times
+  received    5 times since 2026-11-26T01:00:00Z, replayed 1 time
   failed      bad-address (rejected), 2 attempts, from 2026-11-26T01:10:00Z to 2026-11-26T01:40:00Z
               550 <address> is [2J unknown
   ledger      failed

@@ -73,7 +73,7 @@ fn grep_show_groups_and_sample_agree_on_every_selection() {
             let groups = ask("groups");
             let mut told = BTreeMap::new();
             for group in groups.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
-                let key = (text(&group["group"]), text(&group["event_type"]));
+                let key = (text(&group["group"]), text(&group["type"]));
                 told.insert(key, (group["letters"].clone(), group["ledger"].clone()));
             }
             let mut expected = BTreeMap::new();
