@@ -167,11 +167,11 @@ fn findings(rule: &Rule, model: &Model) -> Vec<Finding> {
 }
 
 impl Report {
-    /// Only what is about this queue, or about its consumer and the consumer's other queues.
+    /// Only what is about this queue, or about its consumer and the consumer's other queues, or about all of the deployment.
     #[must_use]
     pub fn about(mut self, queue: &str) -> Self {
         let family = family(queue);
-        self.findings.retain(|finding| finding.queue.as_deref().is_some_and(|of| self::family(of) == family));
+        self.findings.retain(|finding| finding.queue.as_deref().is_none_or(|of| self::family(of) == family));
         self
     }
 

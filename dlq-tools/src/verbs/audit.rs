@@ -2,14 +2,14 @@
 
 use std::{collections::VecDeque, str::FromStr};
 
-use sendoff_consumers::{Audit, AuditDigest, AuditEntry, AuditError, check_chain};
+use sendoff_consumers::{Audit, AuditDigest, AuditEntry, AuditError, BrokenAudit, check_chain};
 use sendoff_embedded::program::print::{one_line, table};
 use sendoff_events::Timestamp;
 use sendoff_host::{Exit, Stopped};
 use serde_json::json;
 
 use super::{Common, Output, stream::Stream};
-use crate::{Session, deployment::Access, select::moment};
+use crate::{Session, deployment::Access, select::moment, view::second};
 
 /// How many entries are read at a time.
 const PAGE: usize = 500;
@@ -54,25 +54,46 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     if args.verify || args.expect.is_some() {
         return verify(session, common.output, &*deployment.audit, args.expect).await;
     }
-    let entries = newest(&*deployment.audit, since, args.limit).await?;
+    let Newest { entries, all, broken } = newest(&*deployment.audit, since, args.limit).await?;
     list(session, common.output, &entries)?;
+    // Whatever is wrong with it, people see what is there first.
+    if let Some(broken) = broken {
+        return Err(Stopped::failed(changed(broken)));
+    }
     if entries.is_empty() {
-        session.prose("nobody has done anything by hand");
+        session.prose(if all == 0 { "nobody has done anything by hand" } else { "nothing was done since then" });
         return Ok(Exit::NothingMatched);
     }
+    session.prose(format_args!(
+        "{} of {all}, each of which follows on the one before it; --verify gives the digest that proves later that none was taken away",
+        entries.len()
+    ));
     Ok(Exit::Done)
 }
 
-/// The last `limit` entries since a moment, in their order.
-async fn newest(audit: &dyn Audit, since: Option<Timestamp>, limit: usize) -> Result<VecDeque<AuditEntry>, Stopped> {
-    let mut newest = VecDeque::new();
-    let mut after = 0;
+/// The newest entries.
+struct Newest {
+    entries: VecDeque<AuditEntry>,
+    /// How many there are of all.
+    all: u64,
+    /// The first entry that doesn't follow on the one before it.
+    broken: Option<BrokenAudit>,
+}
+
+/// The last `limit` entries since a moment, in their order, with the whole chain checked on the way.
+async fn newest(audit: &dyn Audit, since: Option<Timestamp>, limit: usize) -> Result<Newest, Stopped> {
+    let mut newest = Newest { entries: VecDeque::new(), all: 0, broken: None };
+    let (mut after, mut digest) = (0, AuditDigest::NONE);
     loop {
         let page = audit.entries(after, PAGE).await.map_err(stopped)?;
         let Some(last) = page.last() else { return Ok(newest) };
-        after = last.seq;
-        newest.extend(page.into_iter().filter(|entry| since.is_none_or(|since| entry.at >= since)));
-        newest.drain(..newest.len().saturating_sub(limit));
+        if newest.broken.is_none() {
+            newest.broken = check_chain(digest, after + 1, &page).err();
+        }
+        (after, digest) = (last.seq, last.digest);
+        newest.all += page.len() as u64;
+        newest.entries.extend(page.into_iter().filter(|entry| since.is_none_or(|since| entry.at >= since)));
+        newest.entries.drain(..newest.entries.len().saturating_sub(limit));
     }
 }
 
@@ -86,7 +107,7 @@ fn list(session: &mut Session, output: Output, entries: &VecDeque<AuditEntry>) -
                 let event = note.event.map_or_else(|| "-".to_owned(), |event| event.to_string());
                 let texts = [&note.who, &note.action, &note.target].map(|text| one_line(text));
                 let [who, action, target] = texts;
-                [entry.seq.to_string(), entry.at.to_string(), who, action, target, event, one_line(&note.because)]
+                [entry.seq.to_string(), second(entry.at), who, action, target, event, one_line(&note.because)]
             };
             let heading = ["SEQ", "AT", "WHO", "WHAT", "TO", "EVENT", "BECAUSE"];
             session.data(table(heading, entries.iter().map(cells)))?;
@@ -111,9 +132,7 @@ async fn verify(
         let page = audit.entries(seq, PAGE).await.map_err(stopped)?;
         let Some(last) = page.last() else { break };
         check_chain(digest, seq + 1, &page).map_err(|broken| {
-            Stopped::failed(format_args!(
-                "{broken}. Whoever may write to the store can have done this: keep a copy of it before anything else"
-            ))
+            Stopped::failed(changed(broken))
         })?;
         if let Some(expected) = expected
             && let Some(entry) = page.iter().find(|entry| entry.seq == expected.seq)
@@ -148,6 +167,10 @@ async fn verify(
         Output::Ndjson => session.json_line(&value)?,
     }
     Ok(Exit::Done)
+}
+
+fn changed(broken: impl std::fmt::Display) -> String {
+    format!("{broken}. Whoever may write to the store can have done this: keep a copy of it before anything else")
 }
 
 fn stopped(error: AuditError) -> Stopped {

@@ -13,6 +13,7 @@ use crate::{
     Session,
     deployment::{Access, Deployment, Native},
     doctor::{Finding, Model, Report, Rule, Severity, collect, examine, family, rules},
+    view::counted,
 };
 
 #[derive(Debug, clap::Args)]
@@ -108,10 +109,10 @@ fn show(session: &mut Session, output: Output, report: &Report) -> Result<(), St
         Output::Json => session.json(report)?,
         Output::Ndjson => {
             for finding in &report.findings {
-                session.json_line(&json!({ "finding": finding }))?;
+                session.json_line(finding)?;
             }
             for not_checked in &report.not_checked {
-                session.json_line(&json!({ "not_checked": not_checked }))?;
+                session.json_line(not_checked)?;
             }
         }
         Output::Table => {
@@ -126,12 +127,16 @@ fn show(session: &mut Session, output: Output, report: &Report) -> Result<(), St
             }
         }
     }
-    let count = |severity| report.count(severity);
+    let count = |severity| report.count(severity) as u64;
     let (errors, warnings, notes) = (count(Severity::Error), count(Severity::Warning), count(Severity::Note));
-    let not_checked = report.not_checked.len();
-    let checked = report.checked.len();
+    let (not_checked, checked) = (report.not_checked.len() as u64, report.checked.len() as u64);
     session.prose(format_args!(
-        "{checked} rules checked: {errors} errors, {warnings} warnings, {notes} notes; {not_checked} things could not be looked at"
+        "{} checked: {}, {}, {}; {} could not be looked at",
+        counted(checked, "rule"),
+        counted(errors, "error"),
+        counted(warnings, "warning"),
+        counted(notes, "note"),
+        counted(not_checked, "thing")
     ));
     Ok(())
 }
@@ -141,7 +146,7 @@ fn paragraph(finding: &Finding) -> String {
     let (place, there, should, fix) = (one_line(place), one_line(there), one_line(should), one_line(fix));
     let severity = severity.word();
     format!(
-        "{severity} {rule}: {place}\n  there is  {there}\n  should    {should}\n  why       {why}\n  fix       {fix}\n"
+        "{severity} {rule}: {place}\n  found     {there}\n  should    {should}\n  why       {why}\n  fix       {fix}\n"
     )
 }
 
