@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Action, Entry, Head, PlanError};
 
 /// What a file begins with; the hash follows, and is over all that comes after it.
-pub(super) const BEGIN: &[u8] = b"{\"hash\":\"";
+pub(crate) const BEGIN: &[u8] = b"{\"hash\":\"";
 /// How many digits it has.
 pub(super) const DIGITS: usize = 64;
 /// The longest line: an event of a mebibyte, each byte of it escaped.

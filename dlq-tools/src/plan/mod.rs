@@ -22,7 +22,7 @@ pub use draft::Draft;
 pub use entry::{Action, Entry, Forecast};
 pub use error::PlanError;
 pub use file::Plan;
-pub(crate) use file::brief;
+pub(crate) use file::{BEGIN, brief};
 pub use find::find;
 pub use forecast::{Seen, Wish, forecast};
 pub use head::{Estimate, Head, OtherSubscriber, Stops, To};

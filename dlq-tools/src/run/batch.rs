@@ -10,7 +10,7 @@ use futures::future::join_all;
 use sendoff_consumers::{DeadLettersError, FAILURE_ATTRIBUTE, OutgoingLetter, REPLAY_ATTRIBUTE, TakenLetter};
 use sendoff_events::{EXTENDED_SIZE_ATTRIBUTE, Timestamp};
 
-use super::{RunError, engine::Engine};
+use super::{RunError, Stage, engine::Engine};
 use crate::{letter::Original, plan::Entry};
 
 /// Where letters can't be asked for by their ids, so many are taken at least: the first of them may be of no plan.
@@ -48,6 +48,8 @@ pub(super) struct Batch {
     pub(super) unreachable: Option<String>,
     /// Why nobody knows whether some were sent.
     pub(super) unknown: Option<String>,
+    /// Whether any were deleted, if some were to be.
+    pub(super) deleted: Option<Result<(), String>>,
 }
 
 /// A letter in hand.
@@ -72,6 +74,7 @@ impl Engine<'_> {
         let mut shared = self.shared();
         for place in &in_hand {
             shared.busy.remove(place);
+            shared.newer.remove(place);
         }
         drop(shared);
         done
@@ -98,10 +101,11 @@ impl Engine<'_> {
         };
         let until = now.checked_add(self.run.settings.hold).unwrap_or(Timestamp::MAX);
         let held = self.sort(&fetch, taken, until, in_hand, &mut done).await?;
-        let held = self.only_delete(held).await?;
+        let held = self.compare(held).await?;
+        let held = self.only_delete(held, &mut done).await?;
         let held = self.at_most(fetch.count(), held, in_hand).await;
         let held = self.not_elsewhere(held).await?;
-        let held = self.compare(held).await?;
+        let held = self.not_handled(held, &mut done).await?;
         let ready = self.restore(held).await?;
         let ready = self.reopen(ready, &mut done).await?;
         let ready = self.renew(ready, &mut done).await;
@@ -145,8 +149,10 @@ impl Engine<'_> {
                 match fetch {
                     Fetch::These(_) => asked.contains(place),
                     Fetch::Any(_) => {
-                        let open = shared.state.is_open(*place) && !shared.unknown.contains(place);
-                        open && shared.busy.insert(*place)
+                        // One that was deleted may show once more, where a broker forgets a deletion: it is deleted again.
+                        let stage = shared.state.stage(*place);
+                        let open = (shared.state.is_open(*place) && self.may_do(stage)) || stage == Stage::Moved;
+                        open && !shared.unknown.contains(place) && shared.busy.insert(*place)
                     }
                 }
             });
@@ -160,12 +166,15 @@ impl Engine<'_> {
                 held.insert(place, Held { place, entry, taken, until });
                 continue;
             }
-            let is_busy = place.is_some_and(|place| {
+            let busy = place.filter(|place| {
                 let shared = self.shared();
-                shared.busy.contains(&place) && shared.state.is_open(place) && !shared.unknown.contains(&place)
+                let is_wanted = shared.state.is_open(*place) || shared.state.stage(*place) == Stage::Moved;
+                shared.busy.contains(place) && is_wanted && !shared.unknown.contains(place)
             });
-            if is_busy {
-                // A repetition of one that another batch has in hand: giving it back would take it from there.
+            if let Some(place) = busy {
+                // A repetition of one that another batch has in hand: giving it back would take it from there. From now on only
+                // this receipt is sure to be good.
+                self.shared().newer.insert(place, taken.receipt);
                 continue;
             }
             if let Some(place) = self.has_returned(&taken.letter) {

@@ -55,9 +55,19 @@ impl Control for FileControl {
         if self.leave.load(Ordering::Relaxed) {
             return Wanted::Leave;
         }
-        // A file that isn't there or that is being written says nothing; the next look is near.
-        fs::read(&self.path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+        read(&self.path)
     }
+}
+
+/// What is wanted of the run in this folder.
+#[must_use]
+pub fn wanted(folder: &Path) -> Wanted {
+    read(&folder.join("control"))
+}
+
+/// A file that isn't there says nothing; it appears as a whole.
+fn read(path: &Path) -> Wanted {
+    fs::read(path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }
 
 /// Says what is wanted of the run in this folder.

@@ -11,7 +11,7 @@ use sendoff_events::{Clock, EventId, Timestamp};
 use sendoff_host::{Exit, Stopped};
 
 use super::{
-    Originals, State, Watcher,
+    Elsewhere, Originals, Stage, State, Watcher,
     control::Control,
     journal::{Journal, JournalError, Line, Step},
     watch::Watched,
@@ -110,8 +110,10 @@ pub struct Run<'a> {
     pub watcher: &'a dyn Watcher,
     /// Who runs it.
     pub by: &'a str,
-    /// Letters, by their place in the plan, that the named other run may send or have sent as another event.
-    pub elsewhere: &'a HashMap<u32, String>,
+    /// Letters, by their place in the plan, that another run may send or have sent as another event.
+    pub elsewhere: &'a HashMap<u32, Elsewhere>,
+    /// Who aborted it: then it only deletes what it has sent.
+    pub aborted: Option<String>,
     /// How it works.
     pub settings: Settings,
 }
@@ -127,6 +129,8 @@ pub(super) struct Shared {
     pub(super) strangers: Vec<(Receipt, Timestamp)>,
     /// Letters that came and weren't for us, since the queue was last gone through from its beginning.
     pub(super) seen: HashSet<u128>,
+    /// Receipts that came after those by which batches hold their letters.
+    pub(super) newer: HashMap<u32, Receipt>,
     pub(super) watched: HashMap<EventId, Watched>,
 }
 
@@ -143,7 +147,7 @@ impl Run<'_> {
     /// [`RunError`]. What was under way then is in the journal, and the next run goes on from there.
     pub async fn go(&self, state: State) -> Result<(Ended, State), RunError> {
         let (busy, unknown, seen) = (HashSet::new(), HashSet::new(), HashSet::new());
-        let shared = Shared { state, busy, unknown, strangers: Vec::new(), seen, watched: HashMap::new() };
+        let shared = Shared { state, busy, unknown, strangers: Vec::new(), seen, newer: HashMap::new(), watched: HashMap::new() };
         let engine = Engine { run: self, shared: Mutex::new(shared) };
         let ended = engine.go().await;
         engine.give_back().await;
@@ -162,6 +166,11 @@ impl Run<'_> {
 impl Engine<'_> {
     pub(super) fn shared(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a letter at this stage may be dealt with: of a run that was aborted, only what was sent.
+    pub(super) fn may_do(&self, stage: Stage) -> bool {
+        self.run.aborted.is_none() || stage == Stage::Sent
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -84,6 +84,13 @@ impl RunFolder {
             copy.as_file().sync_all()?;
             copy.persist(self.plan()).map_err(|error| error.error)?;
         }
+        // What is carried out is the copy: it must be of this plan and no other.
+        let mut begin = vec![0; crate::plan::BEGIN.len() + plan.hash().len()];
+        io::Read::read_exact(&mut File::open(self.plan())?, &mut begin)?;
+        if begin.strip_prefix(crate::plan::BEGIN) != Some(plan.hash().as_bytes()) {
+            let why = "its copy of the plan is another plan: look at it, and move the folder away";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
         Ok(())
     }
 
@@ -123,19 +130,19 @@ impl RunFolder {
         if is_hash {
             found.retain(|run| run.name().starts_with(wanted.get(..DIGITS).unwrap_or(&wanted)));
         } else {
-            let plan = crate::plan::find(work, here, named)?;
+            let plan = match crate::plan::find(work, here, named) {
+                Ok(plan) => plan,
+                Err(Stopped { exit: Exit::NothingMatched, .. }) => return Err(no_run(named)),
+                Err(error) => return Err(error),
+            };
             found.retain(|run| plan.hash().starts_with(&run.name()));
         }
-        let named = named.escape_debug();
         match &found[..] {
             [run] => Ok(run.clone()),
-            [] => Err(Stopped::new(
-                Exit::NothingMatched,
-                format_args!("there is no run `{named}`; `dlq runs` lists those that there are"),
-            )),
+            [] => Err(no_run(named)),
             _ => Err(Stopped::new(
                 Exit::Usage,
-                format_args!("`{named}` is the beginning of {} runs: write more of it", found.len()),
+                format_args!("`{}` is the beginning of {} runs: write more of it", named.escape_debug(), found.len()),
             )),
         }
     }
@@ -189,6 +196,9 @@ impl RunFolder {
     /// When the plan or the journal isn't what was written.
     pub fn read(&self) -> Result<Found, ReadRunError> {
         let plan = Plan::open(&self.plan())?;
+        if !plan.hash().starts_with(&self.name()) {
+            return Err(ReadRunError::OtherPlan { path: self.plan(), hash: plan.hash().to_owned() });
+        }
         let mut state = State::new(&plan);
         let (mut ended, mut last_at) = (None, None);
         let whole = journal::read(&self.journal(), |line: Line| {
@@ -224,6 +234,11 @@ impl RunFolder {
     }
 }
 
+fn no_run(named: &str) -> Stopped {
+    let why = format!("there is no run `{}`; `dlq runs` lists those that there are", named.escape_debug());
+    Stopped::new(Exit::NothingMatched, why)
+}
+
 /// A run can't be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadRunError {
@@ -233,6 +248,14 @@ pub enum ReadRunError {
     /// Its journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// Another plan stands in its place.
+    #[error("{} is the plan {hash}, and not that of this run: look at it, and move the folder away", path.display())]
+    OtherPlan {
+        /// Which file.
+        path: PathBuf,
+        /// Its hash.
+        hash: String,
+    },
 }
 
 impl From<ReadRunError> for Stopped {
@@ -240,6 +263,7 @@ impl From<ReadRunError> for Stopped {
         match error {
             ReadRunError::Plan(error) => error.into(),
             ReadRunError::Journal(error) => error.into(),
+            ReadRunError::OtherPlan { .. } => Self::new(Exit::Refused, error),
         }
     }
 }

@@ -76,6 +76,13 @@ pub enum Step {
         /// Why.
         why: String,
     },
+    /// These can't be sent for now. Whoever goes on with the run tries again.
+    Left {
+        /// Which.
+        n: Vec<u32>,
+        /// Why.
+        why: String,
+    },
     /// Their consumer has come to an end with these, and they didn't come back.
     Ended {
         /// Which.

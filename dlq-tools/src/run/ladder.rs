@@ -1,7 +1,8 @@
 //! The ladder: a few letters, a watch, some more, another watch, and then the rest.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
+use sendoff_consumers::Destination;
 use sendoff_events::Timestamp;
 
 use super::{
@@ -9,7 +10,9 @@ use super::{
     engine::Engine,
     journal::Step,
     pace::Pace,
+    progress::Watching,
     tick::{LOOK, TICK},
+    watch::Watched,
 };
 
 /// What the loop keeps for itself.
@@ -27,6 +30,12 @@ pub(super) struct Loop {
     pub(super) missed_since: Option<Timestamp>,
     pub(super) failures: usize,
     pub(super) unknowns: usize,
+    /// How many batches in a row could delete nothing of what they had sent.
+    pub(super) undeleted: usize,
+    /// When the queue may be searched again for letters that aren't to be had.
+    pub(super) next_search: Timestamp,
+    /// What is watched now.
+    pub(super) watching: Option<Watching>,
     pub(super) doing: &'static str,
 }
 
@@ -66,9 +75,16 @@ impl Engine<'_> {
                 missed_since: None,
                 failures: 0,
                 unknowns: 0,
+                undeleted: 0,
+                next_search: now,
+                watching: None,
                 doing: "sending",
             }
         };
+        if let Some(by) = &self.run.aborted {
+            let ended = self.pass(&mut own, u64::MAX, can_pick).await?;
+            return Ok(ended.unwrap_or_else(|| Ended::Aborted { by: by.clone() }));
+        }
         // What another process sent and didn't see to its end is watched on.
         let unsettled: Vec<u32> = self.shared().state.unsettled().collect();
         self.begin_watch(&unsettled);
@@ -95,6 +111,9 @@ impl Engine<'_> {
             if let Some(ended) = self.watch(&mut own).await? {
                 return Ok(ended);
             }
+            if let Some(why) = self.no_evidence() {
+                return Ok(Ended::Paused { why, unreachable: false });
+            }
             let (sent, _) = self.standing();
             self.note(Step::Rung { sent }).await?;
         }
@@ -115,16 +134,19 @@ impl Engine<'_> {
     fn standing(&self) -> (u64, u64) {
         let shared = self.shared();
         let state = &shared.state;
-        (
-            state.sent() + shared.unknown.len() as u64,
-            state.count(Stage::Waiting) + state.count(Stage::Ambiguous) - shared.unknown.len() as u64,
-        )
+        let is_unsent = |place: &&u32| matches!(state.stage(**place), Stage::Waiting | Stage::Ambiguous);
+        let unknown = shared.unknown.iter().filter(is_unsent).count() as u64;
+        let open = state.count(Stage::Waiting) + state.count(Stage::Ambiguous);
+        (state.sent() + unknown, open.saturating_sub(unknown))
     }
 
     /// Letters that this process can still do something with.
     pub(super) fn open(&self) -> VecDeque<u32> {
         let shared = self.shared();
-        let open = |place: &u32| shared.state.is_open(*place) && !shared.unknown.contains(place);
+        let open = |place: &u32| {
+            let stage = shared.state.stage(*place);
+            shared.state.is_open(*place) && self.may_do(stage) && !shared.unknown.contains(place)
+        };
         // What only has to be deleted comes first: it must not be sent by anybody else.
         let (sent, rest): (Vec<u32>, Vec<u32>) =
             (0..shared.state.len()).filter(open).partition(|place| shared.state.stage(*place) == Stage::Sent);
@@ -135,6 +157,7 @@ impl Engine<'_> {
     async fn pass(&self, own: &mut Loop, quota: u64, can_pick: bool) -> Result<Option<Ended>, RunError> {
         own.doing = "sending";
         own.missed_since = None;
+        own.next_search = self.now();
         let mut todo = self.open();
         // Once all of them are sent, a queue that has to be searched isn't asked for more.
         let mut quota = quota.min(todo.len() as u64);
@@ -150,7 +173,14 @@ impl Engine<'_> {
             let since = *own.missed_since.get_or_insert_with(|| self.now());
             let end = since.checked_add(self.run.settings.hold + LOOK).unwrap_or(Timestamp::MAX);
             let late = self.now() >= end;
-            todo = self.still_there(missing, can_pick, late).await?.into();
+            // The whole queue is gone through for that: not each second.
+            todo = if late || self.now() >= own.next_search {
+                own.next_search = self.now().checked_add(LOOK).unwrap_or(Timestamp::MAX);
+                self.still_there(missing, can_pick, late).await?
+            } else {
+                missing
+            }
+            .into();
             if todo.is_empty() || late {
                 break;
             }
@@ -163,12 +193,41 @@ impl Engine<'_> {
         Ok(None)
     }
 
+    /// Says why the rest must wait, if nothing is known of what became of the last few.
+    fn no_evidence(&self) -> Option<String> {
+        let head = self.run.plan.head();
+        let shared = self.shared();
+        let left = shared.watched.len();
+        if left == 0 || head.watch_s == 0 || shared.state.settled_since_rung() > 0 {
+            return None;
+        }
+        let consumers: BTreeSet<&str> = shared.watched.values().map(Watched::consumer).collect();
+        if let Destination::Queue(queue) = &head.to.0
+            && !consumers.contains(&**queue)
+        {
+            // Nobody who is watched gets them.
+            return None;
+        }
+        let served = consumers.into_iter().collect::<Vec<_>>().join("`, `");
+        Some(format!("0 of {left} came to an end in {} s: is `{served}` being served?", head.watch_s))
+    }
+
     /// Waits until what was sent has come to an end, or for as long as the plan says.
     async fn watch(&self, own: &mut Loop) -> Result<Option<Ended>, RunError> {
         let until = self.now().checked_add(self.run.plan.head().watch()).unwrap_or(Timestamp::MAX);
         own.doing = "watching";
+        let watched = self.watched_whole(own, until).await;
+        own.watching = None;
+        watched
+    }
+
+    async fn watched_whole(&self, own: &mut Loop, until: Timestamp) -> Result<Option<Ended>, RunError> {
+        let of = self.shared().watched.len() as u64;
+        let (_, then) = self.standing();
         loop {
             self.settle().await?;
+            let left = self.shared().watched.len() as u64;
+            own.watching = Some(Watching { until, ended: of.saturating_sub(left), of, then });
             if self.now() >= until {
                 self.look_for_returned().await?;
             }

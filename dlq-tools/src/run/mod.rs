@@ -27,10 +27,10 @@ mod strangers;
 mod tick;
 mod watch;
 
-pub use elsewhere::elsewhere;
+pub use elsewhere::{Elsewhere, elsewhere};
 pub use engine::{Ended, Run, RunError, Settings};
 pub use original::{OfQueue, Originals};
-pub use progress::{Progress, Watcher};
+pub use progress::{Progress, Watcher, Watching};
 pub use report::Report;
 pub use screen::Screen;
 pub use state::{Stage, State};

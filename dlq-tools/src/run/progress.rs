@@ -1,8 +1,33 @@
 //! How a run goes on, for whoever watches it.
 
+use std::fmt;
+
+use sendoff_events::Timestamp;
 use serde::Serialize;
 
 use super::{Stage, State};
+
+/// What a run waits for while it watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Watching {
+    /// Until when at the latest.
+    pub until: Timestamp,
+    /// Of how many of those that are watched the end is known.
+    pub ended: u64,
+    /// How many are watched.
+    pub of: u64,
+    /// How many are sent afterwards.
+    pub then: u64,
+}
+
+/// As a person reads it.
+impl fmt::Display for Watching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { until, ended, of, then } = self;
+        write!(f, "watching until {until:.0}: {ended} of {of} came to an end")?;
+        if *then > 0 { write!(f, "; then {then} more") } else { Ok(()) }
+    }
+}
 
 /// How far a run has come.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -25,12 +50,14 @@ pub struct Progress {
     pub eta_s: Option<u64>,
     /// What it is doing: `sending`, `watching`, `paused`, …
     pub doing: &'static str,
+    /// What it watches; `None` while it doesn't.
+    pub watching: Option<Watching>,
 }
 
 impl Progress {
-    pub(super) fn of(state: &State, rate: f64, doing: &'static str) -> Self {
+    pub(super) fn of(state: &State, rate: f64, doing: &'static str, watching: Option<Watching>) -> Self {
         let waiting = state.count(Stage::Waiting);
-        let eta_s = (rate > 0.0).then(|| (waiting as f64 / rate).ceil() as u64);
+        let eta_s = (rate > 0.0 && watching.is_none()).then(|| (waiting as f64 / rate).ceil() as u64);
         Self {
             planned: state.planned(),
             sent: state.sent(),
@@ -41,6 +68,7 @@ impl Progress {
             rate,
             eta_s,
             doing,
+            watching,
         }
     }
 }

@@ -5,7 +5,7 @@ use sendoff_events::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    RunError, Stage,
+    Elsewhere, RunError, Stage,
     batch::{Batch, Held},
     engine::Engine,
     journal::Step,
@@ -14,10 +14,10 @@ use crate::plan::Forecast;
 
 impl Engine<'_> {
     /// Deletes those that were sent already.
-    pub(super) async fn only_delete(&self, held: Vec<Held>) -> Result<Vec<Held>, RunError> {
+    pub(super) async fn only_delete(&self, held: Vec<Held>, done: &mut Batch) -> Result<Vec<Held>, RunError> {
         let (sent, rest): (Vec<Held>, Vec<Held>) =
-            held.into_iter().partition(|held| self.shared().state.stage(held.place) == Stage::Sent);
-        self.delete(sent.iter().map(|held| (held.place, held.taken.receipt.clone())).collect()).await?;
+            held.into_iter().partition(|held| matches!(self.shared().state.stage(held.place), Stage::Sent | Stage::Moved));
+        self.delete(sent.into_iter().map(|held| (held.place, held.taken.receipt)).collect(), done).await?;
         Ok(rest)
     }
 
@@ -37,15 +37,60 @@ impl Engine<'_> {
 
     /// Leaves out those that another run may have sent as another event.
     pub(super) async fn not_elsewhere(&self, held: Vec<Held>) -> Result<Vec<Held>, RunError> {
-        let (elsewhere, held): (Vec<Held>, Vec<Held>) =
-            held.into_iter().partition(|held| self.run.elsewhere.contains_key(&held.place));
-        for held in elsewhere {
-            let run = self.run.elsewhere.get(&held.place).cloned().unwrap_or_default();
-            let why =
-                format!("in run {run}, and edited in one of the two: both must not be sent. Finish that run first");
-            self.skip(vec![held], &why).await?;
+        let mut rest = Vec::new();
+        for held in held {
+            match self.run.elsewhere.get(&held.place) {
+                // What its consumer says of it is looked at next.
+                None | Some(Elsewhere::SentAs { .. }) => rest.push(held),
+                Some(other) if other.is_final() => self.skip(vec![held], &other.to_string()).await?,
+                Some(other) => self.leave(held, &other.to_string()).await?,
+            }
         }
-        Ok(held)
+        Ok(rest)
+    }
+
+    /// Leaves out edits of what was handled since the plan was made, or is just being handled: another letter may have carried the
+    /// same event, and its effect must not happen under the new one, too.
+    pub(super) async fn not_handled(&self, held: Vec<Held>, done: &mut Batch) -> Result<Vec<Held>, RunError> {
+        let (edited, mut rest): (Vec<Held>, Vec<Held>) =
+            held.into_iter().partition(|held| held.entry.edit.is_some() && replaced(held).is_some());
+        if edited.is_empty() {
+            return Ok(rest);
+        }
+        let keys: Vec<IdempotencyKey> = edited.iter().filter_map(replaced).collect();
+        let Ok(records) = self.run.letters.ledger(&keys).await else {
+            done.missing.extend(edited.iter().map(|held| held.place));
+            let receipts: Vec<Receipt> = edited.into_iter().map(|held| held.taken.receipt).collect();
+            self.release(&receipts).await;
+            return Ok(rest);
+        };
+        for (held, record) in edited.into_iter().zip(records) {
+            let why = match record {
+                Some(record) if record.status == Status::InDoubt || record.is_doubted() => {
+                    "in doubt, as its old event: settle it with `sendoff doubt resolve` first"
+                }
+                Some(record) if record.status == Status::Done => "done since, as its old event",
+                Some(record) if record.status == Status::Claimed && record.lease_until > self.now() => {
+                    "its consumer is at work on its old event"
+                }
+                record => {
+                    match self.run.elsewhere.get(&held.place) {
+                        Some(other @ Elsewhere::SentAs { replay, .. })
+                            if !record.is_some_and(|record| {
+                                record.status == Status::Failed && record.replay >= *replay
+                            }) =>
+                        {
+                            self.leave(held, &other.to_string()).await?;
+                        }
+                        _ => rest.push(held),
+                    }
+                    continue;
+                }
+            };
+            self.skip(vec![held], why).await?;
+        }
+        rest.sort_by_key(|held| held.place);
+        Ok(rest)
     }
 
     /// Leaves out those that aren't what was planned.
@@ -68,7 +113,6 @@ impl Engine<'_> {
         if forced.is_empty() {
             return Ok(rest);
         }
-        self.note(Step::Reopened { n: forced.iter().map(|(held, _)| held.place).collect() }).await?;
         let because = format!("{}: {because}", self.run.by);
         for (held, outgoing) in forced {
             let key = held.entry.consumer.as_deref().zip(held.entry.event);
@@ -76,6 +120,21 @@ impl Engine<'_> {
                 self.skip(vec![held], "it names no event").await?;
                 continue;
             };
+            match self.run.inbox.get(&key).await {
+                // It was opened for this replay, or for one like it, and has run since: what is sent now is absorbed, and to open
+                // it again would let it run a third time.
+                Ok(Some(record)) if record.replay >= held.entry.replay => {
+                    rest.push((held, outgoing));
+                    continue;
+                }
+                Ok(_) => {}
+                Err(_) => {
+                    done.missing.push(held.place);
+                    self.release(&[held.taken.receipt]).await;
+                    continue;
+                }
+            }
+            self.note(Step::Reopened { n: vec![held.place] }).await?;
             match reopen(self.run.inbox, &key, &because, self.now()).await {
                 // What failed since runs again by itself, and of what is forgotten nobody knows that it was done.
                 Ok(()) | Err(ReopenError::Unknown(_) | ReopenError::NotDone { status: Status::Failed, .. }) => {
@@ -110,7 +169,7 @@ impl Engine<'_> {
             return good;
         }
         let now = self.now();
-        let receipts: Vec<Receipt> = due.iter().map(|(held, _)| held.taken.receipt.clone()).collect();
+        let receipts: Vec<Receipt> = due.iter().map(|(held, _)| self.newest(held.place, &held.taken.receipt)).collect();
         let held = self.run.letters.hold(self.queue(), &receipts, hold).await;
         for ((mut letter, outgoing), held) in due.into_iter().zip(held) {
             if held.is_ok() {
@@ -123,4 +182,10 @@ impl Engine<'_> {
         good.sort_by_key(|(held, _)| held.place);
         good
     }
+}
+
+/// Under which key the old event of an edited letter is kept.
+fn replaced(held: &Held) -> Option<IdempotencyKey> {
+    let key = held.entry.consumer.as_deref().zip(held.entry.replaces);
+    key.map(|(consumer, event)| IdempotencyKey::new(consumer, event))
 }

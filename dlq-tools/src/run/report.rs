@@ -33,6 +33,9 @@ pub struct Report {
     pub waiting: u64,
     /// Why letters were skipped, and how many.
     pub skips: BTreeMap<String, u64>,
+    /// Why letters had to be left for now, and how many; they are among those that wait.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub waits: BTreeMap<String, u64>,
     /// How many of those that were sent were sent twice or more, since nobody knew. Their consumer does them once.
     pub resent: u64,
     /// How many were sent, and gone before this run had deleted them: it broke off in between, or somebody else moved them, too.
@@ -43,6 +46,12 @@ pub struct Report {
     pub returned: u64,
     /// Of how many the end is known: not all are watched when there are many.
     pub watched: u64,
+    /// How many of those that were sent have come to an end and didn't come back, as far as they were watched.
+    #[serde(default)]
+    pub done: u64,
+    /// Of how many of those that were sent the end isn't known: the watch was over before, or they weren't watched.
+    #[serde(default)]
+    pub not_ended: u64,
     /// How many records were opened so that what was done runs once more.
     pub reopened: u64,
 }
@@ -69,11 +78,14 @@ impl Report {
             skipped: state.count(Stage::Skipped),
             waiting: state.count(Stage::Waiting),
             skips: state.skips().clone(),
+            waits: state.waits().clone(),
             resent: state.resent(),
             perhaps_twice: state.perhaps_twice(),
             gone_in_doubt: state.gone_in_doubt(),
             returned: state.returned(),
             watched: state.watched(),
+            done: state.watched().saturating_sub(state.returned()),
+            not_ended: state.sent().saturating_sub(state.watched()),
             reopened: state.reopened(),
         }
     }
@@ -87,9 +99,9 @@ impl Report {
     /// What the program's exit code says of it.
     #[must_use]
     pub const fn exit(&self) -> Exit {
-        if self.ambiguous > 0 {
+        if self.ambiguous + self.gone_in_doubt > 0 {
             Exit::InDoubt
-        } else if self.moved == self.planned && self.returned == 0 {
+        } else if self.moved == self.planned && self.returned + self.perhaps_twice == 0 {
             Exit::Done
         } else {
             Exit::Partly

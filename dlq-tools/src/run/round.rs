@@ -152,6 +152,17 @@ impl Round {
         } else {
             own.failures = 0;
         }
+        match done.deleted {
+            Some(Ok(())) => own.undeleted = 0,
+            Some(Err(why)) => {
+                own.undeleted += 1;
+                if own.undeleted >= TRIES {
+                    let why = format!("what was sent can't be deleted, {TRIES} times in a row: {why}");
+                    self.stop.get_or_insert(Ended::Paused { why, unreachable: false });
+                }
+            }
+            None => {}
+        }
         match done.unknown {
             Some(why) if done.sent == 0 => {
                 own.unknowns += 1;

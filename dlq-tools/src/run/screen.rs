@@ -54,10 +54,14 @@ impl Screen {
 
 impl Watcher for Screen {
     fn progress(&self, progress: &Progress) {
-        let Progress { planned, sent, returned, skipped, ambiguous, rate, eta_s, doing, .. } = progress;
+        let Progress { planned, sent, returned, skipped, ambiguous, rate, eta_s, doing, watching, .. } = progress;
         let eta = eta_s.map(|eta| format!(", {eta} s to go")).unwrap_or_default();
+        let doing = match watching {
+            Some(watching) => watching.to_string(),
+            None => format!("{doing}: {rate:.0} a second{eta}"),
+        };
         let text =
-            format!("{doing}: {rate:.0} a second{eta}; {returned} returned, {skipped} skipped, {ambiguous} ambiguous");
+            format!("{doing}; {returned} returned, {skipped} skipped, {ambiguous} ambiguous");
         if let Some(bar) = &self.bar {
             bar.set_length(*planned);
             bar.set_position(*sent);

@@ -67,18 +67,26 @@ impl Engine<'_> {
         for (held, why) in refused {
             self.skip(vec![held], &format!("refused: {why}")).await?;
         }
-        self.delete(gone).await
+        self.delete(gone, done).await
     }
 
-    pub(super) async fn delete(&self, gone: Vec<(u32, Receipt)>) -> Result<(), RunError> {
+    pub(super) async fn delete(&self, gone: Vec<(u32, Receipt)>, done: &mut Batch) -> Result<(), RunError> {
         if gone.is_empty() {
             return Ok(());
         }
-        let receipts: Vec<Receipt> = gone.iter().map(|(_, receipt)| receipt.clone()).collect();
+        let receipts: Vec<Receipt> = gone.iter().map(|(place, receipt)| self.newest(*place, receipt)).collect();
         let results = self.run.letters.delete(self.queue(), &receipts).await;
         // What couldn't be deleted stays as sent: it is taken again, and only deleted then.
-        let n: Vec<u32> =
-            gone.iter().zip(results).filter(|(_, result)| result.is_ok()).map(|((place, _), _)| *place).collect();
+        let (mut n, mut why) = (Vec::new(), "no answer came".to_owned());
+        for ((place, _), result) in gone.iter().zip(results) {
+            match result {
+                Ok(()) => n.push(*place),
+                Err(error) => why = error.to_string(),
+            }
+        }
+        if !matches!(done.deleted, Some(Ok(()))) {
+            done.deleted = Some(if n.is_empty() { Err(why) } else { Ok(()) });
+        }
         if n.is_empty() { Ok(()) } else { self.note(Step::Deleted { n }).await }
     }
 
@@ -97,6 +105,19 @@ impl Engine<'_> {
         let receipts: Vec<Receipt> = held.into_iter().map(|held| held.taken.receipt).collect();
         self.release(&receipts).await;
         Ok(())
+    }
+
+    /// Leaves a letter for now: whoever goes on with the run tries again.
+    pub(super) async fn leave(&self, held: Held, why: &str) -> Result<(), RunError> {
+        self.note(Step::Left { n: vec![held.place], why: why.to_owned() }).await?;
+        self.shared().unknown.insert(held.place);
+        self.release(&[held.taken.receipt]).await;
+        Ok(())
+    }
+
+    /// The receipt by which a letter is held now.
+    pub(super) fn newest(&self, place: u32, receipt: &Receipt) -> Receipt {
+        self.shared().newer.get(&place).unwrap_or(receipt).clone()
     }
 
     /// Gives letters back at once.

@@ -50,6 +50,8 @@ pub struct State {
     gone_in_doubt: u64,
     rung: u64,
     known: (u64, u64),
+    settled_at_rung: u64,
+    waits: BTreeMap<String, u64>,
 }
 
 impl State {
@@ -76,6 +78,8 @@ impl State {
             gone_in_doubt: 0,
             rung: 0,
             known: (0, 0),
+            settled_at_rung: 0,
+            waits: BTreeMap::new(),
         }
     }
 
@@ -83,6 +87,12 @@ impl State {
     #[must_use]
     pub fn stage(&self, place: u32) -> Stage {
         self.letters.get(place as usize).map_or(Stage::Left, |letter| letter.stage)
+    }
+
+    /// Whether the letter at this place was sent, and has failed again.
+    #[must_use]
+    pub fn has_returned(&self, place: u32) -> bool {
+        self.letters.get(place as usize).is_some_and(|letter| letter.returned)
     }
 
     /// How many letters are at this stage.
@@ -139,6 +149,18 @@ impl State {
         self.gone_in_doubt
     }
 
+    /// Of how many more the end is known than when the last step of the ladder was over.
+    #[must_use]
+    pub const fn settled_since_rung(&self) -> u64 {
+        self.watched.saturating_sub(self.settled_at_rung)
+    }
+
+    /// How many letters had to be left for now, and why, since the run was last begun.
+    #[must_use]
+    pub const fn waits(&self) -> &BTreeMap<String, u64> {
+        &self.waits
+    }
+
     /// How many had been sent when a step of the ladder was last watched to its end.
     #[must_use]
     pub const fn rung(&self) -> u64 {
@@ -187,6 +209,7 @@ impl State {
     pub fn apply(&mut self, line: &Line) {
         match &line.step {
             Step::Begun { .. } => {
+                self.waits.clear();
                 // Whoever intended to send is gone: whether they did is unknown.
                 for place in 0..self.len() {
                     if self.stage(place) == Stage::Intended {
@@ -242,6 +265,7 @@ impl State {
                 Stage::Intended => state.set(place, Stage::Ambiguous),
                 _ => {}
             }),
+            Step::Left { n, why } => *self.waits.entry(why.clone()).or_default() += n.len() as u64,
             Step::Ended { n } => self.each(n, |state, place| {
                 let letter = state.letters.get_mut(place as usize).filter(|letter| !letter.ended && !letter.returned);
                 if let Some(letter) = letter {
@@ -258,7 +282,10 @@ impl State {
                 }
             }),
             Step::Reopened { n } => self.reopened += n.len() as u64,
-            Step::Rung { sent } => self.rung = self.rung.max(*sent),
+            Step::Rung { sent } => {
+                self.rung = self.rung.max(*sent);
+                self.settled_at_rung = self.watched;
+            }
             Step::Paused { .. } | Step::Finished { .. } => self.known = (self.returned, self.watched),
             Step::Aborted { .. } => {}
         }

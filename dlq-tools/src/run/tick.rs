@@ -62,7 +62,7 @@ impl Engine<'_> {
         let seconds = self.now().duration_since(own.begun).as_secs_f64();
         let sent = shared.state.sent().saturating_sub(own.sent_before);
         let rate = if seconds > 0.0 { sent as f64 / seconds } else { 0.0 };
-        let progress = Progress::of(&shared.state, rate, own.doing());
+        let progress = Progress::of(&shared.state, rate, own.doing(), own.watching.filter(|_| !own.is_paused));
         drop(shared);
         self.run.watcher.progress(&progress);
     }

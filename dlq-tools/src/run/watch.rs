@@ -14,6 +14,13 @@ pub(super) struct Watched {
     key: IdempotencyKey,
 }
 
+impl Watched {
+    /// Who is to handle it.
+    pub(super) fn consumer(&self) -> &str {
+        self.key.as_str().split_once('/').map_or("", |(consumer, _)| consumer)
+    }
+}
+
 impl Engine<'_> {
     /// Watches some of these letters.
     pub(super) fn begin_watch(&self, places: &[u32]) {

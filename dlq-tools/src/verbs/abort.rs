@@ -34,13 +34,19 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let deployment = common.open(session, access).await?;
     let folder = RunFolder::find(&deployment.work, &session.folder, &args.run)?;
     let found = folder.read()?;
+    let is_over = |ended: Option<&Ended>| {
+        let over = ended.is_some_and(|ended| !matches!(ended, Ended::Paused { .. }));
+        let why = format!("run {} is over already: there is nothing to abort", folder.name());
+        if over { Err(Stopped::new(Exit::NothingMatched, why)) } else { Ok(()) }
+    };
+    // One that was finished and begun again isn't over.
+    if folder.lock()?.is_some() {
+        is_over(found.ended.as_ref())?;
+    }
     if !args.yes {
         tell(session, common, &Report::of(found.plan.hash(), &found.state, found.ended.as_ref()), &folder)?;
         session.prose("nothing was done: with --yes the run ends here for good, and what is left stays in the dead-letter queue");
         return Ok(Exit::Done);
-    }
-    if matches!(found.ended, Some(Ended::Finished | Ended::Aborted { .. })) {
-        return Err(Stopped::new(Exit::NothingMatched, format_args!("run {} is over already", folder.name())));
     }
     let note = AuditNote {
         who: by.clone(),
@@ -58,6 +64,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     };
     // Nobody carries it out: it is written down here.
     let found = folder.read()?;
+    is_over(found.ended.as_ref())?;
     let journal = FileJournal::open(&folder.journal(), found.whole)?;
     let at = at_millis(session.clock.now());
     journal.write(Line { at, step: Step::Aborted { by: by.clone() } }).await?;

@@ -11,7 +11,7 @@ use crate::{
     Session,
     deployment::Access,
     run::{
-        control::{Wanted, want},
+        control::{Wanted, want, wanted},
         folder::RunFolder,
     },
 };
@@ -29,8 +29,12 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let deployment = common.open(session, Access::Change).await?;
     let folder = RunFolder::find(&deployment.work, &session.folder, &args.run)?;
     if folder.lock()?.is_none() {
-        want(folder.path(), &Wanted::Go)?;
         let name = folder.name();
+        if matches!(wanted(folder.path()), Wanted::Abort { .. }) {
+            let why = format!("run {name} is being aborted by its process, and stays so: `dlq runs` says when it is over");
+            return Err(Stopped::new(Exit::Refused, why));
+        }
+        want(folder.path(), &Wanted::Go)?;
         done(session, common, &name, "resume")?;
         session.prose(format_args!("run {name} is being carried out by another process, which goes on within a second"));
         return Ok(Exit::Done);

@@ -27,7 +27,7 @@ use crate::{
     deployment::{Access, Deployment},
     plan::{self, Forecast, Plan},
     run::{
-        self, Ended, OfQueue, Report, Run, RunError, Screen, Settings, Watcher,
+        self, Ended, OfQueue, Report, Run, RunError, Screen, Settings, Stage, State, Watcher,
         control::{self, FileControl, Wanted},
         folder::{Found, Lock, RunFolder},
         journal::FileJournal,
@@ -65,15 +65,18 @@ impl How {
 }
 
 pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
-    let who = common.who(session)?;
     let access = if args.apply.is_some() { Access::Change } else { Access::Look };
     let deployment = common.open(session, access).await?;
     let plan = plan::find(&deployment.work, &session.folder, &args.plan)?;
     let Some(hash) = &args.apply else {
         show(session, common, &plan)?;
+        for line in standing(&deployment, &plan).await? {
+            session.prose(line);
+        }
         session.prose("nothing was done: --apply with the hash does it");
         return Ok(Exit::Done);
     };
+    let who = common.who(session)?;
     if !plan.is_called(hash) {
         let why = format!(
             "the plan's hash is {}, and not `{}`: look at the plan again (`dlq run {}`), and name at least 8 digits of its hash",
@@ -91,6 +94,49 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
 pub(crate) async fn begin(deployment: &Deployment, plan: &Plan) -> Result<RunFolder, Stopped> {
     guard(deployment, plan).await?;
     Ok(RunFolder::of(&deployment.work, plan)?)
+}
+
+/// What stands between a plan and its being carried out, and how its run stands.
+async fn standing(deployment: &Deployment, plan: &Plan) -> Result<Vec<String>, Stopped> {
+    let mut lines = Vec::new();
+    let needed = plan.head().approvals.max(u32::from(deployment.needs_approval));
+    if needed > 0 {
+        let by = plan::approvals(plan, &*deployment.audit).await;
+        let by = by.map_err(|error| Stopped::new(Exit::Unreachable, error))?;
+        let names: Vec<_> = by.iter().map(|by| one_line(by)).collect();
+        let names = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+        lines.push(format!("it needs {needed} approval, and was approved by {names}"));
+    }
+    let mut runs = RunFolder::all(&deployment.work)?;
+    runs.retain(|run| plan.hash().starts_with(&run.name()));
+    for run in runs {
+        let Found { state, ended, last_at, .. } = run.read()?;
+        let report = Report::of(plan.hash(), &state, ended.as_ref());
+        let stands = stands(&run, &state, &report)?;
+        lines.push(format!(
+            "its run {} is {stands}: {} of {} moved; last written {}",
+            run.name(),
+            report.moved,
+            report.planned,
+            shown(last_at)
+        ));
+    }
+    Ok(lines)
+}
+
+/// How a run stands, in a word.
+pub(super) fn stands(run: &RunFolder, state: &State, report: &Report) -> Result<String, Stopped> {
+    if run.lock()?.is_some() {
+        return Ok(report.ended.clone());
+    }
+    let is_under_way = state.count(Stage::Intended) + state.count(Stage::Sent) > 0;
+    let word = match control::wanted(run.path()) {
+        Wanted::Wait { .. } if is_under_way => "pausing",
+        Wanted::Wait { .. } => "paused",
+        Wanted::Abort { .. } => "aborting",
+        Wanted::Go | Wanted::Leave => "running",
+    };
+    Ok(word.to_owned())
 }
 
 /// Refuses a plan that must not be carried out here, or not yet.
@@ -118,12 +164,14 @@ async fn guard(deployment: &Deployment, plan: &Plan) -> Result<(), Stopped> {
 }
 
 /// A forced rerun doesn't go over a doubt that came up since the plan was made.
-async fn no_doubts(deployment: &Deployment, plan: &Plan) -> Result<(), Stopped> {
+async fn no_doubts(deployment: &Deployment, plan: &Plan, state: &State) -> Result<(), Stopped> {
     const PAGE: usize = 500;
     let mut keys = Vec::new();
-    for entry in plan.entries() {
-        let entry = entry?;
-        if entry.action == plan::Action::Send && entry.forecast == Forecast::Done {
+    // What was sent already is no longer for this run to decide.
+    let is_unsent = |place: &u32| matches!(state.stage(*place), Stage::Waiting | Stage::Intended | Stage::Ambiguous);
+    for place in (0..state.len()).filter(is_unsent) {
+        let entry = plan.entry(place)?;
+        if entry.forecast == Forecast::Done {
             keys.extend(entry.consumer.zip(entry.event).map(|(consumer, event)| IdempotencyKey::new(&consumer, event)));
         }
     }
@@ -158,6 +206,9 @@ pub(super) async fn carry_out(
     let carried = carrying.out(&screen).await;
     session.err = screen.into_inner();
     let carried = carried?;
+    if let Some(at) = carried.over_since {
+        session.prose(format_args!("run {} was finished at {at:.0}: nothing was done", folder.name()));
+    }
     tell(session, common, &carried.report, folder)?;
     carried.exit()
 }
@@ -184,6 +235,8 @@ pub(crate) struct Carried {
     pub(crate) report: Report,
     /// How it ended.
     pub(crate) outcome: Result<Ended, RunError>,
+    /// When it had been finished, if there was nothing left to do.
+    pub(crate) over_since: Option<sendoff_events::Timestamp>,
 }
 
 impl Carried {
@@ -204,14 +257,32 @@ impl Carrying<'_> {
             let why = format!("run {} is being carried out by another process: `dlq runs` shows it", folder.name());
             return Err(Stopped::new(Exit::Refused, why));
         };
-        let Found { plan, state, whole, ended, .. } = folder.read()?;
-        if matches!(ended, Some(Ended::Aborted { .. })) {
+        // What was wanted of a process before this one is over, but for the end: whoever wanted that, wanted it for good. What is
+        // wanted from now on is for this process.
+        if !matches!(control::wanted(folder.path()), Wanted::Abort { .. }) {
+            control::want(folder.path(), &Wanted::Go)?;
+        }
+        let Found { plan, state, whole, ended, last_at } = folder.read()?;
+        let aborted = match &ended {
+            Some(Ended::Aborted { by }) => Some(by.clone()),
+            _ => None,
+        };
+        if aborted.is_some() && state.count(Stage::Sent) == 0 {
             let why = format!("run {} was aborted, and stays so: make a new plan of what is left", folder.name());
             return Err(Stopped::new(Exit::Refused, why));
         }
+        let is_open = (0..state.len()).any(|place| state.is_open(place));
+        if ended == Some(Ended::Finished) && !is_open {
+            let report = Report::of(plan.hash(), &state, ended.as_ref());
+            return Ok(Carried { report, outcome: Ok(Ended::Finished), over_since: last_at });
+        }
+        if aborted.is_some() {
+            control::want(folder.path(), &Wanted::Go)?;
+            watcher.note("the run was aborted: what it had sent is deleted, and nothing more is done");
+        }
         guard(deployment, &plan).await?;
         if plan.head().force_rerun.is_some() {
-            no_doubts(deployment, &plan).await?;
+            no_doubts(deployment, &plan, &state).await?;
         }
         let queue = deployment.letters.queue(&plan.head().queue, sendoff_events::Timestamp::MAX).await;
         let queue = queue.map_err(|error| Stopped::from(RunError::from(error)))?;
@@ -219,7 +290,7 @@ impl Carrying<'_> {
             let why = format!("`{}` is better not touched: {}", queue.name, one_line(why));
             return Err(Stopped::new(Exit::Refused, why));
         }
-        let elsewhere = run::elsewhere(&deployment.work, folder, &plan)?;
+        let elsewhere = run::elsewhere(&deployment.work, folder, &plan, |line| watcher.note(line))?;
         let head = plan.head();
         let because = how.because.clone().or_else(|| head.force_rerun.clone()).unwrap_or_default();
         let forced = head.force_rerun.is_some();
@@ -232,7 +303,6 @@ impl Carrying<'_> {
             because: because.to_owned(),
         };
         audited(&*deployment.audit, &note(if forced { "force-rerun" } else { "replay" }, &because)).await?;
-        control::want(folder.path(), &Wanted::Go)?;
         let mut control = FileControl::new(folder.path());
         control.leave = leave;
         let journal = FileJournal::open(&folder.journal(), whole)?;
@@ -247,6 +317,7 @@ impl Carrying<'_> {
             watcher,
             by: who,
             elsewhere: &elsewhere,
+            aborted,
             settings: Settings { hold: how.hold.max(Duration::from_secs(1)), ..Settings::default() },
         };
         let gone = until_signalled(run.go(state), &control).await;
@@ -261,7 +332,7 @@ impl Carrying<'_> {
             report.ended, report.moved, report.planned, report.returned, report.skipped, report.gone, report.ambiguous, report.waiting
         );
         audited(&*deployment.audit, &note("replay-ended", &counts)).await?;
-        Ok(Carried { report, outcome })
+        Ok(Carried { report, outcome, over_since: None })
     }
 }
 
@@ -321,7 +392,7 @@ pub(crate) fn counts(report: &Report) -> String {
         ("moved", report.moved, "sent, and deleted"),
         ("sent", report.sent_not_deleted, "sent, and not deleted yet: `dlq resume` does only that"),
         ("ambiguous", report.ambiguous, "perhaps sent: `dlq resume` sends them once more, and their consumer does them once"),
-        ("gone", report.gone, "moved by somebody else before"),
+        ("gone", report.gone, "not in the queue any more"),
         ("skipped", report.skipped, "not sent"),
         ("waiting", report.waiting, "not sent yet"),
     ];
@@ -337,15 +408,28 @@ pub(crate) fn told(report: &Report, folder: &RunFolder) -> Vec<String> {
     for (why, count) in &report.skips {
         told.push(format!("{} skipped: {}", letters(*count), one_line(why)));
     }
+    for (why, count) in &report.waits {
+        told.push(format!("{} left for now: {}", letters(*count), one_line(why)));
+    }
     if report.resent > 0 {
         told.push(format!("{} sent once more, since nobody knew whether they were: their consumer does them once", letters(report.resent)));
     }
     if report.returned > 0 {
         told.push(format!("{} failed again, of {} that were watched", letters(report.returned), report.watched));
     }
+    if report.gone_in_doubt > 0 {
+        told.push(format!("{} may have been sent, and then moved by somebody else: their consumer's records tell", letters(report.gone_in_doubt)));
+    }
+    if report.perhaps_twice > 0 {
+        told.push(format!("{} sent, and gone before this run had deleted them: somebody else may have sent them, too", letters(report.perhaps_twice)));
+    }
+    if report.not_ended > 0 && report.watched > 0 {
+        told.push(format!("{} done; the end of {} more isn't known", report.done, report.not_ended));
+    }
     let name = folder.name();
     match (&*report.ended, &report.why) {
         ("finished", _) if report.waiting + report.sent_not_deleted + report.ambiguous == 0 => {}
+        ("aborted", _) if report.sent_not_deleted > 0 => told.push(format!("the run was aborted: `dlq resume {name}` deletes what it has sent, and does nothing more")),
         ("aborted", _) => told.push("the run was aborted: what is left stays in the dead-letter queue".into()),
         (_, why) => {
             let why = why.as_ref().map(|why| format!("it stopped: {}; ", one_line(why))).unwrap_or_default();

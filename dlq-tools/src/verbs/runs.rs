@@ -4,7 +4,10 @@ use sendoff_embedded::program::print::{one_line, table};
 use sendoff_host::{Exit, Stopped};
 use serde_json::json;
 
-use super::{Common, Output, run::shown};
+use super::{
+    Common, Output,
+    run::{shown, stands},
+};
 use crate::{
     Session,
     deployment::Access,
@@ -30,12 +33,11 @@ pub(super) async fn run(session: &mut Session, common: &Common, _args: Args) -> 
             }
         };
         let report = Report::of(plan.hash(), &state, ended.as_ref());
-        let is_running = folder.lock()?.is_none();
-        let stands = if is_running { "running" } else { &report.ended };
+        let stands = stands(&folder, &state, &report)?;
         rows.push([
             folder.name(),
             one_line(&plan.head().queue),
-            stands.to_owned(),
+            stands.clone(),
             format!("{}/{}", report.moved, report.planned),
             report.returned.to_string(),
             report.ambiguous.to_string(),

@@ -7,7 +7,7 @@ use super::{House, planned};
 #[tokio::test]
 async fn a_plan_is_carried_out_exactly_and_the_letters_wait_in_their_queue_again() {
     let house = House::with(25).await;
-    let (plan, hash) = planned(&house, &["--canary", "1,10", "--watch", "2s"]).await;
+    let (plan, hash) = planned(&house, &["--canary", "1,10", "--watch", "0s"]).await;
     let looked = house.dlq(&["run", &plan]).await.expect(Exit::Done);
     assert!(looked.err.contains("nothing was done"), "{looked:?}");
     assert_eq!(house.letters().await, 25);
@@ -47,7 +47,7 @@ async fn only_the_hash_of_exactly_this_plan_carries_it_out() {
 async fn a_plan_that_needs_it_waits_for_the_approval_of_somebody_else() {
     let mut house = House::with(2).await;
     house.variables.insert("SENDOFF_DLQ_APPROVAL".into(), "required".into());
-    let (plan, hash) = planned(&house, &["--watch", "1s"]).await;
+    let (plan, hash) = planned(&house, &["--watch", "0s"]).await;
     let refused = house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Refused);
     assert!(refused.err.contains("dlq approve"), "{refused:?}");
     house.dlq(&["approve", &plan, &hash[..12]]).await.expect(Exit::Refused);
@@ -66,9 +66,9 @@ async fn a_plan_that_needs_it_waits_for_the_approval_of_somebody_else() {
 #[tokio::test]
 async fn a_letter_that_was_moved_since_is_gone_and_the_others_are_sent() {
     let house = House::with(6).await;
-    let (all, all_hash) = planned(&house, &["--watch", "1s"]).await;
+    let (all, all_hash) = planned(&house, &["--watch", "0s"]).await;
     let (one, one_hash) =
-        planned(&house, &["--watch", "1s", "--id", &super::event_id(3).to_string(), "--out", "one.plan"]).await;
+        planned(&house, &["--watch", "0s", "--id", &super::event_id(3).to_string(), "--out", "one.plan"]).await;
     house.dlq(&["run", &one, "--apply", &one_hash]).await.expect(Exit::Done);
     let ran = house.dlq(&["run", &all, "--apply", &all_hash, "--output", "json"]).await.expect(Exit::Partly).json();
     assert_eq!((&ran["moved"], &ran["gone"]), (&5.into(), &1.into()));
@@ -115,7 +115,7 @@ async fn what_is_in_doubt_or_done_is_not_to_be_included() {
 #[tokio::test]
 async fn an_aborted_run_stays_so_and_what_was_finished_is_not_begun_again() {
     let house = House::with(3).await;
-    let (plan, hash) = planned(&house, &["--watch", "1s"]).await;
+    let (plan, hash) = planned(&house, &["--watch", "0s"]).await;
     house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Done);
     let again = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Done).json();
     assert_eq!(again["moved"], 3);

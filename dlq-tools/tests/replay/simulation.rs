@@ -221,6 +221,7 @@ impl Replay {
                 watcher: &GoOn,
                 by: "grace",
                 elsewhere: &HashMap::new(),
+                aborted: None,
                 settings: Settings { hold: Duration::from_secs(20), batch: 4, in_flight: 3 },
             };
             *ended.lock().unwrap() = Some(run.go(state).await);

@@ -55,7 +55,7 @@ async fn a_run_waits_while_it_is_paused_and_goes_on_when_it_is_resumed() {
     let seen = seen.lock().unwrap();
     assert_eq!(seen[0], seen[1], "nothing happened meanwhile");
     let (state, moved, open) = &seen[0];
-    assert_eq!((state, open), (&"running".into(), &[0, 0]), "what was under way was finished");
+    assert_eq!((state, open), (&"paused".into(), &[0, 0]), "what was under way was finished");
     assert!(*moved < 20, "{moved}");
 }
 

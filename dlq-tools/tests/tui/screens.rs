@@ -82,6 +82,7 @@ fn a_run_looks_like_this() {
         rate: 98.5,
         eta_s: Some(6),
         doing: "sending",
+        watching: None,
     };
     let goes_on = Running { notes: vec!["the consumer has much to do".into()], ..run(progress.clone()) };
     let state = |running| State { screens: vec![Screen::Run(Box::new(running))], ..plan() };

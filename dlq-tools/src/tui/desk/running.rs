@@ -70,7 +70,7 @@ impl Desk<'_> {
 fn report(state: &mut State, carried: &Carried, folder: &RunFolder) {
     state.prompt = None;
     let Some(running) = state.running() else { return };
-    let Carried { report, outcome } = carried;
+    let Carried { report, outcome, .. } = carried;
     let mut text = format!("\n{}\n{}", counts(report), told(report, folder).join("\n"));
     if let Err(error) = outcome {
         text.push_str(&format!("\n{}", one_line(&error.to_string())));

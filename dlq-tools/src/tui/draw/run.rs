@@ -20,11 +20,12 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, run: &Running) {
         Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Length(3), Constraint::Min(0)]);
     let [name, gauge, counts, rest] = areas.areas(area);
     frame.render_widget(Line::from(format!("run {}", run.name)).style(STRONG), name);
-    let Progress { planned, sent, returned, skipped, ambiguous, waiting, rate, eta_s, doing } = &run.progress;
+    let Progress { planned, sent, returned, skipped, ambiguous, waiting, rate, eta_s, doing, watching } = &run.progress;
     let ratio = if *planned == 0 { 0.0 } else { (sent + skipped) as f64 / *planned as f64 };
     let gauge_is = Gauge::default().ratio(ratio.clamp(0.0, 1.0)).label(format!("{sent} of {planned} sent"));
     frame.render_widget(gauge_is, gauge);
-    let doing = if doing.is_empty() { "starting" } else { doing };
+    let watching = watching.map(|watching| watching.to_string());
+    let doing = if doing.is_empty() { "starting" } else { watching.as_deref().unwrap_or(doing) };
     let doing = if run.report.is_some() { "ended" } else { doing };
     let eta = eta_s
         .filter(|_| run.report.is_none())
