@@ -147,7 +147,15 @@ impl Run<'_> {
     /// [`RunError`]. What was under way then is in the journal, and the next run goes on from there.
     pub async fn go(&self, state: State) -> Result<(Ended, State), RunError> {
         let (busy, unknown, seen) = (HashSet::new(), HashSet::new(), HashSet::new());
-        let shared = Shared { state, busy, unknown, strangers: Vec::new(), seen, newer: HashMap::new(), watched: HashMap::new() };
+        let shared = Shared {
+            state,
+            busy,
+            unknown,
+            strangers: Vec::new(),
+            seen,
+            newer: HashMap::new(),
+            watched: HashMap::new(),
+        };
         let engine = Engine { run: self, shared: Mutex::new(shared) };
         let ended = engine.go().await;
         engine.give_back().await;

@@ -15,8 +15,9 @@ use crate::plan::Forecast;
 impl Engine<'_> {
     /// Deletes those that were sent already.
     pub(super) async fn only_delete(&self, held: Vec<Held>, done: &mut Batch) -> Result<Vec<Held>, RunError> {
-        let (sent, rest): (Vec<Held>, Vec<Held>) =
-            held.into_iter().partition(|held| matches!(self.shared().state.stage(held.place), Stage::Sent | Stage::Moved));
+        let (sent, rest): (Vec<Held>, Vec<Held>) = held
+            .into_iter()
+            .partition(|held| matches!(self.shared().state.stage(held.place), Stage::Sent | Stage::Moved));
         self.delete(sent.into_iter().map(|held| (held.place, held.taken.receipt)).collect(), done).await?;
         Ok(rest)
     }
@@ -76,9 +77,8 @@ impl Engine<'_> {
                 record => {
                     match self.run.elsewhere.get(&held.place) {
                         Some(other @ Elsewhere::SentAs { replay, .. })
-                            if !record.is_some_and(|record| {
-                                record.status == Status::Failed && record.replay >= *replay
-                            }) =>
+                            if !record
+                                .is_some_and(|record| record.status == Status::Failed && record.replay >= *replay) =>
                         {
                             self.leave(held, &other.to_string()).await?;
                         }

@@ -60,8 +60,7 @@ impl Watcher for Screen {
             Some(watching) => watching.to_string(),
             None => format!("{doing}: {rate:.0} a second{eta}"),
         };
-        let text =
-            format!("{doing}; {returned} returned, {skipped} skipped, {ambiguous} ambiguous");
+        let text = format!("{doing}; {returned} returned, {skipped} skipped, {ambiguous} ambiguous");
         if let Some(bar) = &self.bar {
             bar.set_length(*planned);
             bar.set_position(*sent);

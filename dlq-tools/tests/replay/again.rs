@@ -1,9 +1,10 @@
 //! What was done already: run once more because somebody wants it, or absorbed by who has done it.
 
 use sendoff_consumers::{Attributes, Filter, IdempotencyKey, NewMessage, REPLAY_ATTRIBUTE, Status};
+use sendoff_dlq_tools::run::journal::Step;
 use sendoff_host::Exit;
 
-use super::{House, consumer::Outside, envelope, event_id, planned};
+use super::{House, consumer::Outside, embedded::begun, envelope, event_id, planned};
 
 /// A house whose dead letters were done by these consumers since.
 async fn done_since(count: usize, consumers: &[&str], outside: &Outside) -> House {
@@ -56,6 +57,29 @@ async fn what_is_done_runs_once_more_when_somebody_forces_it_and_says_why() {
     let audited: Vec<_> = audit.iter().map(|entry| (&*entry.note.action, &*entry.note.because)).collect();
     assert_eq!(audited[0], ("force-rerun", FORCE[2]));
     assert_eq!(audited[1].0, "replay-ended");
+}
+
+#[tokio::test]
+async fn a_forced_rerun_that_was_sent_and_has_run_is_not_opened_once_more() {
+    let outside = Outside::default();
+    let house = done_since(1, &["email"], &outside).await;
+    let (plan, hash) = planned(&house, &FORCE).await;
+    // A process has opened it, and died while it sent. What it sent has run.
+    begun(&house, &plan, [Step::Begun { by: "grace".into() }, Step::Intent { n: vec![0] }]).await;
+    let store = house.store();
+    let key = IdempotencyKey::new("email", event_id(0));
+    let now = store.inbox().get(&key).await.unwrap().unwrap().updated_at;
+    sendoff_consumers::reopen(&*store.inbox(), &key, "grace", now).await.unwrap();
+    let attributes = Attributes::from([(REPLAY_ATTRIBUTE.into(), "2".into())]);
+    let copy = NewMessage { body: envelope(0).into(), attributes, ..NewMessage::default() };
+    assert!(store.queue("email").await.unwrap().send(&[copy]).await[0].is_ok());
+    house.consume(&store, "email", &outside).await;
+    store.shutdown().await;
+    assert_eq!(outside.effects("email", event_id(0)), 2);
+    let ran = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Done).json();
+    assert_eq!((&ran["moved"], &ran["resent"], &ran["reopened"]), (&1.into(), &1.into(), &0.into()));
+    assert_eq!(consume(&house, "email", &outside).await, 1, "it was recognized");
+    assert_eq!(outside.effects("email", event_id(0)), 2);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use sendoff_dlq_tools::{
     plan::{Draft, Forecast, Head, Plan},
     run::{
-        elsewhere,
+        Elsewhere, elsewhere,
         folder::RunFolder,
         journal::{FileJournal, Journal as _, Line, Step},
     },
@@ -56,10 +56,7 @@ async fn a_letter_that_another_run_has_edited_is_left_to_that_run() {
     house.at(20, async move |house: &House| {
         let ran = house.dlq(&["run", &plain, "--apply", &whole, "--output", "json"]).await.expect(Exit::Partly).json();
         assert!(ran["moved"].as_u64().unwrap() >= 3, "{ran}");
-        assert_eq!(
-            ["moved", "waiting", "gone"].iter().map(|count| ran[count].as_u64().unwrap()).sum::<u64>(),
-            6
-        );
+        assert_eq!(["moved", "waiting", "gone"].iter().map(|count| ran[count].as_u64().unwrap()).sum::<u64>(), 6);
         let waits = ran["waits"].to_string();
         assert!(ran["waiting"] == 0 || waits.contains("edited in one of the two"), "{waits}");
         house.dlq(&["resume", &there]).await.expect(Exit::Done);
@@ -107,4 +104,64 @@ async fn a_run_that_had_finished_counts_again_from_when_a_process_has_it() {
     in_doubt(1);
     drop(lock);
     in_doubt(0);
+}
+
+#[tokio::test]
+async fn another_letter_of_an_edited_event_is_known_in_all_runs_of_the_deployment() {
+    let work = tempfile::tempdir().unwrap();
+    let plan = |name: &str, letter: sendoff_dlq_tools::plan::Entry| -> Plan {
+        let forecasts = BTreeMap::from([(letter.forecast, 1)]);
+        let mut draft = Draft::begin(&work.path().join(name), &Head { forecasts, ..head() }).unwrap();
+        draft.add(&letter).unwrap();
+        draft.finish().unwrap()
+    };
+    let twin = sendoff_dlq_tools::plan::Entry { id: "its twin".into(), ..entry(0, false) };
+    let (edited, plain) = (plan("edited.plan", entry(0, true)), plan("plain.plan", twin));
+    let own = RunFolder::of(work.path(), &edited).unwrap();
+    let other = RunFolder::of(work.path(), &plain).unwrap();
+    let says = || elsewhere(work.path(), &own, &edited, |_| ()).unwrap().remove(&0);
+    let run = other.name();
+    assert_eq!(says(), Some(Elsewhere::Open(run.clone())));
+    let write = async |step| {
+        let journal = FileJournal::open(&other.journal(), other.read().unwrap().whole).unwrap();
+        journal.write(Line { at: Timestamp::UNIX_EPOCH, step }).await.unwrap();
+    };
+    write(Step::Intent { n: vec![0] }).await;
+    write(Step::Sent { n: vec![0], ids: vec!["copy".into()] }).await;
+    write(Step::Deleted { n: vec![0] }).await;
+    assert_eq!(says(), Some(Elsewhere::SentAs { replay: 1, run: run.clone() }));
+    write(Step::Returned { n: vec![0] }).await;
+    assert_eq!(says(), None, "it is dead again: now it may be edited");
+    // The other way round, the edit stands for good.
+    let journal = FileJournal::open(&own.journal(), 0).unwrap();
+    let sent = Step::Sent { n: vec![0], ids: vec!["copy".into()] };
+    journal.write(Line { at: Timestamp::UNIX_EPOCH, step: sent }).await.unwrap();
+    drop(journal);
+    let there = elsewhere(work.path(), &other, &plain, |_| ()).unwrap();
+    assert_eq!(there[&0], Elsewhere::Replaced(own.name()));
+}
+
+#[tokio::test]
+async fn a_damaged_run_stops_only_those_that_it_may_have_to_do_with() {
+    let work = tempfile::tempdir().unwrap();
+    let plan = |name: &str, edits: bool| -> Plan {
+        let letter = entry(0, edits);
+        let forecasts = BTreeMap::from([(letter.forecast, 1)]);
+        let mut draft = Draft::begin(&work.path().join(name), &Head { forecasts, ..head() }).unwrap();
+        draft.add(&letter).unwrap();
+        draft.finish().unwrap()
+    };
+    let (plain, edited) = (plan("plain.plan", false), plan("edited.plan", true));
+    let own = RunFolder::of(work.path(), &plain).unwrap();
+    let damaged = work.path().join("runs/0123456789abcdef");
+    std::fs::create_dir_all(&damaged).unwrap();
+    std::fs::write(damaged.join("plan"), "no plan").unwrap();
+    std::fs::write(damaged.join("journal.ndjson"), "no journal\n").unwrap();
+    let mut told = Vec::new();
+    assert!(elsewhere(work.path(), &own, &plain, |line| told.push(line.to_owned())).unwrap().is_empty());
+    assert!(told.len() == 1 && told[0].contains("0123456789abcdef"), "{told:?}");
+    let own = RunFolder::of(work.path(), &edited).unwrap();
+    let refused = elsewhere(work.path(), &own, &edited, |_| ()).unwrap_err();
+    assert_eq!(refused.exit, Exit::Refused);
+    assert!(refused.message.unwrap().contains("move its folder"));
 }

@@ -1,8 +1,30 @@
 //! Plan and run from the command line, over a data folder.
 
+use std::path::Path;
+
+use sendoff_dlq_tools::{
+    plan::Plan,
+    run::{
+        control::{Wanted, want},
+        folder::RunFolder,
+        journal::{FileJournal, Journal as _, Line, Step},
+    },
+};
+use sendoff_events::Timestamp;
 use sendoff_host::Exit;
 
 use super::{House, planned};
+
+/// The run of a plan, of which another process has written down these steps.
+pub(super) async fn begun(house: &House, plan: &str, steps: impl IntoIterator<Item = Step>) -> RunFolder {
+    let plan = Plan::open(Path::new(plan)).unwrap();
+    let folder = RunFolder::of(&house.folder.path().join("dlq"), &plan).unwrap();
+    let journal = FileJournal::open(&folder.journal(), 0).unwrap();
+    for step in steps {
+        journal.write(Line { at: Timestamp::UNIX_EPOCH, step }).await.unwrap();
+    }
+    folder
+}
 
 #[tokio::test]
 async fn a_plan_is_carried_out_exactly_and_the_letters_wait_in_their_queue_again() {
@@ -81,7 +103,11 @@ async fn a_letter_that_was_moved_since_is_gone_and_the_others_are_sent() {
 async fn a_plan_acts_on_exactly_the_letters_of_its_selection() {
     let house = House::with(9).await;
     let condition = "data.app_id == \"app-2\" || data.app_id == \"app-7\"";
-    let shown = house.dlq(&["plan", "email", "--where", condition, "--output", "json"]).await.expect(Exit::Done).json();
+    let shown = house
+        .dlq(&["plan", "email", "--where", condition, "--watch", "0s", "--output", "json"])
+        .await
+        .expect(Exit::Done)
+        .json();
     assert_eq!(shown["head"]["send"], 2);
     assert_eq!(shown["head"]["selection"][0], format!("--where {condition}"));
     let (plan, hash) = (shown["plan"].as_str().unwrap(), shown["hash"].as_str().unwrap());
@@ -119,10 +145,66 @@ async fn an_aborted_run_stays_so_and_what_was_finished_is_not_begun_again() {
     house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Done);
     let again = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Done).json();
     assert_eq!(again["moved"], 3);
-    house.dlq(&["abort", &hash[..6], "--yes"]).await.expect(Exit::NothingMatched);
+    let again = house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Done);
+    assert!(again.err.contains("was finished at") && again.err.contains("nothing was done"), "{again:?}");
+    assert_eq!(house.audit().await, ["replay", "replay-ended"], "what did nothing isn't audited");
+    let looked = house.dlq(&["run", &plan]).await.expect(Exit::Done);
+    assert!(looked.err.contains("is finished: 3 of 3 moved"), "{looked:?}");
+    for more in [&["--yes"][..], &[]] {
+        let refused = house.dlq(&[&["abort", &hash[..6]], more].concat()).await.expect(Exit::NothingMatched);
+        assert!(refused.err.contains("is over already"), "{refused:?}");
+    }
+    let refused = house.dlq(&["pause", "nope"]).await.expect(Exit::NothingMatched);
+    assert!(refused.err.contains("there is no run `nope`"), "{refused:?}");
     house.dlq(&["pause", &hash[..6]]).await.expect(Exit::NothingMatched);
     house.dlq(&["resume", "ffffffff"]).await.expect(Exit::NothingMatched);
     let store = house.store();
     assert_eq!(house.receive(&store).await.len(), 3, "each was sent once");
     store.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_run_that_was_aborted_deletes_what_it_had_sent_and_does_nothing_more() {
+    let house = House::with(3).await;
+    let (plan, hash) = planned(&house, &["--watch", "0s"]).await;
+    let by = || "ada".to_owned();
+    let steps = [
+        Step::Begun { by: by() },
+        Step::Intent { n: vec![0] },
+        Step::Sent { n: vec![0], ids: vec!["copy".into()] },
+        Step::Aborted { by: by() },
+    ];
+    begun(&house, &plan, steps).await;
+    let ran = house.dlq(&["resume", &hash, "--output", "json"]).await.expect(Exit::Partly).json();
+    assert_eq!((&ran["ended"], &ran["moved"], &ran["waiting"]), (&"aborted".into(), &1.into(), &2.into()));
+    assert_eq!(house.letters().await, 2);
+    let store = house.store();
+    assert!(house.receive(&store).await.is_empty(), "nothing was sent");
+    store.shutdown().await;
+    house.dlq(&["resume", &hash]).await.expect(Exit::Refused);
+}
+
+#[tokio::test]
+async fn whoever_wanted_the_end_of_a_run_whose_process_died_gets_it() {
+    let house = House::with(3).await;
+    let (plan, hash) = planned(&house, &["--watch", "0s"]).await;
+    let folder = begun(&house, &plan, [Step::Begun { by: "ada".into() }]).await;
+    want(folder.path(), &Wanted::Abort { by: "ada".into() }).unwrap();
+    let ran = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Partly).json();
+    assert_eq!((&ran["ended"], &ran["moved"]), (&"aborted".into(), &0.into()));
+    assert_eq!(house.letters().await, 3);
+}
+
+#[tokio::test]
+async fn a_run_whose_copy_of_the_plan_is_another_plan_is_refused() {
+    let house = House::with(2).await;
+    let (plan, hash) = planned(&house, &["--watch", "0s"]).await;
+    let (other, _) = planned(&house, &["--watch", "0s", "--rate", "7", "--out", "other.plan"]).await;
+    let folder = begun(&house, &plan, []).await;
+    std::fs::copy(&other, folder.plan()).unwrap();
+    for call in [&["run", &plan, "--apply", &hash][..], &["resume", &hash]] {
+        let refused = house.dlq(call).await;
+        assert!(refused.err.contains("another plan") || refused.err.contains("not that of this run"), "{refused:?}");
+    }
+    assert_eq!(house.letters().await, 2);
 }

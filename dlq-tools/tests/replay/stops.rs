@@ -101,6 +101,24 @@ async fn a_run_pauses_itself_when_too_much_of_what_it_sent_fails_again() {
 }
 
 #[tokio::test]
+async fn a_run_pauses_itself_when_nothing_of_a_canary_comes_to_an_end() {
+    let house = Arc::new(House::with(4).await);
+    let (plan, hash) = planned(&house, &["--canary", "1", "--watch", "30s"]).await;
+    let ran = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Partly);
+    let report = ran.json();
+    assert_eq!((&report["ended"], &report["moved"], &report["done"]), (&"paused".into(), &1.into(), &0.into()));
+    assert!(ran.err.contains("0 of 1 came to an end in 30 s: is `email` being served?"), "{ran:?}");
+    assert_eq!(report["not_ended"], 1);
+    assert_eq!(house.letters().await, 3);
+    let outside = Outside::default();
+    house.at(10, async move |house: &House| house.consume_beside(&outside).await);
+    let ran = house.dlq(&["resume", &hash, "--output", "json"]).await.expect(Exit::Done);
+    let report = ran.json();
+    assert_eq!((&report["moved"], &report["done"], &report["not_ended"]), (&4.into(), &1.into(), &3.into()));
+    assert!(ran.err.contains("watching until") && ran.err.contains("0 of 3 came to an end"), "{ran:?}");
+}
+
+#[tokio::test]
 async fn a_canary_whose_watch_was_broken_off_is_watched_before_more_is_sent() {
     let house = Arc::new(House::with(12).await);
     let (plan, hash) = planned(&house, &["--canary", "2", "--watch", "60s"]).await;
