@@ -22,9 +22,9 @@ const ROUND: usize = 5_000;
 /// Kills in all, at least.
 const KILLS: u64 = 1000;
 /// How many letters a second each of them sends: half of it goes together.
-const RATE: u32 = 300;
+const RATE: u32 = 600;
 /// By when it must have come to an end.
-const PATIENCE: Duration = Duration::from_secs(540);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 async fn serve(folder: &Path, outside: &Outside) -> (Store, Serving) {
     // A kill loses nothing that the operating system has.
