@@ -180,11 +180,13 @@ impl Editor<'_> {
             return Err(Refusal::InDoubt);
         }
         let done = ledger.steps.values().filter(|step| step.state == StepState::Done).count();
-        match ledger.is_done() {
-            true => Err(Refusal::Done),
-            _ if done == 0 || self.also_partly_done => Ok(()),
-            _ => Err(Refusal::PartlyDone { done, begun: ledger.steps.len() }),
+        if ledger.is_done() {
+            return Err(Refusal::Done);
         }
+        if done == 0 || self.also_partly_done {
+            return Ok(());
+        }
+        Err(Refusal::PartlyDone { done, begun: ledger.steps.len() })
     }
 }
 

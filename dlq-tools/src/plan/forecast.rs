@@ -56,10 +56,10 @@ pub fn forecast(letter: &Letter, seen: &Seen<'_>, wish: &Wish) -> (Forecast, Opt
         return (Forecast::Unsendable, Some(why.to_owned()));
     }
     if letter.edit.is_some() {
-        return match is_done {
-            true => (Forecast::Done, Some("it was edited, and is done already as it was".into())),
-            false => (Forecast::Edited, None),
-        };
+        if is_done {
+            return (Forecast::Done, Some("it was edited, and is done already as it was".into()));
+        }
+        return (Forecast::Edited, None);
     }
     if is_done {
         return (Forecast::Done, None);

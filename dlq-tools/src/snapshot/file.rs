@@ -243,7 +243,9 @@ impl Snapshot {
                 last = Some(key);
             }
             let letter = (text(2)?.unwrap_or_default(), text(3)?.and_then(|event| event.parse().ok()));
-            twins.last_mut().into_iter().for_each(|event| event.push(letter.clone()));
+            if let Some(event) = twins.last_mut() {
+                event.push(letter);
+            }
         }
         Ok(twins)
     }

@@ -177,12 +177,15 @@ fn all_twins(twins: &[Vec<(String, Option<EventId>)>], chosen: &[String]) -> Res
     if missing.len() > NAMED {
         named.push(format!("and {} more", missing.len() - NAMED));
     }
+    let others = match missing.len() {
+        1 => "another letter carries the same event".to_owned(),
+        count => format!("{count} other letters carry the same events"),
+    };
     let why = format!(
-        "{} carry the events of these once more, and would run them as they were: nothing was edited. Choose them too: {}",
-        if missing.len() == 1 { "another letter".to_owned() } else { format!("{} other letters", missing.len()) },
+        "{others}, which would run as it was, so nothing is edited: choose all letters of an event, also {}",
         named.join(" ")
     );
-    Err(Stopped::new(Exit::Refused, why.replacen("another letter carry", "another letter carries", 1)))
+    Err(Stopped::new(Exit::Refused, why))
 }
 
 fn change(args: &Args, session: &Session) -> Result<Change, Stopped> {
