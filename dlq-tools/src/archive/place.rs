@@ -283,7 +283,9 @@ impl Place {
     fn missing(&self, what: &str) -> Stopped {
         Stopped::new(
             Exit::NothingMatched,
-            format_args!("there is no {what}; an archive is a file, and beside it a manifest with `{MANIFEST}` behind its name"),
+            format_args!(
+                "there is no {what}; an archive is a file, and beside it a manifest with `{MANIFEST}` behind its name"
+            ),
         )
     }
 

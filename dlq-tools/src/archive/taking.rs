@@ -43,8 +43,7 @@ pub struct Taken {
 }
 
 /// What is said of letters that are missing where not all was looked at.
-pub const NOT_SEEN: &str =
-    "not seen: there are more letters than can be leased at a time. Say the same once more, or purge or replay others first";
+pub const NOT_SEEN: &str = "not seen: there are more letters than can be leased at a time. Say the same once more, or purge or replay others first";
 
 /// Takes each of `wanted` (by message id, with the hash of its body) once, and gives them to `act` in batches. It is `act` that ends
 /// their leases, by deleting them; those that it leaves are given back.

@@ -51,7 +51,10 @@ impl Condition {
             ));
         }
         if source.trim().is_empty() {
-            return Err(Stopped::new(Exit::Usage, "--where: the condition is empty; leave --where out for all letters"));
+            return Err(Stopped::new(
+                Exit::Usage,
+                "--where: the condition is empty; leave --where out for all letters",
+            ));
         }
         // Reading takes stack in proportion to the length, and only then is it known how deep the condition is.
         let read = std::thread::scope(|scope| {
@@ -139,7 +142,9 @@ fn in_words(error: &ExecutionError) -> String {
             let types = overload.argument_types().join(" and ");
             format!("`{function}` can't be used on {types}; {ASK}")
         }
-        ExecutionError::UnexpectedType { got, want } => format!("there is the type `{got}` where `{want}` belongs; {ASK}"),
+        ExecutionError::UnexpectedType { got, want } => {
+            format!("there is the type `{got}` where `{want}` belongs; {ASK}")
+        }
         ExecutionError::ValuesNotComparable(one, other) => {
             format!("a {} and a {} can't be compared; {ASK}", one.type_of(), other.type_of())
         }

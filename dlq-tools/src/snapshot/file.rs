@@ -284,7 +284,8 @@ impl Snapshot {
 
     /// The message ids of the letters that are to be changed.
     pub(crate) fn edited(&self) -> Result<Vec<String>, SnapshotError> {
-        let mut ids = self.connection.prepare("SELECT id FROM letters WHERE edit IS NOT NULL").map_err(self.failed())?;
+        let mut ids =
+            self.connection.prepare("SELECT id FROM letters WHERE edit IS NOT NULL").map_err(self.failed())?;
         let rows = ids.query_map([], |row| row.get(0)).map_err(self.failed())?;
         rows.collect::<Result<_, _>>().map_err(self.failed())
     }

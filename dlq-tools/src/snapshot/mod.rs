@@ -4,8 +4,8 @@
 mod edits;
 mod file;
 mod leases;
-mod names;
 pub mod moved;
+mod names;
 pub mod peek;
 pub mod take;
 mod writer;

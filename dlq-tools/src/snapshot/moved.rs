@@ -89,3 +89,53 @@ fn run_since(run: &RunFolder, moment: Timestamp) -> Option<Moved> {
     });
     (read.is_ok() && has_moved).then(|| Moved { by: format!("run {}", run.name()), is_under_way })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_795_000_000 + second).unwrap()
+    }
+
+    /// A run over `email-dlq` of `here` with these steps, a second apart.
+    fn run(work: &Path, name: &str, steps: &[Step]) {
+        let folder = work.join("runs").join(name);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(
+            folder.join("plan"),
+            "{\"hash\":\"00\",\"plan\":1,\"deployment\":\"here\",\"queue\":\"email-dlq\"}\n{}\n",
+        )
+        .unwrap();
+        let line = |(n, step): (usize, &Step)| {
+            serde_json::to_string(&Line { at: at(n as i64), step: step.clone() }).unwrap() + "\n"
+        };
+        fs::write(folder.join("journal.ndjson"), steps.iter().enumerate().map(line).collect::<String>()).unwrap();
+    }
+
+    #[test]
+    fn a_run_that_moved_letters_since_makes_a_snapshot_old() {
+        let work = tempfile::tempdir().unwrap();
+        let steps = [Step::Begun { by: "ada".into() }, Step::Deleted { n: vec![0] }, Step::Finished {}];
+        run(work.path(), "aa", &steps);
+        let by = || "run aa".to_owned();
+        let since = |queue, second| since(work.path(), "here", queue, at(second));
+        assert_eq!(since("email-dlq", 1), Some(Moved { by: by(), is_under_way: false }));
+        assert_eq!(since("email-dlq", 2), None, "it moved none any more");
+        assert_eq!(since("sms-dlq", 0), None);
+        run(work.path(), "aa", &steps[..2]);
+        assert_eq!(since("email-dlq", 0), Some(Moved { by: by(), is_under_way: true }));
+    }
+
+    #[test]
+    fn a_verb_that_moved_letters_is_noted_for_its_queue_and_deployment_only() {
+        let work = tempfile::tempdir().unwrap();
+        note(work.path(), "here", "email-dlq", "purge", at(5)).unwrap();
+        let moved = Moved { by: "`dlq purge`".into(), is_under_way: false };
+        assert_eq!(since(work.path(), "here", "email-dlq", at(5)), Some(moved));
+        assert_eq!(since(work.path(), "here", "email-dlq", at(6)), None);
+        assert_eq!(since(work.path(), "there", "email-dlq", at(0)), None);
+        fs::write(file(work.path(), "email-dlq"), "{").unwrap();
+        assert_eq!(since(work.path(), "here", "email-dlq", at(0)), None);
+    }
+}

@@ -70,7 +70,10 @@ pub fn newest(work: &Path, deployment: &str, queue: &str, unfinished: bool) -> R
     for path in of_queue(work, queue)? {
         let Ok(snapshot) = Snapshot::open(&path) else { continue };
         let taken = snapshot.taken();
-        if (&*taken.deployment, &*taken.queue) == (deployment, queue) && taken.ended_at.is_none() == unfinished && !taken.is_cut_off {
+        if (&*taken.deployment, &*taken.queue) == (deployment, queue)
+            && taken.ended_at.is_none() == unfinished
+            && !taken.is_cut_off
+        {
             return Ok(Some(snapshot));
         }
     }

@@ -41,8 +41,8 @@ pub(super) struct Args {
 pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
     let deployment = common.open(session, Access::Look).await?;
     let Some(every) = args.watch.map(Duration::from_secs) else {
-        show(session, common.output, &deployment, &args).await?;
-        return Ok(Exit::Done);
+        let is_empty = show(session, common.output, &deployment, &args).await?;
+        return Ok(if is_empty { Exit::NothingMatched } else { Exit::Done });
     };
     let mut signals = Signals::listen().map_err(Stopped::failed)?;
     let mut stop = pin!(signals.next());
@@ -62,7 +62,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         match shown {
             // It may be back the next time.
             Err(Stopped { exit: Exit::Unreachable, message: Some(message) }) => session.prose(message),
-            shown => shown?,
+            shown => drop(shown?),
         }
         if let Either::Right(_) = select(session.clock.sleep(every), &mut stop).await {
             return Ok(Exit::Done);
@@ -70,7 +70,8 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     }
 }
 
-async fn show(session: &mut Session, output: Output, deployment: &Deployment, args: &Args) -> Result<(), Stopped> {
+/// Shows them; gives whether it is to be told by the exit code that there are none.
+async fn show(session: &mut Session, output: Output, deployment: &Deployment, args: &Args) -> Result<bool, Stopped> {
     let now = session.clock.now();
     let since = now.checked_sub(HOUR).unwrap_or(Timestamp::MIN);
     let max = args.peek.unwrap_or(if args.watch.is_some() { 0 } else { PEEK });
@@ -86,7 +87,8 @@ async fn show(session: &mut Session, output: Output, deployment: &Deployment, ar
     rows.sort_by_key(Row::urgency);
     if args.prom {
         session.data(prometheus::text(&rows))?;
-        return Ok(());
+        // Whoever scrapes it takes no queues for an answer.
+        return Ok(false);
     }
     match output {
         Output::Table => session.data(table(row::HEADING, rows.iter().map(Row::cells)))?,
@@ -96,5 +98,5 @@ async fn show(session: &mut Session, output: Output, deployment: &Deployment, ar
     if rows.is_empty() {
         session.prose("there are no dead-letter queues");
     }
-    Ok(())
+    Ok(rows.is_empty())
 }

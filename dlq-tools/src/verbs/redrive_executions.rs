@@ -80,6 +80,9 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let client = store.aws().sfn();
     let found = list(client, &of, &wanted).await.map_err(unreachable)?;
     if found.is_empty() {
+        if common.output != Output::Table {
+            show(session, common.output, &of, &found, None)?;
+        }
         let why = format!(
             "no run of {} ended that way; runs are kept for 90 days, and can be redriven for 14",
             one_line(&of)

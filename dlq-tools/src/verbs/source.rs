@@ -191,7 +191,10 @@ pub(crate) async fn take_told(
         && took.edits > 0
     {
         let edits = if took.edits == 1 { "1 edit".into() } else { format!("{} edits", took.edits) };
-        session.prose(format_args!("{edits} of earlier snapshots were taken over; `dlq edit {} --undo` takes them back", queue.name));
+        session.prose(format_args!(
+            "{edits} of earlier snapshots were taken over; `dlq edit {} --undo` takes them back",
+            queue.name
+        ));
     }
     taken.map_err(|error| {
         let is_kept = Snapshot::open(&path).is_ok_and(|kept| kept.taken().ended_at.is_none());

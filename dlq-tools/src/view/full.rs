@@ -59,13 +59,12 @@ fn head(text: &mut String, letter: &Letter, lost_at: Option<Timestamp>, redact: 
     row(text, "shape", word(&facts.shape));
     row(text, "group", redact.text(letter.fingerprint()));
     row(text, "lost", lost_at.map_or_else(|| "never".to_owned(), |at| at.to_string()));
-    let counts =
-        format!(
-            "{} since {}, replayed {}",
-            counted(message.receive_count, "time"),
-            facts.first_sent_at,
-            counted(facts.replays, "time")
-        );
+    let counts = format!(
+        "{} since {}, replayed {}",
+        counted(message.receive_count, "time"),
+        facts.first_sent_at,
+        counted(facts.replays, "time")
+    );
     row(text, "received", counts);
     if let Some(source) = &message.source {
         row(text, "from", source);
@@ -90,7 +89,11 @@ fn failed(text: &mut String, failure: &FailureFacts, redact: &Redact) {
 fn recorded(text: &mut String, ledger: &LedgerFacts, redact: &Redact) {
     let doubt = if ledger.doubted { ", an effect may have happened" } else { "" };
     let LedgerFacts { attempts, replay, first_at, updated_at, .. } = ledger;
-    row(text, "", format!("{} in replay {replay}, from {first_at} to {updated_at}{doubt}", counted(*attempts, "attempt")));
+    row(
+        text,
+        "",
+        format!("{} in replay {replay}, from {first_at} to {updated_at}{doubt}", counted(*attempts, "attempt")),
+    );
     for (name, step) in steps(ledger, redact) {
         let doubted = if step.doubted { " (doubted)" } else { "" };
         let mut told = format!("step {name}: {}{doubted} at {}", word(&step.state), step.at);

@@ -288,8 +288,12 @@ fn the_worst_comes_first_and_a_queue_can_be_asked_about_alone() {
     assert_eq!(report.findings[0].rule, "no-partial-batches");
     assert_eq!((report.count(Severity::Error), report.count(Severity::Warning)), (1, 4));
     let rules_of = |report: Report| report.findings.into_iter().map(|f| f.rule).collect::<Vec<_>>();
-    assert_eq!(rules_of(report.clone().about("email-dlq")), ["no-partial-batches", "no-alarm", "no-alarm"]);
-    assert_eq!(rules_of(report.about("timeline")), ["no-alarm"]);
+    assert_eq!(
+        rules_of(report.clone().about("email-dlq")),
+        ["no-partial-batches", "inbox-ttl-off", "no-alarm", "no-alarm"]
+    );
+    // What is wrong with the whole deployment concerns each of its queues.
+    assert_eq!(rules_of(report.about("timeline")), ["inbox-ttl-off", "no-alarm"]);
 }
 
 #[test]

@@ -22,7 +22,8 @@ async fn letters_are_archived_purged_and_put_back_as_they_were() {
     let dry = house.dlq(&["purge", "email", "--archive", &hash]).await.expect(Exit::Done);
     assert_eq!(dry.out, "1201 letters would be deleted, 0 stay\n");
     assert_eq!(house.letters("email-dlq").await.len(), 1201);
-    let purged = house.dlq(&["purge", "email", "--archive", &hash[..16], "--yes", "--because", "old"]).await.expect(Exit::Done);
+    let purged =
+        house.dlq(&["purge", "email", "--archive", &hash[..16], "--yes", "--because", "old"]).await.expect(Exit::Done);
     assert_eq!(purged.out, "1201 of 1201 letters deleted\n");
     assert_eq!(house.letters("email-dlq").await, []);
 
@@ -53,17 +54,24 @@ async fn a_purge_deletes_only_what_is_chosen_and_archived() {
     let hash = archived(&house, &["--id", &one, "--id", &two]).await;
     let snapshots = fs::read_dir(house.path("dlq/snapshots")).unwrap().map(|entry| entry.unwrap().path());
     let before = snapshots.min().unwrap().display().to_string();
-    let purged = house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old"]).await.expect(Exit::Partly);
+    let purged =
+        house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old"]).await.expect(Exit::Partly);
     assert!(purged.err.contains("2 not in the archive, and stay"), "{purged:?}");
     assert_eq!(house.letters("email-dlq").await.len(), 2);
     // It is done already: a new look finds none of them, and the snapshot from before tells of one that isn't there any more.
     let purge = ["purge", "email", "--archive", &hash, "--yes", "--because", "old", "--id", &one];
     let again = house.dlq(&purge).await.expect(Exit::NothingMatched);
-    assert!(again.err.contains("`dlq purge` moved letters of `email-dlq` since the newest snapshot: a new one is taken"), "{again:?}");
+    assert!(
+        again.err.contains("`dlq purge` moved letters of `email-dlq` since the newest snapshot: a new one is taken"),
+        "{again:?}"
+    );
     let again = house.dlq(&[&purge[..], &["--snapshot", &before]].concat()).await.expect(Exit::Partly);
     assert!(again.err.contains("1 not in the queue any more"), "{again:?}");
     let zero = event_id(0).to_string();
-    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old", "--id", &zero]).await.expect(Exit::NothingMatched);
+    house
+        .dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old", "--id", &zero])
+        .await
+        .expect(Exit::NothingMatched);
     assert_eq!(house.letters("email-dlq").await.len(), 2);
 }
 
@@ -144,7 +152,10 @@ async fn letters_that_are_still_there_are_not_put_back_a_second_time() {
     let house = House::with(3).await;
     let hash = archived(&house, &[]).await;
     let gone = event_id(1).to_string();
-    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old", "--id", &gone]).await.expect(Exit::Done);
+    house
+        .dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old", "--id", &gone])
+        .await
+        .expect(Exit::Done);
     let told = house.dlq(&["restore", "kept.jsonl.zst", "--yes", "--output", "json"]).await.expect(Exit::Done).json();
     assert_eq!((&told["still_there"], &told["moved"]["sent"]), (&2.into(), &1.into()));
     assert_eq!(house.letters("email-dlq").await.len(), 3);

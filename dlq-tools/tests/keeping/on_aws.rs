@@ -98,7 +98,8 @@ async fn letters_go_from_sqs_to_s3_and_back_as_they_were() {
     let hash = told["manifest"]["sha256"].as_str().unwrap();
     house.dlq(&["archive", "email", "--to", &place]).await.expect(Exit::Refused);
 
-    let purged = house.dlq(&["purge", "email", "--archive", hash, "--yes", "--because", "old"]).await.expect(Exit::Done);
+    let purged =
+        house.dlq(&["purge", "email", "--archive", hash, "--yes", "--because", "old"]).await.expect(Exit::Done);
     assert_eq!(purged.out, "23 of 23 letters deleted\n");
     assert_eq!(house.letters("email-dlq").await, []);
     let back = house.dlq(&["restore", &place, "--yes"]).await.expect(Exit::Done);

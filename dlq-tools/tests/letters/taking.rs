@@ -30,7 +30,13 @@ impl Bench {
     }
 
     fn taking(&self) -> Taking {
-        Taking { path: self.path(), hold: Duration::from_secs(600), max: None, stop: Stop::never(), earlier: Vec::new() }
+        Taking {
+            path: self.path(),
+            hold: Duration::from_secs(600),
+            max: None,
+            stop: Stop::never(),
+            earlier: Vec::new(),
+        }
     }
 
     async fn take(&self) -> Result<Took, TakeError> {
