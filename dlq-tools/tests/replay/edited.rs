@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use sendoff_consumers::NewMessage;
 use sendoff_dlq_tools::{
     plan::{Draft, Forecast, Head, Plan},
     run::{
@@ -14,7 +15,9 @@ use sendoff_events::Timestamp;
 use sendoff_host::Exit;
 
 use super::{
-    House, event_id, planned,
+    House,
+    consumer::Outside,
+    envelope, event_id, planned,
     simulation::{entry, head},
 };
 
@@ -84,17 +87,17 @@ async fn of_a_letter_that_is_edited_in_one_of_two_runs_at_once_never_both_are_se
 #[tokio::test]
 async fn a_run_that_had_finished_counts_again_from_when_a_process_has_it() {
     let work = tempfile::tempdir().unwrap();
-    let plan = |name: &str, by: &str| -> Plan {
+    let plan = |name: &str, by: &str, edits: bool| -> Plan {
         let forecasts = BTreeMap::from([(Forecast::Edited, 1), (Forecast::Run, 2)]);
         let head = Head { by: by.into(), forecasts, ..head() };
         let mut draft = Draft::begin(&work.path().join(name), &head).unwrap();
-        (0..3).for_each(|n| draft.add(&entry(n, true)).unwrap());
+        (0..3).for_each(|n| draft.add(&entry(n, edits)).unwrap());
         draft.finish().unwrap()
     };
-    let (ours, theirs) = (plan("ours.plan", "grace"), plan("theirs.plan", "ada"));
+    let (ours, theirs) = (plan("ours.plan", "grace", true), plan("theirs.plan", "ada", false));
     let own = RunFolder::of(work.path(), &ours).unwrap();
     let other = RunFolder::of(work.path(), &theirs).unwrap();
-    let in_doubt = |named: usize| assert_eq!(elsewhere(work.path(), &own, &ours).unwrap().len(), named);
+    let in_doubt = |named: usize| assert_eq!(elsewhere(work.path(), &own, &ours, |_| ()).unwrap().len(), named);
     in_doubt(1);
     let journal = FileJournal::open(&other.journal(), 0).unwrap();
     journal.write(Line { at: Timestamp::UNIX_EPOCH, step: Step::Finished {} }).await.unwrap();
@@ -164,4 +167,23 @@ async fn a_damaged_run_stops_only_those_that_it_may_have_to_do_with() {
     let refused = elsewhere(work.path(), &own, &edited, |_| ()).unwrap_err();
     assert_eq!(refused.exit, Exit::Refused);
     assert!(refused.message.unwrap().contains("move its folder"));
+}
+
+#[tokio::test]
+async fn an_edit_of_what_was_done_since_is_left() {
+    let house = House::with(2).await;
+    let id = event_id(0).to_string();
+    house.dlq(&["edit", "email", "--set", "data.assigned_by=heidi", "--yes", "--id", &id]).await.expect(Exit::Done);
+    let (plan, hash) = planned(&house, &["--canary", "0", "--watch", "0s"]).await;
+    // Somebody sends another copy of the old event, and its consumer does it.
+    let (store, outside) = (house.store(), Outside::default());
+    let copy = NewMessage { body: envelope(0).into(), ..NewMessage::default() };
+    assert!(store.queue("email").await.unwrap().send(&[copy]).await[0].is_ok());
+    house.consume(&store, "email", &outside).await;
+    store.shutdown().await;
+    assert_eq!(outside.effects("email", event_id(0)), 1);
+    let ran = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Partly).json();
+    assert_eq!((&ran["moved"], &ran["skipped"]), (&1.into(), &1.into()));
+    assert!(ran["skips"].to_string().contains("done since"), "{ran}");
+    assert_eq!(house.letters().await, 1);
 }
