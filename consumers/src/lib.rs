@@ -64,8 +64,8 @@ pub use filter::{Filter, Match};
 pub use handler::Handler;
 pub use handlers::action;
 pub use inbox::{
-    Attempt, Claim, Claimed, Fence, IdempotencyKey, Inbox, InboxError, InboxRecord, KeyError, ReopenError, Resolution,
-    ResolveError, Resolved, Status, Step, StepState, Steps, REOPENED, reopen, resolve, transition,
+    Attempt, Claim, Claimed, Fence, IdempotencyKey, Inbox, InboxError, InboxRecord, KeyError, REOPENED, ReopenError,
+    Resolution, ResolveError, Resolved, Status, Step, StepState, Steps, reopen, resolve, transition,
 };
 pub use meter::{Count, Meter, NoMeter, Span};
 pub use policy::{Effect, OnDoubt, Policy};

@@ -95,7 +95,8 @@ async fn what_no_consumer_could_read_is_refused_and_nothing_is_kept() {
         let refused = house.dlq(&["edit", "email", "--set", set, "--yes"]).await.expect(Exit::Refused);
         assert!(refused.err.contains(why), "{set}: {refused:?}");
     }
-    let same = house.dlq(&["edit", "email", "--set", "data.assigned_by=grace", "--yes"]).await.expect(Exit::NothingMatched);
+    let same =
+        house.dlq(&["edit", "email", "--set", "data.assigned_by=grace", "--yes"]).await.expect(Exit::NothingMatched);
     assert!(same.err.contains("leaves all of these letters as they are"), "{same:?}");
     for usage in [
         &["--set", "data..x=1"][..],

@@ -44,7 +44,7 @@ async fn prove(path: &str) {
     let pieces = markdown::read(&document);
     let mut happened = Vec::new();
     let mut scenario = None;
-    let (mut commands, mut wrong) = (0, String::new());
+    let (mut commands, mut wrong, mut hash) = (0, String::new(), String::new());
     for piece in &pieces {
         let piece = match piece {
             Piece::Text(_) => piece.clone(),
@@ -59,7 +59,8 @@ async fn prove(path: &str) {
             Piece::Command { line, told } => {
                 commands += 1;
                 let scenario = scenario.as_ref().unwrap_or_else(|| panic!("no scenario before `{line}`"));
-                let printed = run(scenario, line).await;
+                let printed = run(scenario, &line.replace("$HASH", &hash)).await;
+                hash = last_hash(&printed).unwrap_or(hash);
                 if markdown::fits(told, &printed) {
                     piece.clone()
                 } else {
@@ -76,6 +77,12 @@ async fn prove(path: &str) {
         return;
     }
     assert!(wrong.is_empty(), "{} doesn't say what happens:\n{wrong}", path.display());
+}
+
+/// The beginning of the last hash that was printed: what `$HASH` stands for in the commands that follow.
+fn last_hash(printed: &str) -> Option<String> {
+    let is_hash = |word: &&str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    printed.split_whitespace().rfind(is_hash).map(|hash| hash[..16].to_owned())
 }
 
 #[expect(clippy::disallowed_methods, reason = "whoever runs the tests says so in the environment")]

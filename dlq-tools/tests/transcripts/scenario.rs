@@ -11,7 +11,11 @@ use sendoff_events::{AppAssigned, Clock as _, Envelope, EventId, Origin, Rng, Ti
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
-use super::{Screen, clock::StillClock, serving::{QUEUES, Serving}};
+use super::{
+    Screen,
+    clock::StillClock,
+    serving::{QUEUES, Serving},
+};
 
 /// When every scenario begins: a Thursday, 3 a.m.
 const NIGHT: &str = "2026-11-26T03:00:00Z";
@@ -96,25 +100,26 @@ impl Scenario {
         self.bury(store, "email", delivery, "not-json", Class::Undecodable, error, 0).await;
     }
 
-    /// One event that names an app which nobody has, and one that is fine but for its template.
+    /// Two events that name an administrator whom nobody knows.
     async fn wrong_payload(&self, store: &Store) {
         const MISSING: Fate = Fate::Failed {
-            reason: "no-such-app",
+            reason: "no-such-user",
             class: Class::Rejected,
-            error: "there is no app `cmr`",
+            error: "there is no user `root`",
             attempts: 1,
         };
-        self.event_fails(store, "email", "acme", "cmr", "ada", &MISSING).await;
-        self.event_fails(store, "email", "acme", "cmr", "grace", &MISSING).await;
+        self.event_fails(store, "email", "acme", "crm", "ada", &MISSING).await;
+        self.event_fails(store, "email", "acme", "crm", "grace", &MISSING).await;
     }
 
     /// Publishes an event, lets its consumer take it, and ends it there.
     async fn event_fails(&self, store: &Store, consumer: &str, tenant: &str, app: &str, user: &str, fate: &Fate) {
         self.clock.advance(Duration::from_secs(600));
+        let by_nobody = matches!(fate, Fate::Failed { reason: "no-such-user", .. });
         let data = AppAssigned {
             app_id: app.parse().unwrap(),
             user_id: user.parse().unwrap(),
-            assigned_by: "admin".parse().unwrap(),
+            assigned_by: if by_nobody { "root" } else { "admin" }.parse().unwrap(),
         };
         let tenant = tenant.parse().unwrap();
         let origin =
