@@ -9,7 +9,7 @@ use std::{
 };
 
 use sendoff_consumers::{DeadLetters, Destination, IdempotencyKey, REPLAY_ATTRIBUTE};
-use sendoff_events::{EventId, Timestamp};
+use sendoff_events::Timestamp;
 use sendoff_host::{Exit, Stopped};
 use sendoff_producers::Records;
 use sha2::{Digest as _, Sha256};
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     letter::{self, LedgerFacts, Letter},
     select::{self, Selector},
-    snapshot::Snapshot,
+    snapshot::{Snapshot, Twin},
 };
 
 /// What a plan is made of.
@@ -181,7 +181,7 @@ fn mark_late(places: &mut [Place], head: &Head, now: Timestamp) {
 
 /// Those of several letters of one event that stay where they are because another was edited: the old event must not run beside
 /// the new one, and there is to be only one new one.
-fn replaced(twins: Vec<Vec<(String, Option<EventId>)>>) -> HashSet<String> {
+fn replaced(twins: Vec<Vec<Twin>>) -> HashSet<String> {
     let left = twins.into_iter().flat_map(|twins| {
         let sent = twins.iter().filter_map(|(_, edited)| *edited).min();
         twins.into_iter().filter(move |(_, edited)| sent.is_some() && *edited != sent)
@@ -291,6 +291,8 @@ fn entry(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use sendoff_events::EventId;
 
     use super::*;
     use crate::plan::{Stops, To};

@@ -48,6 +48,9 @@ WHERE (consumer, event) IN (SELECT consumer, event FROM keyed GROUP BY consumer,
 ORDER BY consumer, event, id";
 const ONE: &str = "SELECT id, message, body, facts, payload, ledger, edit FROM letters WHERE id = ?1";
 
+/// One of several letters of an event: its message id, and the new event that it was edited to.
+pub type Twin = (String, Option<EventId>);
+
 /// An open snapshot.
 pub struct Snapshot {
     connection: Connection,
@@ -231,7 +234,7 @@ impl Snapshot {
     /// # Errors
     ///
     /// [`SnapshotError`].
-    pub fn twins(&self) -> Result<Vec<Vec<(String, Option<EventId>)>>, SnapshotError> {
+    pub fn twins(&self) -> Result<Vec<Vec<Twin>>, SnapshotError> {
         let mut found = self.connection.prepare_cached(TWINS).map_err(self.failed())?;
         let mut rows = found.query([]).map_err(self.failed())?;
         let (mut twins, mut last) = (Vec::<Vec<_>>::new(), None);

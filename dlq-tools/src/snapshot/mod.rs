@@ -12,7 +12,7 @@ mod writer;
 
 use std::{io, path::PathBuf};
 
-pub use file::Snapshot;
+pub use file::{Snapshot, Twin};
 pub use names::{file, folder, newest, of_queue};
 use sendoff_events::Timestamp;
 use sendoff_host::{Exit, Stopped};
