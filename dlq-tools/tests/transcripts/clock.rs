@@ -34,7 +34,7 @@ impl Clock for StillClock {
         let clock = self.clone();
         let until = self.now().as_millisecond() + i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4);
         Box::pin(async move {
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
             clock.0.fetch_max(until, Ordering::SeqCst);
         })
     }
