@@ -61,6 +61,7 @@ async fn prove(path: &str) {
                 let scenario = scenario.as_ref().unwrap_or_else(|| panic!("no scenario before `{line}`"));
                 let printed = run(scenario, &line.replace("$HASH", &hash)).await;
                 hash = last_hash(&printed).unwrap_or(hash);
+                let printed = scenario.anonymous(&printed);
                 if markdown::fits(told, &printed) {
                     piece.clone()
                 } else {
@@ -106,8 +107,7 @@ async fn run(scenario: &Scenario, line: &str) -> String {
             stopped.exit
         }
     };
-    let printed = String::from_utf8(std::mem::take(&mut *screen.0.lock().unwrap())).expect("text");
-    let mut printed = scenario.anonymous(&printed);
+    let mut printed = String::from_utf8(std::mem::take(&mut *screen.0.lock().unwrap())).expect("text");
     if !printed.is_empty() && !printed.ends_with('\n') {
         printed.push('\n');
     }

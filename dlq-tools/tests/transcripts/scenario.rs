@@ -1,6 +1,11 @@
 //! The folders that transcripts are run over: made the same way each time, from the same events at the same moments.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use sendoff_consumers::{
     Claim, Claimed, Class, Delivery, Failure, Filter, IdempotencyKey, Status, Step, StepState, fingerprint,
@@ -35,6 +40,8 @@ pub(crate) struct Scenario {
     clock: StillClock,
     rng: Arc<Counting>,
     serving: Option<Serving>,
+    /// The hashes of the plans that were made, in their order.
+    plans: Mutex<Vec<String>>,
 }
 
 /// What became of an event at its consumer.
@@ -51,6 +58,7 @@ impl Scenario {
         let night: Timestamp = NIGHT.parse().unwrap();
         let scenario = Self {
             serving: None,
+            plans: Mutex::default(),
             folder: tempfile::tempdir().unwrap(),
             clock: StillClock::at(night - Duration::from_secs(6 * 3600)),
             rng: Arc::new(Counting(1.into())),
@@ -270,10 +278,25 @@ impl Scenario {
         self.folder.path()
     }
 
-    /// The text without the folder's path, which is another one in every run.
+    /// The text without what is another one in every run: the folder's path, and the hashes of plans, which name it.
     pub(super) fn anonymous(&self, text: &str) -> String {
         let real = self.path().canonicalize().unwrap();
-        text.replace(&real.display().to_string(), "/srv/sendoff")
-            .replace(&self.path().display().to_string(), "/srv/sendoff")
+        let mut text = text.replace(&real.display().to_string(), "/srv/sendoff");
+        text = text.replace(&self.path().display().to_string(), "/srv/sendoff");
+        let mut plans = self.plans.lock().unwrap();
+        for line in text.lines() {
+            let hash = line.strip_prefix("hash ").or_else(|| line.trim().strip_prefix("\"hash\": \""));
+            let hash = hash.map(|hash| hash.trim_end_matches([',', '"']).to_owned()).filter(|hash| hash.len() == 64);
+            if let Some(hash) = hash.filter(|hash| !plans.contains(hash)) {
+                plans.push(hash);
+            }
+        }
+        for (place, hash) in plans.iter().enumerate() {
+            let told = format!("{:x}", Sha256::digest(format!("plan {place}")));
+            for digits in [64, 16, 12] {
+                text = text.replace(&hash[..digits], &told[..digits]);
+            }
+        }
+        text
     }
 }
