@@ -181,7 +181,7 @@ fn a_mistake_in_a_condition_is_named_with_its_place_and_what_was_meant() {
         ("data.app == \"ü\" && nothing", "at column 20: there is no variable `nothing`"),
         ("[1].all(data, data > 0) && tag > 0", "there is no variable `tag`"),
         ("Person{name: \"x\"} == 1", "nothing is built here"),
-        ("", "--where makes no sense"),
+        ("", "--where: the condition is empty"),
     ];
     for (condition, expected) in cases {
         let message = refusal(condition, &letter);

@@ -19,7 +19,7 @@ use super::{
 };
 
 /// For how long letters are leased: what a killed process held is free after that.
-const HOLD: &str = "2s";
+const HOLD: &str = "1s";
 /// How often the journal is looked at.
 const LOOK: Duration = Duration::from_micros(300);
 

@@ -19,9 +19,9 @@ use std::{
 
 use sendoff_consumers::{Attributes, Claim, Claimed, Class, DeadLetter, Failure, IdempotencyKey, NewMessage, Status};
 use sendoff_dlq_tools::{Session, dlq};
-use sendoff_embedded::{Store, StoreOptions};
+use sendoff_embedded::{OpenError, Store, StoreOptions};
 use sendoff_events::{BoxFuture, Clock, EventId, Rng, Timestamp};
-use sendoff_host::Exit;
+use sendoff_host::{Exit, SystemClock};
 use serde_json::{Value, json};
 
 /// A clock that goes on by itself as far as somebody sleeps.
@@ -114,7 +114,16 @@ impl House {
 
     pub(crate) fn store(&self) -> Store {
         let options = StoreOptions { clock: self.clock.clone(), ..StoreOptions::default() };
-        Store::open(self.folder.path(), options).unwrap()
+        let begun = SystemClock.now();
+        loop {
+            match Store::open(self.folder.path(), options.clone()) {
+                // Whoever was broken off lets go of the folder a moment later.
+                Err(OpenError::Locked { .. }) if SystemClock.now() < begun + Duration::from_secs(30) => {
+                    std::thread::yield_now();
+                }
+                opened => return opened.unwrap(),
+            }
+        }
     }
 
     /// Lets these bodies fail at a consumer.

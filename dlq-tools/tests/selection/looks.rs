@@ -142,11 +142,11 @@ fn what_is_asked_for_or_piped_is_whole() {
     desk.is_terminal = true;
     let asked = desk.look("show", &["--output", "json", "--show-personal"]).expect(Exit::Done).json();
     assert_eq!(piped, asked);
-    assert_eq!(piped[0]["envelope"]["data"]["email"], "ada@example.org");
-    assert_eq!(piped[0]["ledger"]["steps"]["ada@example.org"]["state"], "failed");
-    assert_eq!(piped[0]["edit"]["how"][0], "--set data.email=ada@example.com");
-    assert_eq!(piped[1]["body"]["base64"], "//4bWzJKQWRhIExvdmVsYWNl");
-    assert_eq!(piped[1]["envelope"], serde_json::Value::Null);
+    assert_eq!(piped[1]["envelope"]["data"]["email"], "ada@example.org");
+    assert_eq!(piped[1]["ledger"]["steps"]["ada@example.org"]["state"], "failed");
+    assert_eq!(piped[1]["edit"]["how"][0], "--set data.email=ada@example.com");
+    assert_eq!(piped[0]["body"]["base64"], "//4bWzJKQWRhIExvdmVsYWNl");
+    assert_eq!(piped[0]["envelope"], serde_json::Value::Null);
     let both = desk.look("show", &["--redact", "--show-personal"]).expect(Exit::Usage);
     assert!(both.err.contains("cannot be used with"), "{}", both.err);
 }
