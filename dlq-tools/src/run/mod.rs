@@ -1,6 +1,6 @@
 //! Carrying out a plan: exactly it, once, and so that nothing is lost whatever happens.
 //!
-//! Each letter is taken, compared with the plan, sent, and then deleted, and the [journal](journal) is told before each step that
+//! Each letter is taken, compared with the plan, sent, and then deleted, and the [journal] is told before each step that
 //! can't be taken back. After a crash the journal says of each letter whether it was sent, and of a few that nobody knows: those are
 //! sent once more under the same replay count, and their consumer's inbox absorbs it.
 //!
