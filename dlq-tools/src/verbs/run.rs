@@ -274,6 +274,8 @@ impl Carrying<'_> {
         let is_open = (0..state.len()).any(|place| state.is_open(place));
         if ended == Some(Ended::Finished) && !is_open {
             let report = Report::of(plan.hash(), &state, ended.as_ref());
+            // The process that finished it may have died before it said so here.
+            folder.report(&report)?;
             return Ok(Carried { report, outcome: Ok(Ended::Finished), over_since: last_at });
         }
         if aborted.is_some() {

@@ -22,7 +22,7 @@ const ROUND: usize = 5_000;
 /// Kills in all, at least.
 const KILLS: u64 = 1000;
 /// How many letters a second each of them sends: half of it goes together.
-const RATE: u32 = 440;
+const RATE: u32 = 400;
 /// By when it must have come to an end.
 const PATIENCE: Duration = Duration::from_secs(900);
 
