@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use sendoff_consumers::{Class, DeadLetter, Status, Step, StepState};
 use sendoff_events::{BoxFuture, Clock};
 
@@ -290,29 +288,4 @@ fn a_letter_that_nobody_gave_a_time_counts_from_when_it_was_put_there() {
     assert_eq!(failed_at(&letter), at("2026-11-26T01:00:00Z"));
     assert!(!ask(&with(|selection| selection.since = Some("1h".into())), &letter).unwrap());
     assert!(ask(&with(|selection| selection.group = Some("unknown".into())), &letter).unwrap());
-}
-
-/// `cargo test --release -p sendoff-dlq-tools --lib -- --ignored --nocapture letters_a_second`
-#[test]
-#[ignore = "prints how fast conditions are"]
-#[expect(clippy::print_stdout, reason = "it is what it is run for")]
-fn letters_a_second() {
-    let letter = Arc::new(letter(r#"{"app":"crm","form":"contact","submission":"s-1","answers":{"a":1,"b":[1,2,3]}}"#));
-    for condition in [
-        r#"failure.reason == "bad-template""#,
-        r#"envelope.type == "submission.created.v1" && envelope.tenantid == "acme""#,
-        r#"failure.reason == "other" && data.app == "crm""#,
-        r#"data.app == "crm""#,
-    ] {
-        let selection = with(|selection| selection.condition = Some(condition.into()));
-        let selector = Selector::new(&selection, &At(at("2026-11-26T03:00:00Z"))).unwrap();
-        let clock = sendoff_host::SystemClock;
-        let begun = clock.now();
-        const LETTERS: u32 = 200_000;
-        for _ in 0..LETTERS {
-            std::hint::black_box(selector.matches(&letter, None).unwrap());
-        }
-        let took = clock.now().duration_since(begun).as_secs_f64();
-        println!("{:>9.0} letters/s  {condition}", f64::from(LETTERS) / took);
-    }
 }
