@@ -231,3 +231,9 @@ pub(crate) fn span(time: Duration) -> String {
 #[cfg(test)]
 #[path = "source_tests.rs"]
 mod tests;
+
+/// A span of time as it is typed: `30s`, `2h`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let span = text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
+    span.ok_or_else(|| "write it with its unit, such as `30s`, `10m` or `2h`".to_owned())
+}

@@ -1,0 +1,218 @@
+//! From what somebody wants to a plan.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use sendoff_consumers::{DeadLetterQueue, DeadLettersError, Destination};
+use sendoff_embedded::program::print::one_line;
+use sendoff_events::{Clock, Timestamp};
+use sendoff_host::{Exit, Stopped};
+
+use super::{Wanted, check};
+use crate::{
+    deployment::{Backend, Deployment},
+    plan::{self, Estimate, Forecast, Head, Order, Plan, Stops, To, Wish},
+    select::{Selection, Selector},
+    snapshot::{Snapshot, take::stopped},
+    verbs::source::letters,
+};
+
+/// What a plan is made of.
+pub(crate) struct Planning<'a> {
+    /// Where.
+    pub(crate) deployment: &'a Deployment,
+    /// Of which queue.
+    pub(crate) queue: &'a DeadLetterQueue,
+    /// Its letters.
+    pub(crate) snapshot: &'a Snapshot,
+    /// Which of them.
+    pub(crate) selection: &'a Selection,
+    /// What it is to do.
+    pub(crate) wanted: &'a Wanted,
+    /// Who makes it.
+    pub(crate) by: String,
+}
+
+/// What came of it.
+pub(crate) enum Made {
+    /// A plan, which is written.
+    Plan(Box<Plan>),
+    /// No letter fits.
+    NoLetter,
+    /// None of them would be sent.
+    NoneSent(Box<Head>),
+    /// Others would get them again, and may not.
+    NotAsked(Box<Head>),
+}
+
+impl Planning<'_> {
+    /// Makes the plan, and writes it to `path` if it is one.
+    pub(crate) async fn make(self, clock: &dyn Clock, path: &Path) -> Result<Made, Stopped> {
+        let Self { deployment, queue, snapshot, selection, wanted, by } = self;
+        check(wanted)?;
+        let selector = Selector::new(selection, clock)?;
+        let to = match (&wanted.to, queue.kind.target()) {
+            (Some(to), _) => to.clone(),
+            (None, Some(target)) => To(Destination::Queue(target.to_owned())),
+            (None, None) => {
+                let why = format!(
+                    "nothing says where the letters of `{}` go back to: name it with --to queue:NAME",
+                    queue.name
+                );
+                return Err(Stopped::new(Exit::Usage, why));
+            }
+        };
+        if let Destination::Queue(name) = &to.0 {
+            destination(deployment, queue, name, wanted).await?;
+        }
+        if deployment.backend == Backend::Aws && wanted.max_backlog_age.is_some() {
+            let why = "--max-backlog-age: SQS doesn't say how long its oldest message has waited, so the run would never wait; use \
+                       --max-backlog N";
+            return Err(Stopped::new(Exit::Usage, why));
+        }
+        let now = sendoff_events::at_millis(clock.now());
+        let Wanted { include, force_rerun, max_replays, .. } = wanted;
+        let order = Order {
+            head: head(wanted, selection, deployment, snapshot, by, to, now),
+            wish: Wish { include: include.clone(), force_rerun: *force_rerun, max_replays: *max_replays },
+            snapshot,
+            selector: &selector,
+            letters: &*deployment.letters,
+            records: &*deployment.records,
+            keep: deployment.inbox_keep,
+            is_billed: deployment.backend == Backend::Aws,
+            now,
+        };
+        let Some(draft) = plan::Planned::of(order, path).await? else { return Ok(Made::NoLetter) };
+        let head = draft.head();
+        if *force_rerun && let Some(doubts) = head.forecasts.get(&Forecast::InDoubt) {
+            let why = format!(
+                "{} may have had their effect already, and a forced rerun doesn't go over that: settle them with `sendoff doubt resolve` \
+                 first, or leave them out with --where 'ledger.status == \"done\"'",
+                letters(*doubts)
+            );
+            return Err(Stopped::new(Exit::Refused, why));
+        }
+        if !head.other_subscribers.is_empty() && !wanted.yes_other_subscribers {
+            return Ok(Made::NotAsked(Box::new(head.clone())));
+        }
+        if head.send == 0 {
+            return Ok(Made::NoneSent(Box::new(head.clone())));
+        }
+        Ok(Made::Plan(Box::new(draft.write()?)))
+    }
+}
+
+/// Refuses to send letters where nobody serves them.
+async fn destination(
+    deployment: &Deployment,
+    queue: &DeadLetterQueue,
+    name: &str,
+    wanted: &Wanted,
+) -> Result<(), Stopped> {
+    let queues = deployment.letters.queues(Timestamp::MAX).await.map_err(stopped)?;
+    let shown = one_line(name);
+    if queues.iter().any(|queue| queue.name == name) {
+        let why = format!(
+            "`{shown}` is a dead-letter queue: nobody would run what is sent there. Name a consumer's queue, or put letters aside with \
+             `dlq quarantine`"
+        );
+        return Err(Stopped::new(Exit::Refused, why));
+    }
+    match deployment.letters.backlog(name).await {
+        Ok(_) => {}
+        Err(DeadLettersError::NoSuchQueue(_)) => {
+            let subscribers = deployment.letters.subscribers().await.map_err(stopped)?;
+            let subscribed = subscribers.iter().map(|subscriber| &*subscriber.queue);
+            let names: BTreeSet<&str> =
+                queues.iter().filter_map(|queue| queue.kind.target()).chain(subscribed).collect();
+            let names = names.into_iter().map(one_line).collect::<Vec<_>>().join(", ");
+            let why = format!("there is no queue `{shown}` to send to; there are: {names}");
+            return Err(Stopped::new(Exit::NothingMatched, why));
+        }
+        Err(error) => return Err(stopped(error)),
+    }
+    match queue.kind.target() {
+        Some(target) if target != name && !wanted.yes_other_consumer => {
+            let why = format!(
+                "the letters of `{}` failed at `{}`, and `{shown}` is another consumer, which may have done them already: say \
+                 --yes-other-consumer if it is to run them. The forecast is then by what that one has recorded",
+                one_line(&queue.name),
+                one_line(target)
+            );
+            Err(Stopped::new(Exit::Refused, why))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where a plan of this queue is written that is made now.
+pub(crate) fn default_path(deployment: &Deployment, queue: &str, clock: &dyn Clock) -> PathBuf {
+    let name = queue.replace(['/', '\\', ':'], "_");
+    let name = format!("{name}-{}", clock.now().strftime("%Y%m%dT%H%M%SZ"));
+    let folder = plan::folder(&deployment.work);
+    let names = (2..).map(|count| format!("{name}-{count}.plan"));
+    let free =
+        std::iter::once(format!("{name}.plan")).chain(names).map(|name| folder.join(name)).find(|path| !path.exists());
+    free.unwrap_or_else(|| folder.join(name))
+}
+
+fn head(
+    wanted: &Wanted,
+    selection: &Selection,
+    deployment: &Deployment,
+    snapshot: &Snapshot,
+    by: String,
+    to: To,
+    at: Timestamp,
+) -> Head {
+    let taken = snapshot.taken();
+    Head {
+        plan: 1,
+        deployment: taken.deployment.clone(),
+        queue: taken.queue.clone(),
+        to,
+        by,
+        at,
+        selection: as_typed(selection),
+        snapshot: snapshot.path().file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        snapshot_at: taken.begun_at,
+        rate: wanted.rate,
+        canary: wanted.canary.iter().copied().filter(|rung| *rung > 0).collect(),
+        watch_s: wanted.watch.as_secs(),
+        stop: Stops {
+            returned_share: f64::from(wanted.max_returned) / 100.0,
+            backlog_age_s: wanted.max_backlog_age.map(|age| age.as_secs()),
+            backlog: wanted.max_backlog,
+            patience_s: wanted.patience.as_secs(),
+        },
+        max_replays: wanted.max_replays,
+        include: wanted.include.clone(),
+        force_rerun: wanted.because.clone().filter(|_| wanted.force_rerun),
+        approvals: u32::from(deployment.needs_approval),
+        send: 0,
+        leave: 0,
+        forecasts: BTreeMap::new(),
+        sent: BTreeMap::new(),
+        estimate: Estimate { calls: 0, usd: 0.0, seconds: 0 },
+        other_subscribers: Vec::new(),
+    }
+}
+
+/// The flags of a selection, as they were typed.
+fn as_typed(selection: &Selection) -> Vec<String> {
+    let Selection { condition, event_type, tenant, since, until, reason, group, ids } = selection;
+    let one = |flag: &str, value: &Option<String>| value.as_ref().map(|value| format!("--{flag} {value}"));
+    let flags = [
+        one("where", condition),
+        one("type", event_type),
+        one("tenant", tenant),
+        one("since", since),
+        one("until", until),
+        one("reason", reason),
+        one("group", group),
+    ];
+    flags.into_iter().flatten().chain(ids.iter().map(|id| format!("--id {id}"))).collect()
+}
