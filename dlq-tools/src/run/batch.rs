@@ -100,6 +100,7 @@ impl Engine<'_> {
             Err(error) => return Err(error.into()),
         };
         let until = now.checked_add(self.run.settings.hold).unwrap_or(Timestamp::MAX);
+        self.run.leases.took(&taken, until);
         let held = self.sort(&fetch, taken, until, in_hand, &mut done).await?;
         let held = self.compare(held).await?;
         let held = self.only_delete(held, &mut done).await?;

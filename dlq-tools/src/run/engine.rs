@@ -14,6 +14,7 @@ use super::{
     Elsewhere, Originals, Stage, State, Watcher,
     control::Control,
     journal::{Journal, JournalError, Line, Step},
+    leases::Leases,
     watch::Watched,
 };
 use crate::plan::{Plan, PlanError};
@@ -102,6 +103,8 @@ pub struct Run<'a> {
     pub originals: &'a dyn Originals,
     /// Where each step is written down.
     pub journal: &'a dyn Journal,
+    /// Where the leases are kept that it holds.
+    pub leases: &'a dyn Leases,
     /// What people want.
     pub control: &'a dyn Control,
     /// The time.
@@ -160,6 +163,9 @@ impl Run<'_> {
         let ended = engine.go().await;
         engine.give_back().await;
         let ended = ended?;
+        if engine.shared().state.count(Stage::Sent) == 0 {
+            self.leases.forget();
+        }
         engine
             .note(match ended.clone() {
                 Ended::Finished => Step::Finished {},

@@ -171,6 +171,12 @@ impl RunFolder {
         self.path.join("journal.ndjson")
     }
 
+    /// Where the leases are kept that it holds.
+    #[must_use]
+    pub fn leases(&self) -> PathBuf {
+        self.path.join("leases.ndjson")
+    }
+
     /// Makes this process the one that carries the run out; `None` when another one does.
     ///
     /// # Errors

@@ -1,6 +1,9 @@
 //! The ladder: a few letters, a watch, some more, another watch, and then the rest.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use sendoff_consumers::Destination;
 use sendoff_events::Timestamp;
@@ -58,6 +61,7 @@ impl Loop {
 impl Engine<'_> {
     pub(super) async fn go(&self) -> Result<Ended, RunError> {
         self.note(Step::Begun { by: self.run.by.to_owned() }).await?;
+        self.take_over().await?;
         let can_pick = self.run.letters.take_these(self.queue(), &[], self.run.settings.hold).await?.is_some();
         let head = self.run.plan.head();
         let now = self.now();
@@ -173,9 +177,10 @@ impl Engine<'_> {
             let since = *own.missed_since.get_or_insert_with(|| self.now());
             let end = since.checked_add(self.run.settings.hold + LOOK).unwrap_or(Timestamp::MAX);
             let late = self.now() >= end;
-            // The whole queue is gone through for that: not each second.
+            // The whole queue is gone through for that: soon at first, but not each second for long.
             todo = if late || self.now() >= own.next_search {
-                own.next_search = self.now().checked_add(LOOK).unwrap_or(Timestamp::MAX);
+                let waited = Duration::try_from(self.now().duration_since(since)).unwrap_or_default();
+                own.next_search = self.now().checked_add(waited.clamp(TICK, LOOK)).unwrap_or(Timestamp::MAX);
                 self.still_there(missing, can_pick, late).await?
             } else {
                 missing

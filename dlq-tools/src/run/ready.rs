@@ -171,6 +171,7 @@ impl Engine<'_> {
         let now = self.now();
         let receipts: Vec<Receipt> = due.iter().map(|(held, _)| self.newest(held.place, &held.taken.receipt)).collect();
         let held = self.run.letters.hold(self.queue(), &receipts, hold).await;
+        self.run.leases.end(&receipts, now.checked_add(hold).unwrap_or(Timestamp::MAX));
         for ((mut letter, outgoing), held) in due.into_iter().zip(held) {
             if held.is_ok() {
                 letter.until = now.checked_add(hold).unwrap_or(Timestamp::MAX);

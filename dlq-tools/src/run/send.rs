@@ -125,6 +125,7 @@ impl Engine<'_> {
         if !receipts.is_empty() {
             // What can't be given back comes back when its lease ends.
             let _ = self.run.letters.hold(self.queue(), receipts, Duration::ZERO).await;
+            self.run.leases.end(receipts, self.now());
         }
     }
 }

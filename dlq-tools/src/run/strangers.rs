@@ -1,7 +1,5 @@
 //! Letters of no plan that come where letters can't be asked for by their ids.
 
-use std::time::Duration;
-
 use sendoff_consumers::Receipt;
 use sendoff_events::Timestamp;
 
@@ -29,6 +27,7 @@ impl Engine<'_> {
         let until = self.now().checked_add(hold).unwrap_or(Timestamp::MAX);
         // One whose lease has lapsed already just comes again.
         let _ = self.run.letters.hold(self.queue(), &receipts, hold).await;
+        self.run.leases.end(&receipts, until);
         for (_, known) in self.shared().strangers.iter_mut().filter(|(_, known)| *known < soon) {
             *known = until;
         }
@@ -38,9 +37,6 @@ impl Engine<'_> {
     pub(super) async fn give_back(&self) {
         let strangers = std::mem::take(&mut self.shared().strangers);
         let receipts: Vec<Receipt> = strangers.into_iter().map(|(receipt, _)| receipt).collect();
-        if !receipts.is_empty() {
-            // What can't be given back comes back when its lease ends.
-            let _ = self.run.letters.hold(self.queue(), &receipts, Duration::ZERO).await;
-        }
+        self.release(&receipts).await;
     }
 }

@@ -21,7 +21,7 @@ use super::{
 /// For how long letters are leased: what a killed process held is free after that.
 const HOLD: &str = "1s";
 /// How often the journal is looked at.
-const LOOK: Duration = Duration::from_micros(300);
+const LOOK: Duration = Duration::from_millis(1);
 
 /// How the tool is called: what it works on, and its environment.
 #[derive(Clone)]

@@ -3,26 +3,32 @@
 use sendoff_consumers::{Attributes, Filter, IdempotencyKey, NewMessage, REPLAY_ATTRIBUTE, Status};
 use sendoff_dlq_tools::run::journal::Step;
 use sendoff_host::Exit;
+use serde_json::json;
 
 use super::{House, consumer::Outside, embedded::begun, envelope, event_id, planned};
 
 /// A house whose dead letters were done by these consumers since.
 async fn done_since(count: usize, consumers: &[&str], outside: &Outside) -> House {
     let house = House::with(count).await;
-    let store = house.store();
     for consumer in consumers {
-        let queue = store.queue(consumer).await.unwrap();
-        let message = |n| NewMessage {
-            body: envelope(n).into(),
-            attributes: Attributes::from([(REPLAY_ATTRIBUTE.into(), "1".into())]),
-            ..NewMessage::default()
-        };
-        let sent = queue.send(&(0..count).map(message).collect::<Vec<_>>()).await;
-        assert!(sent.iter().all(Result::is_ok));
-        house.consume(&store, consumer, outside).await;
+        done_by(&house, consumer, count, outside).await;
     }
-    store.shutdown().await;
     house
+}
+
+/// This consumer does the first `count` of them.
+async fn done_by(house: &House, consumer: &str, count: usize, outside: &Outside) {
+    let store = house.store();
+    let queue = store.queue(consumer).await.unwrap();
+    let message = |n| NewMessage {
+        body: envelope(n).into(),
+        attributes: Attributes::from([(REPLAY_ATTRIBUTE.into(), "1".into())]),
+        ..NewMessage::default()
+    };
+    let sent = queue.send(&(0..count).map(message).collect::<Vec<_>>()).await;
+    assert!(sent.iter().all(Result::is_ok));
+    house.consume(&store, consumer, outside).await;
+    store.shutdown().await;
 }
 
 async fn consume(house: &House, consumer: &str, outside: &Outside) -> usize {
@@ -128,4 +134,55 @@ async fn what_goes_to_the_topic_is_absorbed_by_those_that_have_done_it() {
     for n in 0..4 {
         assert_eq!((outside.effects("email", event_id(n)), outside.effects("sms", event_id(n))), (1, 1));
     }
+}
+
+/// Four letters of `email`, of which `sms` has done the first two. The first and the third are edited.
+async fn with_edits(outside: &Outside) -> House {
+    let house = House::with(4).await;
+    done_by(&house, "sms", 2, outside).await;
+    let [first, third] = [0, 2].map(|n| event_id(n).to_string());
+    let edit = ["edit", "email", "--set", "data.assigned_by=heidi", "--yes", "--id", &first, "--id", &third];
+    house.dlq(&edit).await.expect(Exit::Done);
+    house
+}
+
+#[tokio::test]
+async fn a_plan_for_another_consumer_goes_by_what_that_one_has_done_also_for_edited_letters() {
+    let outside = Outside::default();
+    let house = with_edits(&outside).await;
+    let plan = async |more: &[&str]| {
+        house
+            .dlq(&[&["plan", "email", "--watch", "0s", "--output", "json"], more].concat())
+            .await
+            .expect(Exit::Done)
+            .json()
+    };
+    let own = plan(&["--out", "own.plan"]).await;
+    assert_eq!(own["head"]["forecasts"], json!({ "edited": 2, "run": 2 }));
+    let other = plan(&["--to", "queue:sms", "--yes-other-consumer", "--out", "other.plan"]).await;
+    assert_eq!(other["head"]["forecasts"], json!({ "done": 2, "edited": 1, "run": 1 }));
+    assert_eq!(other["head"]["sent"], json!({ "edited": 1, "run": 1 }));
+    let hash = other["hash"].as_str().unwrap();
+    let ran = house.dlq(&["run", "other.plan", "--apply", hash, "--output", "json"]).await.expect(Exit::Done).json();
+    assert_eq!(ran["moved"], 2);
+    assert_eq!(consume(&house, "sms", &outside).await, 0, "it had done none of them");
+    for n in [0, 1, 3] {
+        assert_eq!(outside.effects("sms", event_id(n)), 1, "event {n}");
+    }
+    assert_eq!(outside.effects("sms", event_id(2)), 0, "its new event was done");
+}
+
+#[tokio::test]
+async fn an_edited_letter_that_goes_to_the_topic_counts_as_new_to_all_subscribers() {
+    let outside = Outside::default();
+    let house = with_edits(&outside).await;
+    let store = house.store();
+    for consumer in ["email", "sms"] {
+        store.subscribe(consumer, &Filter::event_types(["app.assigned"])).await.unwrap();
+    }
+    store.shutdown().await;
+    let refused = house.dlq(&["plan", "email", "--to", "topic"]).await.expect(Exit::Refused);
+    let listed = "`sms` would get 4 letters of type app.assigned.v1 again, and has done 1 of them";
+    assert!(refused.err.contains(listed), "{refused:?}");
+    assert!(refused.err.contains("2 letters of these were edited: they are new to all subscribers"), "{refused:?}");
 }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    ops::Range,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -15,6 +16,9 @@ use sendoff_consumers::{
 use sendoff_events::{BoxFuture, Clock, EventId, Rng, Timestamp};
 use sendoff_tests::simulation::{Network, WorldClock, WorldRng};
 
+/// How long ago a letter was leased that comes once more.
+const JUST_NOW: Range<Duration> = Duration::from_millis(30)..Duration::from_millis(100);
+
 /// A message that was sent.
 #[derive(Debug, Clone)]
 pub(super) struct Sent {
@@ -25,6 +29,9 @@ pub(super) struct Sent {
 
 pub(super) struct Stored {
     letter: DeadLetter,
+    leased_at: Timestamp,
+    /// Whether it came once more already under its lease.
+    has_come_again: bool,
     visible_at: Timestamp,
     lease: u64,
 }
@@ -33,6 +40,10 @@ pub(super) struct Stored {
 pub(super) struct Kept {
     pub(super) letters: BTreeMap<String, Stored>,
     pub(super) sent: Vec<Sent>,
+    /// Whether it deletes nothing.
+    pub(super) refuses_deletes: bool,
+    /// How often it gave out a letter that somebody held.
+    pub(super) repeated: usize,
     handled: HashSet<EventId>,
     leases: u64,
 }
@@ -52,6 +63,8 @@ pub(super) struct Broker {
     pub(super) entry_faults: u64,
     /// A planted mistake: whoever sends a letter has deleted it before.
     pub(super) deletes_first: bool,
+    /// Whether it gives out a letter once more that was leased just now, as SQS may, and then takes long to send.
+    pub(super) repeats: bool,
 }
 
 impl Broker {
@@ -60,14 +73,26 @@ impl Broker {
     }
 
     pub(super) fn put(&self, letter: DeadLetter) {
-        let visible_at = Timestamp::MIN;
-        self.kept().letters.insert(letter.message_id.clone(), Stored { letter, visible_at, lease: 0 });
+        let (leased_at, visible_at) = (Timestamp::MIN, Timestamp::MIN);
+        let stored = Stored { letter, leased_at, has_come_again: false, visible_at, lease: 0 };
+        self.kept().letters.insert(stored.letter.message_id.clone(), stored);
     }
 
     /// How many letters nobody holds.
     pub(super) fn free(&self) -> usize {
         let now = self.clock.now();
         self.kept().letters.values().filter(|stored| stored.visible_at <= now).count()
+    }
+
+    /// Somebody else holds this letter until then.
+    pub(super) fn hide(&self, id: &str, until: Timestamp) {
+        self.kept().letters.get_mut(id).unwrap().visible_at = until;
+    }
+
+    /// Whether the letter is there, and nobody holds it.
+    pub(super) fn is_free(&self, id: &str) -> bool {
+        let now = self.clock.now();
+        self.kept().letters.get(id).is_some_and(|stored| stored.visible_at <= now)
     }
 
     fn fails(&self) -> bool {
@@ -77,10 +102,14 @@ impl Broker {
     fn lease(&self, wanted: impl Fn(&str) -> bool, max: usize, hold: Duration) -> Vec<TakenLetter> {
         let now = self.clock.now();
         let mut kept = self.kept();
-        let Kept { letters, leases, .. } = &mut *kept;
+        let Kept { letters, leases, repeated, .. } = &mut *kept;
+        // By then the first answer has arrived, and nothing of it is sent yet.
+        let repeats = now - JUST_NOW.end..now - JUST_NOW.start;
+        let comes_again =
+            |stored: &Stored| self.repeats && !stored.has_come_again && repeats.contains(&stored.leased_at);
         let mut free: Vec<&mut Stored> = letters
             .values_mut()
-            .filter(|stored| stored.visible_at <= now && wanted(&stored.letter.message_id))
+            .filter(|stored| (stored.visible_at <= now || comes_again(stored)) && wanted(&stored.letter.message_id))
             .collect();
         // A broker gives them in no certain order.
         if !free.is_empty() {
@@ -91,7 +120,10 @@ impl Broker {
             .take(max)
             .map(|stored| {
                 *leases += 1;
+                stored.has_come_again = stored.visible_at > now;
+                *repeated += usize::from(stored.has_come_again);
                 stored.lease = *leases;
+                stored.leased_at = now;
                 stored.visible_at = now + hold;
                 stored.letter.receive_count += 1;
                 let receipt = Receipt::new(format!("{}/{}", stored.letter.message_id, stored.lease));
@@ -201,7 +233,7 @@ impl DeadLetters for Broker {
         let (this, asked) = (self.clone(), receipts.to_vec());
         let call = self.network.call(move || {
             let one = |receipt: &Receipt| {
-                if this.fails() {
+                if this.fails() || this.kept().refuses_deletes {
                     return lost();
                 }
                 let mut kept = this.kept();
@@ -248,6 +280,9 @@ impl DeadLetters for Broker {
         Box::pin(async move {
             if let Some(first) = first {
                 let _ = first.await;
+            }
+            if self.repeats {
+                self.clock.sleep(JUST_NOW.end * 2).await;
             }
             call.await.unwrap_or_else(|_| letters.iter().map(|_| lost()).collect())
         })

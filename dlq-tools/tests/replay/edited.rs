@@ -17,8 +17,8 @@ use sendoff_host::Exit;
 use super::{
     House,
     consumer::Outside,
+    drafts::{entry, head},
     envelope, event_id, planned,
-    simulation::{entry, head},
 };
 
 /// A plan of all letters as they are, and one of the first three of which two are edited.

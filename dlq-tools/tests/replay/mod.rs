@@ -1,8 +1,10 @@
 //! Plans and runs: over a real data folder, and over a broker in memory whose every answer may be lost.
 
 mod again;
+mod alone;
 mod broker;
 mod consumer;
+mod drafts;
 mod edited;
 mod embedded;
 mod forecasts;
@@ -12,6 +14,7 @@ mod ports;
 mod simulation;
 mod stops;
 mod twins;
+mod worlds;
 
 use std::{
     collections::BTreeMap,

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use sendoff_dlq_tools::plan::{Draft, Plan, PlanError};
 
-use super::simulation::{entry, head};
+use super::drafts::{entry, head};
 
 fn written(folder: &std::path::Path, count: usize) -> Plan {
     let mut draft = Draft::begin(&folder.join("a.plan"), &head()).unwrap();

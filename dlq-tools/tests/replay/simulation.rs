@@ -1,96 +1,21 @@
 //! Two replays at once of the same queue, each killed wherever it stands, over a network that loses and delays. A seed decides
 //! everything.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use sendoff_consumers::{Attributes, DeadLetter, Destination};
-use sendoff_dlq_tools::{
-    letter::Original,
-    plan::{Action, Draft, Entry, Estimate, Forecast, Head, Plan, Stops, To},
-    run::{
-        Ended, Originals, Progress, Report, Run, RunError, Settings, Stage, State, Watcher,
-        control::{Control, Wanted},
-        journal::{Journal, JournalError, Line, Step},
-    },
-};
-use sendoff_events::{BoxFuture, Clock as _, EventId, Rng as _, Timestamp};
-use sendoff_tests::simulation::{Faults, Network, Process, World, WorldClock};
-use sha2::{Digest as _, Sha256};
+use sendoff_dlq_tools::run::{Ended, Report, leases::Leases as _};
+use sendoff_events::Rng as _;
+use sendoff_tests::simulation::{Faults, Network, Process, World};
 
 use super::{
-    broker::{Broker, NoInbox},
-    envelope, event_id,
+    broker::Broker,
+    drafts::{head, letter, message_id, plan},
+    envelope,
+    worlds::{Disk, GoOn, Remembered, Replay},
 };
 
 const LETTERS: usize = 40;
-
-/// A journal on a disk that may lose the end of what it wasn't asked to keep yet.
-#[derive(Clone)]
-struct Disk {
-    lines: Arc<Mutex<(Vec<Line>, usize)>>,
-    clock: WorldClock,
-    /// A planted mistake: what is about to be sent is written down only with what comes of it.
-    late: Option<Arc<Mutex<Vec<Line>>>>,
-}
-
-impl Journal for Disk {
-    fn write(&self, line: Line) -> BoxFuture<'_, Result<(), JournalError>> {
-        Box::pin(async move {
-            self.clock.sleep(Duration::from_millis(1)).await;
-            if let (Some(late), Step::Intent { .. }) = (&self.late, &line.step) {
-                late.lock().unwrap().push(line);
-                return Ok(());
-            }
-            let count = {
-                let mut lines = self.lines.lock().unwrap();
-                lines.0.extend(self.late.iter().flat_map(|late| std::mem::take(&mut *late.lock().unwrap())));
-                lines.0.push(line);
-                lines.0.len()
-            };
-            self.clock.sleep(Duration::from_millis(1)).await;
-            let mut lines = self.lines.lock().unwrap();
-            lines.1 = lines.1.max(count);
-            Ok(())
-        })
-    }
-}
-
-struct AsTheyStand;
-
-impl Originals for AsTheyStand {
-    fn original<'a>(&'a self, letter: &'a DeadLetter) -> BoxFuture<'a, Result<Original, String>> {
-        let DeadLetter { body, attributes, types, group, .. } = letter.clone();
-        Box::pin(async { Ok(Original { body, attributes, types, group }) })
-    }
-
-    fn event(&self, _: &DeadLetter) -> Option<(EventId, u32)> {
-        None
-    }
-}
-
-struct GoOn;
-
-impl Control for GoOn {
-    fn wanted(&self) -> Wanted {
-        Wanted::Go
-    }
-}
-
-/// Somebody wants the run to wait from the one moment to the other.
-struct WaitBetween(WorldClock, Timestamp, Timestamp);
-
-impl Control for WaitBetween {
-    fn wanted(&self) -> Wanted {
-        let Self(clock, from, to) = self;
-        if (*from..*to).contains(&clock.now()) { Wanted::Wait { by: "ada".into() } } else { Wanted::Go }
-    }
-}
 
 /// What is done wrong, to see whether it is found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -100,153 +25,6 @@ enum Mistake {
     SendsFirst,
     /// Deletes before it has sent.
     DeletesFirst,
-}
-
-impl Watcher for GoOn {
-    fn progress(&self, _: &Progress) {}
-    fn note(&self, _: &str) {}
-}
-
-fn message_id(n: usize) -> String {
-    format!("m-{n:03}")
-}
-
-fn letter(n: usize) -> DeadLetter {
-    DeadLetter {
-        message_id: message_id(n),
-        body: envelope(n).into(),
-        attributes: Attributes::from([("tenant".into(), "acme".into())]),
-        types: BTreeMap::new(),
-        receive_count: 1,
-        enqueued_at: Timestamp::UNIX_EPOCH,
-        source: None,
-        group: None,
-    }
-}
-
-pub(super) fn head() -> Head {
-    Head {
-        plan: 1,
-        deployment: "the simulated world".into(),
-        queue: "email-dlq".into(),
-        to: To(Destination::Queue("email".into())),
-        by: "grace".into(),
-        at: Timestamp::UNIX_EPOCH,
-        selection: Vec::new(),
-        snapshot: "email-dlq.db".into(),
-        snapshot_at: Timestamp::UNIX_EPOCH,
-        rate: 0,
-        canary: vec![1, 5],
-        watch_s: 2,
-        stop: Stops { returned_share: 1.0, backlog_age_s: None, backlog: None, patience_s: 60 },
-        max_replays: 3,
-        include: Vec::new(),
-        force_rerun: None,
-        approvals: 0,
-        send: 0,
-        leave: 0,
-        forecasts: BTreeMap::new(),
-        sent: BTreeMap::new(),
-        estimate: Estimate { calls: 0, usd: 0.0, seconds: 0 },
-        other_subscribers: Vec::new(),
-    }
-}
-
-/// Every fifth letter is edited.
-pub(super) fn entry(n: usize, edits: bool) -> Entry {
-    let edited = edits && n.is_multiple_of(5);
-    Entry {
-        id: message_id(n),
-        sha256: format!("{:x}", Sha256::digest(envelope(n))),
-        event: Some(event_id(if edited { 1000 + n } else { n })),
-        replaces: edited.then(|| event_id(n)),
-        r#type: Some("app.assigned.v1".into()),
-        consumer: Some("email".into()),
-        forecast: if edited { Forecast::Edited } else { Forecast::Run },
-        why: None,
-        action: Action::Send,
-        replay: 1,
-        lost_at: None,
-        edit: edited.then(|| envelope(1000 + n)),
-    }
-}
-
-fn plan(folder: &Path, name: &str, head: &Head, letters: impl Iterator<Item = usize>, edits: bool) -> Arc<Plan> {
-    let mut draft = Draft::begin(&folder.join(name), head).unwrap();
-    letters.for_each(|n| draft.add(&entry(n, edits)).unwrap());
-    Arc::new(draft.finish().unwrap())
-}
-
-type End = Result<(Ended, State), RunError>;
-
-/// One of the two: its plan, its disk, and how its present process ended.
-struct Replay {
-    process: Process,
-    plan: Arc<Plan>,
-    disk: Disk,
-    broker: Broker,
-    control: Arc<dyn Control>,
-    ended: Arc<Mutex<Option<End>>>,
-}
-
-impl Replay {
-    fn state(&self) -> State {
-        let mut state = State::new(&self.plan);
-        self.disk.lines.lock().unwrap().0.iter().for_each(|line| state.apply(line));
-        state
-    }
-
-    fn start(&self, world: &mut World) {
-        // What wasn't asked to be kept may be lost.
-        let keep = {
-            let lines = self.disk.lines.lock().unwrap();
-            lines.1 + (world.rng().next_u64() as usize) % (lines.0.len() - lines.1 + 1)
-        };
-        self.disk.lines.lock().unwrap().0.truncate(keep);
-        self.disk.lines.lock().unwrap().1 = keep;
-        self.disk.late.iter().for_each(|late| late.lock().unwrap().clear());
-        let (plan, disk, broker, ended) =
-            (self.plan.clone(), self.disk.clone(), self.broker.clone(), self.ended.clone());
-        let control = Arc::clone(&self.control);
-        let (state, clock) = (self.state(), world.clock());
-        world.spawn(self.process, async move {
-            let run = Run {
-                plan: &plan,
-                letters: &broker,
-                inbox: &NoInbox,
-                originals: &AsTheyStand,
-                journal: &disk,
-                control: &*control,
-                clock: &clock,
-                watcher: &GoOn,
-                by: "grace",
-                elsewhere: &HashMap::new(),
-                aborted: None,
-                settings: Settings { hold: Duration::from_secs(20), batch: 4, in_flight: 3 },
-            };
-            *ended.lock().unwrap() = Some(run.go(state).await);
-        });
-    }
-
-    /// How often nobody knew whether a letter was sent, by its journal alone.
-    fn doubts(&self) -> HashMap<u32, usize> {
-        let (mut doubts, mut pending) = (HashMap::new(), std::collections::HashSet::new());
-        for line in &self.disk.lines.lock().unwrap().0 {
-            match &line.step {
-                Step::Begun { .. } => pending.drain().for_each(|n| *doubts.entry(n).or_default() += 1),
-                Step::Intent { n } => pending.extend(n.iter().copied()),
-                Step::Sent { n, .. } | Step::Unsent { n } | Step::Skipped { n, .. } => {
-                    pending.retain(|pending| !n.contains(pending));
-                }
-                Step::Unknown { n, .. } => n.iter().for_each(|n| {
-                    pending.remove(n);
-                    *doubts.entry(*n).or_default() += 1;
-                }),
-                _ => {}
-            }
-        }
-        doubts
-    }
 }
 
 /// Plays one world to its end.
@@ -271,12 +49,14 @@ fn play(seed: u64, edits: bool, mistake: Mistake) {
                 can_pick,
                 entry_faults: 20,
                 deletes_first: mistake == Mistake::DeletesFirst,
+                repeats: false,
             };
             let late = (mistake == Mistake::SendsFirst).then(Arc::default);
             Replay {
                 process: Process(n as u32),
                 plan: plan(folder.path(), &name, &head(), letters, edits),
                 disk: Disk { lines: Arc::default(), clock: world.clock(), late },
+                leases: Remembered::default(),
                 broker,
                 control: Arc::new(GoOn),
                 ended: Arc::default(),
@@ -300,6 +80,10 @@ fn play(seed: u64, edits: bool, mistake: Mistake) {
         for replay in &replays {
             if steps < 6000 && world.rng().next_u64().is_multiple_of(400) {
                 world.kill(replay.process);
+                // The machine itself may have gone down.
+                if world.rng().next_u64().is_multiple_of(2) {
+                    replay.leases.forget();
+                }
                 *replay.ended.lock().unwrap() = None;
                 replay.start(&mut world);
                 kills += 1;
@@ -389,92 +173,4 @@ fn a_run_that_sent_before_its_journal_knew_would_be_found() {
 fn a_run_that_deleted_before_it_sent_would_be_found() {
     let found = found(Mistake::DeletesFirst);
     assert!(found.contains("is lost"), "{found}");
-}
-
-/// So many letters that several batches are always under way.
-const MANY: usize = 200;
-
-/// A replay of many letters that nobody kills, over a network that loses nothing.
-fn alone(seed: u64, world: &mut World, folder: &Path, head: &Head, control: Arc<dyn Control>) -> Replay {
-    let faults = Faults { lost_request: 0, lost_answer: 0, late: 0 };
-    let broker = Broker {
-        kept: Arc::default(),
-        network: Arc::new(Network::new(world.clock(), world.rng(), faults)),
-        clock: world.clock(),
-        rng: world.rng(),
-        by: 0,
-        can_pick: seed.is_multiple_of(2),
-        entry_faults: 0,
-        deletes_first: false,
-    };
-    (0..MANY).for_each(|n| broker.put(letter(n)));
-    let plan = plan(folder, "a.plan", head, 0..MANY, false);
-    let disk = Disk { lines: Arc::default(), clock: world.clock(), late: None };
-    let replay = Replay { process: Process(0), plan, disk, broker, control, ended: Arc::default() };
-    replay.start(world);
-    replay
-}
-
-/// Lets it come to its end, after which all letters were moved.
-fn to_its_end(seed: u64, world: &mut World, replay: &Replay) {
-    while world.alive(replay.process) > 0 {
-        assert!(world.step());
-    }
-    let report = Report::of("", &replay.state(), None);
-    assert_eq!(report.moved, MANY as u64, "seed {seed}: {report:?}");
-    assert_eq!(replay.broker.kept().sent.len(), MANY, "seed {seed}: each was sent once");
-}
-
-#[test]
-fn what_is_under_way_when_a_run_is_to_wait_is_finished_before_it_waits() {
-    for seed in 0..30 {
-        let folder = tempfile::tempdir().unwrap();
-        let mut world = World::new(seed);
-        let begun = world.clock().now();
-        let after = |seconds| begun + Duration::from_secs(seconds);
-        let head = Head { rate: 100, canary: Vec::new(), ..head() };
-        let control = Arc::new(WaitBetween(world.clock(), after(1), after(61)));
-        let replay = alone(seed, &mut world, folder.path(), &head, control);
-        while world.clock().now() < after(31) {
-            assert!(world.step());
-        }
-        let state = replay.state();
-        let half_done = [Stage::Intended, Stage::Ambiguous, Stage::Sent].map(|stage| state.count(stage));
-        assert_eq!(half_done, [0, 0, 0], "seed {seed}");
-        assert!(state.count(Stage::Waiting) > 0 && state.count(Stage::Moved) > 0, "seed {seed}: {state:?}");
-        to_its_end(seed, &mut world, &replay);
-    }
-}
-
-#[test]
-fn letters_that_were_more_than_wanted_are_to_be_had_again_at_once() {
-    for seed in 0..30 {
-        let folder = tempfile::tempdir().unwrap();
-        let mut world = World::new(seed);
-        let begun = world.clock().now();
-        let head = Head { canary: Vec::new(), ..head() };
-        let replay = alone(seed, &mut world, folder.path(), &head, Arc::new(GoOn));
-        to_its_end(seed, &mut world, &replay);
-        // A lease lasts for 20 s, and nobody has to wait for the end of one.
-        assert!(world.clock().now() < begun + Duration::from_secs(15), "seed {seed}: {}", world.clock().now() - begun);
-    }
-}
-
-#[test]
-fn what_a_run_leaves_in_the_queue_is_free_for_others_when_it_ends() {
-    for seed in 0..30 {
-        let folder = tempfile::tempdir().unwrap();
-        let mut world = World::new(seed);
-        let head = Head { canary: Vec::new(), ..head() };
-        let replay = alone(seed, &mut world, folder.path(), &head, Arc::new(GoOn));
-        // Half of the letters aren't what was planned, and some are of no plan.
-        (0..MANY / 2).for_each(|n| replay.broker.put(DeadLetter { body: "other".into(), ..letter(n) }));
-        (MANY..MANY + 30).for_each(|n| replay.broker.put(letter(n)));
-        while world.alive(replay.process) > 0 {
-            assert!(world.step());
-        }
-        let report = Report::of("", &replay.state(), None);
-        assert_eq!((report.moved, report.skipped), (100, 100), "seed {seed}: {report:?}");
-        assert_eq!(replay.broker.free(), 130, "seed {seed}");
-    }
 }

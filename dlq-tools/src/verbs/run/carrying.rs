@@ -26,6 +26,7 @@ use crate::{
         control::{self, FileControl, Wanted},
         folder::{Found, Lock, RunFolder},
         journal::FileJournal,
+        leases::FileLeases,
     },
 };
 
@@ -130,6 +131,7 @@ impl Carrying<'_> {
             inbox: &*deployment.inbox,
             originals: &OfQueue { queue: &queue, blobs: &*deployment.blobs },
             journal: &journal,
+            leases: &FileLeases::new(&folder.leases()),
             control: &control,
             clock,
             watcher,
