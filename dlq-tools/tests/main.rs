@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod calls;
 mod crash;
 mod doctor;
 mod keeping;

@@ -14,7 +14,8 @@ use sendoff_host::{Exit, SystemClock};
 use sendoff_tests::servers::Emulator;
 use serde_json::Value;
 
-use super::call::{Called, call, variables};
+use super::call::{call, variables};
+use crate::calls::Ran;
 
 struct Deployed {
     aws: Aws,
@@ -30,7 +31,7 @@ impl Deployed {
         Self { aws, resources, home: tempfile::tempdir().unwrap() }
     }
 
-    async fn doctor(&self, arguments: &[&str]) -> Called {
+    async fn doctor(&self, arguments: &[&str]) -> Ran {
         let home: &Path = self.home.path();
         let variables = variables(Emulator::shared().variables(), &self.resources, home);
         call(home, &variables, false, &[&["doctor", "--output", "json"], arguments].concat()).await

@@ -1,77 +1,22 @@
-//! A call of the tool within the test's process.
+//! A call of the tool on a deployment.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-    path::Path,
-    sync::{Arc, Mutex},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use sendoff_aws::Resources;
-use sendoff_dlq_tools::{Session, dlq};
-use sendoff_host::Exit;
-use serde_json::Value;
+use sendoff_dlq_tools::Session;
 
-/// What a call printed, and how it ended.
-#[derive(Debug)]
-pub(super) struct Called {
-    pub(super) exit: Exit,
-    /// What it said as it stopped.
-    pub(super) message: String,
-    pub(super) out: String,
-    pub(super) err: String,
-}
-
-impl Called {
-    /// What it printed, as JSON.
-    pub(super) fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
-
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Captured {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
+use crate::calls::{self, Ran};
 
 /// Calls the tool in this folder with these variables and arguments; the terminal is looked at by a person if asked for.
-pub(super) async fn call(
-    folder: &Path,
-    variables: &BTreeMap<String, String>,
-    person: bool,
-    arguments: &[&str],
-) -> Called {
-    let (out, err) = (Captured::default(), Captured::default());
-    let mut session = Session {
+pub(super) async fn call(folder: &Path, variables: &BTreeMap<String, String>, person: bool, arguments: &[&str]) -> Ran {
+    let session = Session {
         variables: variables.clone(),
         folder: folder.to_owned(),
-        out: Box::new(out.clone()),
-        err: Box::new(err.clone()),
         out_is_terminal: person,
         err_is_terminal: false,
         ..Session::of_this_process()
     };
-    let arguments = std::iter::once("dlq").chain(arguments.iter().copied()).map(Into::into);
-    let (exit, message) = match dlq(arguments, &mut session).await {
-        Ok(exit) => (exit, String::new()),
-        Err(stopped) => (stopped.exit, stopped.message.unwrap_or_default()),
-    };
-    Called { exit, message, out: out.text(), err: err.text() }
+    calls::call(session, arguments).await
 }
 
 /// The variables that lead the tool to a deployment.

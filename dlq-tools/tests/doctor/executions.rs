@@ -15,7 +15,8 @@ use sendoff_tests::{
 };
 use serde_json::{Value, json};
 
-use super::call::{Called, call, variables};
+use super::call::{call, variables};
+use crate::calls::Ran;
 
 const MACHINE: &str = "arn:aws:states:us-east-1:000000000000:stateMachine:sendoff-runs";
 
@@ -175,7 +176,7 @@ impl Bench {
         variables
     }
 
-    async fn call(&self, arguments: &[&str]) -> Called {
+    async fn call(&self, arguments: &[&str]) -> Ran {
         let common = ["redrive-executions", "--machine", MACHINE, "--rate", "1000"];
         call(self.home.path(), &self.variables(), false, &[&common, arguments].concat()).await
     }
@@ -262,7 +263,7 @@ async fn what_can_not_be_redriven_is_left_and_said_and_an_answer_that_never_came
 async fn runs_are_chosen_by_time_and_error_and_none_is_not_all() {
     let other = Run { error: "States.Timeout", cause: "too slow", ..failed(1_700_000_300) };
     let bench = Bench::with(&[("r-1", failed(1_700_000_100)), ("r-2", other)]).await;
-    let names = |called: Called| {
+    let names = |called: Ran| {
         let told = called.json();
         told["executions"]
             .as_array()
@@ -288,5 +289,5 @@ async fn a_data_folder_has_none_and_says_so() {
     sendoff_embedded::Store::open(folder.path(), sendoff_embedded::StoreOptions::default()).unwrap().shutdown().await;
     let backend = format!("sqlite:{}", folder.path().display());
     let called = call(folder.path(), &BTreeMap::new(), false, &["--backend", &backend, "redrive-executions"]).await;
-    assert!(called.exit == Exit::Refused && called.message.contains("workflow-kickoff"), "{called:?}");
+    assert!(called.exit == Exit::Refused && called.err.contains("workflow-kickoff"), "{called:?}");
 }

@@ -10,15 +10,16 @@ use sendoff_host::{Exit, SystemClock, SystemRng};
 use sendoff_producers::RecordKey;
 use serde_json::json;
 
-use super::call::{Called, call};
+use super::call::call;
+use crate::calls::Ran;
 
-async fn doctor(folder: &Path, arguments: &[&str]) -> Called {
+async fn doctor(folder: &Path, arguments: &[&str]) -> Ran {
     let backend = format!("sqlite:{}", folder.display());
     let arguments = [&["--backend", &backend, "doctor", "--output", "json"], arguments].concat();
     call(folder, &BTreeMap::new(), false, &arguments).await
 }
 
-fn rules(called: &Called) -> Vec<String> {
+fn rules(called: &Ran) -> Vec<String> {
     let report = called.json();
     let findings = report["findings"].as_array().unwrap().iter();
     // The machine's own disk is what it is.
@@ -120,7 +121,7 @@ async fn what_can_not_be_replayed_any_more_is_found() {
     assert_eq!(rules(&doctor(folder.path(), &["fax"]).await), ["no-consumer"]);
     assert_eq!(rules(&doctor(folder.path(), &["timeline-dlq"]).await), ["reaction-dead-letters"]);
     let called = doctor(folder.path(), &["fox"]).await;
-    assert!(called.exit == Exit::NothingMatched && called.message.contains("`fox`"), "{called:?}");
+    assert!(called.exit == Exit::NothingMatched && called.err.contains("`fox`"), "{called:?}");
     let only = doctor(folder.path(), &["--rule", "no-consumer"]).await;
     assert_eq!((rules(&only), only.exit), (vec!["no-consumer".to_owned()], Exit::Partly));
     store.shutdown().await;
@@ -144,5 +145,5 @@ async fn the_rules_can_be_listed_without_a_deployment_and_one_that_there_is_not_
     let listed = call(folder.path(), &BTreeMap::new(), false, &["doctor", "--list-rules"]).await;
     assert!(listed.exit == Exit::Done && listed.out.contains("retention-gap"), "{listed:?}");
     let called = call(folder.path(), &BTreeMap::new(), false, &["doctor", "--rule", "\u{1b}[2J"]).await;
-    assert!(called.exit == Exit::Usage && !called.message.contains('\u{1b}'), "{called:?}");
+    assert!(called.exit == Exit::Usage && !called.err.contains('\u{1b}'), "{called:?}");
 }

@@ -12,7 +12,8 @@ use sendoff_producers::{Expected, RecordKey, Records, UnitOfWork, Write};
 use sendoff_tests::{conformance::OnAws, servers::Emulator};
 use serde_json::{Value, json};
 
-use super::call::{Called, call, variables};
+use super::call::{call, variables};
+use crate::calls::Ran;
 
 /// Writes a record of an app.
 async fn write(records: &dyn Records, id: &str, data: Option<Value>) {
@@ -67,7 +68,7 @@ impl Bench {
         Self { aws: OnAws::open().await, home: tempfile::tempdir().unwrap() }
     }
 
-    async fn call(&self, person: bool, arguments: &[&str]) -> Called {
+    async fn call(&self, person: bool, arguments: &[&str]) -> Ran {
         let variables = variables(Emulator::shared().variables(), self.aws.store().resources(), self.home.path());
         call(self.home.path(), &variables, person, &[&["hydrate"], arguments].concat()).await
     }

@@ -6,90 +6,16 @@ mod edits;
 mod on_aws;
 mod quarantines;
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-    path::Path,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use sendoff_consumers::{Attributes, Claim, Claimed, Class, DeadLetter, Failure, IdempotencyKey, NewMessage, Status};
-use sendoff_dlq_tools::{Session, dlq};
+use sendoff_dlq_tools::Session;
 use sendoff_embedded::{OpenError, Store, StoreOptions};
-use sendoff_events::{BoxFuture, Clock, EventId, Rng, Timestamp};
-use sendoff_host::{Exit, SystemClock};
+use sendoff_events::{Clock as _, EventId};
+use sendoff_host::SystemClock;
 use serde_json::{Value, json};
 
-/// A clock that goes on by itself as far as somebody sleeps.
-pub(crate) struct SleepClock(AtomicI64);
-
-impl SleepClock {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(AtomicI64::new(1_795_000_000_000)))
-    }
-}
-
-impl Clock for SleepClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        self.0.fetch_add(i64::try_from(duration.as_millis()).unwrap(), Ordering::SeqCst);
-        Box::pin(std::future::ready(()))
-    }
-}
-
-struct Counting(AtomicU64);
-
-impl Rng for Counting {
-    fn next_u64(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::SeqCst)
-    }
-}
-
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Captured {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-/// What a call came to.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) exit: Exit,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-impl Ran {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    pub(crate) fn expect(self, exit: Exit) -> Self {
-        assert_eq!(self.exit, exit, "{self:?}");
-        self
-    }
-}
+use crate::calls::{Counting, Ran, SleepClock, call};
 
 /// A data folder with dead letters, and the tool over it.
 pub(crate) struct House {
@@ -104,8 +30,8 @@ impl House {
     pub(crate) async fn with(count: usize) -> Self {
         let house = Self {
             folder: tempfile::tempdir().unwrap(),
-            clock: SleepClock::new(),
-            rng: Arc::new(Counting(AtomicU64::new(1))),
+            clock: Arc::new(SleepClock::new()),
+            rng: Arc::new(Counting::new()),
             terminal: false,
         };
         house.fail("email", (0..count).map(envelope).collect()).await;
@@ -220,19 +146,6 @@ impl House {
     pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
-}
-
-/// Calls the tool in this session, and captures what it says.
-pub(crate) async fn call(session: Session, arguments: &[&str]) -> Ran {
-    let (out, err) = (Captured::default(), Captured::default());
-    let mut session = Session { out: Box::new(out.clone()), err: Box::new(err.clone()), ..session };
-    let arguments = [&["dlq"], arguments].concat();
-    let ended = dlq(arguments.into_iter().map(Into::into), &mut session).await;
-    let (exit, message) = match ended {
-        Ok(exit) => (exit, None),
-        Err(stopped) => (stopped.exit, stopped.message),
-    };
-    Ran { exit, out: out.text(), err: err.text() + &message.unwrap_or_default() }
 }
 
 pub(crate) fn event_id(n: usize) -> EventId {

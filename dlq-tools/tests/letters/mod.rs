@@ -8,34 +8,11 @@ mod shapes;
 mod taking;
 mod verbs;
 
-use std::sync::{
-    Mutex,
-    atomic::{AtomicI64, Ordering},
-};
+use std::sync::Mutex;
 
 use bytes::Bytes;
 use sendoff_consumers::{Attributes, DeadLetter, DeadLetterKind, DeadLetterQueue};
-use sendoff_events::{BlobError, BlobKey, Blobs, BoxFuture, Clock, Timestamp};
-
-/// A clock that goes on by itself as far as somebody sleeps.
-pub(crate) struct SleepClock(AtomicI64);
-
-impl SleepClock {
-    pub(crate) fn new() -> Self {
-        Self(AtomicI64::new(1_795_000_000_000))
-    }
-}
-
-impl Clock for SleepClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.0.load(Ordering::SeqCst)).unwrap()
-    }
-
-    fn sleep(&self, duration: std::time::Duration) -> BoxFuture<'static, ()> {
-        self.0.fetch_add(i64::try_from(duration.as_millis()).unwrap(), Ordering::SeqCst);
-        Box::pin(std::future::ready(()))
-    }
-}
+use sendoff_events::{BlobError, BlobKey, Blobs, BoxFuture};
 
 /// Bodies that stand in the bucket `blobs`.
 #[derive(Default)]

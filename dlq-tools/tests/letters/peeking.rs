@@ -6,7 +6,8 @@ use sendoff_consumers::DeadLettersError;
 use sendoff_dlq_tools::snapshot::peek::{Peeked, peek};
 use sendoff_events::Timestamp;
 
-use super::{SleepClock, queue::Leasing};
+use super::queue::Leasing;
+use crate::calls::SleepClock;
 
 async fn look(queue: &Leasing, max: usize) -> Result<Option<Peeked>, DeadLettersError> {
     peek(queue, &*queue.clock, &queue.queue(), max, Timestamp::UNIX_EPOCH).await

@@ -9,7 +9,8 @@ use sendoff_dlq_tools::snapshot::{
 };
 use tempfile::TempDir;
 
-use super::{Bodies, SleepClock, queue::Leasing};
+use super::{Bodies, queue::Leasing};
+use crate::calls::SleepClock;
 
 struct Bench {
     queue: Leasing,

@@ -1,69 +1,22 @@
 //! `dlq ls` and `dlq snap` over a data folder, in this process.
 
-use std::{
-    ffi::OsString,
-    io::{self, Write},
-    path::Path,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sendoff_consumers::{Class, Failure, NewMessage};
-use sendoff_dlq_tools::{Session, dlq, snapshot::Snapshot};
+use sendoff_dlq_tools::{Session, snapshot::Snapshot};
 use sendoff_embedded::{Store, StoreOptions};
 use sendoff_events::Clock as _;
 use sendoff_host::{Exit, SystemRng};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::SleepClock;
+use crate::calls::{Ran, SleepClock, call_until};
 
 const ENVELOPE: &str = include_str!("../../../events/samples/app.assigned.v1.json");
-
-/// What was written, and a reader that goes away after so many bytes.
-#[derive(Clone, Default)]
-struct Written {
-    bytes: Arc<Mutex<Vec<u8>>>,
-    goes_after: Option<usize>,
-}
-
-impl Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut written = self.bytes.lock().unwrap();
-        if self.goes_after.is_some_and(|most| written.len() >= most) {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        written.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Written {
-    fn text(&self) -> String {
-        String::from_utf8(self.bytes.lock().unwrap().clone()).unwrap()
-    }
-}
 
 struct Bench {
     folder: TempDir,
     clock: Arc<SleepClock>,
-}
-
-/// What a call of the tool came to.
-struct Told {
-    exit: Exit,
-    out: String,
-    err: String,
-}
-
-impl Told {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap()
-    }
 }
 
 impl Bench {
@@ -108,28 +61,21 @@ impl Bench {
         self.folder.path()
     }
 
-    async fn dlq(&self, arguments: &[&str]) -> Told {
+    async fn dlq(&self, arguments: &[&str]) -> Ran {
         self.dlq_until(arguments, None).await
     }
 
-    async fn dlq_until(&self, arguments: &[&str], goes_after: Option<usize>) -> Told {
-        let (out, err) = (Written { goes_after, ..Written::default() }, Written::default());
-        let mut session = Session {
+    async fn dlq_until(&self, arguments: &[&str], goes_after: Option<usize>) -> Ran {
+        let session = Session {
             clock: self.clock.clone(),
             rng: Arc::new(SystemRng::new()),
             variables: std::collections::BTreeMap::new(),
             folder: self.folder.path().to_owned(),
-            out: Box::new(out.clone()),
-            err: Box::new(err.clone()),
             out_is_terminal: false,
             err_is_terminal: false,
+            ..Session::of_this_process()
         };
-        let arguments = ["dlq", "--data", "data"].iter().chain(arguments).map(OsString::from);
-        let (exit, message) = match dlq(arguments, &mut session).await {
-            Ok(exit) => (exit, String::new()),
-            Err(stopped) => (stopped.exit, stopped.message.unwrap_or_default()),
-        };
-        Told { exit, out: out.text(), err: err.text() + &message }
+        call_until(session, &[&["--data", "data"], arguments].concat(), goes_after).await
     }
 }
 

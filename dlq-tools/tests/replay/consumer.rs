@@ -16,7 +16,8 @@ use sendoff_embedded::Store;
 use sendoff_events::{AppAssigned, BoxFuture, Clock, Envelope, EventId, Timestamp};
 use sendoff_host::SystemRng;
 
-use super::{House, SleepClock};
+use super::House;
+use crate::calls::SleepClock;
 
 /// What happened outside.
 #[derive(Clone, Default)]

@@ -16,99 +16,16 @@ mod stops;
 mod twins;
 mod worlds;
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Write},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicI64, AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use sendoff_consumers::{Attributes, Class, Delivery, Failure, NewMessage};
-use sendoff_dlq_tools::{Session, dlq};
+use sendoff_dlq_tools::Session;
 use sendoff_embedded::{Store, StoreOptions};
-use sendoff_events::{BoxFuture, Clock, EventId, Rng, Timestamp};
+use sendoff_events::EventId;
 use sendoff_host::Exit;
 use serde_json::{Value, json};
 
-type Act = Box<dyn FnOnce() + Send>;
-
-/// A clock that goes on by itself as far as somebody sleeps. At certain moments something happens, in the midst of whoever sleeps.
-pub(crate) struct SleepClock {
-    now: AtomicI64,
-    acts: Mutex<BTreeMap<i64, Act>>,
-}
-
-impl SleepClock {
-    fn due(&self) -> Option<Act> {
-        let mut acts = self.acts.lock().unwrap();
-        let first = acts.first_entry().filter(|act| *act.key() <= self.now.load(Ordering::SeqCst))?;
-        Some(first.remove())
-    }
-}
-
-impl Clock for SleepClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.now.load(Ordering::SeqCst)).unwrap()
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        self.now.fetch_add(i64::try_from(duration.as_millis()).unwrap(), Ordering::SeqCst);
-        while let Some(act) = self.due() {
-            act();
-        }
-        Box::pin(std::future::ready(()))
-    }
-}
-
-struct Counting(AtomicU64);
-
-impl Rng for Counting {
-    fn next_u64(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::SeqCst)
-    }
-}
-
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Captured {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-/// What a call came to.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) exit: Exit,
-    pub(crate) out: String,
-    pub(crate) err: String,
-}
-
-impl Ran {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-
-    pub(crate) fn expect(self, exit: Exit) -> Self {
-        assert_eq!(self.exit, exit, "{self:?}");
-        self
-    }
-}
+use crate::calls::{Counting, Ran, SleepClock, call};
 
 /// The path and the hash of a new plan.
 pub(crate) async fn planned(house: &House, more: &[&str]) -> (String, String) {
@@ -130,8 +47,8 @@ impl House {
     pub(crate) async fn with(count: usize) -> Self {
         let house = Self {
             folder: tempfile::tempdir().unwrap(),
-            clock: Arc::new(SleepClock { now: AtomicI64::new(1_795_000_000_000), acts: Mutex::default() }),
-            rng: Arc::new(Counting(AtomicU64::new(1))),
+            clock: Arc::new(SleepClock::new()),
+            rng: Arc::new(Counting::new()),
             variables: BTreeMap::from([("USER".into(), "grace".into())]),
         };
         house.fail(count).await;
@@ -146,8 +63,7 @@ impl House {
             let apart = move || tokio::runtime::Runtime::new().unwrap().block_on(act(&house));
             std::thread::spawn(apart).join().unwrap();
         };
-        let at = self.clock.now().as_millisecond() + seconds * 1000;
-        self.clock.acts.lock().unwrap().insert(at, Box::new(act));
+        self.clock.at(seconds, act);
     }
 
     /// The store, whoever else has it open.
@@ -210,25 +126,16 @@ impl House {
 
     /// Calls the tool.
     pub(crate) async fn dlq(&self, arguments: &[&str]) -> Ran {
-        let (out, err) = (Captured::default(), Captured::default());
-        let mut session = Session {
+        let session = Session {
             clock: self.clock.clone(),
             rng: self.rng.clone(),
             variables: self.variables.clone(),
             folder: self.folder.path().to_owned(),
-            out: Box::new(out.clone()),
-            err: Box::new(err.clone()),
             out_is_terminal: false,
             err_is_terminal: false,
+            ..Session::of_this_process()
         };
-        let data = self.folder.path().to_str().unwrap();
-        let arguments = [&["dlq", "--data", data], arguments].concat().into_iter().map(Into::into);
-        let ended = dlq(arguments.collect::<Vec<std::ffi::OsString>>(), &mut session).await;
-        let (exit, message) = match ended {
-            Ok(exit) => (exit, None),
-            Err(stopped) => (stopped.exit, stopped.message),
-        };
-        Ran { exit, out: out.text(), err: err.text() + &message.unwrap_or_default() }
+        call(session, &[&["--data", self.folder.path().to_str().unwrap()], arguments].concat()).await
     }
 
     /// The audit's actions, in order.

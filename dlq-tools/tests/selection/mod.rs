@@ -6,22 +6,17 @@ mod looks;
 mod model;
 mod properties;
 
-use std::{
-    io::{self, Write},
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use sendoff_dlq_tools::{
-    Session, dlq,
+    Session,
     letter::Letter,
     snapshot::{Snapshot, Taken},
 };
 use sendoff_embedded::{Store, StoreOptions};
 use sendoff_events::{BoxFuture, Clock, Rng, Timestamp};
-use sendoff_host::Exit;
-use serde_json::Value;
+
+use crate::calls::{Ran, call};
 
 /// When everything here happens.
 fn now() -> Timestamp {
@@ -46,45 +41,6 @@ struct Seven;
 impl Rng for Seven {
     fn next_u64(&self) -> u64 {
         7
-    }
-}
-
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// What a call came to.
-#[derive(Debug)]
-struct Ran {
-    exit: Exit,
-    out: String,
-    err: String,
-}
-
-impl Ran {
-    fn expect(self, exit: Exit) -> Self {
-        assert_eq!(self.exit, exit, "{self:#?}");
-        self
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
-    }
-
-    /// The texts of this field in each line.
-    fn all(&self, field: &str) -> Vec<String> {
-        let text = |line: &str| serde_json::from_str::<Value>(line).unwrap()[field].as_str().unwrap().to_owned();
-        self.out.lines().map(text).collect()
     }
 }
 
@@ -121,25 +77,16 @@ impl Desk {
 
     /// Calls the tool with these arguments, on the data folder.
     fn call(&self, arguments: &[&str]) -> Ran {
-        let (out, err) = (Captured::default(), Captured::default());
-        let mut session = Session {
+        let session = Session {
             clock: Arc::new(Still),
             rng: Arc::new(Seven),
             variables: [("USER".to_owned(), "grace".to_owned())].into(),
             folder: self.folder.path().to_owned(),
-            out: Box::new(out.clone()),
-            err: Box::new(err.clone()),
             out_is_terminal: self.is_terminal,
             err_is_terminal: false,
+            ..Session::of_this_process()
         };
-        let arguments = ["dlq", "--data", "data"].iter().chain(arguments).map(|&argument| argument.into());
-        let result = self.runtime.block_on(dlq(arguments.collect::<Vec<_>>(), &mut session));
-        let text = |captured: &Captured| String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
-        let (exit, message) = match result {
-            Ok(exit) => (exit, None),
-            Err(stopped) => (stopped.exit, stopped.message),
-        };
-        Ran { exit, out: text(&out), err: text(&err) + &message.unwrap_or_default() }
+        self.runtime.block_on(call(session, &[&["--data", "data"], arguments].concat()))
     }
 
     /// Calls a verb on the snapshot.
