@@ -101,7 +101,7 @@ impl AuditEntry {
     pub fn to_json(&self) -> Value {
         let AuditNote { who, action, event, target, because } = &self.note;
         json!({
-            "seq": self.seq, "at": self.at, "who": who, "action": action, "event": event, "target": target,
+            "seq": self.seq, "at": self.at, "by": who, "action": action, "event": event, "target": target,
             "because": because, "previous": self.previous, "digest": self.digest,
         })
     }

@@ -104,7 +104,7 @@ async fn what_was_sent_is_said_to_be_while_the_server_runs_and_is_not_sent_again
     let audit = run(scene.path(), ["doubt", "audit", "--output", "json"]).json(0);
     let entry = &audit[0];
     assert_eq!(
-        (&entry["who"], &entry["action"], &entry["target"], &entry["because"]),
+        (&entry["by"], &entry["action"], &entry["target"], &entry["because"]),
         (&json!("grace"), &json!("doubt-sent"), &json!(id), &json!("Ada has it"))
     );
     let event = id.split('/').nth(1).unwrap();

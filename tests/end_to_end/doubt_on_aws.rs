@@ -124,7 +124,7 @@ async fn what_is_in_doubt_is_listed_settled_and_kept_and_its_message_is_back_in_
     assert_eq!(audit.as_array().unwrap().len(), 1);
     let entry = &audit[0];
     assert_eq!(
-        (&entry["who"], &entry["action"], &entry["target"], &entry["because"]),
+        (&entry["by"], &entry["action"], &entry["target"], &entry["because"]),
         (&json!("grace"), &json!("doubt-send-again"), &json!(id), &json!("not in Twilio's log"))
     );
 }

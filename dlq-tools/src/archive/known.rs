@@ -25,11 +25,11 @@ struct Known {
 pub fn remember(work: &Path, place: &Place, manifest: &Manifest) -> io::Result<()> {
     let folder = work.join("archives");
     private_folder(&folder)?;
-    let known = Known { place: place.to_string(), manifest: manifest.clone() };
+    let known = Known { place: place.address(), manifest: manifest.clone() };
     let mut file = tempfile::NamedTempFile::new_in(&folder)?;
     serde_json::to_writer_pretty(&mut file, &known)?;
     file.as_file().sync_all()?;
-    file.persist(folder.join(format!("{}.json", manifest.sha256)))?;
+    file.persist(folder.join(format!("{}.json", manifest.hash)))?;
     Ok(())
 }
 

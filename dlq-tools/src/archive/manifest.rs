@@ -23,7 +23,8 @@ pub struct Manifest {
     /// When the snapshot was taken that they were copied from.
     pub snapshot_at: Timestamp,
     /// Who wrote it.
-    pub who: String,
+    #[serde(alias = "who")]
+    pub by: String,
     /// When.
     pub at: Timestamp,
     /// How many letters there are, one a line.
@@ -35,9 +36,11 @@ pub struct Manifest {
     /// How many bytes the archive has.
     pub bytes: u64,
     /// The SHA-256 of the archive as it lies there, as 64 hexadecimal digits: its hash.
-    pub sha256: String,
+    #[serde(alias = "sha256")]
+    pub hash: String,
     /// The SHA-256 of its lines, not compressed.
-    pub lines_sha256: String,
+    #[serde(alias = "lines_sha256")]
+    pub lines_hash: String,
 }
 
 impl Manifest {
@@ -59,4 +62,36 @@ impl Manifest {
 #[must_use]
 pub fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_reads_by_the_names_that_its_fields_had_before() {
+        let manifest = Manifest {
+            format: FORMAT,
+            written_by: "0.1.0".into(),
+            deployment: "a test".into(),
+            queue: "email-dlq".into(),
+            selection: Vec::new(),
+            snapshot_at: Timestamp::UNIX_EPOCH,
+            by: "grace".into(),
+            at: Timestamp::UNIX_EPOCH,
+            count: 1,
+            first: None,
+            last: None,
+            bytes: 1,
+            hash: hex(&[1; 32]),
+            lines_hash: hex(&[2; 32]),
+        };
+        let text = serde_json::to_string(&manifest).unwrap();
+        let old = text.replace("\"by\"", "\"who\"").replace("\"hash\"", "\"sha256\"");
+        let old = old.replace("\"lines_hash\"", "\"lines_sha256\"");
+        assert_ne!(old, text);
+        for text in [text, old] {
+            assert_eq!(Manifest::read(text.as_bytes()), Ok(manifest.clone()));
+        }
+    }
 }

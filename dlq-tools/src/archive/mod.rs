@@ -90,14 +90,14 @@ mod tests {
             queue: "email-dlq".into(),
             selection: vec![],
             snapshot_at: Timestamp::UNIX_EPOCH,
-            who: "grace".into(),
+            by: "grace".into(),
             at: Timestamp::UNIX_EPOCH,
             count: written.count,
             first: written.first,
             last: written.last,
             bytes: written.bytes,
-            sha256: written.sha256.clone(),
-            lines_sha256: written.lines_sha256.clone(),
+            hash: written.hash.clone(),
+            lines_hash: written.lines_hash.clone(),
         }
     }
 }

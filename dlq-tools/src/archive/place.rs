@@ -36,7 +36,12 @@ const MOST_BYTES: u64 = 5 << 30;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// In this file.
-    File(PathBuf),
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// The path as it was typed: so it is shown.
+        named: PathBuf,
+    },
     /// In S3.
     S3 {
         /// The bucket.
@@ -52,7 +57,7 @@ impl FromStr for Place {
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || "write FILE.jsonl.zst or s3://BUCKET/KEY.jsonl.zst".to_owned();
         let place = match text.strip_prefix("s3://").map(|rest| rest.split_once('/')) {
-            None => Self::File(text.into()),
+            None => Self::File { path: text.into(), named: text.into() },
             Some(Some((bucket, key))) if !bucket.is_empty() => Self::S3 { bucket: bucket.into(), key: key.into() },
             Some(_) => return Err(wrong()),
         };
@@ -63,7 +68,7 @@ impl FromStr for Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => write!(f, "{}", path.display()),
+            Self::File { named, .. } => write!(f, "{}", named.display()),
             Self::S3 { bucket, key } => write!(f, "s3://{bucket}/{key}"),
         }
     }
@@ -75,8 +80,17 @@ impl Place {
     pub fn seen_from(self, folder: &Path) -> Self {
         match self {
             // Without what `./` leaves in it.
-            Self::File(path) => Self::File(folder.join(path).components().collect()),
+            Self::File { path, named } => Self::File { path: folder.join(path).components().collect(), named },
             s3 @ Self::S3 { .. } => s3,
+        }
+    }
+
+    /// The place in words that mean the same from every folder.
+    #[must_use]
+    pub fn address(&self) -> String {
+        match self {
+            Self::File { path, .. } => path.display().to_string(),
+            Self::S3 { .. } => self.to_string(),
         }
     }
 
@@ -87,7 +101,9 @@ impl Place {
     /// When it can't be made.
     pub fn workshop(&self, work: &Path) -> Result<PathBuf, Stopped> {
         let folder = match self {
-            Self::File(path) => path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+            Self::File { path, .. } => {
+                path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+            }
             Self::S3 { .. } => work,
         };
         private_folder(folder).map_err(|error| self.failed("its folder can't be made", error))?;
@@ -101,7 +117,7 @@ impl Place {
     /// With [`Exit::Refused`].
     pub fn must_be_free(&self) -> Result<(), Stopped> {
         match self {
-            Self::File(path) if path.exists() || beside(path).exists() => Err(self.taken()),
+            Self::File { path, .. } if path.exists() || beside(path).exists() => Err(self.taken()),
             // S3 is asked when it is written.
             _ => Ok(()),
         }
@@ -123,7 +139,7 @@ impl Place {
         let text =
             serde_json::to_vec_pretty(manifest).map_err(|error| self.failed("its manifest can't be written", error))?;
         match self {
-            Self::File(path) => self.put_file(path, written.file, &text, hold),
+            Self::File { path, .. } => self.put_file(path, written.file, &text, hold),
             Self::S3 { bucket, key } => {
                 if written.bytes > MOST_BYTES {
                     let why = "it has more than 5 GiB: choose fewer letters at a time, with --since and --until";
@@ -134,10 +150,10 @@ impl Place {
                 let body = body.map_err(|error| self.failed("it can't be read back", error))?;
                 self.put_object(&s3, bucket, key, body, hold).await?;
                 let came = self.hash_object(&s3, bucket, key).await?;
-                if came != (manifest.bytes, manifest.sha256.clone()) {
+                if came != (manifest.bytes, manifest.hash.clone()) {
                     let why = format!(
                         "there are {} bytes with the SHA-256 {}, and {} with {} were written",
-                        came.0, came.1, manifest.bytes, manifest.sha256
+                        came.0, came.1, manifest.bytes, manifest.hash
                     );
                     return Err(self.failed("S3 gives back something else", why));
                 }
@@ -228,19 +244,19 @@ impl Place {
     /// With [`Exit::NothingMatched`] when there is none, and with [`Exit::Refused`] when it isn't what was written.
     pub async fn open(&self, deployment: &Deployment) -> Result<Archive, Stopped> {
         let (file, manifest) = match self {
-            Self::File(path) => {
-                let open = |path: &Path| match File::open(path) {
+            Self::File { path, named } => {
+                let open = |path: &Path, named: &Path| match File::open(path) {
                     Ok(file) => Ok(file),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                        Err(self.missing(&path.display().to_string()))
+                        Err(self.missing(&named.display().to_string()))
                     }
                     Err(error) => Err(self.failed("it can't be read", error)),
                 };
                 let mut manifest = Vec::new();
-                let limited = io::Read::take(open(&beside(path))?, MANIFEST_BYTES as u64);
+                let limited = io::Read::take(open(&beside(path), &beside(named))?, MANIFEST_BYTES as u64);
                 io::copy(&mut { limited }, &mut manifest)
                     .map_err(|error| self.failed("its manifest can't be read", error))?;
-                (open(path)?, manifest)
+                (open(path, named)?, manifest)
             }
             Self::S3 { bucket, key } => {
                 let s3 = client(deployment)?;
@@ -323,7 +339,10 @@ mod tests {
         let s3 = Place::S3 { bucket: "b".into(), key: "k/x.jsonl.zst".into() };
         assert_eq!("s3://b/k/x.jsonl.zst".parse(), Ok(s3.clone()));
         assert_eq!(s3.to_string(), "s3://b/k/x.jsonl.zst");
-        assert_eq!("a/x.jsonl.zst".parse(), Ok(Place::File("a/x.jsonl.zst".into())));
+        assert_eq!(
+            "a/x.jsonl.zst".parse(),
+            Ok(Place::File { path: "a/x.jsonl.zst".into(), named: "a/x.jsonl.zst".into() })
+        );
         for wrong in ["", "x.zst", "s3://b", "s3:///x.jsonl.zst", "s3://b/", ".jsonl"] {
             assert!(wrong.parse::<Place>().is_err(), "{wrong}");
         }

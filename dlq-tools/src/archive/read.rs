@@ -49,11 +49,11 @@ impl Archive {
                 Err(error) => return Err(Stopped::failed(format_args!("{name} can't be read: {error}"))),
             }
         }
-        let sha256 = hex(&digest.finalize());
-        if sha256 != archive.manifest.sha256 || bytes != archive.manifest.bytes {
+        let hash = hex(&digest.finalize());
+        if hash != archive.manifest.hash || bytes != archive.manifest.bytes {
             return Err(archive.damaged(format_args!(
-                "it has {bytes} bytes with the SHA-256 {sha256}, and its manifest says {} bytes with {}: it was changed or cut off",
-                archive.manifest.bytes, archive.manifest.sha256
+                "it has {bytes} bytes with the SHA-256 {hash}, and its manifest says {} bytes with {}: it was changed or cut off",
+                archive.manifest.bytes, archive.manifest.hash
             )));
         }
         Ok(archive)
@@ -92,11 +92,11 @@ impl Archive {
                 return Ok(());
             }
         }
-        let lines_sha256 = hex(&digest.finalize());
-        if (count, &lines_sha256) != (self.manifest.count, &self.manifest.lines_sha256) {
+        let lines_hash = hex(&digest.finalize());
+        if (count, &lines_hash) != (self.manifest.count, &self.manifest.lines_hash) {
             return Err(self.damaged(format_args!(
-                "it has {count} lines with the SHA-256 {lines_sha256}, and its manifest says {} lines with {}",
-                self.manifest.count, self.manifest.lines_sha256
+                "it has {count} lines with the SHA-256 {lines_hash}, and its manifest says {} lines with {}",
+                self.manifest.count, self.manifest.lines_hash
             )));
         }
         Ok(())
@@ -169,7 +169,7 @@ mod tests {
     fn a_manifest_that_fits_the_file_but_not_its_lines_is_refused() {
         let (file, manifest) = archive(3);
         for wrong in
-            [Manifest { count: 2, ..manifest.clone() }, Manifest { lines_sha256: "0".repeat(64), ..manifest.clone() }]
+            [Manifest { count: 2, ..manifest.clone() }, Manifest { lines_hash: "0".repeat(64), ..manifest.clone() }]
         {
             assert_eq!(read(&file, &wrong).unwrap_err().exit, Exit::Refused);
         }

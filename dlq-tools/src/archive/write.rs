@@ -36,9 +36,9 @@ pub struct Written {
     /// How many bytes it has.
     pub bytes: u64,
     /// Its hash.
-    pub sha256: String,
+    pub hash: String,
     /// That of its lines.
-    pub lines_sha256: String,
+    pub lines_hash: String,
 }
 
 impl Writer {
@@ -81,8 +81,8 @@ impl Writer {
         let Hashing { to, digest, bytes } = self.lines.finish()?;
         let file = to.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.as_file().sync_all()?;
-        let (sha256, lines_sha256) = (hex(&digest.finalize()), hex(&self.plain.finalize()));
-        Ok(Written { file, count: self.count, first: self.first, last: self.last, bytes, sha256, lines_sha256 })
+        let (hash, lines_hash) = (hex(&digest.finalize()), hex(&self.plain.finalize()));
+        Ok(Written { file, count: self.count, first: self.first, last: self.last, bytes, hash, lines_hash })
     }
 }
 

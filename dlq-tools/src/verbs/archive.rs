@@ -61,17 +61,17 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         queue: taken.queue,
         selection: typed(&args.selection),
         snapshot_at: taken.begun_at,
-        who: who.clone(),
+        by: who.clone(),
         at: at_millis(session.clock.now()),
         count: written.count,
         first: written.first,
         last: written.last,
         bytes: written.bytes,
-        sha256: written.sha256.clone(),
-        lines_sha256: written.lines_sha256.clone(),
+        hash: written.hash.clone(),
+        lines_hash: written.lines_hash.clone(),
     };
-    let Manifest { queue, count, sha256, .. } = &manifest;
-    let target = format!("{queue}: {} into archive {sha256}", letters(*count));
+    let Manifest { queue, count, hash, .. } = &manifest;
+    let target = format!("{queue}: {} into archive {hash}", letters(*count));
     audited(&deployment, &who, "archive", target.clone(), &args.because).await?;
     place.put(written, &manifest, args.hold, &deployment).await?;
     if let Err(error) = known::remember(&deployment.work, &place, &manifest) {
@@ -81,17 +81,17 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     }
     audited(&deployment, &who, "archive-done", target, &args.because).await?;
 
-    let told = json!({ "place": place.to_string(), "held": args.hold, "manifest": manifest });
+    let told = json!({ "archive": place.to_string(), "hash": hash, "held": args.hold, "manifest": manifest });
     match common.output {
         Output::Json => session.json(&told)?,
         Output::Ndjson => session.json_line(&told)?,
         Output::Table => {
-            session.data(format_args!("{sha256}\n"))?;
+            session.data(format_args!("{hash}\n"))?;
             session.prose(format_args!(
                 "{} of `{queue}` are in {place}. The line above is the archive's hash.\nThey are still in the queue; \
                  `dlq purge {queue} --archive {} --yes` deletes those that are archived",
                 letters(*count),
-                &sha256[..known::LEAST_DIGITS]
+                &hash[..known::LEAST_DIGITS]
             ));
         }
     }

@@ -53,9 +53,9 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     };
     let mut archive = place.open(&deployment).await?;
     let manifest = archive.manifest.clone();
-    if !manifest.sha256.starts_with(&args.archive) {
+    if !manifest.hash.starts_with(&args.archive) {
         let why =
-            format!("the archive {place} has the hash {}, not {}: nothing was deleted", manifest.sha256, args.archive);
+            format!("the archive {place} has the hash {}, not {}: nothing was deleted", manifest.hash, args.archive);
         return Err(Stopped::new(Exit::Refused, why));
     }
     must_be_touchable(&find_queue(&deployment, &args.source.queue).await?)?;
@@ -117,7 +117,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let mut told = taking::Taken::default();
     if let Some(who) = &who {
         let because = args.because.unwrap_or_default();
-        let target = |what: &str| format!("{queue}: {what}, archive {}", manifest.sha256);
+        let target = |what: &str| format!("{queue}: {what}, archive {}", manifest.hash);
         audited(&deployment, who, "purge", target(&format!("{} to be deleted", letters(count))), &because).await?;
         let ended = taking::taken(&*deployment.letters, &*session.clock, &queue, archived, async |taken| {
             let receipts: Vec<_> = taken.iter().map(|taken| taken.receipt.clone()).collect();
@@ -140,7 +140,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         not_seen => (0, not_seen),
     };
     let doc = json!({
-        "queue": queue, "archive": manifest.sha256, "place": place.to_string(), "applied": args.yes, "chosen": chosen,
+        "queue": queue, "archive": place.to_string(), "hash": manifest.hash, "applied": args.yes, "chosen": chosen,
         "archived": count, "not_archived": not_archived, "in_doubt": in_doubt, "deleted": deleted, "left": left,
         "missing": missing, "not_seen": not_seen, "changed": told.changed,
     });

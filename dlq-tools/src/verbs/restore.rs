@@ -54,7 +54,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     }
 
     // The whole archive, so that each letter has the same place whatever is chosen of it: what was put back stays known.
-    let folder = deployment.work.join("restores").join(format!("{}-{queue}", &manifest.sha256[..DIGITS]));
+    let folder = deployment.work.join("restores").join(format!("{}-{queue}", &manifest.hash[..DIGITS]));
     let lock = archive::lock(&folder)?;
     lay_out(&mut archive, &folder)?;
     drop(lock);
@@ -85,7 +85,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
 
     let mut moved = None;
     if let Some(who) = &who {
-        let target = |told: &str| format!("{queue}: {told}, archive {}", manifest.sha256);
+        let target = |told: &str| format!("{queue}: {told}, archive {}", manifest.hash);
         let planned = format!("{} to be put back", letters(chosen.len() as u64));
         audited(&deployment, who, "restore", target(&planned), &args.because).await?;
         let mover = Mover {
@@ -94,7 +94,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             source: archive::Source::Archive,
             to: &queue,
             copy_of: (manifest.deployment == here).then_some(&*manifest.queue),
-            dedup: &manifest.sha256[..DIGITS],
+            dedup: &manifest.hash[..DIGITS],
         };
         let ended = moves.carry_out(mover, &chosen, who).await;
         let told = match &ended {
@@ -110,7 +110,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     }
     moves.forget_letters()?;
     let doc = json!({
-        "queue": queue, "archive": manifest.sha256, "place": place.to_string(), "applied": args.yes, "chosen": count,
+        "queue": queue, "archive": place.to_string(), "hash": manifest.hash, "applied": args.yes, "chosen": count,
         "restored_before": before, "still_there": still, "moved": moved,
     });
     match (common.output, &moved) {

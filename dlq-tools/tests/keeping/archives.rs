@@ -8,7 +8,7 @@ use super::{House, essences, event_id, is_private};
 async fn archived(house: &House, more: &[&str]) -> String {
     let arguments = [&["archive", "email", "--fresh", "--to", "kept.jsonl.zst", "--output", "json"], more].concat();
     let told = house.dlq(&arguments).await.expect(Exit::Done).json();
-    told["manifest"]["sha256"].as_str().unwrap().to_owned()
+    told["hash"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]

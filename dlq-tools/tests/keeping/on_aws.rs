@@ -95,7 +95,7 @@ async fn letters_go_from_sqs_to_s3_and_back_as_they_were() {
     assert_eq!(before.len(), 23);
     let place = format!("s3://{}/kept/email.jsonl.zst", house.backend.store().resources().bucket);
     let told = house.dlq(&["archive", "email", "--to", &place, "--output", "json"]).await.expect(Exit::Done).json();
-    let hash = told["manifest"]["sha256"].as_str().unwrap();
+    let hash = told["hash"].as_str().unwrap();
     house.dlq(&["archive", "email", "--to", &place]).await.expect(Exit::Refused);
 
     let purged =
