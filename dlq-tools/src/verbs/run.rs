@@ -40,7 +40,8 @@ pub(super) struct Args {
 /// How a run works; none of it changes what it does.
 #[derive(Debug, clap::Args)]
 pub(crate) struct How {
-    /// For how long each letter is leased. When the run breaks off, it is hidden from others for so long
+    /// For how long each letter is leased. When the run breaks off, it is hidden from others for so long, or until somebody goes on
+    /// with the run
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     hold: Duration,
     /// Why, for the audit

@@ -18,7 +18,7 @@ use super::{
     serving::CONSUMER,
 };
 
-/// For how long letters are leased: what a killed process held is free after that.
+/// For how long letters are leased: so short that some leases end while nobody goes on with a run that was killed.
 const HOLD: &str = "1s";
 /// How often the journal is looked at.
 const LOOK: Duration = Duration::from_millis(1);
