@@ -1,0 +1,95 @@
+//! The compiler: a plan as a Step Functions state machine, in JSONata.
+//!
+//! One state for each step, named like it, and a few beside it: the first one, which gives every variable a value, so that none
+//! is ever read before; where branches begin and end; the last one. What an author wrote is never pasted: expressions are
+//! printed from their trees, and texts are literals.
+//!
+//! <https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html> for JSONata and variables,
+//! <https://states-language.net/> for the states.
+
+mod limits;
+mod names;
+mod states;
+mod task;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::{Plan, Problems, plan::Action};
+
+/// Where the functions are that do what the steps ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Functions {
+    /// The ARN of the function of each action, or a text that is replaced by it later.
+    pub actions: BTreeMap<Action, String>,
+    /// The function that asks for decisions and reckons times of the day.
+    pub steps: String,
+}
+
+impl Functions {
+    /// A name for each function in the form of CloudFormation's substitutions, `${EmailFunctionArn}`.
+    #[must_use]
+    pub fn placeholders() -> Self {
+        let of = |action: Action| {
+            let function = match action {
+                Action::Email => "Email",
+                Action::Sms => "Sms",
+                Action::Whatsapp => "Whatsapp",
+                Action::Push => "Push",
+                Action::Http | Action::Database => "External",
+                Action::Record => "Steps",
+            };
+            (action, format!("${{{function}FunctionArn}}"))
+        };
+        Self { actions: Action::ALL.into_iter().map(of).collect(), steps: "${StepsFunctionArn}".into() }
+    }
+}
+
+/// What a run tells at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// Nothing.
+    Nothing,
+    /// All variables and results. It may be more than an execution can hand over: for tests.
+    Everything,
+}
+
+/// The state machine of a plan.
+///
+/// # Errors
+///
+/// [`Problems`] where Step Functions has a limit that the plan may go over: the definition's size, or the events of one run.
+pub fn compile(plan: &Plan, functions: &Functions, output: Output) -> Result<Value, Problems> {
+    limits::history(plan)?;
+    let mut states = states::States::new(plan, functions, output);
+    let first = states.workflow();
+    let machine = json!({
+        "Comment": format!("Workflow {} of app {}", plan.name, plan.app),
+        "QueryLanguage": "JSONata",
+        "StartAt": first,
+        "States": Map::from_iter(states.done()),
+    });
+    limits::size(&machine)?;
+    Ok(machine)
+}
+
+/// The names of the functions that a plan's state machine calls, so that its role can be allowed these and no others.
+#[must_use]
+pub fn functions_of(machine: &Value) -> Vec<String> {
+    fn look(value: &Value, found: &mut std::collections::BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                if let Some(Value::String(name)) = fields.get("FunctionName") {
+                    found.insert(name.clone());
+                }
+                fields.values().for_each(|value| look(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| look(value, found)),
+            _ => {}
+        }
+    }
+    let mut found = std::collections::BTreeSet::new();
+    look(machine, &mut found);
+    found.into_iter().collect()
+}

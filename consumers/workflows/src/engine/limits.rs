@@ -1,0 +1,70 @@
+//! How much a run may hold. What goes beyond fails it, so that it neither fills a store nor keeps a host busy.
+
+use std::io;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Failure;
+
+/// The most bytes of one value as JSON: a result, a variable, a call. As many as a variable of Step Functions may have.
+pub const MAX_VALUE: usize = 256 * 1024;
+/// How deep lists and objects may stand in each other in one value. With the blocks around it that is still less than what a
+/// reader of JSON goes into.
+pub const MAX_DEPTH: usize = 20;
+/// The most bytes of a run's state as JSON.
+pub const MAX_STATE: usize = 1024 * 1024;
+/// The most items of a `for_each`.
+pub const MAX_ITEMS: usize = 10_000;
+/// The most steps that a run may come to in its life, each item's counted.
+pub const MAX_STEPS: u32 = 100_000;
+
+/// What was too large, as a failure that no `on_error` catches: Step Functions doesn't let anybody catch it either.
+pub(super) fn check_value(what: &str, value: &Value) -> Result<(), Failure> {
+    let cause = if !fits(value, MAX_VALUE) {
+        format!("{what} has more than {MAX_VALUE} bytes as JSON")
+    } else if depth(value) > MAX_DEPTH {
+        format!("{what} has lists and objects that stand more than {MAX_DEPTH} deep in each other")
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new("Workflow.ValueTooLarge", cause))
+}
+
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        Value::Object(names) => 1 + names.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Whether something has at most so many bytes as JSON. It isn't written any further than that.
+pub(super) fn fits(value: &impl Serialize, most: usize) -> bool {
+    serde_json::to_writer(Room(most), value).is_ok()
+}
+
+/// Takes so many bytes, and keeps none.
+struct Room(usize);
+
+impl io::Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.checked_sub(bytes.len()).ok_or(io::ErrorKind::FileTooLarge)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_fits_up_to_its_last_byte() {
+        assert!(fits(&"ab", 4));
+        assert!(!fits(&"abc", 4));
+    }
+}
