@@ -7,6 +7,7 @@ use std::{
 };
 
 use sendoff_events::{Clock, Rng, Timestamp, at_millis};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
@@ -145,6 +146,21 @@ impl Context {
                 Ok(Once::Ran)
             }
         }
+    }
+
+    /// Keeps what came of a step that is done, so that whoever asks again is told the same. It is stored with the attempt's end.
+    /// Of any other step nothing is kept.
+    pub(crate) fn keep(&self, step: &str, result: Value) {
+        let mut ledger = self.ledger();
+        if let Some(step) = ledger.record.steps.get_mut(step).filter(|step| step.state == StepState::Done) {
+            step.result = Some(result);
+            ledger.record.revision += 1;
+        }
+    }
+
+    /// What was kept of a step, by this attempt or an earlier one.
+    pub(crate) fn kept(&self, step: &str) -> Option<Value> {
+        self.ledger().record.steps.get(step).and_then(|step| step.result.clone())
     }
 
     /// Runs an effect at most once per `step` as far as that can be known, and keeps a record of what became of it.
@@ -386,7 +402,10 @@ impl Context {
         let provider = by.provider.map(Cow::into_owned).or(known);
         let provider_id = by.provider_id;
         let mark = before.as_ref().and_then(|before| before.mark.clone());
-        ledger.record.steps.insert(step.to_owned(), Step { state, doubted, at, provider, provider_id, reason, mark });
+        ledger
+            .record
+            .steps
+            .insert(step.to_owned(), Step { state, doubted, at, provider, provider_id, reason, mark, result: None });
         before
     }
 

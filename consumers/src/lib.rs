@@ -8,6 +8,7 @@
 //!
 //! All of it names no async runtime: time comes from [`Clock`](sendoff_events::Clock), concurrency from `futures`.
 
+mod approvals;
 mod audit;
 mod backoff;
 pub mod cache;
@@ -77,4 +78,8 @@ pub use schedules::{Schedule, Schedules, SchedulesError};
 pub use stop::{Stop, Stopper};
 pub use verdict::{Limits, Verdict};
 pub use worker::{Worker, WorkerSettings};
-pub use workflows::{NewRun, Run, RunStatus, RunStep, Started, WorkflowError, Workflows};
+pub use workflows::{
+    Decided, EnginePorts, EngineWorkflows, HistoryPage, Kickoff, NewRun, Run, RunChange, RunEntry, RunFailure,
+    RunFilter, RunPage, RunStatus, Runs, RunsError, RunsOf, Started, StepMessage, StoredRun, Stranded,
+    WORKFLOW_KICKOFF, WORKFLOW_STEPS, WorkflowError, WorkflowSteps, Workflows, with_workflows,
+};

@@ -5,9 +5,9 @@ use std::{fmt, sync::Arc};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ring::hmac;
 use secrecy::{ExposeSecret as _, SecretString};
-use sendoff_events::{TenantId, UserId};
+use sendoff_events::{TenantId, Timestamp, UserId};
 use sendoff_producers::model::Channel;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use url::Url;
 
 /// Makes links below the deployment's public address. Cloning it is cheap.
@@ -21,9 +21,12 @@ struct Inner {
 }
 
 /// Stands before what is signed, so that no other kind of link can ever be passed off as this one.
-const PURPOSE: &str = "unsubscribe.";
+const UNSUBSCRIBE: &str = "unsubscribe.";
+/// The same for approvals.
+const APPROVAL: &str = "approval.";
 
-/// The longest token that is looked at, in bytes: four names, the longest 64 characters, need a third of it.
+/// The longest token that is looked at, in bytes: four names, the longest 64 characters, need a third of it; a run and its step of
+/// 256 bytes each need half of it.
 const MAX_TOKEN: usize = 2048;
 
 /// Links can't be made.
@@ -54,7 +57,29 @@ pub struct Unsubscribe {
     pub channel: Channel,
 }
 
+/// What a link for an approval says: who may decide what, and until when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalLink {
+    /// Whose run it is.
+    #[serde(rename = "t")]
+    pub tenant: TenantId,
+    /// The run that waits.
+    #[serde(rename = "r")]
+    pub run: String,
+    /// Which of its steps.
+    #[serde(rename = "i")]
+    pub instance: String,
+    /// Who decides by it.
+    #[serde(rename = "u")]
+    pub approver: UserId,
+    /// From when on it is no good any more.
+    #[serde(rename = "x", with = "jiff::fmt::serde::timestamp::second::required")]
+    pub deadline: Timestamp,
+}
+
 impl Links {
+    /// The path that links for approvals lead to; the token follows.
+    pub const APPROVALS: &str = "/approvals";
     /// The path that unsubscribe links lead to; the token follows.
     pub const UNSUBSCRIBE: &str = "/unsubscribe";
 
@@ -93,25 +118,41 @@ impl Links {
     /// The link that unsubscribes when something is POSTed to it (RFC 8058).
     #[must_use]
     pub fn unsubscribe(&self, what: &Unsubscribe) -> String {
-        format!("{}{}/{}", self.0.base, Self::UNSUBSCRIBE, self.token(what))
+        format!("{}{}/{}", self.0.base, Self::UNSUBSCRIBE, token(&self.0.keys[0], UNSUBSCRIBE, what))
     }
 
     /// What a token of [`unsubscribe`](Self::unsubscribe) says, if it is ours. It never grows too old.
     #[must_use]
     pub fn read_unsubscribe(&self, token: &str) -> Option<Unsubscribe> {
+        self.read(UNSUBSCRIBE, token)
+    }
+
+    /// The link that its approver decides by, in person: looking at it changes nothing.
+    #[must_use]
+    pub fn approval(&self, what: &ApprovalLink) -> String {
+        format!("{}{}/{}", self.0.base, Self::APPROVALS, token(&self.0.keys[0], APPROVAL, what))
+    }
+
+    /// What a token of [`approval`](Self::approval) says, if it is ours. Whether its time is over is for the caller to say.
+    #[must_use]
+    pub fn read_approval(&self, token: &str) -> Option<ApprovalLink> {
+        self.read(APPROVAL, token)
+    }
+
+    fn read<T: DeserializeOwned>(&self, purpose: &str, token: &str) -> Option<T> {
         let (text, signature) = token.split_once('.').filter(|_| token.len() <= MAX_TOKEN)?;
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        let signed = format!("{PURPOSE}{text}");
+        let signed = format!("{purpose}{text}");
         self.0.keys.iter().find(|key| hmac::verify(key, signed.as_bytes(), &signature).is_ok())?;
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
     }
+}
 
-    fn token(&self, what: &Unsubscribe) -> String {
-        // Four names always make JSON.
-        let text = URL_SAFE_NO_PAD.encode(serde_json::to_vec(what).unwrap_or_default());
-        let signature = hmac::sign(&self.0.keys[0], format!("{PURPOSE}{text}").as_bytes());
-        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
-    }
+fn token(key: &hmac::Key, purpose: &str, what: &impl Serialize) -> String {
+    // Texts and a number always make JSON.
+    let text = URL_SAFE_NO_PAD.encode(serde_json::to_vec(what).unwrap_or_default());
+    let signature = hmac::sign(key, format!("{purpose}{text}").as_bytes());
+    format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
 fn key(secret: &SecretString) -> Result<hmac::Key, LinksError> {
@@ -152,6 +193,35 @@ mod tests {
         for forged in [format!("{other}.{signature}"), format!("{text}."), text.to_owned(), String::new()] {
             assert_eq!(ours.read_unsubscribe(&forged), None, "{forged}");
         }
+    }
+
+    #[test]
+    fn a_link_for_an_approval_is_no_other_link_and_says_who_decides_what() {
+        let what = ApprovalLink {
+            tenant: "acme".parse().unwrap(),
+            run: "r".repeat(256),
+            instance: "i".repeat(256),
+            approver: "ada".parse().unwrap(),
+            deadline: "2026-11-27T08:00:00Z".parse().unwrap(),
+        };
+        let ours = links("0123456789abcdef");
+        let link = ours.approval(&what);
+        let token = link.strip_prefix("https://notify.example.org/approvals/").unwrap();
+        assert_eq!(ours.read_approval(token), Some(what.clone()));
+        assert_eq!(links("another secret!!").read_approval(token), None);
+        assert_eq!(ours.read_unsubscribe(token), None);
+        let unsubscribe = Unsubscribe {
+            tenant: "acme".parse().unwrap(),
+            user: "ada".parse().unwrap(),
+            event: "app.assigned".into(),
+            channel: Channel::Email,
+        };
+        let other = ours.unsubscribe(&unsubscribe);
+        assert_eq!(ours.read_approval(other.rsplit_once('/').unwrap().1), None);
+        let (_, signature) = token.split_once('.').unwrap();
+        let later = ApprovalLink { deadline: "2027-11-27T08:00:00Z".parse().unwrap(), ..what };
+        let later = URL_SAFE_NO_PAD.encode(serde_json::to_vec(&later).unwrap());
+        assert_eq!(ours.read_approval(&format!("{later}.{signature}")), None, "nobody gives themselves more time");
     }
 
     #[test]

@@ -4,8 +4,8 @@ use schemars::{Schema, SchemaGenerator, schema_for};
 use serde_json::Value;
 
 use crate::{
-    AnyEnvelope, AppAssigned, AppUnassigned, DecodeError, Event, EventType, SubmissionCreated, SubmissionUpdated,
-    envelope::data_schema,
+    AnyEnvelope, AppAssigned, AppUnassigned, ApprovalDecided, DecodeError, Event, EventType, SubmissionCreated,
+    SubmissionUpdated, WorkflowPublished, WorkflowRequested, WorkflowStep, envelope::data_schema,
 };
 
 /// What is known of one event.
@@ -69,6 +69,9 @@ fn normalise<E: Event>(envelope: AnyEnvelope<'_>) -> Result<Value, DecodeError> 
     serde_json::to_value(&event.data).map_err(|source| DecodeError::BadData { event_type, source })
 }
 
+/// The names of the events that people and other systems are told of, sorted. The others are between workflows and what runs them.
+pub const TOLD: [&str; 4] = [AppAssigned::TYPE, AppUnassigned::TYPE, SubmissionCreated::TYPE, SubmissionUpdated::TYPE];
+
 const FIRST: &str = "First version.";
 
 /// Every event, sorted by name. A new event is added here and nowhere else.
@@ -89,6 +92,15 @@ pub fn all() -> Vec<Entry> {
             release: "0.1.0",
             change: FIRST,
             samples: &[include_str!("../samples/app.unassigned.v1.json")],
+        }]),
+        Entry::of::<ApprovalDecided>(&[Version {
+            number: 1,
+            release: "0.1.0",
+            change: FIRST,
+            samples: &[
+                include_str!("../samples/approval.decided.v1.json"),
+                include_str!("../samples/approval.decided.v1.minimal.json"),
+            ],
         }]),
         Entry::of::<SubmissionCreated>(&[
             Version {
@@ -112,6 +124,27 @@ pub fn all() -> Vec<Entry> {
             release: "0.1.0",
             change: FIRST,
             samples: &[include_str!("../samples/submission.updated.v1.json")],
+        }]),
+        Entry::of::<WorkflowPublished>(&[Version {
+            number: 1,
+            release: "0.1.0",
+            change: FIRST,
+            samples: &[include_str!("../samples/workflow.published.v1.json")],
+        }]),
+        Entry::of::<WorkflowRequested>(&[Version {
+            number: 1,
+            release: "0.1.0",
+            change: FIRST,
+            samples: &[
+                include_str!("../samples/workflow.requested.v1.json"),
+                include_str!("../samples/workflow.requested.v1.minimal.json"),
+            ],
+        }]),
+        Entry::of::<WorkflowStep>(&[Version {
+            number: 1,
+            release: "0.1.0",
+            change: FIRST,
+            samples: &[include_str!("../samples/workflow.step.v1.json")],
         }]),
     ]
 }

@@ -11,7 +11,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::{AnyEnvelope, DecodeError, Envelope, Event, Header};
+use crate::{AnyEnvelope, DecodeError, Envelope, Event, Header, MAX_HOPS};
 
 /// The largest body that is read: 1 MiB, the limit of an SQS message. Larger events travel as a claim check.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -19,6 +19,29 @@ pub const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// Text that is borrowed from the body unless it has escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// A number as JSON has it, or as the decimal text that bindings of CloudEvents to headers make of it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Count<'a> {
+    Number(u64),
+    #[serde(borrow)]
+    Text(Cow<'a, str>),
+    Other(IgnoredAny),
+}
+
+impl Count<'_> {
+    /// Loops are cut by this number, so that one which can't be understood isn't taken for none.
+    fn hops(&self) -> Result<u32, DecodeError> {
+        let number = match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(text) => decimal(text),
+            Self::Other(_) => None,
+        };
+        let hops = number.and_then(|number| u32::try_from(number).ok()).filter(|hops| *hops <= MAX_HOPS);
+        hops.ok_or_else(|| wrong(format!("hops is not a whole number from 0 to {MAX_HOPS}")))
+    }
+}
 
 /// All attributes are text at first, so that a refusal can name the one that is wrong.
 #[derive(Deserialize)]
@@ -46,6 +69,8 @@ struct Wire<'a> {
     firstpublished: Text<'a>,
     #[serde(borrow)]
     sequence: Option<Text<'a>>,
+    #[serde(borrow)]
+    hops: Option<Count<'a>>,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
     data_base64: Option<IgnoredAny>,
@@ -101,6 +126,7 @@ impl<'a> AnyEnvelope<'a> {
             traceparent: wire.traceparent.and_then(|text| text.0.parse().ok()),
             first_published: wire.firstpublished.parse("firstpublished")?,
             sequence: wire.sequence.map(|text| number(&text.0)).transpose()?,
+            hops: wire.hops.map_or(Ok(0), |count| count.hops())?,
         };
         header.check().map_err(wrong)?;
         Ok(Envelope { header, data })
@@ -143,8 +169,11 @@ fn is_object(text: &str) -> bool {
 }
 
 fn number(text: &str) -> Result<u64, DecodeError> {
-    let digits = text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
-    digits.ok_or_else(|| wrong("sequence is not a decimal number of at most 64 bits".into()))
+    decimal(text).ok_or_else(|| wrong("sequence is not a decimal number of at most 64 bits".into()))
+}
+
+fn decimal(text: &str) -> Option<u64> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 const fn wrong(why: String) -> DecodeError {

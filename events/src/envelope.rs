@@ -47,7 +47,14 @@ pub struct Header {
     pub first_published: Timestamp,
     /// Extension `sequence`: the event's number within its subject, from 1; zero-padded on the wire so that it sorts as text.
     pub sequence: Option<u64>,
+    /// Extension `hops`: through how many runs of workflows the chain went to get here, so that workflows which start each other
+    /// come to an end. 0 where a person or another system began it, and then it isn't written. At most [`MAX_HOPS`].
+    pub hops: u32,
 }
+
+/// The largest number of hops that an envelope can carry: integers of CloudEvents have 32 bits and a sign
+/// (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system>).
+pub const MAX_HOPS: u32 = i32::MAX as u32;
 
 /// Where a new event comes from: what [`Envelope::new`] can't know by itself.
 #[derive(Debug, Clone)]
@@ -62,6 +69,8 @@ pub struct Origin {
     pub causation: Option<EventId>,
     /// The trace it belongs to.
     pub traceparent: Option<TraceParent>,
+    /// Through how many runs of workflows the chain went to get here: 0 where a person or another system began it.
+    pub hops: u32,
 }
 
 impl<E: Event> Envelope<E> {
@@ -82,6 +91,7 @@ impl<E: Event> Envelope<E> {
             traceparent: origin.traceparent,
             first_published: now,
             sequence,
+            hops: origin.hops,
         };
         Self { header, data }
     }
@@ -130,7 +140,7 @@ fn escape_noncharacters(body: Vec<u8>) -> Vec<u8> {
 }
 
 impl Header {
-    /// The rule for texts that both the writer and the reader hold: CloudEvents attributes have no control characters
+    /// The rules that both the writer and the reader hold: CloudEvents attributes have no control characters
     /// (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system>), and ours aren't empty.
     pub(crate) fn check(&self) -> Result<(), String> {
         let texts = [("source", &self.source), ("subject", &self.subject), ("correlationid", &self.correlation)];
@@ -142,6 +152,9 @@ impl Header {
                 return Err(format!("{name} has a control character"));
             }
         }
+        if self.hops > MAX_HOPS {
+            return Err(format!("hops is {}, more than the limit of {MAX_HOPS}", self.hops));
+        }
         Ok(())
     }
 }
@@ -149,6 +162,10 @@ impl Header {
 /// The schema's address as it stands in `dataschema`.
 pub(crate) fn data_schema(event_type: &EventType) -> String {
     format!("urn:sendoff:schema:{event_type}")
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[derive(Serialize)]
@@ -170,6 +187,8 @@ struct Wire<'a, T> {
     firstpublished: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     sequence: Option<String>,
+    #[serde(skip_serializing_if = "is_zero")]
+    hops: u32,
     data: &'a T,
 }
 
@@ -191,6 +210,7 @@ impl<'a, T> Wire<'a, T> {
             traceparent: header.traceparent,
             firstpublished: header.first_published,
             sequence: header.sequence.map(|n| format!("{n:020}")),
+            hops: header.hops,
             data: &envelope.data,
         }
     }

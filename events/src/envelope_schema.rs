@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::MAX_HOPS;
+
 /// Every attribute in the order in which the encoder writes it, with its schema. The last column says if it is required.
 pub(crate) fn attributes() -> Vec<(&'static str, Value, bool)> {
     let uuid = |what: &str| json!({ "type": "string", "format": "uuid", "description": what });
@@ -31,6 +33,16 @@ pub(crate) fn attributes() -> Vec<(&'static str, Value, bool)> {
                 "type": "string",
                 "pattern": "^[0-9]{1,20}$",
                 "description": "Extension: its number within its subject, from 1, zero-padded to sort as text.",
+            }),
+            false,
+        ),
+        (
+            "hops",
+            json!({
+                "type": "integer",
+                "minimum": 0,
+                "maximum": MAX_HOPS,
+                "description": "Extension: through how many runs of workflows the chain went to get here; absent is 0.",
             }),
             false,
         ),

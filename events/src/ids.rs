@@ -35,8 +35,19 @@ fn is_name(text: &str) -> bool {
         && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
 }
 
+/// Names of workflows are parts of other names, those of state machines and runs among them, and so they are shorter.
+const WORKFLOW_RULE: &str = "use 1 to 40 characters of a-z, 0-9 and '-'";
+
+fn is_workflow(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=40).contains(&text.len()) && text.bytes().all(fits)
+}
+
 macro_rules! name_id {
     ($(#[doc = $doc:literal])+ $name:ident, $kind:literal) => {
+        name_id!($(#[doc = $doc])+ $name, $kind, is_name, NAME_RULE, 64, "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$");
+    };
+    ($(#[doc = $doc:literal])+ $name:ident, $kind:literal, $is:ident, $rule:ident, $most:literal, $pattern:literal) => {
         $(#[doc = $doc])+
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -54,11 +65,7 @@ macro_rules! name_id {
             type Err = IdError;
 
             fn from_str(text: &str) -> Result<Self, IdError> {
-                if is_name(text) {
-                    Ok(Self(text.to_owned()))
-                } else {
-                    Err(IdError::new($kind, text, NAME_RULE))
-                }
+                if $is(text) { Ok(Self(text.to_owned())) } else { Err(IdError::new($kind, text, $rule)) }
             }
         }
 
@@ -66,7 +73,7 @@ macro_rules! name_id {
             type Error = IdError;
 
             fn try_from(text: String) -> Result<Self, IdError> {
-                if is_name(&text) { Ok(Self(text)) } else { Err(IdError::new($kind, &text, NAME_RULE)) }
+                if $is(&text) { Ok(Self(text)) } else { Err(IdError::new($kind, &text, $rule)) }
             }
         }
 
@@ -91,8 +98,8 @@ macro_rules! name_id {
                 json_schema!({
                     "type": "string",
                     "minLength": 1,
-                    "maxLength": 64,
-                    "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+                    "maxLength": $most,
+                    "pattern": $pattern,
                     "description": concat!($($doc),+).trim(),
                 })
             }
@@ -136,6 +143,10 @@ name_id!(
 name_id!(
     /// An endpoint of another system that is told about the events of an app.
     WebhookId, "webhook id"
+);
+name_id!(
+    /// A workflow of an app.
+    WorkflowId, "workflow", is_workflow, WORKFLOW_RULE, 40, "^[a-z0-9-]{1,40}$"
 );
 
 /// An event's identity: a UUID version 7, so that ids sort by time. It never changes, also not on replay.

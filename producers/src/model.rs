@@ -1,14 +1,22 @@
 //! The records that the API keeps: users, apps, assignments, submissions. Consumers look them up.
 
+mod form;
 mod suppression;
+mod workflow;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use form::FormFlaw;
 use schemars::JsonSchema;
 use sendoff_events::{AppId, Personal, SubmissionId, TenantId, UserId};
+use sendoff_workflows::Type;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 pub use suppression::{Suppression, SuppressionReason, suppression_key};
+pub use workflow::{
+    ActiveWorkflow, Approval, Decided, TriggerKind, WorkflowVersion, approval_key, workflow_version_key,
+    workflow_versions,
+};
 
 use crate::{Lookup, ReadError, Record, RecordKey};
 
@@ -141,9 +149,15 @@ pub struct App {
     /// The app's own text for the mail about a new submission, in place of the standard one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub submission_mail: Option<MailTemplate>,
-    /// The workflow that each new submission starts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workflow: Option<AppWorkflow>,
+    /// The fields of its form, by name: `text`, `number`, `boolean`, `date`, `datetime`, `{"list": …}` or `{"object": {…}}`. When
+    /// there are any, submissions must keep to them, and so must the workflows that are published.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 500))]
+    pub fields: BTreeMap<String, Type>,
+    /// The workflows that are switched on, sorted by name. Publishing one switches it on; no request sets it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("readOnly" = true))]
+    pub workflows: Vec<ActiveWorkflow>,
     /// The ids of its webhook endpoints, sorted, so that whoever handles one of its events need not search for them. Kept by the
     /// operations on webhooks, in the same commit as the endpoints; nobody else sets it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -162,21 +176,6 @@ pub struct MailTemplate {
     /// The text; shown as paragraphs in the HTML part.
     #[schemars(length(min = 1, max = 20000))]
     pub text: String,
-}
-
-/// The workflow of an app.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct AppWorkflow {
-    /// Its name.
-    #[schemars(regex(pattern = "^[A-Za-z0-9_-]{1,60}$"))]
-    pub name: String,
-    /// Its published version. A run keeps the version it was started with.
-    #[schemars(range(min = 1))]
-    pub version: u32,
-    /// The ids of its steps, in order.
-    #[schemars(length(min = 1, max = 100), inner(regex(pattern = "^[A-Za-z0-9_-]{1,60}$")))]
-    pub steps: Vec<String>,
 }
 
 /// How a tenant's messages look.

@@ -160,8 +160,14 @@ impl Rig {
             revision: self.clock.now().as_microsecond().unsigned_abs(),
             changed_fields: vec![self.body.clone()],
         };
-        let origin =
-            Origin { source: "/bench".into(), tenant: tenant(), correlation: None, causation: None, traceparent: None };
+        let origin = Origin {
+            source: "/bench".into(),
+            tenant: tenant(),
+            correlation: None,
+            causation: None,
+            traceparent: None,
+            hops: 0,
+        };
         Envelope::new(data, origin, Some(1), &*self.clock, &*self.rng).encode().unwrap()
     }
 

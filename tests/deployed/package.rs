@@ -12,16 +12,14 @@ use sendoff_aws::Aws;
 use crate::binaries::FUNCTIONS;
 
 const TEMPLATE: &str = include_str!("../../infra/aws/template.yaml");
-const RUNS: &[u8] = include_bytes!("../../infra/aws/asl/run.asl.json");
 
-/// Puts the archives and the state machine into `bucket`, and gives the template that points there. Every function gets the
+/// Puts the archives into `bucket`, and gives the template that points there. Every function gets the
 /// emulator's address, which that doesn't tell by itself, and that of the stub which stands in for Twilio.
 pub(crate) async fn package(aws: &Aws, bucket: &str, endpoint: &str, twilio: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let put = async |key: String, bytes: ByteStream| {
         aws.s3().put_object().bucket(bucket).key(key).body(bytes).send().await.expect("uploaded");
     };
-    put("run.asl.json".into(), ByteStream::from_static(RUNS)).await;
     for (name, binary) in FUNCTIONS {
         let archive = zip(Path::new(binary), &folder.path().join(format!("{name}.zip")));
         put(format!("{name}.zip"), ByteStream::from_path(archive).await.unwrap()).await;
@@ -36,7 +34,6 @@ pub(crate) async fn package(aws: &Aws, bucket: &str, endpoint: &str, twilio: &st
             "      CodeUri: ." => {
                 format!("      CodeUri: s3://{bucket}/{}.zip", binary.take().expect("a binary is named first"))
             }
-            "      DefinitionUri: asl/run.asl.json" => format!("      DefinitionUri: s3://{bucket}/run.asl.json"),
             "    Handler: bootstrap" => {
                 let variables = format!("{{AWS_ENDPOINT_URL: '{endpoint}', TWILIO_BASE_URL: '{twilio}'}}");
                 format!("    Handler: bootstrap\n    Environment: {{Variables: {variables}}}")

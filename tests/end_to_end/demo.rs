@@ -25,7 +25,7 @@ fn the_demo_delivers_mails_and_starts_the_workflow_and_loses_nothing() {
 
     assert_eq!(report.as_object().unwrap().keys().collect::<Vec<_>>(), KEYS);
     let ids: BTreeSet<&str> = report["events"].as_array().unwrap().iter().map(|e| e["id"].as_str().unwrap()).collect();
-    assert_eq!(ids.len(), 8, "each event has an id of its own");
+    assert_eq!(ids.len(), 9, "each event has an id of its own");
     let channels = ["email", "push", "sms", "webhook", "whatsapp"];
     let row = |event: &str, consumer: &str| (event.to_owned(), consumer.to_owned(), "done".to_owned());
     let rows = |event: &'static str, more: &[&'static str]| {
@@ -33,8 +33,11 @@ fn the_demo_delivers_mails_and_starts_the_workflow_and_loses_nothing() {
     };
     let assigned = [(); 4].map(|()| rows("app.assigned.v1", &[]));
     let submitted = [(); 2].map(|()| rows("submission.created.v2", &["workflow-kickoff"]));
-    let last = [row("submission.updated.v1", "webhook"), row("app.unassigned.v1", "webhook")];
-    assert_eq!(outcomes(&report), [assigned.concat(), submitted.concat(), last.to_vec()].concat());
+    let published = [row("workflow.published.v1", "workflow-kickoff")];
+    let updated = ["webhook", "workflow-kickoff"].map(|consumer| row("submission.updated.v1", consumer));
+    let last = [row("app.unassigned.v1", "webhook")];
+    let all = [assigned.concat(), published.to_vec(), submitted.concat(), updated.to_vec(), last.to_vec()];
+    assert_eq!(outcomes(&report), all.concat());
     for outcome in report["events"].as_array().unwrap().iter().flat_map(|e| e["outcomes"].as_array().unwrap()) {
         assert_eq!(outcome["attempts"], 1);
         assert!(outcome["latency_ms"].is_u64(), "{outcome}");
@@ -45,6 +48,7 @@ fn the_demo_delivers_mails_and_starts_the_workflow_and_loses_nothing() {
             { "to": "ada@example.org", "subject": "New submission in Holidays from Björn" },
             { "to": "bjorn@example.org", "subject": "Neuer Eintrag in Expenses von Ada" },
             { "to": "bjorn@example.org", "subject": "Neuer Eintrag in Holidays von Björn" },
+            { "to": "bjorn@example.org", "subject": "Your 11 days of holidays" },
             { "to": "chen@example.org", "subject": "Holidays is ready for you" },
         ])
     );
@@ -55,6 +59,7 @@ fn the_demo_delivers_mails_and_starts_the_workflow_and_loses_nothing() {
         [
             ("sms", "+447700900102"),
             ("whatsapp", "+447700900101"),
+            ("push", "ada-phone"),
             ("push", "ada-phone"),
             ("push", "ada-phone"),
             ("webhook", "/webhooks/ledger"),
@@ -104,8 +109,8 @@ fn poisoned_submissions_end_as_dead_letters_with_one_reason_and_stop_nothing_els
         |consumer: &str, outcome: &str| outcomes.iter().filter(|(_, c, o)| c == consumer && o == outcome).count();
     assert_eq!(count("email", "dead-lettered"), 3);
     assert_eq!(count("email", "done"), 6);
-    assert_eq!(count("workflow-kickoff", "done"), 5, "the workflows of the same submissions are not held up");
-    assert_eq!(report["mails"].as_array().unwrap().len(), 4);
+    assert_eq!(count("workflow-kickoff", "done"), 7, "the workflows of the same submissions are not held up");
+    assert_eq!(report["mails"].as_array().unwrap().len(), 5);
     assert_eq!(report["lost"], 0);
 }
 
@@ -116,14 +121,14 @@ fn the_table_tells_the_same_in_words() {
     let table = ended.with(0);
     for told in [
         "bjorn@example.org  Neuer Eintrag in Holidays von Björn",
-        "approve-holiday v1  succeeded  check-balance > ask-manager > book",
+        "approve-holiday v1  succeeded  count > is_long > hand_over > confirm",
         "holidays  admin  user unassigned     bjorn",
         "dead-lettered: bad-template",
         "email     bad-template  1",
         "ada-phone  Expenses is ready for you: admin has given you this app.",
         "+447700900101  template app_assigned (en): Ada | admin | Expenses",
         "/webhooks/ledger  submission.updated.v1",
-        "16 requests, 9 events, 40 outcomes: 39 done, 1 dead-lettered, 0 in doubt; 4 mails and 8 other messages received; lost \
+        "17 requests, 10 events, 42 outcomes: 41 done, 1 dead-lettered, 0 in doubt; 5 mails and 9 other messages received; lost \
          0",
     ] {
         assert!(table.contains(told), "{told}\nnot in\n{table}");
@@ -135,13 +140,13 @@ fn two_demos_in_the_same_folder_do_not_meet_and_their_events_can_be_traced() {
     let folder = tempfile::tempdir().unwrap();
     for _ in 0..2 {
         let report = run(folder.path(), ["demo", "--output", "json"]).json(0);
-        assert_eq!((&report["lost"], report["mails"].as_array().unwrap().len()), (&json!(0), 4));
-        let id = report["events"][4]["id"].as_str().unwrap();
+        assert_eq!((&report["lost"], report["mails"].as_array().unwrap().len()), (&json!(0), 5));
+        let id = report["events"][5]["id"].as_str().unwrap();
         let life = run(folder.path(), ["trace", id, "--output", "json"]).json(0);
         assert_eq!(life["runs"][0]["workflow"], "approve-holiday");
     }
     let mails = run(folder.path(), ["mail", "ls", "--output", "json"]).json(0);
-    assert_eq!(mails.as_array().unwrap().len(), 8);
+    assert_eq!(mails.as_array().unwrap().len(), 10);
     let messages = run(folder.path(), ["messages", "ls", "--channel", "sms", "--output", "ndjson"]);
     assert_eq!(messages.with(0).lines().count(), 2);
 }
@@ -153,7 +158,7 @@ fn the_demo_sends_nothing_out_whatever_the_environment_says() {
     command.args(["demo", "--output", "json"]).env("SMTP_URL", "smtp://127.0.0.1:1");
     command.env("TWILIO_ACCOUNT_SID", "AC1").env("FCM_BASE_URL", "nowhere");
     let report = crate::program::finish(&mut command).json(0);
-    assert_eq!(report["mails"].as_array().unwrap().len(), 4);
+    assert_eq!(report["mails"].as_array().unwrap().len(), 5);
 
     let refused = run(folder.path(), ["demo", "--set", "smtp.url=smtp://127.0.0.1:1"]);
     refused.with(5);

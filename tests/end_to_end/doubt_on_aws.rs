@@ -50,6 +50,7 @@ async fn in_doubt(backend: &OnAws) -> DeliveryId {
         provider_id: None,
         reason: Some("no answer".into()),
         mark: None,
+        result: None,
     };
     record.steps.insert("ada".into(), step);
     (record.status, record.revision) = (Status::InDoubt, record.revision + 1);

@@ -66,9 +66,13 @@ impl Api {
     pub(crate) async fn prepare(&self) {
         let ada = json!({ "name": "Ada", "email": "ada@example.org" });
         self.change("PUT", "/v1/users/ada", Some(ada)).await;
-        let workflow = json!({ "name": "approve", "version": 1, "steps": ["check", "book"] });
-        let app = json!({ "name": "Expenses", "owners": ["ada"], "workflow": workflow });
+        let app = json!({ "name": "Expenses", "owners": ["ada"] });
         self.change("PUT", "/v1/apps/expenses", Some(app)).await;
+        let workflow = json!({
+            "workflow": "approve", "app": "expenses", "on": [{ "submission": "created" }],
+            "steps": [{ "id": "end", "stop": true }],
+        });
+        self.change("POST", "/v1/apps/expenses/workflows/approve/versions", Some(workflow)).await;
     }
 
     /// Makes a submission; gives its event.

@@ -18,6 +18,7 @@ pub(crate) fn envelope() -> String {
         correlation: None,
         causation: None,
         traceparent: None,
+        hops: 0,
     };
     let envelope = Envelope::new(event, origin, None, &SystemClock, &SystemRng::new());
     String::from_utf8(envelope.encode().unwrap().body.to_vec()).unwrap()

@@ -5,6 +5,7 @@
     reason = "a test fails where it can't go on, also in the functions that its tests share"
 )]
 
+mod actions;
 mod api;
 mod authorizer;
 mod binaries;

@@ -10,6 +10,7 @@ pub mod matrix;
 pub mod memory;
 pub mod servers;
 pub mod simulation;
+pub mod workflows;
 
 /// The examples of the README compile.
 #[cfg(doctest)]

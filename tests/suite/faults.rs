@@ -74,6 +74,7 @@ fn event(backend: &OnAws, n: usize) -> Outgoing {
         correlation: None,
         causation: None,
         traceparent: None,
+        hops: 0,
     };
     Envelope::new(data, origin, Some(1), &*backend.clock(), &*backend.rng()).encode().unwrap()
 }

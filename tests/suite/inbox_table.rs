@@ -145,6 +145,7 @@ async fn left(backend: &OnAws, key: &IdempotencyKey, state: StepState, status: S
         provider_id: None,
         reason: None,
         mark: None,
+        result: None,
     };
     record.steps.insert("ada".into(), step);
     (record.status, record.revision) = (status, record.revision + 1);

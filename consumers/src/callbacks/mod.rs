@@ -1,4 +1,5 @@
-//! What comes back from outside: news from providers of the messages that they took, and people who don't want any more.
+//! What comes back from outside: news from providers of the messages that they took, people who don't want any more, and people
+//! who decide.
 //!
 //! [`router`] gives an axum router for any host. Everything that arrives is hostile until its signature says otherwise: its size
 //! is limited before it is read, an invalid signature is answered with 403 and changes nothing, and an endpoint that isn't set
@@ -11,16 +12,19 @@
 //! | `GET`, `POST /callbacks/meta` | Meta, when the endpoint is set up, and with news | the verify token; `X-Hub-Signature-256` |
 //! | `POST /callbacks/ses` | SNS, with what SES tells | its signature, by a certificate of SNS in the topic's region |
 //! | `GET`, `POST /unsubscribe/{token}` | recipients, their mail programs | the token in the link |
+//! | `GET`, `POST /approvals/{token}` | whoever is asked to decide something | the token in the link |
 //!
 //! The inbox and the delivery records must have news before they are acknowledged: while a store can't be reached, or an attempt
 //! has hold of the message, the answer is 503, so that whoever brings them comes again. The delivery record is written first: who
 //! doesn't come again has lost nothing.
 
 mod answer;
+mod approvals;
 mod body;
 mod keywords;
 mod meta;
 mod news;
+mod page;
 mod secrets;
 mod ses;
 mod suppressions;
@@ -66,7 +70,7 @@ pub struct CallbackState {
     pub clock: Arc<dyn Clock>,
     /// Randomness, for claims.
     pub rng: Arc<dyn Rng>,
-    /// Reads unsubscribe links. Without it there are none.
+    /// Reads the links of unsubscribing and of approvals. Without it there are none.
     pub links: Option<Links>,
     /// Twilio, if it is used.
     pub twilio: Option<TwilioCallbacks>,
@@ -90,5 +94,6 @@ pub fn router(state: CallbackState) -> Router {
         .route(META, get(meta::verify).post(meta::news))
         .route(SES, post(ses::notification))
         .route(&format!("{}/{{token}}", Links::UNSUBSCRIBE), get(unsubscribe::ask).post(unsubscribe::unsubscribe))
+        .route(&format!("{}/{{token}}", Links::APPROVALS), get(approvals::ask).post(approvals::decide))
         .with_state(Arc::new(state))
 }

@@ -9,7 +9,7 @@ use sendoff_producers::{
 use crate::{Classify, HandlerError};
 
 /// The record, if there is one. An unreachable store is waited out; a record that can't be read is for a person to mend.
-pub(super) async fn find<T: Stored>(records: &dyn Lookup, key: &RecordKey) -> Result<Option<T>, HandlerError> {
+pub(crate) async fn find<T: Stored>(records: &dyn Lookup, key: &RecordKey) -> Result<Option<T>, HandlerError> {
     match load(records, key).await {
         Ok(found) => Ok(found.map(|(data, _)| data)),
         Err(error @ ReadError::Unavailable(_)) => Err(error).or_snooze(),
@@ -19,7 +19,7 @@ pub(super) async fn find<T: Stored>(records: &dyn Lookup, key: &RecordKey) -> Re
 
 /// The app that an event speaks of. Apps aren't deleted while events about them are under way, so one that is missing is
 /// told, not passed over.
-pub(super) async fn app(records: &dyn Lookup, tenant: &TenantId, id: &AppId) -> Result<App, HandlerError> {
+pub(crate) async fn app(records: &dyn Lookup, tenant: &TenantId, id: &AppId) -> Result<App, HandlerError> {
     let app = find(records, &app_key(tenant, id)).await?;
     app.ok_or_else(|| format!("app `{id}` doesn't exist (any more)")).or_reject("app-missing")
 }

@@ -1,4 +1,4 @@
-//! The jobs that come with Sendoff: telling people, calling webhooks, starting workflows.
+//! The jobs that come with Sendoff: telling people, and calling webhooks.
 //!
 //! [`Tell`] tells people of an event on one channel. It is put together from a [`Notice`] (what happened, whom it concerns) and
 //! a [`Way`] (the channel), so that a new event or a new channel is one short file.
@@ -12,7 +12,7 @@ pub mod action;
 mod desk;
 mod forget;
 mod letter;
-mod look_up;
+pub(crate) mod look_up;
 mod notice;
 mod notices;
 mod post;
@@ -22,7 +22,6 @@ mod way;
 mod ways;
 mod webhooks;
 mod with;
-mod workflow_kickoff;
 
 #[cfg(test)]
 pub(crate) mod doubles;
@@ -36,4 +35,3 @@ pub use way::{Address, Draft, Way, Writing};
 pub use ways::{ByEmail, ByPush, BySms, ByWhatsapp};
 pub use webhooks::{CallWebhooks, OfApp};
 pub use with::{with_email, with_push, with_sms, with_webhook, with_whatsapp};
-pub use workflow_kickoff::WorkflowKickoff;

@@ -16,6 +16,7 @@ pub use reopen::{REOPENED, ReopenError, reopen};
 pub use resolve::{Resolution, ResolveError, Resolved, resolve};
 use sendoff_events::{BoxFuture, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::Class;
 
@@ -62,6 +63,16 @@ pub struct Step {
     /// Why it was skipped, failed or is in doubt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What came of it, for a step that is asked for something: at most [`Step::MAX_RESULT`] bytes of JSON. It is told again to
+    /// whoever asks again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+}
+
+impl Step {
+    /// The most bytes of a result: with some more it still fits into an item of DynamoDB, and into what Step Functions lets a
+    /// task hand over.
+    pub const MAX_RESULT: usize = 64 * 1024;
 }
 
 /// Where a step stands.

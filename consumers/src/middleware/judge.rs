@@ -94,6 +94,7 @@ impl Court<'_> {
                         provider_id: None,
                         reason,
                         mark: None,
+                        result: None,
                     };
                     record.steps.insert(WHOLE.into(), step);
                 }

@@ -35,7 +35,16 @@ fn record(attempts: u32, step: Option<StepState>) -> InboxRecord {
         let doubted = state == StepState::InDoubt;
         (
             "ada".to_owned(),
-            Step { state, doubted, at: now(), provider: None, provider_id: None, reason: None, mark: None },
+            Step {
+                state,
+                doubted,
+                at: now(),
+                provider: None,
+                provider_id: None,
+                reason: None,
+                mark: None,
+                result: None,
+            },
         )
     });
     InboxRecord {

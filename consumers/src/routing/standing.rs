@@ -67,6 +67,7 @@ mod tests {
             provider_id: None,
             reason: None,
             mark: None,
+            result: None,
         };
         InboxRecord {
             key: "sms/01938d1e-7b2c-7000-8000-000000000000".parse::<IdempotencyKey>().unwrap(),

@@ -1,14 +1,14 @@
-//! What the handlers would make of the events' golden samples: data to try templates with.
+//! Data to try templates with: what the handlers would make of the events' golden samples, and what approvals are asked with.
 
 use sendoff_events::{AnyEnvelope, AppAssigned, DecodeError, Event, SubmissionCreated};
 use serde_json::{Value, json};
 
-/// What a template sees of one event.
+/// What a template sees of one event, or of an approval.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Sample {
     /// The sample's name: `app.assigned.v1.minimal`.
     pub name: &'static str,
-    /// The event's name: `app.assigned`.
+    /// The event's name: `app.assigned`. An approval's is `approval`, which is no event.
     pub event: &'static str,
     /// The data.
     pub data: Value,
@@ -33,7 +33,10 @@ const ASSIGNED: [(&str, &str); 2] = [golden!("app.assigned.v1"), golden!("app.as
 const CREATED: [(&str, &str); 3] =
     [golden!("submission.created.v1"), golden!("submission.created.v2"), golden!("submission.created.v2.minimal")];
 
-/// The data for each golden sample of an event that people are told of: names for the ids that the event holds, and for a
+/// What approvals are asked with: the name that its template goes by.
+const APPROVAL: &str = "approval";
+
+/// The data for each golden sample of an event that people are told of, and for an approval: names for the ids that the event holds, and for a
 /// submission some fields. Minimal samples have what may be missing left out: fields, and the link that unsubscribes.
 ///
 /// # Errors
@@ -64,14 +67,30 @@ pub fn samples() -> Result<Vec<Sample>, DecodeError> {
         });
         samples.push(sample::<SubmissionCreated>(name, data));
     }
+    for (name, text) in [(APPROVAL, "A train to Berlin.\nThe receipt is there."), ("approval.minimal", "")] {
+        let data = json!({
+            "user": person("grace"),
+            "approval": {
+                "title": "Travel expenses of 412.50",
+                "text": text,
+                "url": "https://notify.example.org/approvals/example",
+                "deadline": "2026-11-27 11:20 UTC",
+            },
+        });
+        samples.push(with_link(name, APPROVAL, data));
+    }
     Ok(samples)
 }
 
-fn sample<E: Event>(name: &'static str, mut data: Value) -> Sample {
+fn sample<E: Event>(name: &'static str, data: Value) -> Sample {
+    with_link(name, E::TYPE, data)
+}
+
+fn with_link(name: &'static str, event: &'static str, mut data: Value) -> Sample {
     if !minimal(name) {
         data["unsubscribe_url"] = "https://notify.example.org/unsubscribe/example".into();
     }
-    Sample { name, event: E::TYPE, data }
+    Sample { name, event, data }
 }
 
 fn minimal(name: &str) -> bool {
@@ -108,7 +127,9 @@ mod tests {
         let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let told = ["app.assigned.", "submission.created."];
         let there: BTreeSet<_> = files.filter(|file| told.iter().any(|event| file.starts_with(event))).collect();
-        let known = samples().unwrap().iter().map(|sample| format!("{}.json", sample.name)).collect::<BTreeSet<_>>();
+        let samples = samples().unwrap();
+        let of_events = samples.iter().filter(|sample| sample.event != APPROVAL);
+        let known = of_events.map(|sample| format!("{}.json", sample.name)).collect::<BTreeSet<_>>();
         assert_eq!(known, there);
     }
 

@@ -34,19 +34,39 @@ pub fn machine(arn: &str) -> String {
     arn.splitn(8, ':').take(7).collect::<Vec<_>>().join(":")
 }
 
-/// The runs of a machine that are wanted, those that can be redriven the least long first.
+/// The ARNs of the state machines whose names begin with `{prefix}-`: those of a deployment's workflows.
 ///
 /// # Errors
 ///
 /// [`CallError`].
-pub async fn list(client: &Client, machine: &str, wanted: &Wanted) -> Result<Vec<Execution>, CallError> {
+pub async fn machines(client: &Client, prefix: &str) -> Result<Vec<String>, CallError> {
+    let (mut found, mut next, beginning) = (Vec::new(), None, format!("{prefix}-"));
+    loop {
+        let page = client.list_state_machines().max_results(1000).set_next_token(next).send().await;
+        let page = page.map_err(|error| CallError::of("states:ListStateMachines", &*beginning, &error))?;
+        let ours = page.state_machines.into_iter().filter(|machine| machine.name.starts_with(&beginning));
+        found.extend(ours.map(|machine| machine.state_machine_arn));
+        next = page.next_token.filter(|token| !token.is_empty());
+        if next.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// The runs of machines that are wanted, those that can be redriven the least long first.
+///
+/// # Errors
+///
+/// [`CallError`].
+pub async fn list(client: &Client, machines: &[String], wanted: &Wanted) -> Result<Vec<Execution>, CallError> {
     let mut found = Vec::new();
-    for status in &wanted.statuses {
+    let all = machines.iter().flat_map(|machine| wanted.statuses.iter().map(move |status| (machine, status)));
+    for (machine, status) in all {
         let mut next = None;
         loop {
             let page = client.list_executions().state_machine_arn(machine).status_filter(status.clone());
             let page = page.max_results(1000).set_next_token(next).send().await;
-            let page = page.map_err(|error| CallError::of("states:ListExecutions", machine, &error))?;
+            let page = page.map_err(|error| CallError::of("states:ListExecutions", machine.as_str(), &error))?;
             found.extend(page.executions.into_iter().filter(|item| is_recent(item, wanted.since)));
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {

@@ -9,7 +9,7 @@ mod redrive;
 use std::time::Duration;
 
 use aws_sdk_sfn::types::ExecutionStatus;
-pub use list::{Wanted, list, machine};
+pub use list::{Wanted, list, machine, machines};
 pub use redrive::{Outcome, redrive};
 use sendoff_consumers::fingerprint;
 use sendoff_events::Timestamp;

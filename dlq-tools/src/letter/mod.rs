@@ -155,7 +155,12 @@ impl From<&InboxRecord> for LedgerFacts {
             status: record.status,
             attempts: record.attempts,
             replay: record.replay,
-            steps: record.steps.clone(),
+            // What came of a step may be personal, and decides nothing here.
+            steps: record
+                .steps
+                .iter()
+                .map(|(name, step)| (name.clone(), Step { result: None, ..step.clone() }))
+                .collect(),
             history: record.history.clone(),
             first_at: record.first_at,
             updated_at: record.updated_at,

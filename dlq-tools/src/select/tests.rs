@@ -101,6 +101,7 @@ fn a_condition_sees_the_envelope_the_data_the_failure_the_ledger_and_the_message
         provider: Some("smtp".into()),
         provider_id: None,
         mark: None,
+        result: None,
         reason: None,
     };
     letter.ledger = Some(LedgerFacts {

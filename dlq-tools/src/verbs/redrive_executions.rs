@@ -16,12 +16,12 @@ use super::{Common, Output};
 use crate::{
     Session,
     deployment::{Access, Deployment, Native},
-    executions::{Execution, Group, Outcome, Wanted, groups, list, machine, redrive, status},
+    executions::{Execution, Group, Outcome, Wanted, groups, list, machine, machines, redrive, status},
 };
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The state machine; by default the one that runs workflows (SENDOFF_RUNS_ARN)
+    /// The state machine; by default those of all workflows (SENDOFF_RUNS_PREFIX)
     #[arg(long, value_name = "ARN")]
     machine: Option<String>,
     /// How the runs ended
@@ -61,24 +61,34 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let by = if args.yes { Some(common.who(session)?) } else { None };
     let deployment = common.open(session, if args.yes { Access::Change } else { Access::Look }).await?;
     let Native::Aws(store) = &deployment.native else {
-        let why = "a data folder has no failed runs to start again: its runs take all their steps as they start, so none of them \
-                   fails half-way. What could not be started is a dead letter of `workflow-kickoff`: replay that \
-                   (dlq plan workflow-kickoff)";
+        let why = "the runs of a data folder are no executions of Step Functions: `sendoff workflow redrive RUN` takes one that failed \
+                   up again. What could not be started is a dead letter of `workflow-kickoff`: replay that (dlq plan \
+                   workflow-kickoff)";
         return Err(Stopped::new(Exit::Refused, why));
     };
-    let of = machine(args.machine.as_deref().unwrap_or(&store.resources().runs_arn));
-    if !of.starts_with("arn:") {
-        let why = format!("`{}` is no ARN of a state machine: set SENDOFF_RUNS_ARN, or say --machine", one_line(&of));
-        return Err(Stopped::new(Exit::Usage, why));
-    }
+    let client = store.aws().sfn();
+    let (of, machines) = match args.machine.as_deref().map(machine) {
+        Some(of) if of.starts_with("arn:") => (of.clone(), vec![of]),
+        Some(of) => {
+            let why = format!("`{}` is no ARN of a state machine", one_line(&of));
+            return Err(Stopped::new(Exit::Usage, why));
+        }
+        None => {
+            let prefix = &store.resources().runs_prefix;
+            if prefix.starts_with('(') {
+                let why = format!("it isn't known which state machines are meant {prefix}: set it, or say --machine");
+                return Err(Stopped::new(Exit::Usage, why));
+            }
+            (format!("{prefix}-*"), machines(client, prefix).await.map_err(unreachable)?)
+        }
+    };
     let wanted = Wanted {
         statuses: args.status.clone(),
         since,
         with_error: args.where_error.clone(),
         limit: args.limit.map(|limit| limit as usize),
     };
-    let client = store.aws().sfn();
-    let found = list(client, &of, &wanted).await.map_err(unreachable)?;
+    let found = list(client, &machines, &wanted).await.map_err(unreachable)?;
     if found.is_empty() {
         if common.output != Output::Table {
             show(session, common.output, &of, &found, None)?;

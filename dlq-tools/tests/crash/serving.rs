@@ -126,6 +126,7 @@ fn event(number: usize) -> Outgoing {
         correlation: None,
         causation: None,
         traceparent: None,
+        hops: 0,
     };
     Envelope::new(data, origin, None, &SystemClock, &SystemRng::new()).encode().expect("it fits")
 }

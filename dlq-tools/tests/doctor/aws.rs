@@ -161,7 +161,9 @@ async fn what_can_not_be_reached_is_told_as_not_checked() {
         // Nobody listens there.
         queue_url_base: "http://127.0.0.1:9/000000000000/sendoff-".into(),
         bucket: "payloads".into(),
-        runs_arn: "arn:aws:states:us-east-1:000000000000:stateMachine:runs".into(),
+        runs_role_arn: "arn:aws:iam::000000000000:role/runs".into(),
+        runs_prefix: "runs".into(),
+        functions: Resources::no_functions(),
         schedule_group: "schedules".into(),
         schedule_role_arn: "arn:aws:iam::000000000000:role/schedules".into(),
         topic_limit: Resources::TOPIC_LIMIT,

@@ -33,7 +33,8 @@ pub(super) fn variables(
         ("SENDOFF_TOPIC_ARN", resources.topic_arn.clone()),
         ("SENDOFF_QUEUE_URL_BASE", resources.queue_url_base.clone()),
         ("SENDOFF_BUCKET", resources.bucket.clone()),
-        ("SENDOFF_RUNS_ARN", resources.runs_arn.clone()),
+        ("SENDOFF_RUNS_ROLE_ARN", resources.runs_role_arn.clone()),
+        ("SENDOFF_RUNS_PREFIX", resources.runs_prefix.clone()),
         ("HOME", home.display().to_string()),
         ("USER", "grace".to_owned()),
     ];

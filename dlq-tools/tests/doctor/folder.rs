@@ -51,7 +51,7 @@ fn event(clock: &dyn Clock) -> Outgoing {
     let id = |text: &str| text.parse().unwrap();
     let data = AppAssigned { app_id: "crm".parse().unwrap(), user_id: id("bjorn"), assigned_by: id("grace") };
     let (source, tenant) = ("/tests".into(), "acme".parse().unwrap());
-    let origin = Origin { source, tenant, correlation: None, causation: None, traceparent: None };
+    let origin = Origin { source, tenant, correlation: None, causation: None, traceparent: None, hops: 0 };
     Envelope::new(data, origin, None, clock, &SystemRng::new()).encode().unwrap()
 }
 

@@ -24,6 +24,7 @@ fn ada() -> Letter {
         provider: Some("smtp".into()),
         provider_id: None,
         mark: None,
+        result: None,
         reason: reason.map(str::to_owned),
     };
     let attempt = Attempt {

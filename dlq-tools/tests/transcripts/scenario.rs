@@ -130,8 +130,14 @@ impl Scenario {
             assigned_by: if by_nobody { "root" } else { "admin" }.parse().unwrap(),
         };
         let tenant = tenant.parse().unwrap();
-        let origin =
-            Origin { source: "/sendoff/api".into(), tenant, correlation: None, causation: None, traceparent: None };
+        let origin = Origin {
+            source: "/sendoff/api".into(),
+            tenant,
+            correlation: None,
+            causation: None,
+            traceparent: None,
+            hops: 0,
+        };
         let event = Envelope::new(data, origin, Some(1), &self.clock, &*self.rng).encode().unwrap();
         let id = event.id;
         store.publisher().publish(&[event]).await.remove(0).unwrap();
@@ -193,6 +199,7 @@ impl Scenario {
                     provider: Some("smtp".into()),
                     provider_id: None,
                     mark: None,
+                    result: None,
                     reason: Some("the connection broke after DATA".into()),
                 };
                 record.steps.insert("kurt".into(), step);

@@ -2,7 +2,7 @@
 
 use proptest::{collection::vec, option, prelude::*, sample::Index};
 use sendoff_events::{
-    AnyEnvelope, AppAssigned, AppUnassigned, BlobKey, Envelope, Event, EventId, EventType, Header, Pointer,
+    AnyEnvelope, AppAssigned, AppUnassigned, BlobKey, Envelope, Event, EventId, EventType, Header, MAX_HOPS, Pointer,
     SubmissionCreated, SubmissionUpdated, Timestamp, TraceParent, UserId, catalogue,
 };
 
@@ -27,10 +27,10 @@ fn traceparent() -> impl Strategy<Value = TraceParent> {
 
 fn header<E: Event>() -> impl Strategy<Value = Header> {
     let who = ("\\PC{1,40}", "\\PC{1,40}", name(), "\\PC{1,40}");
-    let chain = (id(), option::of(id()), option::of(traceparent()), option::of(any::<u64>()));
+    let chain = (id(), option::of(id()), option::of(traceparent()), option::of(any::<u64>()), 0..=MAX_HOPS);
     (who, chain, moment(), moment()).prop_map(|(who, chain, time, first_published)| {
         let (source, subject, tenant, correlation) = who;
-        let (id, causation, traceparent, sequence) = chain;
+        let (id, causation, traceparent, sequence, hops) = chain;
         let event_type = EventType::of::<E>();
         Header {
             id,
@@ -44,6 +44,7 @@ fn header<E: Event>() -> impl Strategy<Value = Header> {
             traceparent,
             first_published,
             sequence,
+            hops,
         }
     })
 }

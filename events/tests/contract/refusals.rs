@@ -83,7 +83,7 @@ fn a_null_is_the_same_as_a_missing_attribute() {
     refused(with("data", Value::Null), "not-an-envelope", "missing field `data`");
     refused(with("id", Value::Null), "not-an-envelope", "null");
     let mut body = good();
-    for optional in ["causationid", "traceparent", "sequence", "datacontenttype", "dataschema"] {
+    for optional in ["causationid", "traceparent", "sequence", "hops", "datacontenttype", "dataschema"] {
         body[optional] = Value::Null;
     }
     let body = body.to_string();
@@ -110,6 +110,12 @@ fn a_wrong_attribute_is_refused() {
         ("sequence", json!(""), "sequence is not a decimal number"),
         ("sequence", json!("99999999999999999999"), "sequence is not a decimal number"),
         ("sequence", json!(5), "expected a string"),
+        ("hops", json!(-1), "hops is not a whole number from 0 to 2147483647"),
+        ("hops", json!(1.5), "hops is not a whole number"),
+        ("hops", json!(2_147_483_648_u64), "hops is not a whole number"),
+        ("hops", json!("+1"), "hops is not a whole number"),
+        ("hops", json!(""), "hops is not a whole number"),
+        ("hops", json!([1]), "hops is not a whole number"),
     ] {
         refused(with(attribute, value), "not-an-envelope", words);
     }

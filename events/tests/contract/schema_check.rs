@@ -22,9 +22,11 @@ pub(crate) fn violation(value: &Value, schema: &Value, root: &Value) -> Option<S
                 other => panic!("teach the checker the type `{other}`"),
             },
             "const" => value == rule,
+            "enum" => rule.as_array().unwrap().contains(value),
             "minLength" => value.as_str()?.chars().count() as u64 >= rule.as_u64().unwrap(),
             "maxLength" => value.as_str()?.chars().count() as u64 <= rule.as_u64().unwrap(),
             "minimum" => value.as_f64()? >= rule.as_f64().unwrap(),
+            "maximum" => value.as_f64()? <= rule.as_f64().unwrap(),
             "required" => {
                 rule.as_array().unwrap().iter().all(|name| value.get(name.as_str().unwrap_or_default()).is_some())
             }
@@ -46,12 +48,12 @@ pub(crate) fn violation(value: &Value, schema: &Value, root: &Value) -> Option<S
 fn the_checker_sees_each_kind_of_violation() {
     let schema = serde_json::json!({
         "type": "object", "required": ["a"],
-        "properties": { "a": { "$ref": "#/$defs/A" }, "n": { "type": "integer", "minimum": 2 },
+        "properties": { "a": { "$ref": "#/$defs/A" }, "n": { "type": "integer", "minimum": 2, "maximum": 3 }, "e": { "enum": ["p", "q"] },
                         "l": { "type": "array", "items": { "type": "string" } }, "c": { "allOf": [{ "const": 1 }] } },
         "$defs": { "A": { "type": "string", "minLength": 1, "maxLength": 2 } },
     });
     let held = |text: &str| violation(&super::given::json(text), &schema, &schema).is_none();
-    assert!(held(r#"{"a": "x", "n": 2, "l": ["y"], "c": 1, "unknown": null}"#));
+    assert!(held(r#"{"a": "x", "n": 2, "l": ["y"], "c": 1, "e": "q", "unknown": null}"#));
     for broken in [
         "[]",
         "{}",
@@ -60,6 +62,8 @@ fn the_checker_sees_each_kind_of_violation() {
         r#"{"a": "xyz"}"#,
         r#"{"a": "x", "n": 1}"#,
         r#"{"a": "x", "n": 2.5}"#,
+        r#"{"a": "x", "n": 4}"#,
+        r#"{"a": "x", "e": "r"}"#,
         r#"{"a": "x", "l": [1]}"#,
         r#"{"a": "x", "c": 2}"#,
     ] {

@@ -1,6 +1,6 @@
 //! The encoder's bytes, and what it refuses to write.
 
-use sendoff_events::{AnyEnvelope, AppAssigned, Envelope, Event, MAX_BODY_BYTES, Origin, SubmissionUpdated};
+use sendoff_events::{AnyEnvelope, AppAssigned, Envelope, Event, MAX_BODY_BYTES, MAX_HOPS, Origin, SubmissionUpdated};
 
 use crate::given::{Constant, Stopped};
 
@@ -11,6 +11,7 @@ fn origin() -> Origin {
         correlation: None,
         causation: None,
         traceparent: None,
+        hops: 0,
     }
 }
 
@@ -49,6 +50,7 @@ fn an_event_with_every_extension_is_written_in_exactly_these_bytes() {
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap()),
         ..origin()
     };
+    let origin = Origin { hops: 3, ..origin };
     let outgoing = envelope(assigned(), origin, Some(42)).encode().unwrap();
     let expected = concat!(
         r#"{"specversion":"1.0","id":"01a20ce4-063d-7fcd-ab89-67452301efcd","source":"/sendoff/api","#,
@@ -56,7 +58,7 @@ fn an_event_with_every_extension_is_written_in_exactly_these_bytes() {
         r#""datacontenttype":"application/json","dataschema":"urn:sendoff:schema:app.assigned.v1","tenantid":"acme","#,
         r#""correlationid":"request-7f3a \"é\"","causationid":"019ab4c2-5e10-7c02-8d11-6a5b4c3d2e1f","#,
         r#""traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","#,
-        r#""firstpublished":"2026-11-24T09:30:00.125Z","sequence":"00000000000000000042","#,
+        r#""firstpublished":"2026-11-24T09:30:00.125Z","sequence":"00000000000000000042","hops":3,"#,
         r#""data":{"app_id":"expenses","user_id":"ada","assigned_by":"grace"}}"#,
     );
     assert_eq!(str::from_utf8(&outgoing.body).unwrap(), expected);
@@ -90,6 +92,10 @@ fn what_no_reader_would_accept_is_not_written() {
     assert_eq!(
         error(Origin { correlation: Some("a\r\nb".into()), ..origin() }),
         "event `app.assigned.v1` can't be written: correlationid has a control character"
+    );
+    assert_eq!(
+        error(Origin { hops: MAX_HOPS + 1, ..origin() }),
+        "event `app.assigned.v1` can't be written: hops is 2147483648, more than the limit of 2147483647"
     );
 }
 

@@ -1,8 +1,9 @@
 //! The resources of one deployment, and the ports over them. Each adapter's file adds its port to [`Store`].
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use sendoff_events::{Clock, Rng};
+use sendoff_workflows::asl::Functions;
 
 use crate::{Aws, changes::Readers};
 
@@ -21,8 +22,12 @@ pub struct Resources {
     pub queue_url_base: String,
     /// The bucket of claim checks.
     pub bucket: String,
-    /// The state machine that runs workflows.
-    pub runs_arn: String,
+    /// The role that runs of workflows act under. Their state machines stand in its account.
+    pub runs_role_arn: String,
+    /// What the names of their state machines begin with.
+    pub runs_prefix: String,
+    /// The functions that they call.
+    pub functions: Functions,
     /// The group of EventBridge Scheduler that schedules stand in.
     pub schedule_group: String,
     /// The role that EventBridge Scheduler sends messages with.
@@ -34,6 +39,20 @@ pub struct Resources {
 impl Resources {
     /// SNS takes 256 KiB, attributes included; they get one of them.
     pub const TOPIC_LIMIT: usize = 255 * 1024;
+
+    /// Where nothing runs code: workflows that call functions can't be published.
+    #[must_use]
+    pub const fn no_functions() -> Functions {
+        Functions { actions: BTreeMap::new(), steps: String::new() }
+    }
+
+    /// The functions as `SENDOFF_FUNCTIONS` takes them.
+    #[must_use]
+    pub fn functions_json(&self) -> String {
+        let actions = self.functions.actions.iter().map(|(action, arn)| (action.name(), arn));
+        let all: BTreeMap<&str, &String> = actions.chain([("steps", &self.functions.steps)]).collect();
+        serde_json::to_string(&all).unwrap_or_default()
+    }
 
     /// The URL of a queue.
     #[must_use]

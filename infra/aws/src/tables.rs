@@ -43,6 +43,8 @@ pub mod records {
 /// | what a rate limit has let through | `rate#{bucket}` |
 /// | what a person did by hand | `audit#{place in the chain, in twenty digits}` |
 /// | how many of those there are, and the digest of the last | `audit#head` |
+/// | whose a run of a workflow is | `run#{its name}` |
+/// | which version of a state machine is which of a workflow | `machine#{the machine's name}/{version}` |
 pub mod inbox {
     /// The key, a string.
     pub const ID: &str = "id";
@@ -64,4 +66,8 @@ pub mod inbox {
     pub const AUDIT: &str = "audit#";
     /// The id of the item that names the last of those.
     pub const AUDIT_HEAD: &str = "audit#head";
+    /// What the id begins with of what tells whose a run is.
+    pub const RUN: &str = "run#";
+    /// What the id begins with of what tells which version of a state machine is which of ours.
+    pub const MACHINE: &str = "machine#";
 }

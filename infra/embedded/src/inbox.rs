@@ -38,6 +38,7 @@ statements! {
     GET = concat!("SELECT ", columns!(), " FROM inbox WHERE event = ?1 AND consumer = ?2");
     IN_DOUBT = concat!("SELECT ", columns!(), " FROM inbox INDEXED BY inbox_in_doubt WHERE status = 2 AND updated_at > 0
         ORDER BY updated_at");
+    END_CLAIM = "UPDATE inbox SET lease_until = ?3 WHERE event = ?1 AND consumer = ?2 AND status = 0 AND lease_until > ?3";
     OF_EVENT = concat!("SELECT ", columns!(), " FROM inbox WHERE event = ?1 ORDER BY consumer");
 }
 
@@ -94,6 +95,12 @@ pub(crate) fn in_doubt(db: &Connection) -> rusqlite::Result<Vec<InboxRecord>> {
 pub(crate) fn replace(tx: &Tx<'_>, record: &InboxRecord) -> rusqlite::Result<()> {
     let Ok(event) = event_of(&record.key) else { return Ok(()) };
     store(tx, REPLACE, event, record).map(drop)
+}
+
+/// Ends a claim whose holder has vanished. A record that is settled stays as it is.
+pub(crate) fn end_claim(tx: &Tx<'_>, key: &IdempotencyKey) -> rusqlite::Result<()> {
+    let Ok(event) = event_of(key) else { return Ok(()) };
+    tx.run(END_CLAIM, params![event, key.consumer(), tx.now]).map(drop)
 }
 
 fn decide(tx: &Tx<'_>, event: [u8; 16], claim: &Claim) -> rusqlite::Result<Claimed> {

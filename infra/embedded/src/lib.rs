@@ -33,6 +33,7 @@ mod audit;
 mod blobs;
 mod changes;
 pub mod config;
+mod connections;
 mod db;
 mod dead_letters;
 mod deliveries;
@@ -46,13 +47,13 @@ mod purge;
 mod queue;
 mod records;
 mod recover;
+mod runs;
 mod schedules;
 pub mod sink;
 mod store;
 mod system;
 pub mod template_folder;
 mod topics;
-mod workflows;
 
 #[cfg(test)]
 mod tests;

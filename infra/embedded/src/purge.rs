@@ -23,6 +23,8 @@ statements! {
     DELIVERIES = "DELETE FROM deliveries WHERE (event, consumer, step) IN (SELECT d.event, d.consumer, d.step FROM deliveries d
         WHERE d.told_at < ?1 AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.event = d.event AND i.consumer = d.consumer)
         LIMIT ?2)";
+    // Their history goes with them.
+    RUNS = "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE ended_at < ?1 AND ended_at IS NOT NULL LIMIT ?2)";
     REQUESTS = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE created_at < ?1 LIMIT ?2)";
     READ_BY_ALL = "SELECT min(seq) FROM cursors";
     LAST_OF_STEP = "SELECT max(seq) FROM (SELECT seq FROM changes WHERE seq > ?1 AND seq <= ?2 ORDER BY seq LIMIT ?3)";
@@ -48,12 +50,14 @@ pub struct Retention {
     /// What providers told of messages, once the inbox has forgotten these. Counted from the latest of the news. Default: 90
     /// days.
     pub deliveries: Duration,
+    /// Runs of workflows that have ended, with what they did. Counted from their end. Default: 90 days.
+    pub runs: Duration,
 }
 
 impl Default for Retention {
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-        Self { requests: 3 * DAY, events: 90 * DAY, changes: 90 * DAY, deliveries: 90 * DAY }
+        Self { requests: 3 * DAY, events: 90 * DAY, changes: 90 * DAY, deliveries: 90 * DAY, runs: 90 * DAY }
     }
 }
 
@@ -64,6 +68,8 @@ pub struct Purged {
     pub inbox: u64,
     /// What providers told of messages.
     pub deliveries: u64,
+    /// Runs of workflows.
+    pub runs: u64,
     /// Answers to requests.
     pub requests: u64,
     /// Changes of records.
@@ -88,6 +94,7 @@ pub(crate) async fn purge(
     Ok(Purged {
         inbox: in_steps(db, INBOX, now).await?,
         deliveries: in_steps(db, DELIVERIES, before(retention.deliveries)).await?,
+        runs: in_steps(db, RUNS, before(retention.runs)).await?,
         requests: in_steps(db, REQUESTS, requests).await?,
         changes: changes(db, before(retention.changes)).await?,
         events: events(db, before(retention.events), blobs, blob_files).await?,

@@ -3,8 +3,8 @@
 use sendoff_host::SystemClock;
 use std::{path::Path, sync::Arc};
 
-use sendoff_consumers::{Changes, Deliveries, Filter, Inbox, Queue, Schedules, Workflows};
-use sendoff_events::{Blobs, Clock};
+use sendoff_consumers::{Changes, Deliveries, EnginePorts, EngineWorkflows, Filter, Inbox, Queue, Runs, Schedules};
+use sendoff_events::{Blobs, Clock, Rng};
 use sendoff_producers::{Outbox, Publisher, Records};
 
 use crate::{
@@ -20,9 +20,9 @@ use crate::{
     queue::{SqliteQueue, names, names::Ids},
     records::SqliteRecords,
     recover,
+    runs::SqliteRuns,
     schedules::SqliteSchedules,
     topics,
-    workflows::SqliteWorkflows,
 };
 
 /// How to open a store.
@@ -176,10 +176,17 @@ impl Store {
         Arc::new(SqliteSchedules { db: Arc::clone(&self.db) })
     }
 
-    /// The workflow runs.
+    /// Workflows, carried out by our own engine.
     #[must_use]
-    pub fn workflows(&self) -> Arc<dyn Workflows> {
-        Arc::new(SqliteWorkflows { db: Arc::clone(&self.db) })
+    pub fn workflows(&self, rng: Arc<dyn Rng>) -> Arc<EngineWorkflows> {
+        let (runs, records, clock) = (self.runs(), self.records(), Arc::clone(&self.db.clock));
+        Arc::new(EngineWorkflows::new(EnginePorts { runs, records, clock, rng }))
+    }
+
+    /// The workflow runs, as the engine keeps them.
+    #[must_use]
+    pub fn runs(&self) -> Arc<dyn Runs> {
+        Arc::new(SqliteRuns { db: Arc::clone(&self.db) })
     }
 
     /// The queue of this name, created with its dead-letter queue if it isn't there yet. `{name}-dlq` opens the dead-letter

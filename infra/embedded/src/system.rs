@@ -7,6 +7,7 @@ mod mail;
 mod providers;
 mod senders;
 mod test_sender;
+mod workflows;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -87,7 +88,7 @@ impl System {
         let guards = Guards::new(clock.clone(), rng.clone());
         let Senders { mail, others, sink } = senders::start(config, &guards, &mut back).await?;
         let keep = settings.inbox_keep;
-        let retention = Retention { events: keep, changes: keep, deliveries: keep, ..Retention::default() };
+        let retention = Retention { events: keep, changes: keep, deliveries: keep, runs: keep, ..Retention::default() };
         back.run("the housekeeping", keep_house(store.clone(), retention, clock.clone(), back.stop_signal()));
         back.run("the look-out for other processes", look_out(store.clone(), clock.clone(), back.stop_signal()));
 
@@ -100,7 +101,8 @@ impl System {
             meter: Arc::new(NoMeter),
         };
         let links = handlers::links(config)?;
-        let router = handlers::standard(ports, config, &store, mail, others, links.clone())?;
+        let engine = store.workflows(rng.clone());
+        let router = handlers::standard(ports, config, &store, mail, others, links.clone(), engine.clone())?;
         let router = add(router, &store)?;
         let consumers: Vec<_> = router.consumers().cloned().collect();
         let pace = WorkerSettings {
@@ -112,6 +114,10 @@ impl System {
             ..WorkerSettings::default()
         };
         handlers::end_subscriptions_of_what_is_off(&store, &consumers).await?;
+        let picked_up = engine.pick_up().await?;
+        if picked_up > 0 {
+            tracing::warn!(runs = picked_up, "running workflows had no message that carries them on; they go on now");
+        }
         for consumer in &consumers {
             store.subscribe(consumer.name(), &consumer.filter()).await?;
             let queue = store.queue(consumer.name()).await?;

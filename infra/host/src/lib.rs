@@ -1,8 +1,9 @@
 //! What every host needs and no backend owns: the system's clock and its randomness, the machinery of configurations, the
-//! running parts of a process, requests to stop it, and how a program ends.
+//! systems that workflows may call, the running parts of a process, requests to stop it, and how a program ends.
 
 mod clock;
 pub mod config;
+pub mod connections;
 mod parts;
 mod program;
 mod signals;

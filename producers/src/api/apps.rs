@@ -1,4 +1,4 @@
-//! Apps: their name, owners, mail text and workflow.
+//! Apps: their name, owners, mail text and form.
 
 use axum::{Json, extract::State, response::Response};
 use schemars::JsonSchema;
@@ -11,6 +11,7 @@ use super::{
     auth::Caller,
     document,
     fields::{self, Fields},
+    form,
     listing::{self, Listed, Paging},
     mutation::Mutation,
     operation::Operation,
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     Record,
-    model::{App, AppWorkflow, MailTemplate, Stored, app_key, decode, load},
+    model::{App, MailTemplate, Stored, app_key, decode, load},
 };
 
 /// An app with its id.
@@ -59,8 +60,12 @@ async fn put(State(api): State<ApiState>, Ids(app_id): Ids<AppId>, mut request: 
     let app = read(request.take_body()?, &app_id)?;
     let key = app_key(&request.caller.tenant, &app_id);
     let path = format!("/v1/{key}");
-    // Which webhooks it has is for the operations on them to say.
-    let keep = |app: &App, stored: &App| App { webhooks: stored.webhooks.clone(), ..app.clone() };
+    // Which workflows and webhooks it has is for the operations on them to say.
+    let keep = |app: &App, stored: &App| App {
+        workflows: stored.workflows.clone(),
+        webhooks: stored.webhooks.clone(),
+        ..app.clone()
+    };
     document::put(&api, &request, (key, path), &app, keep, |app| View::of(app_id.clone(), app)).await
 }
 
@@ -95,28 +100,12 @@ fn read(body: Value, app_id: &AppId) -> Result<App, Problem> {
         let text = fields.required("text", fields::text::<1, 20_000>);
         Some(MailTemplate { subject: subject?, text: text? })
     });
-    let workflow = fields.nested("workflow", |fields| {
-        let name = fields.required("name", word);
-        let version = fields.required("version", version);
-        let steps = fields.list("steps", 100, word);
-        if steps.is_empty() {
-            fields.blame(&["steps"], "needs at least one step".into());
-        }
-        Some(AppWorkflow { name: name?, version: version?, steps })
-    });
-    fields.finish(|| Some(App { name: name?, owners, submission_mail, workflow, webhooks: Vec::new() }))
-}
-
-fn word(value: Value) -> Result<String, String> {
-    let text = fields::string(value)?;
-    let valid =
-        (1..=60).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    if valid { Ok(text) } else { Err("is not 1 to 60 characters of a-z, A-Z, 0-9, '-' or '_'".into()) }
-}
-
-fn version(value: Value) -> Result<u32, String> {
-    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-    number.filter(|number| *number > 0).ok_or_else(|| "is not a whole number from 1 to 4294967295".into())
+    let form = fields.nested("fields", form::fields);
+    fields.pass_over("workflows");
+    fields.finish(|| {
+        let (fields, workflows, webhooks) = (form.unwrap_or_default(), Vec::new(), Vec::new());
+        Some(App { name: name?, owners, submission_mail, fields, workflows, webhooks })
+    })
 }
 
 fn sample() -> Value {
@@ -127,12 +116,13 @@ fn sample() -> Value {
             "subject": "New expense from {{ author.name }}",
             "text": "{{ author.name }} spent {{ submission.amount }}.",
         },
-        "workflow": { "name": "approve", "version": 1, "steps": ["check", "pay"] },
+        "fields": { "amount": "number", "reason": "text", "receipts": { "list": "text" } },
     })
 }
 
 fn sample_view() -> Value {
     let mut view = sample();
     view["app_id"] = json!("expenses");
+    view["workflows"] = json!([{ "name": "expense-approval", "version": 3, "on": ["created", "manual"] }]);
     view
 }

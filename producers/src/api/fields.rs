@@ -192,7 +192,7 @@ fn flaw(pointer: String, detail: String) -> Flaw {
 }
 
 /// Extends a JSON Pointer in its URI fragment form (RFC 6901, section 6).
-fn join(pointer: &str, path: &[&str]) -> String {
+pub(super) fn join(pointer: &str, path: &[&str]) -> String {
     let mut joined = pointer.to_owned();
     for name in path {
         joined.push('/');

@@ -13,6 +13,7 @@ mod branding;
 mod contact;
 mod document;
 mod fields;
+mod form;
 mod guard;
 mod health;
 mod idempotency;
@@ -31,6 +32,7 @@ mod timeline;
 mod users;
 pub mod webhook_address;
 mod webhooks;
+mod workflows;
 
 pub use auth::{
     DevelopmentKey, Identity, Key, KeyError, KeySet, MintError, NotLoopback, Refusal, SharedSecret, SigningKey, mint,
@@ -71,6 +73,7 @@ fn operations() -> Vec<Operation> {
         submissions::operations(),
         timeline::operations(),
         webhooks::operations(),
+        workflows::operations(),
         branding::operations(),
         health::operations(),
         openapi::operations_of_the_document(),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    ApiState,
+    ApiState, Limits,
     auth::Caller,
     fields::Fields,
     idempotency, origin,
@@ -35,7 +35,7 @@ pub(super) struct Mutation {
     origin: Origin,
 }
 
-/// What to commit and what to answer. Without writes nothing changes and the answer is given as it is.
+/// What to commit and what to answer. Without writes and events nothing changes and the answer is given as it is.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) writes: Vec<Write>,
@@ -71,14 +71,32 @@ impl FromRequest<ApiState> for Mutation {
     type Rejection = Incoming;
 
     async fn from_request(request: Request, api: &ApiState) -> Result<Self, Incoming> {
+        Self::read(request, api, api.limits()).await
+    }
+}
+
+/// A request to change something whose body may be nested as deep as JSON is read at all: steps stand in steps.
+pub(super) struct DeepMutation(pub(super) Mutation);
+
+impl FromRequest<ApiState> for DeepMutation {
+    type Rejection = Incoming;
+
+    async fn from_request(request: Request, api: &ApiState) -> Result<Self, Incoming> {
+        let limits = Limits { json_depth: usize::MAX, ..*api.limits() };
+        Mutation::read(request, api, &limits).await.map(Self)
+    }
+}
+
+impl Mutation {
+    async fn read(request: Request, api: &ApiState, limits: &Limits) -> Result<Self, Incoming> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, api).await?;
         let if_match = IfMatch::of(&parts.headers)?;
         let key = idempotency::key(&parts.headers)?;
-        let bytes = api.limits().read(&parts.headers, body).await?;
+        let bytes = limits.read(&parts.headers, body).await?;
         let body = match bytes.is_empty() {
             true => None,
-            false => Some(api.limits().json(&parts.headers, &bytes)?),
+            false => Some(limits.json(&parts.headers, &bytes)?),
         };
         let fingerprint = |key| idempotency::Request {
             key,
@@ -92,9 +110,7 @@ impl FromRequest<ApiState> for Mutation {
             None => Ok(mutation),
         }
     }
-}
 
-impl Mutation {
     /// The body, which this request needs.
     pub(super) fn take_body(&mut self) -> Result<Value, Problem> {
         let missing = || Problem::new(Kind::BadJson, "the body is empty: send a JSON object").at(1, 0);
@@ -111,9 +127,14 @@ impl Mutation {
         self.if_match.as_ref().map_or(Ok(()), |if_match| if_match.check(version))
     }
 
-    /// The event, encoded, with the record's new version as its number.
-    pub(super) fn event<E: Event>(&self, api: &ApiState, data: E, sequence: u64) -> Result<Outgoing, Problem> {
-        let envelope = Envelope::new(data, self.origin.clone(), Some(sequence), api.clock(), api.rng());
+    /// The event, encoded, with the record's new version as its number, if it tells of a record.
+    pub(super) fn event<E: Event>(
+        &self,
+        api: &ApiState,
+        data: E,
+        sequence: impl Into<Option<u64>>,
+    ) -> Result<Outgoing, Problem> {
+        let envelope = Envelope::new(data, self.origin.clone(), sequence.into(), api.clock(), api.rng());
         envelope.encode().map_err(|e| Problem::internal(&e))
     }
 
@@ -135,7 +156,7 @@ impl Mutation {
                 fingerprint: request.fingerprint,
                 answer: answer.clone(),
             });
-            if writes.is_empty() && request.is_none() {
+            if writes.is_empty() && events.is_empty() && request.is_none() {
                 return Ok(respond(answer));
             }
             let work = UnitOfWork {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 use axum::http::{StatusCode, header};
 use bytes::Bytes;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
-use sendoff_events::{AppId, SubmissionId, UserId, WebhookId};
+use sendoff_events::{AppId, SubmissionId, UserId, WebhookId, WorkflowId};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -121,10 +121,12 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
 
 fn path_parameter(name: &str, generator: &mut SchemaGenerator) -> Value {
     let (schema, example) = match name {
-        "app_id" => (define::<AppId>(generator), "expenses"),
-        "submission_id" => (define::<SubmissionId>(generator), "01938d1e-7b2c-7000-8000-000000000000"),
-        "webhook_id" => (define::<WebhookId>(generator), "crm"),
-        _ => (define::<UserId>(generator), "ada"),
+        "app_id" => (define::<AppId>(generator), json!("expenses")),
+        "submission_id" => (define::<SubmissionId>(generator), json!("01938d1e-7b2c-7000-8000-000000000000")),
+        "webhook_id" => (define::<WebhookId>(generator), json!("crm")),
+        "workflow" => (define::<WorkflowId>(generator), json!("expense-approval")),
+        "version" => (json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX }), json!(3)),
+        _ => (define::<UserId>(generator), json!("ada")),
     };
     json!({ "name": name, "in": "path", "required": true, "schema": schema, "example": example })
 }

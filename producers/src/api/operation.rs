@@ -182,6 +182,11 @@ impl Operation {
         self.answer(StatusCode::OK, description, Some((SchemaGenerator::subschema_for::<T>, example)))
     }
 
+    /// It does what is asked later.
+    pub(super) fn accepts<T: JsonSchema>(self, description: &'static str, example: Value) -> Self {
+        self.answer(StatusCode::ACCEPTED, description, Some((SchemaGenerator::subschema_for::<T>, example)))
+    }
+
     pub(super) fn empties(self, description: &'static str) -> Self {
         self.answer(StatusCode::NO_CONTENT, description, None)
     }

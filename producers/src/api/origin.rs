@@ -23,5 +23,6 @@ pub(super) fn of(headers: &HeaderMap, caller: &Caller, rng: &dyn Rng) -> Origin 
         correlation: CORRELATION.iter().filter_map(|name| text(name)).find(valid).map(str::to_owned),
         causation: None,
         traceparent: Some(parent.map_or_else(|| TraceParent::root(rng), |parent| parent.child(rng))),
+        hops: 0,
     }
 }

@@ -11,6 +11,7 @@ use super::{
     auth::Caller,
     document,
     fields::{self, Fields},
+    form,
     listing::{self, Listed, Paging},
     mutation::{Mutation, Plan, Planning, answer},
     operation::Operation,
@@ -20,7 +21,7 @@ use super::{
 };
 use crate::{
     Answer, Expected, Write,
-    model::{Stored, Submission, decode, load, submission_key},
+    model::{App, Stored, Submission, decode, load, submission_key},
 };
 
 /// What was filled in.
@@ -40,7 +41,8 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::post(ALL, "createSubmission", "Make a submission", post)
             .publishes::<SubmissionCreated>()
-            .describe("Send an `Idempotency-Key`, or a repeated request makes another one.")
+            .describe("Send an `Idempotency-Key`, or a repeated request makes another one. Where the app has a form, the fields must \
+                 keep to it.")
             .tagged()
             .takes::<Input>(json!({ "fields": { "amount": 12.5, "reason": "Lunch" } }))
             .creates::<Submission>("The submission", sample()),
@@ -69,7 +71,8 @@ async fn post(
     let caller = &request.caller;
     let plan = || -> Planning<'_> {
         Box::pin(async {
-            apps::find(&api, caller, &app_id).await?;
+            let (app, _) = apps::find(&api, caller, &app_id).await?;
+            keeps_to_form(&app, &fields)?;
             // Ids sort by time, and so do the submissions of an app.
             let id = EventId::generate(api.clock(), api.rng()).to_string();
             let submission = Submission {
@@ -113,6 +116,8 @@ async fn put(
         Box::pin(async {
             let (mut submission, version) = find(&api, caller, &app_id, &submission_id).await?;
             request.check_version(Some(version))?;
+            let (app, _) = apps::find(&api, caller, &app_id).await?;
+            keeps_to_form(&app, &fields)?;
             let changed_fields = changed(&submission.fields, &fields);
             if changed_fields.is_empty() {
                 let answer = Answer { etag: Some(etag(version)), ..answer(StatusCode::OK, &submission)? };
@@ -161,7 +166,7 @@ async fn list(
     listing::page(&api, &caller, Submission::COLLECTION, &format!("{app_id}/"), &paging, view).await
 }
 
-async fn find(
+pub(super) async fn find(
     api: &ApiState,
     caller: &Caller,
     app_id: &AppId,
@@ -169,6 +174,12 @@ async fn find(
 ) -> Result<(Submission, u64), Problem> {
     let submission = load(api.records(), &submission_key(&caller.tenant, app_id, submission_id)).await?;
     submission.ok_or_else(|| Problem::not_found(format_args!("submission `{submission_id}` of app `{app_id}`")))
+}
+
+/// Refuses fields that the form of the app doesn't have, or has otherwise.
+fn keeps_to_form(app: &App, fields: &Map<String, Value>) -> Result<(), Problem> {
+    let flaws = app.flaws_of_submission(fields);
+    if flaws.is_empty() { Ok(()) } else { Err(form::misfit(flaws)) }
 }
 
 /// The names of the fields that were added, changed or removed, sorted.

@@ -127,8 +127,7 @@ fn channels(fields: &mut Fields) -> BTreeMap<Channel, bool> {
 /// Wishes by event. An event that nobody is told of is an unknown field.
 fn events(fields: &mut Fields) -> BTreeMap<String, BTreeMap<Channel, bool>> {
     let mut wanted = BTreeMap::new();
-    let events = catalogue::all();
-    for name in events.iter().map(|event| event.event_type.name()).chain([WORKFLOW]) {
+    for name in catalogue::TOLD.into_iter().chain([WORKFLOW]) {
         if let Some(channels) = fields.nested(name, |fields| Some(channels(fields))) {
             wanted.insert(name.to_owned(), channels);
         }

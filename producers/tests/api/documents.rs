@@ -78,7 +78,11 @@ fn an_app_is_created_and_read_back() {
         "name": "Expenses",
         "owners": ["ada"],
         "submission_mail": { "subject": "New", "text": "Line 1\nLine 2" },
-        "workflow": { "name": "approve", "version": 1, "steps": ["check", "pay"] },
+        "fields": {
+            "amount": "number",
+            "due": "date",
+            "lines": { "list": { "object": { "part": "text", "ordered": "datetime", "urgent": "boolean" } } },
+        },
     });
     world.put("/v1/apps/expenses").json(&app).send().expect(StatusCode::CREATED);
     let mut read = world.get("/v1/apps/expenses").send().expect(StatusCode::OK).json();
@@ -92,7 +96,14 @@ fn all_invalid_fields_of_an_app_are_reported_at_once() {
         "name": "",
         "owners": ["ada", "no/slash", 7],
         "submission_mail": { "subject": "two\nlines" },
-        "workflow": { "name": "a b", "version": 0, "steps": [] },
+        "fields": {
+            "": "text",
+            "amount": "money",
+            "both": { "list": "text", "object": {} },
+            "deep": { "list": { "list": { "list": { "list": { "list": "text" } } } } },
+            "lines": { "list": { "object": { "part": 1 } } },
+            "odd": { "object": ["text"] },
+        },
     });
     let reply = World::new().put("/v1/apps/expenses").json(&body).send();
     assert_eq!(reply.problem(StatusCode::UNPROCESSABLE_ENTITY), "invalid-fields");
@@ -102,9 +113,12 @@ fn all_invalid_fields_of_an_app_are_reported_at_once() {
         "owners/2",
         "submission_mail/subject",
         "submission_mail/text",
-        "workflow/name",
-        "workflow/version",
-        "workflow/steps",
+        "fields/",
+        "fields/amount",
+        "fields/both",
+        "fields/deep/list/list/list/list",
+        "fields/lines/list/object/part",
+        "fields/odd/object",
     ];
     assert_eq!(reply.pointers(), wrong.map(|field| format!("#/{field}")));
 }

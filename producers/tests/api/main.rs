@@ -14,4 +14,5 @@ mod publishing;
 mod reach;
 mod submissions;
 mod webhooks;
+mod workflows;
 mod world;

@@ -23,7 +23,7 @@ fn the_router_takes_exactly_the_methods_that_are_documented() {
     let document = openapi();
     for (template, operations) in document["paths"].as_object().unwrap() {
         let path = template.replace("{user_id}", "ada").replace("{app_id}", "x").replace("{submission_id}", "y");
-        let path = path.replace("{webhook_id}", "z");
+        let path = path.replace("{webhook_id}", "z").replace("{workflow}", "w").replace("{version}", "1");
         for method in METHODS {
             let reply = world.call(&method.to_uppercase(), &path).send();
             let routed = reply.status != StatusCode::METHOD_NOT_ALLOWED && !reply.text.contains("no-such-route");
@@ -64,6 +64,11 @@ fn every_route_of_the_issue_is_there() {
         format!("get {app}/webhooks/{{webhook_id}}"),
         format!("put {app}/webhooks/{{webhook_id}}"),
         format!("delete {app}/webhooks/{{webhook_id}}"),
+        format!("delete {app}/workflows/{{workflow}}"),
+        format!("get {app}/workflows/{{workflow}}/versions"),
+        format!("post {app}/workflows/{{workflow}}/versions"),
+        format!("get {app}/workflows/{{workflow}}/versions/{{version}}"),
+        format!("post {app}/workflows/{{workflow}}/runs"),
         "get /v1/branding".into(),
         "put /v1/branding".into(),
     ];

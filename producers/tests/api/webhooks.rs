@@ -136,11 +136,11 @@ fn an_app_has_at_most_twenty() {
 fn all_that_is_wrong_with_a_webhook_is_reported_at_once_and_no_secret_is_repeated() {
     let world = World::furnished();
     let body = json!({
-        "url": "http://hooks.example.org", "events": ["app.archived"], "secrets": ["whsec_c2hvcnQ=", "secret"], "x": 1,
+        "url": "http://hooks.example.org", "events": ["app.archived", "workflow.step"], "secrets": ["whsec_c2hvcnQ=", "secret"], "x": 1,
     });
     let reply = world.put(CRM).json(&body).send();
     assert_eq!(reply.problem(StatusCode::UNPROCESSABLE_ENTITY), "invalid-fields");
-    assert_eq!(reply.pointers(), ["#/url", "#/events/0", "#/secrets/0", "#/secrets/1", "#/x"]);
+    assert_eq!(reply.pointers(), ["#/url", "#/events/0", "#/events/1", "#/secrets/0", "#/secrets/1", "#/x"]);
     assert!(!reply.text.contains("c2hvcnQ"));
     assert_eq!(
         world.put(CRM).json(&json!({ "url": "https://a.example", "secrets": [] })).send().pointers(),

@@ -41,7 +41,9 @@ impl Rig {
             topic_arn: "arn:aws:sns:us-east-1:000000000000:bench-events".to_owned(),
             queue_url_base: format!("{}/000000000000/bench-", stub.url()),
             bucket: "bench-payloads".to_owned(),
-            runs_arn: "arn:aws:states:us-east-1:000000000000:stateMachine:bench-runs".to_owned(),
+            runs_role_arn: "arn:aws:iam::000000000000:role/runs".to_owned(),
+            runs_prefix: "bench-run".to_owned(),
+            functions: Resources::no_functions(),
             schedule_group: "bench-schedules".to_owned(),
             schedule_role_arn: "arn:aws:iam::000000000000:role/bench-schedules".to_owned(),
             topic_limit: Resources::TOPIC_LIMIT,
@@ -64,7 +66,13 @@ pub(crate) fn event(number: u64) -> Outgoing {
         revision: number + 1,
         changed_fields: vec!["x".repeat(BODY - 700)],
     };
-    let origin =
-        Origin { source: "/bench".into(), tenant: tenant(), correlation: None, causation: None, traceparent: None };
+    let origin = Origin {
+        source: "/bench".into(),
+        tenant: tenant(),
+        correlation: None,
+        causation: None,
+        traceparent: None,
+        hops: 0,
+    };
     Envelope::new(data, origin, Some(1), &SystemClock, &SystemRng::new()).encode().unwrap()
 }

@@ -36,7 +36,9 @@ pub(crate) fn command(program: &OsStr, api: SocketAddr) -> Command {
             ("SENDOFF_INBOX_TABLE", "report-inbox"),
             ("SENDOFF_TOPIC_ARN", "arn:aws:sns:us-east-1:000000000000:report-events"),
             ("SENDOFF_BUCKET", "report-payloads"),
-            ("SENDOFF_RUNS_ARN", "arn:aws:states:us-east-1:000000000000:stateMachine:report-runs"),
+            ("SENDOFF_RUNS_ROLE_ARN", "arn:aws:iam::000000000000:role/runs"),
+            ("SENDOFF_RUNS_PREFIX", "runs"),
+            ("SENDOFF_FUNCTIONS", r#"{"steps":"arn:aws:lambda:us-east-1:000000000000:function:steps"}"#),
             ("SENDOFF_MAIL_FROM", "Sendoff <noreply@example.org>"),
         ])
         .stdin(Stdio::null())

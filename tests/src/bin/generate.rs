@@ -39,7 +39,19 @@ fn everything() -> Vec<Generated> {
     });
     let documents =
         DOCUMENTS.iter().map(|(path, content)| Generated { path: (*path).into(), content: content(), frozen: false });
-    schemas.chain(documents).collect()
+    schemas.chain(documents).chain(examples()).collect()
+}
+
+/// The state machine and the picture of each example of a workflow.
+fn examples() -> impl Iterator<Item = Generated> {
+    sendoff_tests::workflows::examples().into_iter().flat_map(|(name, plan)| {
+        let machine = sendoff_tests::workflows::machine(&plan);
+        let of = |ending: &str, content| {
+            let path = format!("{}/{name}.{ending}", sendoff_tests::workflows::FOLDER);
+            Generated { path, content, frozen: false }
+        };
+        [of("asl.json", pretty(&machine)), of("svg", sendoff_workflows::draw::svg(&plan, None))]
+    })
 }
 
 fn pretty(json: &Value) -> String {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use sendoff_consumers::{
-    Audit, Changes, DeadLetter, DeadLetters, DeadLettersError, Deliveries, Filter, Inbox, Queue, Schedules,
+    Audit, Changes, DeadLetter, DeadLetters, DeadLettersError, Deliveries, Filter, Inbox, Queue, Runs, Schedules,
     TakenLetter, Workflows,
 };
 use sendoff_events::{Blobs, BoxFuture, Clock, Rng};
@@ -36,6 +36,8 @@ pub trait Backend: Send + Sync {
     fn changes(&self) -> Arc<dyn Changes>;
     /// Messages for later.
     fn schedules(&self) -> Arc<dyn Schedules>;
+    /// Where runs of workflows are kept, if it is us who carry them out.
+    fn runs(&self) -> Option<Arc<dyn Runs>>;
     /// Workflow runs.
     fn workflows(&self) -> Arc<dyn Workflows>;
     /// Claim-check payloads.

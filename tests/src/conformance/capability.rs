@@ -14,8 +14,8 @@ pub enum Capability {
     AnyAttributeName,
     /// A dead letter says when the message was first sent into its queue.
     DeadLettersKeepTheirAge,
-    /// Starting a run tells the first start from its repetition while the run goes on.
-    TellsTheFirstStart,
+    /// Runs are kept in a store of ours.
+    KeepsRuns,
 }
 
 impl Capability {
@@ -26,7 +26,7 @@ impl Capability {
         Self::BinaryBodies,
         Self::AnyAttributeName,
         Self::DeadLettersKeepTheirAge,
-        Self::TellsTheFirstStart,
+        Self::KeepsRuns,
     ];
 
     /// What it means, for the documents.
@@ -46,9 +46,9 @@ impl Capability {
                 "A dead letter says when its message was first sent into the queue. Where it is missing, its time in the \
                  dead-letter queue begins anew; `first_at` and `last_at` of its failure tell the rest."
             }
-            Self::TellsTheFirstStart => {
-                "Starting a workflow run tells the first start from its repetition while the run goes on. Where it is missing, a \
-                 repetition may answer that it started the run; there is still only one."
+            Self::KeepsRuns => {
+                "Runs of workflows are carried out by our engine and kept in a store of ours. Where it is missing, a service \
+                 carries them out."
             }
         }
     }

@@ -96,6 +96,7 @@ fn origin(tenant: &TenantId) -> Origin {
         correlation: None,
         causation: None,
         traceparent: None,
+        hops: 0,
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use sendoff_consumers::{Claim, Claimed, IdempotencyKey, InboxRecord, Status, Step, StepState, transition};
 use sendoff_events::Timestamp;
+use serde_json::json;
 
 use super::{
     Backend,
@@ -53,6 +54,8 @@ pub(super) fn step(state: StepState) -> Step {
         provider_id: Some("SM1".into()),
         reason,
         mark: Some("a1b2".into()),
+        result: (state == StepState::Done)
+            .then(|| json!({ "code": 201, "response": { "id": "ü\u{0}\"", "none": null } })),
     }
 }
 

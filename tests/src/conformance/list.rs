@@ -233,15 +233,37 @@ macro_rules! every_promise {
                 a_date_centuries_away_is_kept
                 an_unknown_queue_is_refused_by_name_and_nothing_is_replaced
             }
+            runs {
+                a_stored_run_comes_back_as_it_was [KeepsRuns]
+                a_name_is_taken_once_and_what_stands_there_stays [KeepsRuns]
+                of_concurrent_changes_of_one_revision_exactly_one_is_made [KeepsRuns]
+                a_message_of_a_run_arrives_when_it_is_due_however_far_away [KeepsRuns]
+                a_message_that_waits_is_not_sent_again_under_its_name [KeepsRuns]
+                with_the_end_of_a_run_its_waiting_messages_go [KeepsRuns]
+                a_run_that_has_ended_can_go_on [KeepsRuns]
+                a_history_is_read_page_by_page_in_its_order [KeepsRuns]
+                runs_are_listed_by_each_filter_those_started_last_first [KeepsRuns]
+                a_running_run_without_a_message_is_found [KeepsRuns]
+            }
+            engine {
+                a_run_goes_its_way_to_the_end_although_every_message_comes_twice [KeepsRuns]
+                an_action_whose_end_got_lost_is_asked_for_again_under_its_key [KeepsRuns]
+                a_run_that_failed_is_taken_up_again_from_there [KeepsRuns]
+                what_was_stopped_asks_for_nothing_more [KeepsRuns]
+                a_run_whose_message_was_taken_away_is_picked_up [KeepsRuns]
+            }
             workflows {
-                a_run_is_started_once [TellsTheFirstStart]
-                of_concurrent_starts_exactly_one_is_new [TellsTheFirstStart]
-                the_same_input_in_another_order_is_the_same_run [TellsTheFirstStart]
+                a_run_is_started_once
+                of_concurrent_starts_exactly_one_is_new
+                the_same_input_in_another_order_is_the_same_run
                 a_repeated_start_with_the_same_input_in_any_order_is_no_conflict
                 a_name_that_is_taken_by_another_run_is_a_conflict
-                a_run_tells_what_was_started_and_which_steps_it_took_in_order
+                a_run_tells_what_was_started_and_when
                 a_run_that_was_never_started_is_not_there
                 a_running_run_is_stopped_once_and_never_starts_again
+                a_version_that_was_never_published_is_not_started
+                the_history_of_a_run_tells_where_it_is [KeepsRuns]
+                runs_are_listed_by_where_they_stand
             }
             blobs {
                 bytes_come_back_as_they_were_stored

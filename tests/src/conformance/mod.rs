@@ -16,6 +16,7 @@ mod dead_letters;
 mod deliveries;
 mod document;
 mod doubts;
+mod engine;
 mod given;
 mod hosts;
 mod inbox;
@@ -33,6 +34,7 @@ mod queue;
 mod records;
 mod reopen;
 mod requests;
+mod runs;
 mod schedules;
 mod workflows;
 

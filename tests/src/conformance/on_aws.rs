@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
 use aws_sdk_sqs::types::QueueAttributeName;
 use sendoff_aws::{Aws, Resources, Store, tables};
 use sendoff_consumers::{
-    Audit, Changes, DeadLetters, Deliveries, Filter, Inbox, Queue, RouterPorts, Schedules, Workflows,
+    Audit, Changes, DeadLetters, Deliveries, Filter, Inbox, Queue, RouterPorts, Runs, Schedules, Workflows,
 };
 use sendoff_events::{Blobs, BoxFuture, Clock, Rng};
 use sendoff_host::{SystemClock, SystemRng};
@@ -57,10 +57,7 @@ impl OnAws {
             Capability::DeadLettersKeepTheirAge,
             "the failure goes with a new message, since the redrive of SQS tells no reason; `sent_at` in the failure tells it",
         ),
-        (
-            Capability::TellsTheFirstStart,
-            "StartExecution answers a repetition with the same input like the first one while the run goes on",
-        ),
+        (Capability::KeepsRuns, "Step Functions carries them out and keeps them"),
     ];
 
     /// Where the emulator is wrong.
@@ -87,15 +84,6 @@ pub(super) async fn provision(aws: &Aws, emulator: &Emulator) -> Resources {
     let topic = aws.sns().create_topic().name(format!("{stack}-events")).send().await.expect("a topic");
     let bucket = format!("{stack}-payloads");
     aws.s3().create_bucket().bucket(&bucket).send().await.expect("a bucket");
-    let machine = aws
-        .sfn()
-        .create_state_machine()
-        .name(format!("{stack}-runs"))
-        .definition(include_str!("../../../infra/aws/asl/run.asl.json"))
-        .role_arn(format!("arn:aws:iam::{account}:role/runs"))
-        .send()
-        .await
-        .expect("a state machine");
     let group = format!("{stack}-schedules");
     aws.scheduler().create_schedule_group().name(&group).send().await.expect("a schedule group");
     Resources {
@@ -105,7 +93,10 @@ pub(super) async fn provision(aws: &Aws, emulator: &Emulator) -> Resources {
         topic_arn: topic.topic_arn.expect("its ARN"),
         queue_url_base: format!("{}/{account}/{stack}-", emulator.endpoint()),
         bucket,
-        runs_arn: machine.state_machine_arn,
+        runs_role_arn: format!("arn:aws:iam::{account}:role/runs"),
+        runs_prefix: format!("{stack}-run"),
+        // There are none; what is tried here calls none.
+        functions: Resources::no_functions(),
         schedule_group: group,
         schedule_role_arn: format!("arn:aws:iam::{account}:role/schedules"),
         topic_limit: Resources::TOPIC_LIMIT,
@@ -242,6 +233,10 @@ impl Backend for OnAws {
 
     fn schedules(&self) -> Arc<dyn Schedules> {
         self.store.schedules()
+    }
+
+    fn runs(&self) -> Option<Arc<dyn Runs>> {
+        None
     }
 
     fn workflows(&self) -> Arc<dyn Workflows> {

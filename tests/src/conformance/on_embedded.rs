@@ -3,7 +3,7 @@
 use sendoff_host::SystemRng;
 use std::{sync::Arc, time::Duration};
 
-use sendoff_consumers::{Audit, Changes, DeadLetters, Deliveries, Filter, Inbox, Queue, Schedules, Workflows};
+use sendoff_consumers::{Audit, Changes, DeadLetters, Deliveries, Filter, Inbox, Queue, Runs, Schedules, Workflows};
 use sendoff_embedded::{Durability, Store, StoreOptions};
 use sendoff_events::{Blobs, BoxFuture, Clock, Rng};
 use sendoff_producers::{Outbox, Publisher, Records};
@@ -87,8 +87,12 @@ impl Backend for OnEmbedded {
         self.store.schedules()
     }
 
+    fn runs(&self) -> Option<Arc<dyn Runs>> {
+        Some(self.store.runs())
+    }
+
     fn workflows(&self) -> Arc<dyn Workflows> {
-        self.store.workflows()
+        self.store.workflows(self.rng())
     }
 
     fn blobs(&self) -> Arc<dyn Blobs> {

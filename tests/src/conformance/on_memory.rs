@@ -7,8 +7,8 @@ use std::{
 };
 
 use sendoff_consumers::{
-    Audit, AuditEntry, Changes, DeadLetters, Deliveries, Filter, IdempotencyKey, Inbox, InboxRecord, Queue, Schedules,
-    Workflows,
+    Audit, AuditEntry, Changes, DeadLetters, Deliveries, EnginePorts, EngineWorkflows, Filter, IdempotencyKey, Inbox,
+    InboxRecord, Queue, Runs, Schedules, Workflows,
 };
 use sendoff_events::{Blobs, BoxFuture, Clock, Rng};
 use sendoff_producers::{Outbox, Publisher, Records};
@@ -17,8 +17,8 @@ use super::{Backend, WarpClock};
 use crate::{
     memory::{
         BlobsState, DeadState, DeliveriesState, Link, MemoryBlobs, MemoryChanges, MemoryDeadLetters, MemoryDeliveries,
-        MemoryOutbox, MemoryQueue, MemorySchedules, MemoryWorkflows, Planted, QueuesState, RecordsState, Remote,
-        RunsState, TopicState, lock,
+        MemoryOutbox, MemoryQueue, MemoryRuns, MemorySchedules, Planted, QueuesState, RecordsState, Remote, RunsState,
+        TopicState, lock,
     },
     simulation::{World, WorldRng},
 };
@@ -52,18 +52,19 @@ impl OnMemory {
         Box::pin(async move {
             let blobs: Arc<Mutex<BlobsState>> = Arc::default();
             let topic = TopicState { blobs: Some(blobs.clone()), ..TopicState::default() };
+            let queues: Arc<Mutex<QueuesState>> = Arc::default();
             Self {
                 planted,
                 clock: WarpClock::new(),
                 rng: World::new(1).rng(),
                 records: Arc::default(),
                 topic: Arc::new(Mutex::new(topic)),
-                queues: Arc::default(),
+                queues: queues.clone(),
                 inbox: Arc::default(),
                 aside: Arc::default(),
                 audit: Arc::default(),
                 deliveries: Arc::default(),
-                runs: Arc::default(),
+                runs: Arc::new(Mutex::new(RunsState::over(queues))),
                 blobs,
             }
         })
@@ -127,8 +128,15 @@ impl Backend for OnMemory {
         Arc::new(MemorySchedules(self.remote(&self.queues)))
     }
 
+    fn runs(&self) -> Option<Arc<dyn Runs>> {
+        Some(Arc::new(MemoryRuns(self.remote(&self.runs))))
+    }
+
     fn workflows(&self) -> Arc<dyn Workflows> {
-        Arc::new(MemoryWorkflows(self.remote(&self.runs)))
+        let runs = Arc::new(MemoryRuns(self.remote(&self.runs)));
+        let ports =
+            EnginePorts { runs, records: Arc::new(self.remote(&self.records)), clock: self.clock(), rng: self.rng() };
+        Arc::new(EngineWorkflows::new(ports))
     }
 
     fn blobs(&self) -> Arc<dyn Blobs> {

@@ -73,7 +73,7 @@ impl Handling {
         line("time", self.function.gb_seconds(), time, prices.function_gb_seconds);
         line("inbox", self.inbox_writes, writes, prices.table_writes);
         line("look-ups", self.reads, reads, prices.table_reads);
-        line("the run's steps", self.transitions, "transitions", prices.transitions);
+        line("steps", self.transitions, "transitions", prices.transitions);
         line("rate limit", self.rate_writes, writes, prices.table_writes);
         line("callbacks", self.callbacks, "requests", prices.api_requests);
         line("callbacks: function", self.callbacks * Self::CALLBACK.calls, calls, prices.function_calls);
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use crate::cost::{
         Call,
-        events::{ASSIGNED, CREATED, EMAIL, WORKFLOW},
+        events::{ASSIGNED, CREATED, EMAIL, RUN},
     };
 
     #[test]
@@ -129,8 +129,8 @@ mod tests {
     #[test]
     fn a_second_consumer_costs_what_it_does() {
         let only = |handlings| Event { handlings, ..CREATED }.dollars(&Prices::US_EAST_1);
-        let (none, email, both) = (only(&[]), only(&[EMAIL]), only(&[EMAIL, WORKFLOW]));
-        let workflow = Event { handlings: &[WORKFLOW], ..CREATED }.dollars(&Prices::US_EAST_1) - none;
-        assert!((both - email - workflow).abs() < 1e-9 && workflow > 275.0, "11 transitions are 275 dollars");
+        let (none, email, both) = (only(&[]), only(&[EMAIL]), only(&[EMAIL, RUN]));
+        let run = Event { handlings: &[RUN], ..CREATED }.dollars(&Prices::US_EAST_1) - none;
+        assert!((both - email - run).abs() < 1e-9 && run > 175.0, "7 transitions are 175 dollars");
     }
 }

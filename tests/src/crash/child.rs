@@ -120,6 +120,7 @@ impl Child {
             correlation: None,
             causation: None,
             traceparent: None,
+            hops: 0,
         };
         let envelope = Envelope::new(data, origin, Some(1), &self.clock, rng);
         let event = envelope.encode().map_err(|e| invalid(e.to_string()))?;

@@ -9,13 +9,15 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
+use super::provider::{ASKS, DONE};
+
 /// One pipelined connection that all handlers share.
 #[derive(Clone)]
 pub(super) struct Link(mpsc::UnboundedSender<Request>);
 
 struct Request {
-    key: String,
-    done: oneshot::Sender<()>,
+    line: String,
+    done: oneshot::Sender<bool>,
 }
 
 impl Link {
@@ -24,12 +26,12 @@ impl Link {
         stream.set_nodelay(true)?;
         let (reading, writing) = stream.into_split();
         let (sender, mut requests) = mpsc::unbounded_channel::<Request>();
-        let (asked, mut waiting) = mpsc::unbounded_channel::<oneshot::Sender<()>>();
+        let (asked, mut waiting) = mpsc::unbounded_channel::<oneshot::Sender<bool>>();
         tokio::spawn(async move {
             let mut writing = BufWriter::new(writing);
-            while let Some(Request { key, done }) = requests.recv().await {
+            while let Some(Request { line, done }) = requests.recv().await {
                 let sent = async {
-                    writing.write_all(format!("{key}\n").as_bytes()).await?;
+                    writing.write_all(format!("{line}\n").as_bytes()).await?;
                     if requests.is_empty() { writing.flush().await } else { Ok(()) }
                 };
                 // Answers come in the order of the requests, so each is listed before it leaves.
@@ -40,9 +42,9 @@ impl Link {
         });
         tokio::spawn(async move {
             let mut answers = BufReader::new(reading).lines();
-            while let (Ok(Some(_)), Some(done)) = (answers.next_line().await, waiting.recv().await) {
+            while let (Ok(Some(answer)), Some(done)) = (answers.next_line().await, waiting.recv().await) {
                 // A handler that gave up isn't waiting any more.
-                let _ = done.send(());
+                let _ = done.send(answer == DONE);
             }
         });
         Ok(Self(sender))
@@ -50,11 +52,20 @@ impl Link {
 
     /// Has the effect of `key`.
     pub(super) async fn send(&self, key: String) -> SendOutcome {
-        let (done, answer) = oneshot::channel();
-        let asked = self.0.send(Request { key, done });
-        match (asked, answer.await) {
-            (Ok(()), Ok(())) => SendOutcome::Sent { provider: None, provider_id: None },
-            _ => SendOutcome::Unknown { provider: None, reason: "the connection broke".into() },
+        match self.line(key).await {
+            Some(_) => SendOutcome::Sent { provider: None, provider_id: None },
+            None => SendOutcome::Unknown { provider: None, reason: "the connection broke".into() },
         }
+    }
+
+    /// Whether the effect of `key` has happened; `None` when nobody answers.
+    pub(super) async fn find(&self, key: &str) -> Option<bool> {
+        self.line(format!("{ASKS}{key}")).await
+    }
+
+    async fn line(&self, line: String) -> Option<bool> {
+        let (done, answer) = oneshot::channel();
+        self.0.send(Request { line, done }).ok()?;
+        answer.await.ok()
     }
 }

@@ -9,6 +9,7 @@ mod clock;
 mod handlers;
 mod link;
 mod provider;
+pub mod workflow;
 
 pub use child::Child;
 pub use clock::FastClock;

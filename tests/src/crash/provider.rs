@@ -7,8 +7,14 @@ use std::{
     time::Duration,
 };
 
+/// What a line begins with that only asks whether something was done.
+pub(super) const ASKS: char = '?';
+/// The answer for what is done. Of what was asked for it may be another.
+pub(super) const DONE: &str = "done";
+const NOT_DONE: &str = "not done";
+
 /// A provider that anyone can tell to do something, and that counts what it did. One line with an idempotency key is one
-/// effect, answered by one line; requests may be pipelined.
+/// effect, answered by one line; with a `?` before it, it asks whether it was. Requests may be pipelined.
 pub struct Provider {
     address: SocketAddr,
     shared: Arc<Shared>,
@@ -87,14 +93,18 @@ impl Shared {
         let mut key = String::new();
         // Half a line at the end is a request that never arrived.
         while requests.read_line(&mut key)? > 0 && key.ends_with('\n') {
-            {
-                let mut counted = self.lock();
-                *counted.effects.entry(key.trim_end().to_owned()).or_insert(0) += 1;
-                counted.total += 1;
-            }
+            let is_done = match key.trim_end().strip_prefix(ASKS) {
+                Some(asked) => self.lock().effects.contains_key(asked),
+                None => {
+                    let mut counted = self.lock();
+                    *counted.effects.entry(key.trim_end().to_owned()).or_insert(0) += 1;
+                    counted.total += 1;
+                    true
+                }
+            };
             self.more.notify_all();
             key.clear();
-            answers.write_all(b"done\n")?;
+            writeln!(answers, "{}", if is_done { DONE } else { NOT_DONE })?;
             if requests.buffer().is_empty() {
                 answers.flush()?;
             }

@@ -98,6 +98,7 @@ pub(super) async fn drive<M: Send + Sync + 'static>(
         correlation: None,
         causation: None,
         traceparent: None,
+        hops: 0,
     };
     let envelope = Envelope::new(event, origin, None, clock, &*rng);
     let key = IdempotencyKey::new("matrix", envelope.header.id);

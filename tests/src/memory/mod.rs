@@ -9,9 +9,9 @@ mod deliveries;
 mod inbox;
 mod queue;
 mod records;
+mod runs;
 mod schedules;
 mod topic;
-mod workflows;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,9 +25,9 @@ pub use deliveries::{DeliveriesState, MemoryDeliveries};
 pub use inbox::MemoryInbox;
 pub use queue::{MemoryQueue, QueueState};
 pub use records::{MemoryOutbox, MemoryRecords, RecordsState};
+pub use runs::{MemoryRuns, RunsState};
 pub use schedules::{MemorySchedules, QueuesState};
 pub use topic::{MAX_MESSAGE_BYTES, MemoryPublisher, TopicState};
-pub use workflows::{MemoryWorkflows, RunsState};
 
 use crate::simulation::Network;
 

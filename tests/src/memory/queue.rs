@@ -60,6 +60,22 @@ impl QueueState {
         self.messages.len() < before
     }
 
+    /// Whether a message waits in it, or is held, under this name.
+    pub(super) fn holds(&self, schedule: &str) -> bool {
+        self.messages.iter().any(|m| m.schedule.as_deref() == Some(schedule))
+    }
+
+    /// The same for a name that begins so.
+    pub(super) fn holds_any(&self, prefix: &str) -> bool {
+        self.messages.iter().any(|m| m.schedule.as_deref().is_some_and(|name| name.starts_with(prefix)))
+    }
+
+    /// Takes all messages back whose name begins so and that nobody holds.
+    pub(super) fn take_back_unheld(&mut self, prefix: &str) {
+        let is_one = |m: &Message| m.schedule.as_deref().is_some_and(|name| name.starts_with(prefix));
+        self.messages.retain(|m| m.leased || !is_one(m));
+    }
+
     /// How many messages are in it, leased and delayed ones included.
     #[must_use]
     pub fn len(&self) -> usize {

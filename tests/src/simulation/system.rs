@@ -227,6 +227,7 @@ impl Site {
             correlation: None,
             causation: None,
             traceparent: None,
+            hops: 0,
         };
         let envelope = Envelope::new(event, origin, Some(1), &self.clock, &self.rng);
         envelope.encode().unwrap_or_else(|error| panic!("the event encodes: {error}"))

@@ -56,7 +56,8 @@ fn assigned(backend: &OnAws) -> Outgoing {
     let (app_id, user_id) = ("expenses".parse().unwrap(), "ada".parse().unwrap());
     let data = AppAssigned { app_id, user_id, assigned_by: "admin".parse().unwrap() };
     let tenant = "acme".parse().unwrap();
-    let origin = Origin { source: "/suite".into(), tenant, correlation: None, causation: None, traceparent: None };
+    let origin =
+        Origin { source: "/suite".into(), tenant, correlation: None, causation: None, traceparent: None, hops: 0 };
     Envelope::new(data, origin, Some(1), &*backend.clock(), &*backend.rng()).encode().unwrap()
 }
 

@@ -61,5 +61,14 @@ fn a_replay_has_all_its_attempts_also_when_the_dead_letter_left_an_open_record()
 }
 
 fn sending(at: Timestamp) -> Step {
-    Step { state: StepState::Sending, doubted: false, at, provider: None, provider_id: None, reason: None, mark: None }
+    Step {
+        state: StepState::Sending,
+        doubted: false,
+        at,
+        provider: None,
+        provider_id: None,
+        reason: None,
+        mark: None,
+        result: None,
+    }
 }

@@ -273,6 +273,7 @@ impl Rig {
             correlation: None,
             causation: None,
             traceparent: None,
+            hops: 0,
         };
         let mut envelope = Envelope::new(event, origin, None, &self.world.clock(), &self.world.rng());
         envelope.header.first_published -= age;

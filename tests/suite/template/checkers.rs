@@ -2,11 +2,11 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output},
 };
 
-use sendoff_tests::servers::{node_modules, venv};
+use sendoff_tests::servers::venv;
 
 use super::document::Template;
 
@@ -16,21 +16,8 @@ fn cfn_lint(template: &Path) -> Output {
     Command::new(environment.join("bin/cfn-lint")).arg(template).output().expect("cfn-lint runs")
 }
 
-/// asl-validator, which knows JSONata.
-fn asl_validator(machine: &Path) -> Output {
-    let package = include_str!("../../requirements/asl-validator/package.json");
-    let lock = include_str!("../../requirements/asl-validator/package-lock.json");
-    let program = node_modules("asl-validator", package, lock).join(".bin/asl-validator");
-    Command::new(program).arg("--json-path").arg(machine).output().expect("asl-validator runs, and Node with it")
-}
-
 fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-}
-
-fn machines() -> Vec<PathBuf> {
-    let files = fs::read_dir(Template::folder().join("asl")).expect("there are state machines");
-    files.map(|file| file.expect("a file").path()).collect()
 }
 
 #[test]
@@ -63,29 +50,5 @@ fn cfn_lint_sees_errors_in_plain_resources_and_behind_the_sam_transform() {
         fs::write(&template, text.replace(right, wrong)).unwrap();
         let output = cfn_lint(&template);
         assert!(!output.status.success() && said(&output).contains(told), "{wrong}: {}", said(&output));
-    }
-}
-
-#[test]
-fn asl_validator_finds_nothing_in_the_state_machines() {
-    for machine in machines() {
-        let output = asl_validator(&machine);
-        assert!(output.status.success(), "{}: {}", machine.display(), said(&output));
-    }
-}
-
-#[test]
-fn asl_validator_sees_broken_jsonata_and_a_state_that_is_missing() {
-    let planted = [
-        r#"{"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {"Type": "Pass", "Output": "{% $x( %}", "End": true}}}"#,
-        r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}}}"#,
-        r#"{"StartAt": "A", "States": {"A": {"Type": "Psas", "End": true}}}"#,
-    ];
-    for machine in planted {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("planted.asl.json");
-        fs::write(&file, machine).unwrap();
-        let output = asl_validator(&file);
-        assert!(!output.status.success(), "it accepts {machine}: {}", said(&output));
     }
 }

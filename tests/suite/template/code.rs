@@ -7,19 +7,24 @@ use std::{
 };
 
 use sendoff_consumers::{
-    Consumer, Doubt, Filter, Handler as _, IdempotencyKey, InboxRecord, NoMeter, Router, RouterPorts, SendOutcome,
+    Consumer, Doubt, EnginePorts, EngineWorkflows, Filter, Handler as _, IdempotencyKey, InboxRecord, Kickoff, NoMeter,
+    Policy, Router, RouterPorts, SendOutcome, WORKFLOW_KICKOFF,
     channels::Provider,
     handlers::{
-        ByEmail, ByPush, BySms, ByWhatsapp, CallWebhooks, Desk, Way as _, WorkflowKickoff, with_email, with_push,
-        with_sms, with_webhook, with_whatsapp,
+        ByEmail, ByPush, BySms, ByWhatsapp, CallWebhooks, Desk, Way as _, with_email, with_push, with_sms,
+        with_webhook, with_whatsapp,
     },
     routing::Routing,
     templates::Templates,
+    with_workflows,
 };
 use sendoff_events::{AppAssigned, BoxFuture, Clock};
 use sendoff_producers::model::Channel;
 use sendoff_tests::{
-    memory::{DeliveriesState, Link, MemoryDeliveries, MemoryWorkflows, RecordsState, Remote, RunsState},
+    memory::{
+        DeliveriesState, Link, MemoryDeliveries, MemoryRuns, MemorySchedules, QueuesState, RecordsState, Remote,
+        RunsState,
+    },
     simulation::World,
 };
 
@@ -82,14 +87,22 @@ impl Code {
             links: None,
             channels: BTreeSet::from(Channel::ALL),
         });
-        let workflows = Arc::new(MemoryWorkflows(remote::<RunsState>(&clock)));
+        let engine = EnginePorts {
+            runs: Arc::new(MemoryRuns(remote::<RunsState>(&clock))),
+            records: records.clone(),
+            clock: clock.clone(),
+            rng: Arc::new(world.rng()),
+        };
+        let workflows = Arc::new(EngineWorkflows::new(engine));
+        let schedules = Arc::new(MemorySchedules(remote::<QueuesState>(&clock)));
+        let kickoff = Kickoff::new(records.clone(), records, workflows, schedules);
         let from = "Sendoff <no-reply@example.org>".parse().expect("a sender");
         let router = with_email(Router::new(ports), desk.clone(), Arc::new(NoProvider), from)
             .and_then(|router| with_sms(router, desk.clone(), Arc::new(NoProvider)))
             .and_then(|router| with_whatsapp(router, desk.clone(), Arc::new(NoProvider)))
             .and_then(|router| with_push(router, desk.clone(), Arc::new(NoProvider)))
             .and_then(|router| with_webhook(router, desk, Arc::new(NoProvider)))
-            .and_then(|router| router.with(WorkflowKickoff { authoritative: records.clone(), records, workflows }))
+            .and_then(|router| with_workflows(router, kickoff))
             .expect("the standard handlers go together");
         let policies = BTreeMap::from([
             (ByEmail::NAME, ByEmail::POLICY),
@@ -97,7 +110,7 @@ impl Code {
             (ByWhatsapp::NAME, ByWhatsapp::POLICY),
             (ByPush::NAME, ByPush::POLICY),
             (CallWebhooks::<AppAssigned>::NAME, CallWebhooks::<AppAssigned>::POLICY),
-            (WorkflowKickoff::NAME, WorkflowKickoff::POLICY),
+            (WORKFLOW_KICKOFF, Policy::DEFAULT),
         ]);
         let policy = |name| *policies.get(name).expect("each consumer has a handler");
         let needs = |consumer: &Arc<Consumer>| Needs {

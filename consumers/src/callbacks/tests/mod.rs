@@ -1,5 +1,6 @@
 //! The endpoints over ports in memory, as they are called from outside.
 
+mod approvals;
 mod inbound;
 mod meta;
 mod news;
@@ -158,7 +159,8 @@ impl Stage {
         };
         let (Claimed::Won(mut record), _) = transition::claim(None, &claim) else { panic!("it is free") };
         let doubted = state == StepState::InDoubt;
-        let step = Step { state, doubted, at: now, provider: None, provider_id: None, reason: None, mark: None };
+        let step =
+            Step { state, doubted, at: now, provider: None, provider_id: None, reason: None, mark: None, result: None };
         record.status = status;
         record.steps.insert(id.step.clone(), step);
         self.world.inbox.0.lock().unwrap().insert(id.key.clone(), record);

@@ -44,7 +44,7 @@ fn stage() -> Stage {
     stage
 }
 
-fn is_harmless(headers: &HeaderMap, page: &str) {
+pub(super) fn is_harmless(headers: &HeaderMap, page: &str) {
     assert_eq!(headers["content-type"], "text/html; charset=utf-8");
     assert_eq!(headers["referrer-policy"], "no-referrer");
     assert_eq!(headers["cache-control"], "no-store");

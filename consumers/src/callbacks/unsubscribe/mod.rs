@@ -7,10 +7,8 @@ use std::sync::Arc;
 use axum::{
     body::Body,
     extract::{Path, State},
-    http::StatusCode,
     response::Response,
 };
-use page::page;
 use sendoff_producers::{
     CommitError, Expected, UnitOfWork, Write,
     model::{User, load, user_key},
@@ -21,6 +19,7 @@ use super::{
     answer::Refusal,
     body::{self, NOTIFICATION},
     news::unreachable,
+    page::no_such_link,
     suppressions::TRIES,
 };
 use crate::links::Unsubscribe;
@@ -31,8 +30,8 @@ pub(super) async fn ask(
     Path(token): Path<String>,
 ) -> Result<Response, Refusal> {
     match read(&state, &token)? {
-        Some(what) => Ok(page(StatusCode::OK, &page::Says::Asks(&what))),
-        None => Ok(page(StatusCode::NOT_FOUND, &page::Says::NoSuchLink)),
+        Some(what) => Ok(page::asks(&what)),
+        None => Ok(no_such_link()),
     }
 }
 
@@ -44,11 +43,11 @@ pub(super) async fn unsubscribe(
     body: Body,
 ) -> Result<Response, Refusal> {
     let Some(what) = read(&state, &token)? else {
-        return Ok(page(StatusCode::NOT_FOUND, &page::Says::NoSuchLink));
+        return Ok(no_such_link());
     };
     body::read(body, NOTIFICATION).await?;
     turn_off(&state, &what).await?;
-    Ok(page(StatusCode::OK, &page::Says::Done(&what)))
+    Ok(page::done(&what))
 }
 
 fn read(state: &CallbackState, token: &str) -> Result<Option<Unsubscribe>, Refusal> {

@@ -95,6 +95,19 @@ pub struct HttpResponse {
     pub headers: HeaderMap,
     /// Its body, cut off where it is longer than [`HttpSettings::max_answer`]. Empty when it broke off: the status counts.
     pub body: Bytes,
+    /// How much of the body that is.
+    pub extent: Extent,
+}
+
+/// How much of an answer's body there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it.
+    Whole,
+    /// What may be read of it; there may be more.
+    Cut,
+    /// Nothing: the connection broke off.
+    Lost,
 }
 
 impl HttpResponse {
@@ -186,13 +199,14 @@ impl HttpClient {
             }
         })?;
         let (status, headers) = (answer.status(), std::mem::take(answer.headers_mut()));
-        let mut body = BytesMut::new();
+        let (mut body, mut extent) = (BytesMut::new(), Extent::Whole);
         loop {
             match answer.chunk().await {
                 Ok(Some(chunk)) => {
                     let left = self.max_answer - body.len();
                     body.extend_from_slice(&chunk[..chunk.len().min(left)]);
                     if body.len() == self.max_answer {
+                        extent = Extent::Cut;
                         break;
                     }
                 }
@@ -200,11 +214,12 @@ impl HttpClient {
                 // What was to be known stands in the status.
                 Err(_) => {
                     body.clear();
+                    extent = Extent::Lost;
                     break;
                 }
             }
         }
-        Ok(HttpResponse { status, headers, body: body.freeze() })
+        Ok(HttpResponse { status, headers, body: body.freeze(), extent })
     }
 }
 

@@ -131,7 +131,8 @@ fn a_wait_is_read_in_seconds_and_has_a_limit() {
     let answer = |value: &str| {
         let mut headers = HeaderMap::new();
         headers.insert(header::RETRY_AFTER, value.parse().unwrap());
-        HttpResponse { status: StatusCode::TOO_MANY_REQUESTS, headers, body: Bytes::new() }.retry_after()
+        HttpResponse { status: StatusCode::TOO_MANY_REQUESTS, headers, body: Bytes::new(), extent: Extent::Whole }
+            .retry_after()
     };
     assert_eq!(answer("7"), Some(Duration::from_secs(7)));
     assert_eq!(answer("99999999"), Some(Duration::from_secs(86_400)));
@@ -145,7 +146,8 @@ fn a_wait_until_a_date_is_measured_by_the_clock_of_whoever_asks_for_it() {
         let mut headers = HeaderMap::new();
         headers.insert(header::DATE, now.parse().unwrap());
         headers.insert(header::RETRY_AFTER, until.parse().unwrap());
-        HttpResponse { status: StatusCode::TOO_MANY_REQUESTS, headers, body: Bytes::new() }.retry_after()
+        HttpResponse { status: StatusCode::TOO_MANY_REQUESTS, headers, body: Bytes::new(), extent: Extent::Whole }
+            .retry_after()
     };
     let now = "Wed, 21 Oct 2026 07:28:00 GMT";
     assert_eq!(answer(now, "Wed, 21 Oct 2026 07:29:30 GMT"), Some(Duration::from_secs(90)));

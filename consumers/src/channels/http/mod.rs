@@ -7,4 +7,4 @@ mod client_tests;
 
 pub(crate) use base::{bare_url, base_url};
 pub(crate) use client::Refused;
-pub use client::{HttpClient, HttpError, HttpRequest, HttpResponse, HttpSettings, HttpSettingsError};
+pub use client::{Extent, HttpClient, HttpError, HttpRequest, HttpResponse, HttpSettings, HttpSettingsError};

@@ -121,7 +121,12 @@ mod tests {
         if let Some(after) = retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from_static(after));
         }
-        classify(Ok(HttpResponse { status: StatusCode::from_u16(status).unwrap(), headers, body: body.into() }))
+        classify(Ok(HttpResponse {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers,
+            body: body.into(),
+            extent: crate::channels::http::Extent::Whole,
+        }))
     }
 
     fn problem(status: u16, canonical: &str, code: &str) -> SendOutcome {

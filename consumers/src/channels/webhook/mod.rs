@@ -10,6 +10,7 @@ mod sign;
 use std::fmt;
 
 use bytes::Bytes;
+pub(crate) use guard::GuardedClient;
 pub use guard::{Allowed, AllowedError, Guard, Lookup, Refusal, SystemLookup};
 pub use provider::WebhookProvider;
 use secrecy::SecretString;

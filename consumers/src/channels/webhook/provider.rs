@@ -11,28 +11,25 @@ use sendoff_events::BoxFuture;
 use super::{
     Guard, Lookup, SigningSecret, Webhook,
     classify::{NAME, classify},
-    guard::{Checked, Target, Unchecked},
+    guard::GuardedClient,
     sign::webhook_id,
 };
 use crate::{
     Doubt, NotSent, SendOutcome,
     channels::{
         Provider,
-        http::{HttpClient, HttpRequest, HttpSettings, HttpSettingsError},
+        http::{HttpRequest, HttpSettings, HttpSettingsError},
     },
 };
 
-/// How much of an answer is read, in bytes. Nothing in it matters but the status.
+/// How much of an answer is read, in bytes.
 const MAX_ANSWER: usize = 2048;
 
 /// Calls endpoints as Standard Webhooks prescribes, and only those that the [`Guard`] lets through.
 ///
 /// Don't put a circuit around it: each endpoint is another system, and one that is down says nothing about the others.
 pub struct WebhookProvider {
-    guard: Guard,
-    client: HttpClient,
-    /// For those that the rules don't hold for.
-    exempt: HttpClient,
+    client: GuardedClient,
 }
 
 impl WebhookProvider {
@@ -42,35 +39,37 @@ impl WebhookProvider {
     ///
     /// [`HttpSettingsError`] when a root certificate can't be read.
     pub fn new(guard: Guard, lookup: Arc<dyn Lookup>, settings: &HttpSettings) -> Result<Self, HttpSettingsError> {
-        Self::checked_by(guard, Checked::new(Arc::clone(&lookup)), lookup, settings)
+        Ok(Self { client: GuardedClient::new(guard, lookup, &for_status(settings))? })
     }
 
+    #[cfg(test)]
     pub(super) fn checked_by(
         guard: Guard,
-        checked: Checked,
+        checked: super::guard::Checked,
         lookup: Arc<dyn Lookup>,
         settings: &HttpSettings,
     ) -> Result<Self, HttpSettingsError> {
-        let settings = HttpSettings { max_answer: MAX_ANSWER.min(settings.max_answer), ..settings.clone() };
-        let client = HttpClient::resolving(&settings, checked)?;
-        let exempt = HttpClient::resolving(&settings, Unchecked(lookup))?;
-        Ok(Self { guard, client, exempt })
+        Ok(Self { client: GuardedClient::checked_by(guard, checked, lookup, &for_status(settings))? })
     }
 
     async fn call(&self, call: &Webhook) -> SendOutcome {
         let permanent = |reason: String| SendOutcome::NotSent(NotSent::Permanent { reason });
-        let Target { url, exempt } = match self.guard.target(&call.url) {
+        let target = match self.client.guard().target(&call.url) {
             Ok(target) => target,
             Err(refusal) => return permanent(refusal.to_string()),
         };
         let id = webhook_id(&call.idempotency_key);
-        let request = match signed(call, url.into(), &id) {
+        let request = match signed(call, target.url.to_string(), &id) {
             Ok(request) => request,
             Err(reason) => return permanent(reason),
         };
-        let client = if exempt { &self.exempt } else { &self.client };
-        classify(id, client.send(request).await)
+        classify(id, self.client.send_to(target, request).await)
     }
+}
+
+/// Nothing in an answer matters but its status.
+fn for_status(settings: &HttpSettings) -> HttpSettings {
+    HttpSettings { max_answer: MAX_ANSWER.min(settings.max_answer), ..settings.clone() }
 }
 
 /// The request, with a signature of each secret.
@@ -104,6 +103,6 @@ impl Provider<Webhook> for WebhookProvider {
 
 impl fmt::Debug for WebhookProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebhookProvider").field("guard", &self.guard).finish_non_exhaustive()
+        f.debug_struct("WebhookProvider").field("guard", self.client.guard()).finish_non_exhaustive()
     }
 }

@@ -185,7 +185,7 @@ async fn the_rules_that_are_in_force_refuse_what_a_name_leads_to() {
         let lookup = Answers::of(&[&[address.parse().unwrap()]]);
         let provider = WebhookProvider::new(Guard::default(), lookup.clone(), &settings()).unwrap();
         let refusal = reason(provider.send(&call("https://hooks.example.com/in".into()), None).await);
-        assert!(refusal.starts_with("permanent: the webhook's address is not allowed: "), "{address}: {refusal}");
+        assert!(refusal.starts_with("permanent: the address is not allowed: "), "{address}: {refusal}");
         assert_eq!(lookup.asked(), 1);
     }
 }
@@ -196,7 +196,7 @@ async fn what_the_rules_refuse_at_sight_is_not_even_looked_up() {
     let provider = WebhookProvider::new(Guard::default(), lookup.clone(), &settings()).unwrap();
     for url in ["https://127.0.0.1/", "https://db.internal/", "http://hooks.example.com/"] {
         let refusal = reason(provider.send(&call(url.into()), None).await);
-        assert!(refusal.starts_with("permanent: the webhook's address is not allowed: "), "{refusal}");
+        assert!(refusal.starts_with("permanent: the address is not allowed: "), "{refusal}");
     }
     assert_eq!(lookup.asked(), 0);
 }

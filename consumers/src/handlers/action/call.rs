@@ -2,29 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use sendoff_events::{AppId, EventId, Personal, TenantId, UserId};
+use sendoff_events::{AppId, Personal, UserId};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
-use super::{ActionError, fields::Fields};
-use crate::{IdempotencyKey, channels::whatsapp::WhatsappTemplate};
-
-/// The most bytes of a call: what Step Functions lets a task hand over.
-const MAX_CALL: usize = 256 * 1024;
-/// The most bytes of an idempotency key: the ARN of an execution, and a step.
-const MAX_KEY: usize = 512;
-/// The most bytes of a subject or a title.
-const MAX_LINE: usize = 500;
+use super::{
+    ActionError,
+    fields::Fields,
+    head::{Head, MAX_CALL, MAX_LINE},
+};
+use crate::channels::whatsapp::WhatsappTemplate;
 
 /// A call, read.
 pub(super) struct Call {
-    /// The work that it is: the consumer and an id made of the call's idempotency key.
-    pub(super) key: IdempotencyKey,
-    /// How often its run was taken up again after it had failed.
-    pub(super) redrive: u32,
-    /// Of all that it asks for.
-    pub(super) hash: [u8; 32],
-    pub(super) tenant: TenantId,
+    pub(super) head: Head,
     pub(super) to: To,
     pub(super) content: Content,
 }
@@ -80,71 +70,13 @@ pub enum Content {
 }
 
 impl Call {
-    /// Whether somebody means an action at all, of whichever channel.
-    pub(super) fn is_one(event: &str) -> bool {
-        /// Whatever else stands there, the name of the field and its being text are enough.
-        #[derive(serde::Deserialize)]
-        struct Shape {
-            #[expect(dead_code, reason = "that it is there is what is looked for")]
-            action: String,
-        }
-        serde_json::from_str::<Shape>(event).is_ok()
-    }
-
     /// The call of `channel` in the text.
     pub(super) fn read(channel: &'static str, text: &str) -> Result<Self, ActionError> {
-        if text.len() > MAX_CALL {
-            return Err(ActionError::invalid(format!("the call has more than {MAX_CALL} bytes")));
-        }
-        let mut whole: Value = serde_json::from_str(text).map_err(|_| ActionError::invalid("the call is no JSON"))?;
-        let mut fields = Fields::of("", whole.clone())?;
-        if fields.text("action", MAX_LINE)? != channel {
-            return Err(fields.wrong("action", format_args!("must be `{channel}`: this function does nothing else")));
-        }
-        let idempotency_key = fields.text("idempotency_key", MAX_KEY)?;
-        if idempotency_key.chars().any(char::is_control) {
-            return Err(fields.wrong("idempotency_key", "must be without control characters"));
-        }
-        let redrive = fields.number("redrive")?;
-        let tenant: TenantId = fields.parsed("tenant", "the name of a tenant")?;
+        let (head, mut fields) = Head::read(channel, text)?;
         let to = to(channel, fields.object("to")?)?;
         let content = content(channel, &mut fields)?;
         fields.done()?;
-        // A run that is taken up again asks for the same.
-        if let Some(map) = whole.as_object_mut() {
-            map.remove("redrive");
-        }
-        let id = event_id(channel, &tenant, &idempotency_key);
-        let hash = Sha256::digest(canonical(&whole)).into();
-        Ok(Self { key: IdempotencyKey::new(channel, id), redrive, hash, tenant, to, content })
-    }
-}
-
-/// The id that stands in place of an event's: a UUID version 8 (RFC 9562) of what tells the call from all others.
-fn event_id(channel: &str, tenant: &TenantId, idempotency_key: &str) -> EventId {
-    let mut hash = Sha256::new();
-    for part in [channel, tenant.as_str(), idempotency_key] {
-        hash.update(part.as_bytes());
-        hash.update([0]);
-    }
-    let digest = hash.finalize();
-    let mut bytes: [u8; 16] = std::array::from_fn(|n| digest[n]);
-    bytes[6] = 0x80 | (bytes[6] & 0x0f);
-    bytes[8] = 0x80 | (bytes[8] & 0x3f);
-    EventId::from_bytes(bytes)
-}
-
-/// The same text for the same value, however its fields were ordered.
-fn canonical(value: &Value) -> String {
-    match value {
-        Value::Object(map) => {
-            let sorted: BTreeMap<_, _> = map.iter().collect();
-            let fields =
-                sorted.into_iter().map(|(name, value)| format!("{}:{}", Value::from(&**name), canonical(value)));
-            format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
-        }
-        Value::Array(list) => format!("[{}]", list.iter().map(canonical).collect::<Vec<_>>().join(",")),
-        plain => plain.to_string(),
+        Ok(Self { head, to, content })
     }
 }
 

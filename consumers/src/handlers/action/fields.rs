@@ -56,6 +56,16 @@ impl Fields {
         }
     }
 
+    /// Text of at most `max` bytes; where nothing stands it is empty.
+    pub(super) fn text_or_none(&mut self, name: &'static str, max: usize) -> Result<String, ActionError> {
+        match self.take(name) {
+            None => Ok(String::new()),
+            Some(Value::String(text)) if text.len() <= max => Ok(text),
+            Some(Value::String(_)) => Err(self.wrong(name, format_args!("must have at most {max} bytes"))),
+            Some(_) => Err(self.wrong(name, "must be a text")),
+        }
+    }
+
     /// Text that is read as something. `rule` says what it must be.
     pub(super) fn parsed<T: std::str::FromStr>(&mut self, name: &'static str, rule: &str) -> Result<T, ActionError> {
         let text = self.text(name, MAX_TEXT)?;
@@ -95,6 +105,15 @@ impl Fields {
                 .as_u64()
                 .and_then(|number| u32::try_from(number).ok())
                 .ok_or_else(|| self.wrong(name, "must be a whole number from 0")),
+        }
+    }
+
+    /// True or false; false where nothing is said.
+    pub(super) fn flag(&mut self, name: &'static str) -> Result<bool, ActionError> {
+        match self.take(name) {
+            None => Ok(false),
+            Some(Value::Bool(flag)) => Ok(flag),
+            Some(_) => Err(self.wrong(name, "must be true or false")),
         }
     }
 

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use super::{
     ActionError, ActionResult, Actions, WORKFLOW, Worded,
     call::{Call, Content, To},
+    outcome::Telling,
     perform::perform,
 };
 use crate::{
@@ -62,7 +63,7 @@ impl<W: Worded> MessageActions<W> {
             // An address was read, and a webhook is refused, before anything was claimed.
             (_, None) => Vec::new(),
         };
-        let sent = letters.into_iter().map(|letter| self.desk.deliver(&*self.way, letter, &call.tenant, cx));
+        let sent = letters.into_iter().map(|letter| self.desk.deliver(&*self.way, letter, &call.head.tenant, cx));
         join_outcomes(join_all(sent).await)
     }
 
@@ -121,7 +122,7 @@ impl<W: Worded> MessageActions<W> {
         call: &Call,
         cx: &Context,
     ) -> Result<(Option<User>, Decision), HandlerError> {
-        let Some(user) = look_up::find::<User>(records, &user_key(&call.tenant, id)).await? else {
+        let Some(user) = look_up::find::<User>(records, &user_key(&call.head.tenant, id)).await? else {
             return Ok((None, Decision::Skip(DELETED.into())));
         };
         let contacts: Vec<_> =
@@ -137,7 +138,7 @@ impl<W: Worded> MessageActions<W> {
     }
 
     async fn write(&self, to: Addressee, call: &Call, cx: &Context) -> Result<Vec<Letter<W::Message>>, HandlerError> {
-        let branding = self.desk.branding(&call.tenant).await?;
+        let branding = self.desk.branding(&call.head.tenant).await?;
         let unsubscribe = to.unsubscribe.as_deref();
         let (template, locale, mut data) = match &call.content {
             Content::Template { name, locale, data } => {
@@ -177,7 +178,7 @@ impl<W: Worded> MessageActions<W> {
     /// The link that unsubscribes the user from the mails of workflows.
     fn unsubscribe(&self, user: &UserId, call: &Call) -> Option<String> {
         let links = self.desk.links.as_ref().filter(|_| W::CHANNEL == Channel::Email)?;
-        let (tenant, user) = (call.tenant.clone(), user.clone());
+        let (tenant, user) = (call.head.tenant.clone(), user.clone());
         Some(links.unsubscribe(&Unsubscribe { tenant, user, event: WORKFLOW.to_owned(), channel: Channel::Email }))
     }
 }
@@ -191,7 +192,7 @@ impl<W: Worded> Actions for MessageActions<W> {
                 To::User(_) | To::Webhook { .. } => None,
             };
             let job = |cx: Arc<Context>| async move { self.send(call, contact, &cx).await };
-            perform(&self.ports, W::POLICY, call, limits, job).await
+            perform(&self.ports, W::POLICY, &call.head, Telling::Message, limits, job).await
         })
     }
 }

@@ -3,13 +3,15 @@
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
+use super::asking::Kept;
 use crate::{InboxRecord, StepState, Verdict, scrub};
 
-/// What became of it.
+/// What became of it: a JSON object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ActionResult {
-    /// Whether it was sent.
+    /// Whether it was sent, or done.
     pub status: ActionStatus,
     /// Who took it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -20,9 +22,12 @@ pub struct ActionResult {
     /// Why it was not sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What else there is to tell, by name: what an action that asks for something was told.
+    #[serde(flatten)]
+    pub outputs: Map<String, Value>,
 }
 
-/// Whether it was sent.
+/// Whether it was sent, or done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ActionStatus {
@@ -30,6 +35,8 @@ pub enum ActionStatus {
     Sent,
     /// It was decided not to send it, for a reason that is no failure.
     Skipped,
+    /// It was done. Said of what is no message.
+    Done,
 }
 
 /// How a call failed. The names are part of the interface: state machines go by them.
@@ -72,6 +79,11 @@ impl ActionError {
         Self { kind: ActionErrorKind::Permanent, reason: "invalid-call".into(), message: message.into() }
     }
 
+    /// A call that is refused for a reason that has a word of its own.
+    pub(super) fn permanent(reason: &str, message: impl Into<String>) -> Self {
+        Self { kind: ActionErrorKind::Permanent, reason: reason.into(), message: message.into() }
+    }
+
     pub(super) fn throttled(reason: &str, message: impl Into<String>) -> Self {
         Self { kind: ActionErrorKind::Throttled, reason: reason.into(), message: message.into() }
     }
@@ -85,15 +97,30 @@ impl fmt::Display for ActionError {
 
 impl std::error::Error for ActionError {}
 
+/// How what is done is told.
+pub(super) enum Telling {
+    /// A message: who took it, or why it was skipped.
+    Message,
+    /// What came of it. Where nothing was kept, since a person has settled what nobody knew, these outputs.
+    Outputs(Map<String, Value>),
+}
+
 /// What the verdict on a call means to its caller, who has no queue that would deliver it again; `record` is what the ledger
 /// holds of it since.
-pub(super) fn answer(verdict: Verdict, record: Option<&InboxRecord>) -> Result<ActionResult, ActionError> {
+pub(super) fn answer(
+    verdict: Verdict,
+    record: Option<&InboxRecord>,
+    telling: Telling,
+) -> Result<ActionResult, ActionError> {
     let last = || {
         let last = record.and_then(|record| record.history.last());
         last.map_or_else(|| "there is nothing more to tell".to_owned(), |attempt| attempt.error.clone())
     };
     match verdict {
-        Verdict::Ack { .. } => Ok(result(record)),
+        Verdict::Ack { .. } => Ok(match telling {
+            Telling::Message => message(record),
+            Telling::Outputs(blank) => done(kept(record).unwrap_or(blank)),
+        }),
         Verdict::Retry { .. } => {
             Err(ActionError { kind: ActionErrorKind::Transient, reason: "failed".into(), message: last() })
         }
@@ -111,23 +138,40 @@ pub(super) fn answer(verdict: Verdict, record: Option<&InboxRecord>) -> Result<A
     }
 }
 
-/// What stands in the ledger of something that is done. Of several devices one that was reached is enough.
-fn result(record: Option<&InboxRecord>) -> ActionResult {
+/// What stands in the ledger of a message that is done. Of several devices one that was reached is enough.
+fn message(record: Option<&InboxRecord>) -> ActionResult {
     let steps = || record.into_iter().flat_map(|record| record.steps.values());
     let sent = steps().find(|step| step.state == StepState::Done);
     let skipped = || steps().find(|step| step.state == StepState::Skipped);
+    let outputs = Map::new();
     match sent {
         Some(step) => ActionResult {
             status: ActionStatus::Sent,
             provider: step.provider.clone(),
             provider_id: step.provider_id.clone(),
             reason: None,
+            outputs,
         },
         None => ActionResult {
             status: ActionStatus::Skipped,
             provider: None,
             provider_id: None,
             reason: skipped().and_then(|step| step.reason.clone()),
+            outputs,
         },
     }
+}
+
+/// The outputs that stand in the ledger.
+fn kept(record: Option<&InboxRecord>) -> Option<Map<String, Value>> {
+    let mut results =
+        record.into_iter().flat_map(|record| record.steps.values()).filter_map(|step| step.result.clone());
+    results.find_map(|result| match serde_json::from_value(result) {
+        Ok(Kept::Outputs(outputs)) => Some(outputs),
+        Ok(Kept::Unusable { .. }) | Err(_) => None,
+    })
+}
+
+const fn done(outputs: Map<String, Value>) -> ActionResult {
+    ActionResult { status: ActionStatus::Done, provider: None, provider_id: None, reason: None, outputs }
 }

@@ -5,7 +5,11 @@ use std::{future::Future, sync::Arc};
 use futures::future::FutureExt as _;
 use tracing::Instrument as _;
 
-use super::{ActionError, ActionResult, call::Call, outcome::answer};
+use super::{
+    ActionError, ActionResult,
+    head::Head,
+    outcome::{Telling, answer},
+};
 use crate::{
     Context, HandlerError, Limits, Policy, RouterPorts, Span, Verdict,
     inbox::insist,
@@ -18,7 +22,8 @@ use crate::{
 pub(super) async fn perform<F, Fut>(
     ports: &RouterPorts,
     policy: Policy,
-    call: &Call,
+    call: &Head,
+    telling: Telling,
     limits: &Limits,
     job: F,
 ) -> Result<ActionResult, ActionError>
@@ -54,5 +59,5 @@ where
         Err(_) if !matches!(verdict, Verdict::Ack { .. }) => Ok(None),
         Err(error) => Err(ActionError::throttled("inbox-unreachable", error.to_string())),
     });
-    answer(verdict.clone(), record.await?.as_ref())
+    answer(verdict.clone(), record.await?.as_ref(), telling)
 }

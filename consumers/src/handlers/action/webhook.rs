@@ -10,6 +10,7 @@ use sendoff_producers::model::{WebhookEndpoint, webhook_key};
 use super::{
     ActionError, ActionResult, Actions, WEBHOOK,
     call::{Call, Content, To},
+    outcome::Telling,
     perform::perform,
 };
 use crate::{
@@ -36,7 +37,7 @@ impl WebhookActions {
         let (To::Webhook { app, webhook }, Content::Payload(payload)) = (&call.to, &call.content) else {
             return Err("the call names no webhook").or_reject("invalid-call");
         };
-        let key = webhook_key(&call.tenant, app, webhook);
+        let key = webhook_key(&call.head.tenant, app, webhook);
         let endpoint = look_up::find::<WebhookEndpoint>(&*self.desk.authoritative, &key).await?;
         let endpoint = endpoint.ok_or("the app has no such webhook").or_reject("webhook-missing")?;
         if let Some(why) = endpoint.disabled.filter(|_| cx.state_of(webhook).is_none()) {
@@ -63,7 +64,7 @@ impl WebhookActions {
             |sending| async move {
                 let outcome = self.provider.send(message, sending.doubt.as_ref()).await;
                 if let SendOutcome::NotSent(NotSent::Gone { reason }) = &outcome {
-                    self.desk.disable_webhook(&call.tenant, app, webhook, reason, mark).await;
+                    self.desk.disable_webhook(&call.head.tenant, app, webhook, reason, mark).await;
                 }
                 outcome
             },
@@ -78,7 +79,7 @@ impl Actions for WebhookActions {
         Box::pin(async move {
             let call = &Call::read(WEBHOOK, call)?;
             let job = |cx: Arc<Context>| async move { self.call(call, &cx).await };
-            perform(&self.ports, CallWebhooks::<AppAssigned>::POLICY, call, limits, job).await
+            perform(&self.ports, CallWebhooks::<AppAssigned>::POLICY, &call.head, Telling::Message, limits, job).await
         })
     }
 }

@@ -15,7 +15,7 @@ use std::{
 pub(crate) use ports::{MemoryDeliveries, MemoryInbox, MemoryRecords};
 pub(crate) use provider::FakeProvider;
 use sendoff_events::{BoxFuture, Clock, Envelope, Event, EventId, Origin, Rng, TenantId, Timestamp};
-pub(crate) use workflows::MemoryWorkflows;
+pub(crate) use workflows::{MemorySchedules, MemoryWorkflows};
 
 use crate::{Attributes, Delivery, IdempotencyKey, InboxRecord, NoMeter, Receipt, RouterPorts};
 
@@ -88,6 +88,7 @@ impl World {
             correlation: None,
             causation: None,
             traceparent: None,
+            hops: 0,
         };
         let envelope = Envelope::new(event, origin, None, &*self.clock, &*self.rng);
         let delivery = Delivery {

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use sendoff_events::{BoxFuture, TenantId, Timestamp};
+use sendoff_events::{BoxFuture, Outgoing, TenantId, Timestamp};
 use sendoff_producers::{
     Answer, CommitError, Committed, Expected, Lookup, Page, ReadError, Record, RecordKey, Records, UnitOfWork,
 };
@@ -23,6 +23,8 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct MemoryRecords {
     pub(crate) records: Mutex<BTreeMap<RecordKey, Record>>,
+    /// What was committed with them.
+    pub(crate) events: Mutex<Vec<Outgoing>>,
     pub(crate) down: AtomicBool,
     pub(crate) read_only: AtomicBool,
 }
@@ -101,6 +103,7 @@ impl Records for MemoryRecords {
                     }
                 }
             }
+            self.events.lock().unwrap().extend(work.events);
             Ok(Committed::Applied { versions })
         })
     }

@@ -1,4 +1,4 @@
-//! Workflows.
+//! Workflows, and what waits for its time.
 
 use std::{
     collections::BTreeMap,
@@ -8,18 +8,29 @@ use std::{
     },
 };
 
-use sendoff_events::{BoxFuture, Timestamp};
+use sendoff_events::{BoxFuture, TenantId, Timestamp};
+use sendoff_workflows::Published;
 
-use crate::{NewRun, Run, RunStatus, Started, WorkflowError, Workflows};
+use crate::{
+    Decided, HistoryPage, NewRun, Run, RunFilter, RunPage, RunStatus, Schedule, Schedules, SchedulesError, Started,
+    WorkflowError, Workflows,
+};
 
 /// Runs by name.
 #[derive(Default)]
 pub(crate) struct MemoryWorkflows {
     pub(crate) runs: Mutex<BTreeMap<String, NewRun>>,
+    pub(crate) published: Mutex<Vec<(String, u32)>>,
+    pub(crate) decided: Mutex<Vec<Decided>>,
     pub(crate) down: AtomicBool,
 }
 
 impl Workflows for MemoryWorkflows {
+    fn publish<'a>(&'a self, _: &'a TenantId, published: &'a Published) -> BoxFuture<'a, Result<(), WorkflowError>> {
+        self.published.lock().unwrap().push((published.workflow.clone(), published.version));
+        Box::pin(async { Ok(()) })
+    }
+
     fn start<'a>(&'a self, run: &'a NewRun) -> BoxFuture<'a, Result<Started, WorkflowError>> {
         Box::pin(async move {
             if self.down.load(Ordering::Relaxed) {
@@ -31,7 +42,7 @@ impl Workflows for MemoryWorkflows {
                     runs.insert(run.name.clone(), run.clone());
                     Ok(Started::New)
                 }
-                Some(found) if found == run => Ok(Started::Already),
+                Some(found) if found.is_same(run) => Ok(Started::Already),
                 Some(_) => Err(WorkflowError::Conflict { name: run.name.clone() }),
             }
         })
@@ -39,12 +50,50 @@ impl Workflows for MemoryWorkflows {
 
     fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Run>, WorkflowError>> {
         let found = self.runs.lock().unwrap().get(name).cloned();
-        let run =
-            |started| Run { started, started_at: Timestamp::UNIX_EPOCH, status: RunStatus::Running, taken: Vec::new() };
+        let (started_at, status) = (Timestamp::UNIX_EPOCH, RunStatus::Running);
+        let run = move |started| Run { started, started_at, status, ended_at: None, failure: None };
         Box::pin(async move { Ok(found.map(run)) })
+    }
+
+    fn history<'a>(&'a self, _: &'a str, _: u64, _: usize) -> BoxFuture<'a, Result<HistoryPage, WorkflowError>> {
+        Box::pin(async { Ok(HistoryPage { entries: Vec::new(), next: None }) })
+    }
+
+    fn list<'a>(
+        &'a self,
+        _: &'a RunFilter,
+        _: Option<&'a str>,
+        _: usize,
+    ) -> BoxFuture<'a, Result<RunPage, WorkflowError>> {
+        Box::pin(async { Ok(RunPage { runs: Vec::new(), next: None }) })
     }
 
     fn stop<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<bool, WorkflowError>> {
         Box::pin(async { Ok(false) })
+    }
+
+    fn redrive<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<bool, WorkflowError>> {
+        Box::pin(async { Ok(false) })
+    }
+
+    fn decide<'a>(&'a self, decided: &'a Decided) -> BoxFuture<'a, Result<bool, WorkflowError>> {
+        self.decided.lock().unwrap().push(decided.clone());
+        Box::pin(async { Ok(true) })
+    }
+}
+
+/// Schedules by name, which nobody delivers.
+#[derive(Default)]
+pub(crate) struct MemorySchedules(pub(crate) Mutex<BTreeMap<String, Schedule>>);
+
+impl Schedules for MemorySchedules {
+    fn put<'a>(&'a self, schedule: &'a Schedule) -> BoxFuture<'a, Result<(), SchedulesError>> {
+        self.0.lock().unwrap().insert(schedule.name.clone(), schedule.clone());
+        Box::pin(async { Ok(()) })
+    }
+
+    fn cancel<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, SchedulesError>> {
+        let was_there = self.0.lock().unwrap().remove(name).is_some();
+        Box::pin(async move { Ok(was_there) })
     }
 }

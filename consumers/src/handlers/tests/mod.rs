@@ -25,18 +25,19 @@ use sendoff_producers::{
 use serde_json::{Value, json};
 
 use super::{
-    Desk, WorkflowKickoff,
-    doubles::{FakeProvider, MemoryDeliveries, MemoryWorkflows, World, tenant},
+    Desk,
+    doubles::{FakeProvider, MemoryDeliveries, MemorySchedules, MemoryWorkflows, World, tenant},
     with_email, with_push, with_sms, with_webhook, with_whatsapp,
 };
 use crate::{
-    Deliveries as _, Delivery, DeliveryId, DeliveryNews, DeliveryStatus, IdempotencyKey, InboxRecord, Limits, Router,
-    StepState, Verdict,
+    Deliveries as _, Delivery, DeliveryId, DeliveryNews, DeliveryStatus, IdempotencyKey, InboxRecord, Kickoff, Limits,
+    Router, StepState, Verdict,
     cache::{CacheSettings, Cached},
     channels::{email::Mail, push::Push, sms::Sms, webhook::Webhook, whatsapp::Whatsapp},
     links::Links,
     routing::Routing,
     templates::Templates,
+    with_workflows,
 };
 
 /// Ada (German) and Bob (English, here) own the app `expenses`; Eve has made submission `s1`.
@@ -49,6 +50,7 @@ struct Stage {
     pushes: Arc<FakeProvider<Push>>,
     calls: Arc<FakeProvider<Webhook>>,
     workflows: Arc<MemoryWorkflows>,
+    schedules: Arc<MemorySchedules>,
     router: Option<Router>,
 }
 
@@ -98,10 +100,12 @@ impl Stage {
             links: Some(Links::new("https://notify.acme.example", &"0123456789abcdef".into()).unwrap()),
             channels: play.on,
         });
-        let kickoff = WorkflowKickoff { records, authoritative: world.records.clone(), workflows: workflows.clone() };
+        let schedules = Arc::<MemorySchedules>::default();
+        let kickoff = Kickoff::new(records, world.records.clone(), workflows.clone(), schedules.clone());
         let from = "Acme <apps@acme.example>".parse().unwrap();
-        let stage = Self { world, deliveries, mails, texts, whatsapps, pushes, calls, workflows, router: None };
-        let router = Router::new(stage.world.ports()).with(kickoff).unwrap();
+        let stage =
+            Self { world, deliveries, mails, texts, whatsapps, pushes, calls, workflows, schedules, router: None };
+        let router = with_workflows(Router::new(stage.world.ports()), kickoff).unwrap();
         let router = with_email(router, desk.clone(), stage.mails.clone(), from).unwrap();
         let router = with_sms(router, desk.clone(), stage.texts.clone()).unwrap();
         let router = with_whatsapp(router, desk.clone(), stage.whatsapps.clone()).unwrap();

@@ -19,8 +19,8 @@ fn lines(findings: &[Finding]) -> Vec<String> {
 fn the_standard_templates_are_good_with_every_sample() {
     let report = checked(&[]);
     assert_eq!((lines(&report.problems), lines(&report.warnings)), (vec![], vec![]));
-    // Channels × languages × brandings × samples of both events.
-    assert_eq!(report.rendered, 4 * 2 * 2 * (2 + 3));
+    // Channels × languages × brandings × samples of both events, and the mail of an approval.
+    assert_eq!(report.rendered, 4 * 2 * 2 * (2 + 3) + 2 * 2 * 2);
 }
 
 #[test]
@@ -30,8 +30,8 @@ fn a_variable_that_not_every_event_has_is_found_with_the_samples_that_lack_it() 
         ("push/welcome/en/title.txt", "Hi {{ user.name }}"),
         ("push/welcome/en/body.txt", "{{ nobody.name }}"),
     ]);
-    let all = "app.assigned.v1, app.assigned.v1.minimal, submission.created.v1, submission.created.v2, \
-               submission.created.v2.minimal";
+    let all = "app.assigned.v1, app.assigned.v1.minimal, approval, approval.minimal, submission.created.v1, \
+               submission.created.v2, submission.created.v2.minimal";
     assert_eq!(
         lines(&report.problems),
         [

@@ -62,7 +62,8 @@ fn made<E: Event + Notice>(sample: &Sample) -> Map<String, Value> {
 
 #[test]
 fn a_samples_data_is_what_the_handler_makes_of_its_event() {
-    for sample in samples().unwrap() {
+    // An approval's is no event's: the tests of the action hold what it is asked with.
+    for sample in samples().unwrap().into_iter().filter(|sample| sample.event != "approval") {
         let told = match sample.event {
             AppAssigned::TYPE => made::<AppAssigned>(&sample),
             SubmissionCreated::TYPE => made::<SubmissionCreated>(&sample),

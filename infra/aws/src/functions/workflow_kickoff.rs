@@ -1,6 +1,6 @@
-//! The function `workflow-kickoff`: starts the workflow of an app for each new submission.
+//! The function `workflow-kickoff`: starts runs of workflows.
 
-use sendoff_consumers::handlers::WorkflowKickoff;
+use sendoff_consumers::{Kickoff, WORKFLOW_KICKOFF, with_workflows};
 
 use super::{consumer::ConsumerFunction, parts::Parts};
 use crate::{
@@ -19,10 +19,7 @@ pub fn main() -> Result<(), lambda_runtime::Error> {
 
 async fn make() -> Result<ConsumerFunction, FunctionError> {
     let parts = Parts::of(&[Need::Table, Need::InboxTable, Need::Queues, Need::Schedules, Need::Bucket, Need::Runs])?;
-    let kickoff = WorkflowKickoff {
-        records: parts.lookup("workflow-kickoff").await,
-        authoritative: parts.store.records(),
-        workflows: parts.store.workflows(),
-    };
-    ConsumerFunction::new("workflow-kickoff", parts, |router| router.with(kickoff))
+    let (records, store) = (parts.lookup(WORKFLOW_KICKOFF).await, &parts.store);
+    let kickoff = Kickoff::new(records, store.records(), store.workflows(), store.schedules());
+    ConsumerFunction::new(WORKFLOW_KICKOFF, parts, |router| with_workflows(router, kickoff))
 }

@@ -163,6 +163,7 @@ mod tests {
             provider_id: Some("SM1".into()),
             reason: None,
             mark: None,
+            result: None,
         }
     }
 

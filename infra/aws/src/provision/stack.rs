@@ -9,6 +9,7 @@ use aws_sdk_cloudformation::{
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
 use sendoff_events::{Clock, Timestamp};
+use sendoff_workflows::{asl::Functions, plan::Action};
 
 use super::{TemplateError, subset};
 use crate::{Aws, CallError, Resources};
@@ -190,6 +191,10 @@ impl Stack {
         let queue = output("EmailQueueUrl")?;
         let base = queue.strip_suffix(A_CONSUMER);
         let base = base.ok_or_else(|| ProvisionError::Output { stack: self.name.clone(), output: "EmailQueueUrl" })?;
+        // The role of runs is none of this stack, which runs no code; it would stand in the same account.
+        let schedule_role_arn = output("ScheduleRoleArn")?;
+        let mut parts = schedule_role_arn.split(':');
+        let (partition, account) = (parts.nth(1).unwrap_or_default(), parts.nth(2).unwrap_or_default());
         Ok(Resources {
             table: output("RecordsTable")?,
             inbox_table: output("InboxTable")?,
@@ -197,11 +202,29 @@ impl Stack {
             topic_arn: output("TopicArn")?,
             queue_url_base: base.to_owned(),
             bucket: output("PayloadBucket")?,
-            runs_arn: output("RunsArn")?,
+            runs_role_arn: format!("arn:{partition}:iam::{account}:role/{}-runs", self.name),
+            runs_prefix: format!("{}-run", self.name),
+            functions: self.functions(&format!("arn:{partition}:lambda:{}:{account}:function", self.aws.region())),
             schedule_group: output("ScheduleGroupName")?,
-            schedule_role_arn: output("ScheduleRoleArn")?,
+            schedule_role_arn,
             topic_limit: Resources::TOPIC_LIMIT,
         })
+    }
+}
+
+impl Stack {
+    /// The functions by the names that the whole template gives them.
+    fn functions(&self, beginning: &str) -> Functions {
+        let of = |name: &str| format!("{beginning}:{}-{name}", self.name);
+        let actions = Action::ALL.into_iter().map(|action| {
+            let function = match action {
+                Action::Email | Action::Sms | Action::Whatsapp | Action::Push => action.name(),
+                Action::Http | Action::Database => "external",
+                Action::Record => "steps",
+            };
+            (action, of(function))
+        });
+        Functions { actions: actions.collect(), steps: of("steps") }
     }
 }
 

@@ -7,9 +7,8 @@ use serde_json::{Map, Value, json};
 use super::document::{TemplateError, read};
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
-const RUNS: &str = include_str!("../../asl/run.asl.json");
 
-/// What a system needs that runs its code elsewhere. What these refer to, such as roles and a log group, comes with them.
+/// What a system needs that runs its code elsewhere. What these refer to, such as a role and a rule, comes with them.
 const KINDS: [&str; 9] = [
     "AWS::DynamoDB::Table",
     "AWS::S3::Bucket",
@@ -21,13 +20,14 @@ const KINDS: [&str; 9] = [
     "AWS::SQS::QueuePolicy",
     "AWS::Scheduler::ScheduleGroup",
 ];
+/// What runs of workflows act under.
+const RUNS_ROLE: &str = "RunsRole";
 /// The conditions of channels. Who runs the code elsewhere turns them on there, and finds what each of them works with.
 const CHANNELS: [&str; 3] = ["WithSms", "WithWhatsapp", "WithPush"];
-const STATE_MACHINE: &str = "AWS::Serverless::StateMachine";
 
 /// The template's resources that hold data, as they stand in it, with the parameters, conditions, mappings and outputs that
-/// they need. Three things differ: every channel is on, the state machine's definition stands in the text, and nothing outlives
-/// its stack.
+/// they need. Three things differ: every channel is on, nothing outlives its stack, and runs of workflows, whose role comes
+/// along, may call no function, since there is none.
 ///
 /// # Errors
 ///
@@ -37,14 +37,14 @@ pub fn data() -> Result<Value, TemplateError> {
     let resources = part(&whole, "Resources")?;
     let mut kept = Map::new();
     let mut open: Vec<String> = resources.iter().filter(|(_, r)| is_data(r)).map(|(id, _)| id.clone()).collect();
+    open.push(RUNS_ROLE.to_owned());
     while let Some(id) = open.pop() {
         if let Some(resource) = resources.get(&id).filter(|_| !kept.contains_key(&id)) {
-            open.extend(names(resource));
-            kept.insert(id, resource.clone());
+            let mut resource = resource.clone();
+            adapt(&id, &mut resource);
+            open.extend(names(&resource));
+            kept.insert(id, resource);
         }
-    }
-    for resource in kept.values_mut() {
-        adapt(resource)?;
     }
     // An output, too, is of the data if nothing that was left out is named in it.
     let left_out = |name: &String| resources.contains_key(name) && !kept.contains_key(name);
@@ -90,28 +90,24 @@ fn turn_on(value: &mut Value) {
 }
 
 fn is_data(resource: &Value) -> bool {
-    let kind = resource["Type"].as_str().unwrap_or_default();
-    KINDS.contains(&kind) || kind == STATE_MACHINE
+    KINDS.contains(&resource["Type"].as_str().unwrap_or_default())
 }
 
 fn part<'a>(template: &'a Value, name: &str) -> Result<&'a Map<String, Value>, TemplateError> {
     template[name].as_object().ok_or_else(|| TemplateError(format!("it has no {name}")))
 }
 
-fn adapt(resource: &mut Value) -> Result<(), TemplateError> {
+fn adapt(id: &str, resource: &mut Value) {
+    if id == RUNS_ROLE
+        && let Some(properties) = resource["Properties"].as_object_mut()
+    {
+        properties.remove("Policies");
+    }
     for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
         if resource.get(policy).is_some() {
             resource[policy] = json!("Delete");
         }
     }
-    if resource["Type"] == STATE_MACHINE
-        && let Some(properties) = resource["Properties"].as_object_mut()
-    {
-        properties.remove("DefinitionUri");
-        let definition = serde_json::from_str(RUNS).map_err(|error| TemplateError(error.to_string()))?;
-        properties.insert("Definition".into(), definition);
-    }
-    Ok(())
 }
 
 /// Of a section of the template all entries that are named, by what was kept or by each other.
@@ -184,7 +180,7 @@ mod tests {
             assert!(resources.contains_key(id), "{id} is missing");
         }
         // These come only because something refers to them.
-        for id in ["Runs", "RunsRole", "RunsLogs", "ScheduleGroup", "ScheduleRole"] {
+        for id in ["FailedRuns", "FailedRunsRule", "RunsRole", "ScheduleGroup", "ScheduleRole"] {
             assert!(resources.contains_key(id), "{id} is missing");
         }
         for (id, resource) in resources {
@@ -225,7 +221,7 @@ mod tests {
     fn it_fits_into_a_request_and_nothing_of_it_outlives_its_stack() {
         let text = data().unwrap().to_string();
         assert!(text.len() <= INLINE_LIMIT, "{} bytes", text.len());
-        assert!(!text.contains("\"Retain\"") && !text.contains("DefinitionUri"));
+        assert!(!text.contains("\"Retain\""));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub enum Need {
     Queues,
     /// The bucket of large bodies.
     Bucket,
-    /// The state machine.
+    /// State machines: the role of their runs, the beginning of their names, and the functions that they call.
     Runs,
     /// Schedules: their group, and the role that they send with.
     Schedules,
@@ -93,7 +93,7 @@ impl Need {
             Self::Topic => &[&["SENDOFF_TOPIC_ARN"]],
             Self::Queues => &[&["SENDOFF_QUEUE_URL_BASE"]],
             Self::Bucket => &[&["SENDOFF_BUCKET"]],
-            Self::Runs => &[&["SENDOFF_RUNS_ARN"]],
+            Self::Runs => &[&["SENDOFF_RUNS_ROLE_ARN"], &["SENDOFF_RUNS_PREFIX"], &["SENDOFF_FUNCTIONS"]],
             Self::Schedules => &[&["SENDOFF_SCHEDULE_GROUP"], &["SENDOFF_SCHEDULE_ROLE_ARN"]],
             Self::Mail => &[&["SENDOFF_MAIL_FROM"], SMTP],
             Self::Links => &[&["SENDOFF_PUBLIC_URL"], LINK_SECRET],

@@ -1,6 +1,6 @@
 //! The rules that only settings of this backend keep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::SecretString;
 use sendoff_consumers::{
@@ -13,11 +13,15 @@ use sendoff_consumers::{
     routing::Routing,
     templates::Templates,
 };
-use sendoff_host::config::{
-    Rule,
-    rules::{explained, rule},
+use sendoff_host::{
+    config::{
+        Rule,
+        rules::{explained, rule},
+    },
+    connections::{ConnectionSettings, read_json},
 };
 use sendoff_producers::model::Channel;
+use sendoff_workflows::{asl::Functions, plan::Action};
 
 use super::Consumers;
 use crate::LogLevel;
@@ -28,6 +32,40 @@ pub(super) fn arn(service: &'static str) -> Rule<String> {
         let parts: Vec<_> = text.splitn(6, ':').collect();
         let whole = parts.len() == 6 && parts[0] == "arn" && !parts[1].is_empty() && !parts[5].is_empty();
         (whole && parts[2] == service && !text.contains(char::is_whitespace)).then(|| text.to_owned())
+    })
+}
+
+/// The common beginning of the names of all state machines.
+pub(super) fn runs_prefix() -> Rule<String> {
+    rule("1 to 38 letters, digits, `-` and `_`, such as `sendoff-run`", |text| {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+        ((1..=38).contains(&text.len()) && text.bytes().all(allowed)).then(|| text.to_owned())
+    })
+}
+
+/// The functions that workflows call.
+pub(super) fn functions() -> Rule<Functions> {
+    explained("a JSON object of ARNs of Lambda functions by the action, and by `steps`", |text| {
+        let mut arns: BTreeMap<String, String> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let is_function = |text: &str| {
+            let parts: Vec<_> = text.split(':').collect();
+            let whole = (7..=8).contains(&parts.len()) && parts.iter().all(|part| !part.is_empty());
+            whole && parts[0] == "arn" && parts[2] == "lambda" && parts[5] == "function" && text.len() <= 170
+        };
+        if let Some((name, arn)) = arns.iter().find(|(_, arn)| !is_function(arn)) {
+            return Err(format!("`{name}` has `{arn}`, which is no ARN of a function"));
+        }
+        let steps = arns.remove("steps").ok_or("`steps` is missing")?;
+        let named = |name: &String| Action::ALL.into_iter().find(|action| action.name() == *name);
+        let mut actions = BTreeMap::new();
+        for (name, arn) in arns {
+            let Some(action) = named(&name) else {
+                let all: Vec<_> = Action::ALL.iter().map(|action| action.name()).collect();
+                return Err(format!("there is no action `{name}`, only {} and `steps`", all.join(", ")));
+            };
+            actions.insert(action, arn);
+        }
+        Ok(Functions { actions, steps })
     })
 }
 
@@ -138,6 +176,16 @@ pub(super) fn routing() -> Rule<Routing> {
     explained("routing rules as JSON", |text| {
         let templates = Templates::standard().map_err(|error| error.to_string())?;
         Routing::parse(text, &templates).map_err(|error| error.to_string())
+    })
+}
+
+/// The systems that workflows may call.
+pub(super) fn connections() -> Rule<Vec<ConnectionSettings>> {
+    explained("connections by name, as JSON", |text| {
+        let mut problems = Vec::new();
+        let found = read_json("SENDOFF_CONNECTIONS", text, &mut problems);
+        let told = problems.iter().map(|problem| format!("{}: {}", problem.key, problem.rule)).collect::<Vec<_>>();
+        if told.is_empty() { Ok(found) } else { Err(told.join("; ")) }
     })
 }
 

@@ -18,15 +18,18 @@ use sendoff_host::{
         WhatsappCarrier, address, base_url, bytes, choice, count, days, duration, list, optional, path, public_url,
         rate, secret, sender, text, whatsapp_carriers,
     },
+    connections::ConnectionSettings,
     settings,
 };
 use sendoff_producers::model::Channel;
+use sendoff_workflows::asl::Functions;
 
 use super::{
     Consumers,
     rules::{
-        account_sid, allowed, arn, cache_url, channels, consumers, content_sids, digits, log_level, namespace,
-        queue_url_base, routing, service_account, sms_sender, smtp_url, whatsapp_sender,
+        account_sid, allowed, arn, cache_url, channels, connections, consumers, content_sids, digits, functions,
+        log_level, namespace, queue_url_base, routing, runs_prefix, service_account, sms_sender, smtp_url,
+        whatsapp_sender,
     },
 };
 use crate::LogLevel;
@@ -67,10 +70,21 @@ settings! {
         key: "SENDOFF_BUCKET", env: Some("SENDOFF_BUCKET"), default: Some(""), secret: false,
         rule: optional(text("the name of an S3 bucket"))
     }
-    /// The state machine that runs workflows.
-    runs_arn: Option<String> {
-        key: "SENDOFF_RUNS_ARN", env: Some("SENDOFF_RUNS_ARN"), default: Some(""), secret: false,
-        rule: optional(arn("states"))
+    /// The role that runs of workflows act under. It may call the functions of `SENDOFF_FUNCTIONS` and nothing else.
+    runs_role_arn: Option<String> {
+        key: "SENDOFF_RUNS_ROLE_ARN", env: Some("SENDOFF_RUNS_ROLE_ARN"), default: Some(""), secret: false,
+        rule: optional(arn("iam"))
+    }
+    /// What the name of every workflow's state machine begins with; permissions are given by it.
+    runs_prefix: Option<String> {
+        key: "SENDOFF_RUNS_PREFIX", env: Some("SENDOFF_RUNS_PREFIX"), default: Some(""), secret: false,
+        rule: optional(runs_prefix())
+    }
+    /// The functions that workflows call, by the actions that they carry out; `steps` asks for decisions and reckons times of
+    /// the day. A workflow with an action that isn't named here can't be published.
+    functions: Option<Functions> {
+        key: "SENDOFF_FUNCTIONS", env: Some("SENDOFF_FUNCTIONS"), default: Some(""), secret: false,
+        rule: optional(functions())
     }
     /// The group that schedules stand in.
     schedule_group: Option<String> {
@@ -172,6 +186,14 @@ settings! {
     link_secret_arn: Option<String> {
         key: "SENDOFF_LINK_SECRET_ARN", env: Some("SENDOFF_LINK_SECRET_ARN"), default: Some(""), secret: false,
         rule: optional(arn("secretsmanager"))
+    }
+    /// The systems and databases that workflows may call, as a JSON object of connections by name: `{"crm": {"url_secret":
+    /// "arn:…", "tenants": "acme"}}`. Their settings are those of the table of connections; `sqlite:` is refused, since a
+    /// function has no disk of its own. Rather name secrets than write them here: a function's environment can be read by
+    /// whoever may look at the function, and holds 4 KB in all.
+    connections: Option<Vec<ConnectionSettings>> {
+        key: "SENDOFF_CONNECTIONS", env: Some("SENDOFF_CONNECTIONS"), default: Some(""), secret: true,
+        rule: optional(connections())
     }
     /// The account at Twilio.
     twilio_account_sid: Option<AccountSid> {

@@ -209,3 +209,27 @@ fn every_default_keeps_its_own_rule_and_every_setting_is_documented() {
         assert_eq!(setting.env, Some(setting.key));
     }
 }
+
+#[test]
+fn the_functions_of_workflows_are_named_by_action_and_by_arn() {
+    let read_functions = |text: &str| read(&[("SENDOFF_FUNCTIONS", text)], &[]);
+    let arn = |name: &str| format!("arn:aws:lambda:eu-central-1:123456789012:function:{name}");
+    let (email, steps) = (arn("email"), arn("steps"));
+    let settings = read_functions(&format!(r#"{{"email":"{email}","steps":"{steps}"}}"#)).unwrap();
+    let functions = settings.functions.clone().unwrap();
+    assert_eq!((functions.actions.into_values().collect::<Vec<_>>(), functions.steps), (vec![email.clone()], steps));
+    assert_eq!(settings.resources().functions_json(), format!(r#"{{"email":"{email}","steps":"{}"}}"#, arn("steps")));
+    for (text, why) in [
+        (format!(r#"{{"email":"{email}"}}"#), "`steps` is missing"),
+        (format!(r#"{{"fax":"{email}","steps":"{email}"}}"#), "there is no action `fax`, only email, sms"),
+        (r#"{"steps":"steps"}"#.to_owned(), "`steps` has `steps`, which is no ARN of a function"),
+        ("[]".to_owned(), "invalid type"),
+    ] {
+        let told = problems(&[("SENDOFF_FUNCTIONS", &text)], &[]);
+        assert!(told.len() == 1 && told[0].contains(why), "{text}: {told:?}");
+    }
+    let long = "x".repeat(39);
+    for prefix in ["a b", "a.b", &long] {
+        assert_eq!(problems(&[("SENDOFF_RUNS_PREFIX", prefix)], &[]).len(), 1, "{prefix}");
+    }
+}

@@ -49,11 +49,14 @@ pub(super) async fn bucket(store: &Store) -> Result<(), CallError> {
     answer.map(|_| ()).map_err(|e| CallError::of("s3:ListBucket", bucket, &e))
 }
 
-/// Whether the state machine is there.
+/// Whether state machines can be looked at. That no workflow's machine is called so is an answer.
 pub(super) async fn runs(store: &Store) -> Result<(), CallError> {
-    let machine = store.resources.runs_arn.as_str();
-    let answer = store.aws.sfn().describe_state_machine().state_machine_arn(machine).send().await;
-    answer.map(|_| ()).map_err(|e| CallError::of("states:DescribeStateMachine", machine, &e))
+    let machine = store.machine_arn(&format!("{}-worker-start", store.resources.runs_prefix));
+    match store.aws.sfn().describe_state_machine().state_machine_arn(&machine).send().await {
+        Ok(_) => Ok(()),
+        Err(e) if e.as_service_error().is_some_and(|told| told.is_state_machine_does_not_exist()) => Ok(()),
+        Err(e) => Err(CallError::of("states:DescribeStateMachine", machine, &e)),
+    }
 }
 
 /// Whether the stream of changes can be read.

@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use sendoff_consumers::{
-    Handler as _, Router, RouterPorts,
+    Kickoff, Router, RouterPorts, WORKFLOW_KICKOFF,
     cache::SharedCache,
     handlers::{
-        ByEmail, ByPush, BySms, ByWhatsapp, Way as _, WorkflowKickoff, with_email, with_push, with_sms, with_webhook,
-        with_whatsapp,
+        ByEmail, ByPush, BySms, ByWhatsapp, Way as _, with_email, with_push, with_sms, with_webhook, with_whatsapp,
     },
+    with_workflows,
 };
 use sendoff_host::config::{ConfigError, Problem, Source, nearest, shown};
 use sendoff_producers::model::Channel;
@@ -28,8 +28,6 @@ const SMS: &str = BySms::NAME;
 const WHATSAPP: &str = ByWhatsapp::NAME;
 const PUSH: &str = ByPush::NAME;
 const WEBHOOK: &str = "webhook";
-/// The consumer that starts workflows.
-pub(super) const WORKFLOW_KICKOFF: &str = WorkflowKickoff::NAME;
 
 const KNOWN: [&str; 6] = [EMAIL, SMS, WHATSAPP, PUSH, WEBHOOK, WORKFLOW_KICKOFF];
 
@@ -114,11 +112,9 @@ pub(super) async fn router(
         router = with_webhook(router, desk(WEBHOOK).await?, providers.webhook()?)?;
     }
     if settings.consumers.contain(WORKFLOW_KICKOFF) {
-        router = router.with(WorkflowKickoff {
-            records: remembered(WORKFLOW_KICKOFF),
-            authoritative: store.records(),
-            workflows: store.workflows(),
-        })?;
+        let records = remembered(WORKFLOW_KICKOFF);
+        let kickoff = Kickoff::new(records, store.records(), store.workflows(), store.schedules());
+        router = with_workflows(router, kickoff)?;
     }
     Ok(router)
 }

@@ -1,9 +1,10 @@
 //! Whether everything that the worker works with can be reached.
 
 use futures::future::join_all;
+use sendoff_consumers::WORKFLOW_KICKOFF;
 use sendoff_events::BoxFuture;
 
-use super::{ask, handlers::WORKFLOW_KICKOFF};
+use super::ask;
 use crate::{CallError, Store};
 
 /// Asks everything at once: the tables, the topic, the bucket, and what these consumers and reactions work with.

@@ -36,9 +36,12 @@ fn only_what_the_chosen_consumers_need_is_missing() {
         problems.iter().filter_map(|p| Some(p.split_once(" is missing")?.0.to_owned())).collect()
     };
     let (all, kickoff) = (missing("all"), missing("workflow-kickoff"));
-    assert!(["SMTP_URL", "SENDOFF_MAIL_FROM", "SENDOFF_RUNS_ARN"].iter().all(|name| all.iter().any(|n| n == name)));
-    assert!(kickoff.iter().any(|n| n == "SENDOFF_RUNS_ARN") && !kickoff.iter().any(|n| n == "SMTP_URL"), "{kickoff:?}");
-    assert!(!missing("email").iter().any(|n| n == "SENDOFF_RUNS_ARN"));
+    assert!(["SMTP_URL", "SENDOFF_MAIL_FROM", "SENDOFF_RUNS_PREFIX"].iter().all(|name| all.iter().any(|n| n == name)));
+    assert!(
+        kickoff.iter().any(|n| n == "SENDOFF_RUNS_PREFIX") && !kickoff.iter().any(|n| n == "SMTP_URL"),
+        "{kickoff:?}"
+    );
+    assert!(!missing("email").iter().any(|n| n == "SENDOFF_RUNS_PREFIX"));
     // Who names a channel wants it; of all, those run that there is a provider for.
     assert!(missing("sms,push").iter().any(|n| n == "TWILIO_SMS_FROM"));
     assert!(!all.iter().any(|n| n.starts_with("TWILIO") || n.starts_with("FCM")), "{all:?}");

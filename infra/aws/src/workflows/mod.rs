@@ -1,120 +1,221 @@
-//! Workflow runs as executions of a Step Functions state machine.
+//! Workflow runs as executions of Step Functions: a state machine for each workflow, and a version of it for each of ours.
 
+mod decide;
 mod history;
+mod list;
+mod machine;
+mod publish;
+mod register;
 mod stored;
+#[cfg(test)]
+mod tests;
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
 
-use aws_sdk_sfn::{error::SdkError, operation::describe_execution::DescribeExecutionOutput, types::ExecutionStatus};
-use sendoff_consumers::{NewRun, Run, RunStatus, RunStep, Started, WorkflowError, Workflows};
-use sendoff_events::{BoxFuture, Timestamp};
+use aws_sdk_sfn::{
+    error::SdkError,
+    operation::{
+        describe_execution::DescribeExecutionOutput, redrive_execution::RedriveExecutionError,
+        start_execution::StartExecutionError,
+    },
+    types::{ExecutionRedriveStatus, ExecutionStatus},
+};
+use sendoff_consumers::{
+    Decided, HistoryPage, NewRun, Run, RunFailure, RunFilter, RunPage, RunStatus, Started, WorkflowError, Workflows,
+};
+use sendoff_events::{BoxFuture, TenantId, Timestamp};
+use sendoff_workflows::Published;
 
-use crate::{CallError, Store};
+use crate::{CallError, Cause, Store};
+use register::{Entry, Put, Register};
 
-/// [`Workflows`] over one standard state machine: an execution per run, under the run's name.
+/// [`Workflows`] over standard state machines: an execution per run, under the run's name.
 ///
-/// While a run goes on, Step Functions answers a start of the same name and input as it answered the first
-/// (<https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html>), so a repeated start is told
-/// [`Started::New`] until the run has ended. Names are free again 90 days after their run has ended.
+/// An item beside the inbox records tells whose run a name is, and one which version of a machine is which of ours
+/// (`docs/adr/0025-a-state-machine-per-workflow.md`). A name is free again 480 days after its run was started.
 ///
-/// A start is one call, and one more when the name is taken; `get` is two, and one more per thousand events of the run;
-/// `stop` is two.
+/// A start is a write and a call, and a read more where a version is started for the first time; `get` is a read and a call,
+/// `stop` and `redrive` are a read and two.
 pub(crate) struct SfnWorkflows {
     store: Store,
+    /// The ARNs of versions that were found published, by machine and number. They never change.
+    known: Mutex<HashMap<(String, u32), String>>,
 }
 
 impl Store {
     /// Workflow runs.
     #[must_use]
     pub fn workflows(&self) -> Arc<dyn Workflows> {
-        Arc::new(SfnWorkflows { store: self.clone() })
+        Arc::new(SfnWorkflows { store: self.clone(), known: Mutex::default() })
     }
 }
 
 impl Workflows for SfnWorkflows {
+    fn publish<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        published: &'a Published,
+    ) -> BoxFuture<'a, Result<(), WorkflowError>> {
+        Box::pin(self.publish_version(tenant, published))
+    }
+
     fn start<'a>(&'a self, run: &'a NewRun) -> BoxFuture<'a, Result<Started, WorkflowError>> {
-        Box::pin(async move {
-            let machine = &self.store.resources.runs_arn;
-            let start = self.store.aws.sfn().start_execution().state_machine_arn(machine).name(&run.name);
-            match start.input(stored::input(run)).send().await {
-                Ok(_) => Ok(Started::New),
-                Err(SdkError::ServiceError(told)) if told.err().is_execution_already_exists() => {
-                    let found = self.describe(&run.name).await?;
-                    // Descriptions lag behind starts.
-                    let found = found.ok_or_else(|| unavailable(format!("run `{}` can't be read yet", run.name)))?;
-                    if stored::is_same(run, found.input().unwrap_or_default()) {
-                        Ok(Started::Already)
-                    } else {
-                        Err(WorkflowError::Conflict { name: run.name.clone() })
-                    }
-                }
-                Err(error) => Err(unavailable(CallError::of("states:StartExecution", machine, &error))),
-            }
-        })
+        Box::pin(self.begin(run))
     }
 
     fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Run>, WorkflowError>> {
-        Box::pin(async move {
-            let Some(found) = self.describe(name).await? else { return Ok(None) };
-            let started = stored::run(name, found.input().unwrap_or_default())
-                .map_err(|error| unavailable(format!("run `{name}` has an input of somebody else's: {error}")))?;
-            let started_at = moment(found.start_date());
-            let taken = self.taken(found.execution_arn()).await?;
-            Ok(Some(Run { started, started_at, status: status(found.status()), taken }))
-        })
+        Box::pin(self.find(name))
+    }
+
+    fn history<'a>(
+        &'a self,
+        name: &'a str,
+        after: u64,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<HistoryPage, WorkflowError>> {
+        Box::pin(self.told(name, after, limit))
+    }
+
+    fn list<'a>(
+        &'a self,
+        filter: &'a RunFilter,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<RunPage, WorkflowError>> {
+        Box::pin(self.page(filter, after, limit))
     }
 
     fn stop<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, WorkflowError>> {
         Box::pin(async move {
-            let runs = |found: &DescribeExecutionOutput| status(found.status()) == RunStatus::Running;
-            let Some(found) = self.describe(name).await?.filter(runs) else { return Ok(false) };
+            let stands = self.describe(name).await?.filter(|(_, found)| is(found, RunStatus::Running));
+            let Some((_, found)) = stands else { return Ok(false) };
             let arn = found.execution_arn();
             let stopped = self.store.aws.sfn().stop_execution().execution_arn(arn).send().await;
             let Err(error) = stopped else { return Ok(true) };
             // It may have come to its end in between.
-            if self.describe(name).await?.is_none_or(|found| !runs(&found)) {
+            if self.describe(name).await?.is_none_or(|(_, found)| !is(&found, RunStatus::Running)) {
                 return Ok(false);
             }
-            Err(unavailable(CallError::of("states:StopExecution", arn, &error)))
+            Err(failed(CallError::of("states:StopExecution", arn, &error)))
         })
+    }
+
+    fn redrive<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<bool, WorkflowError>> {
+        Box::pin(async move {
+            let stands = self.describe(name).await?.filter(|(_, found)| is(found, RunStatus::Failed));
+            let Some((_, found)) = stands else { return Ok(false) };
+            if found.redrive_status() == Some(&ExecutionRedriveStatus::NotRedrivable) {
+                return Err(too_late(name, found.redrive_status_reason()));
+            }
+            let arn = found.execution_arn();
+            let redriven = self.store.aws.sfn().redrive_execution().execution_arn(arn).send().await;
+            let Err(error) = redriven else { return Ok(true) };
+            if let Some(RedriveExecutionError::ExecutionNotRedrivable(told)) = error.as_service_error() {
+                // Somebody else may have taken it up in between.
+                let failed = self.describe(name).await?.is_some_and(|(_, found)| is(&found, RunStatus::Failed));
+                return if failed { Err(too_late(name, told.message())) } else { Ok(false) };
+            }
+            Err(failed(CallError::of("states:RedriveExecution", arn, &error)))
+        })
+    }
+
+    fn decide<'a>(&'a self, decided: &'a Decided) -> BoxFuture<'a, Result<bool, WorkflowError>> {
+        Box::pin(self.tell(decided))
     }
 }
 
 impl SfnWorkflows {
-    async fn describe(&self, name: &str) -> Result<Option<DescribeExecutionOutput>, WorkflowError> {
-        let Some(arn) = execution_arn(&self.store.resources.runs_arn, name) else { return Ok(None) };
-        match self.store.aws.sfn().describe_execution().execution_arn(&arn).send().await {
-            Ok(found) => Ok(Some(found)),
-            Err(SdkError::ServiceError(told)) if told.err().is_execution_does_not_exist() => Ok(None),
-            Err(error) => Err(unavailable(CallError::of("states:DescribeExecution", arn, &error))),
+    async fn begin(&self, run: &NewRun) -> Result<Started, WorkflowError> {
+        if !machine::is_run_name(&run.name) {
+            let why = "is no name of a run: 1 to 80 of A-Z, a-z, 0-9, `-` and `_`";
+            return Err(WorkflowError::Unusable(format!("`{}` {why}", run.name)));
+        }
+        let machine = self.store.machine_name(&run.tenant, &run.app, &run.workflow);
+        // Before the name is taken, so that a run of what isn't published takes none.
+        let version = self.version(run, &machine).await?;
+        let claimed = Register::of(&self.store).claim(run, &machine, self.store.clock.now()).await?;
+        let is_first = match claimed {
+            Put::Ours => true,
+            Put::Theirs(stands) if stands.hash == stored::hash(run) => false,
+            Put::Theirs(_) => return Err(conflict(run)),
+        };
+        let start = self.store.aws.sfn().start_execution().state_machine_arn(&version).name(&run.name);
+        let Err(error) = start.input(stored::text(&run.input)).send().await else {
+            // It was claimed before by somebody who didn't come to start it, or by the same start that is repeated.
+            return Ok(if is_first { Started::New } else { Started::Already });
+        };
+        match error.as_service_error() {
+            Some(StartExecutionError::ExecutionAlreadyExists(_)) => {
+                let found = self.describe(&run.name).await?;
+                // Descriptions lag behind starts.
+                let (_, found) = found.ok_or_else(|| unavailable(format!("run `{}` can't be read yet", run.name)))?;
+                let is_same = parsed(&run.name, found.input())? == parsed(&run.name, Some(&stored::text(&run.input)))?;
+                if is_same { Ok(Started::Already) } else { Err(conflict(run)) }
+            }
+            Some(StartExecutionError::StateMachineDoesNotExist(_)) => {
+                self.known().remove(&(machine, run.version));
+                Err(not_published(run))
+            }
+            _ => Err(failed(CallError::of("states:StartExecution", version, &error))),
         }
     }
 
-    /// The steps that the run has taken, by one call per thousand events.
-    async fn taken(&self, arn: &str) -> Result<Vec<RunStep>, WorkflowError> {
-        let mut taken = Vec::new();
-        let mut next = None;
-        loop {
-            let page = self.store.aws.sfn().get_execution_history().execution_arn(arn).max_results(1000);
-            let page = page.include_execution_data(true).set_next_token(next).send().await;
-            let page = page.map_err(|error| unavailable(CallError::of("states:GetExecutionHistory", arn, &error)))?;
-            taken.extend(page.events().iter().filter_map(history::step));
-            next = page.next_token;
-            if next.is_none() {
-                return Ok(taken);
-            }
+    /// The ARN of the version that the run is of.
+    async fn version(&self, run: &NewRun, machine: &str) -> Result<String, WorkflowError> {
+        let key = (machine.to_owned(), run.version);
+        let known = self.known().get(&key).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let found = Register::of(&self.store).version(machine, run.version).await?;
+        let arn = found.ok_or_else(|| not_published(run))?.arn;
+        self.known().insert(key, arn.clone());
+        Ok(arn)
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<(String, u32), String>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn find(&self, name: &str) -> Result<Option<Run>, WorkflowError> {
+        let Some((entry, found)) = self.describe(name).await? else { return Ok(None) };
+        let Entry { tenant, app, workflow, version, .. } = entry;
+        let input = parsed(name, found.input())?;
+        let started = NewRun { name: name.to_owned(), tenant, app, workflow, version, input };
+        let ended_at = found.stop_date().map(moment);
+        let failure = found
+            .error()
+            .filter(|_| is(&found, RunStatus::Failed))
+            .map(|error| RunFailure { error: error.to_owned(), cause: found.cause().unwrap_or_default().to_owned() });
+        let status = status(found.status());
+        Ok(Some(Run { started, started_at: moment(found.start_date()), status, ended_at, failure }))
+    }
+
+    /// Whose the run is, and how it stands.
+    async fn describe(&self, name: &str) -> Result<Option<(Entry, DescribeExecutionOutput)>, WorkflowError> {
+        if !machine::is_run_name(name) {
+            return Ok(None);
+        }
+        let Some(entry) = Register::of(&self.store).run(name).await? else { return Ok(None) };
+        let arn = self.store.execution_arn(&entry.machine, name);
+        match self.store.aws.sfn().describe_execution().execution_arn(&arn).send().await {
+            Ok(found) => Ok(Some((entry, found))),
+            Err(SdkError::ServiceError(told)) if told.err().is_execution_does_not_exist() => Ok(None),
+            Err(error) => Err(failed(CallError::of("states:DescribeExecution", arn, &error))),
         }
     }
 }
 
-/// The ARN of the run's execution; `None` for what is no name of a run.
-fn execution_arn(machine: &str, name: &str) -> Option<String> {
-    let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    // arn:aws:states:REGION:ACCOUNT:stateMachine:NAME, and a version or an alias after it.
-    let mut parts = machine.split(':');
-    let prefix: Vec<&str> = parts.by_ref().take(5).collect();
-    let machine = parts.nth(1)?;
-    ((1..=80).contains(&name.len()) && is_name).then(|| format!("{}:execution:{machine}:{name}", prefix.join(":")))
+fn parsed(name: &str, input: Option<&str>) -> Result<serde_json::Value, WorkflowError> {
+    serde_json::from_str(input.unwrap_or("null"))
+        .map_err(|error| WorkflowError::Unusable(format!("run `{name}` has an input of somebody else's: {error}")))
+}
+
+fn is(found: &DescribeExecutionOutput, wanted: RunStatus) -> bool {
+    status(found.status()) == wanted
 }
 
 fn status(status: &ExecutionStatus) -> RunStatus {
@@ -131,31 +232,28 @@ fn moment(at: &aws_smithy_types::DateTime) -> Timestamp {
     at.to_millis().ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or_default()
 }
 
-fn unavailable(why: impl ToString) -> WorkflowError {
-    WorkflowError::Unavailable(why.to_string())
+fn conflict(run: &NewRun) -> WorkflowError {
+    WorkflowError::Conflict { name: run.name.clone() }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn not_published(run: &NewRun) -> WorkflowError {
+    let NewRun { app, workflow, version, .. } = run;
+    WorkflowError::NotPublished { app: app.clone(), workflow: workflow.clone(), version: *version }
+}
 
-    #[test]
-    fn a_runs_execution_is_found_by_its_name_whatever_version_started_it() {
-        let expected = Some("arn:aws:states:eu-central-1:1:execution:runs:r-1".to_owned());
-        for machine in ["runs", "runs:7", "runs:live"] {
-            let arn = format!("arn:aws:states:eu-central-1:1:stateMachine:{machine}");
-            assert_eq!(execution_arn(&arn, "r-1"), expected);
-        }
-        for name in ["", "a b", "a:b", "ü", &"x".repeat(81)] {
-            assert_eq!(execution_arn("arn:aws:states:eu-central-1:1:stateMachine:runs", name), None, "{name}");
-        }
-        assert_eq!(execution_arn("no ARN", "r-1"), None);
-    }
+fn too_late(name: &str, why: Option<&str>) -> WorkflowError {
+    let why = why.unwrap_or("it doesn't say why");
+    WorkflowError::Unusable(format!(
+        "run `{name}` can't be taken up again, says Step Functions: {why}. That goes within 14 days after it has failed: start a \
+         new run"
+    ))
+}
 
-    #[test]
-    fn a_run_that_waits_to_be_redriven_is_not_over() {
-        assert_eq!(status(&ExecutionStatus::PendingRedrive), RunStatus::Running);
-        assert_eq!(status(&ExecutionStatus::TimedOut), RunStatus::Failed);
-        assert_eq!(status(&ExecutionStatus::Aborted), RunStatus::Stopped);
-    }
+/// What a call that failed is to whoever asked: a request that is wrong stays wrong.
+fn failed(error: CallError) -> WorkflowError {
+    if error.cause == Cause::Refused { WorkflowError::Unusable(error.to_string()) } else { unavailable(error) }
+}
+
+fn unavailable(why: impl ToString) -> WorkflowError {
+    WorkflowError::Unavailable(why.to_string())
 }

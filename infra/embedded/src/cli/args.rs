@@ -77,6 +77,8 @@ pub(crate) enum Command {
     Doubt(Doubt),
     /// Shows, tries and checks the texts of messages
     Template(super::template::Template),
+    /// Checks, draws, tries, publishes and runs workflows, and shows what became of their runs
+    Workflow(super::workflow::Workflow),
     /// Makes a development token, to try the API on this machine with curl
     Token {
         /// Whose data it opens

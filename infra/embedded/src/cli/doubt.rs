@@ -43,6 +43,7 @@ struct Row {
 #[derive(Debug, Serialize)]
 struct Line {
     at: Timestamp,
+    #[serde(rename = "by")]
     who: String,
     action: String,
     target: String,

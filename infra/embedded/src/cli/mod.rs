@@ -9,11 +9,13 @@ mod mail;
 mod messages;
 mod outcome;
 mod reading;
+mod runs;
 mod serve;
 mod tail;
 mod template;
 mod token;
 mod trace;
+mod workflow;
 
 use std::process::ExitCode;
 
@@ -34,6 +36,9 @@ fn run(mut cli: Cli) -> Result<Exit, Stopped> {
         template.take_data(&mut cli.settings);
     }
     let mut inputs = cli.settings.inputs();
+    // Not a setting, and no flag either: whoever lists processes would see it.
+    let token = inputs.variables.get("SENDOFF_TOKEN").cloned();
+    inputs.variables.remove("SENDOFF_TOKEN");
     let no_color = inputs.variables.get("NO_COLOR").is_some_and(|value| !value.is_empty());
     match &cli.command {
         Some(Command::Demo(_)) => inputs = demo::inputs(inputs),
@@ -43,13 +48,13 @@ fn run(mut cli: Cli) -> Result<Exit, Stopped> {
     let config = Config::load(&inputs)?;
     logging::start(&config.settings, no_color);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Stopped::failed)?;
-    let ended = runtime.block_on(dispatch(cli, config));
+    let ended = runtime.block_on(dispatch(cli, config, token));
     // Whoever asked to stop at once doesn't wait for what still blocks a thread.
     runtime.shutdown_background();
     ended
 }
 
-async fn dispatch(cli: Cli, config: Config) -> Result<Exit, Stopped> {
+async fn dispatch(cli: Cli, config: Config, token: Option<String>) -> Result<Exit, Stopped> {
     match cli.command {
         None => serve::run(&config).await,
         Some(Command::Demo(args)) => demo::run(config, &args, cli.settings.data.is_some()).await,
@@ -59,6 +64,7 @@ async fn dispatch(cli: Cli, config: Config) -> Result<Exit, Stopped> {
         Some(Command::Messages(command)) => messages::run(&config, &command),
         Some(Command::Doubt(command)) => doubt::run(&config, command).await,
         Some(Command::Template(args)) => template::run(&config, &args).await,
+        Some(Command::Workflow(args)) => workflow::run(&config, &args, token).await,
         Some(Command::Token { tenant, user, ttl }) => token::run(&config, &tenant, &user, ttl),
         Some(Command::Config(command)) => config::run(&command, &config),
     }

@@ -2,8 +2,10 @@
 
 mod page;
 
+use std::sync::Arc;
+
 use sendoff_consumers::{
-    Attempt, AuditNote, DeliveryId, DeliveryRecord, Failure, IdempotencyKey, Run, RunStatus, Step, StepState,
+    Attempt, AuditNote, DeliveryId, DeliveryRecord, Failure, IdempotencyKey, RunStatus, Step, StepState,
 };
 use sendoff_embedded::{
     DeliveryState, EventDetail, EventSummary, Store,
@@ -11,12 +13,14 @@ use sendoff_embedded::{
     program::{Exit, Stopped, print},
 };
 use sendoff_events::{EventId, Timestamp};
+use sendoff_host::SystemRng;
 use serde::Serialize;
 
 use super::{
     args::TableOrJson,
     outcome::{self, Outcome, State},
     reading,
+    runs::{self, RunTold},
 };
 
 /// Everything that is known of an event.
@@ -109,6 +113,9 @@ struct RunLife {
     workflow: String,
     version: u32,
     status: RunStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
+    /// The steps that it has come to.
     steps: Vec<String>,
 }
 
@@ -132,7 +139,7 @@ pub(super) async fn run(config: &Config, event: EventId, output: TableOrJson) ->
 
 async fn life(store: &Store, found: EventDetail, outcomes: Vec<Outcome>) -> Result<Life, Stopped> {
     let EventDetail { summary, changes, .. } = found;
-    let runs = runs(store, &outcomes).await?;
+    let runs = started(store, &outcomes).await?;
     let decisions = store.decisions(summary.id).await?.into_iter().map(decision).collect();
     let mut consumers = Vec::new();
     for outcome in outcomes {
@@ -180,24 +187,24 @@ fn decision((at, note): (Timestamp, AuditNote)) -> DecisionLife {
 }
 
 /// The workflow runs that the consumers' steps have started: a step that starts one records the run's name.
-async fn runs(store: &Store, outcomes: &[Outcome]) -> Result<Vec<Run>, Stopped> {
-    let workflows = store.workflows();
-    let mut runs = Vec::new();
+async fn started(store: &Store, outcomes: &[Outcome]) -> Result<Vec<RunTold>, Stopped> {
+    let workflows = store.workflows(Arc::new(SystemRng::new()));
+    let mut found = Vec::new();
     let steps = outcomes.iter().filter_map(|o| o.record.as_ref()).flat_map(|record| record.steps.values());
     for name in steps.filter_map(|step| step.provider_id.as_deref()) {
-        let run = workflows.get(name).await.map_err(|e| Stopped::new(Exit::Unreachable, e))?;
-        runs.extend(run);
+        found.extend(runs::told(&*workflows, name).await?);
     }
-    Ok(runs)
+    Ok(found)
 }
 
-fn run_life(run: Run) -> RunLife {
+fn run_life(RunTold { run, steps }: RunTold) -> RunLife {
     RunLife {
         name: run.started.name,
-        workflow: run.started.workflow,
+        workflow: run.started.workflow.to_string(),
         version: run.started.version,
         status: run.status,
-        steps: run.taken.into_iter().map(|step| step.id).collect(),
+        failure: run.failure.map(|failure| format!("{}: {}", failure.error, failure.cause)),
+        steps,
     }
 }
 

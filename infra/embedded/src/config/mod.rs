@@ -8,6 +8,7 @@ mod auth;
 mod channel_tests;
 mod channels;
 mod check;
+mod connections;
 mod file;
 mod reference;
 mod settings;
@@ -28,7 +29,10 @@ use file::File;
 pub use reference::reference;
 use sendoff_consumers::{routing::Routing, templates::Templates};
 pub use sendoff_host::config::{ConfigError, Effective, Problem, Source};
-use sendoff_host::config::{Given, fill, shown, variables};
+use sendoff_host::{
+    config::{Given, fill, shown, variables},
+    connections::Opened,
+};
 use sendoff_producers::api::KeySet;
 use settings::{Draft, SETTINGS};
 pub use settings::{LogFormat, Settings};
@@ -72,6 +76,8 @@ pub struct Config {
     pub templates: Arc<Templates>,
     /// The rules of who is told of what, where they aren't the standard ones.
     pub routing: Option<Routing>,
+    /// The systems that workflows may call.
+    pub connections: Opened,
     /// The configured keys; none means that the development key is used, on a loopback address only.
     pub keys: KeySet,
     /// Whether any key is configured.
@@ -90,13 +96,14 @@ impl Config {
         let mut problems = Vec::new();
         let file = read_file(&inputs.file, &mut problems);
         // From the weakest to the strongest: what comes later wins.
-        let mut values = file.values;
+        let (connections, mut values) = connections::split(file.values);
         values.extend(variables(SETTINGS, &inputs.variables, &mut problems));
         values.extend(inputs.flags.iter().map(|(flag, key, value)| given(key, value, Source::Flag(flag.clone()))));
 
         let mut draft = Draft::default();
         fill(SETTINGS, &mut draft, &values, "", &mut problems);
         let effective: Vec<Effective> = SETTINGS.iter().map(|s| Effective::of(s, &values)).collect();
+        let connections = connections::open(&connections, draft.data.as_deref(), &mut problems);
         let keys = auth::keys(&file.auth_keys, &mut problems);
         let has_keys = !file.auth_keys.is_empty();
         let mut checker = Checker { draft: &draft, effective: &effective, problems: &mut problems };
@@ -107,7 +114,7 @@ impl Config {
         let routing = templates.as_ref().and_then(|templates| checker.routing(templates));
         match (draft.finish(), mail, channels, templates) {
             (Some(settings), Some(mail), Some(channels), Some(templates)) if problems.is_empty() => {
-                Ok(Self { settings, mail, channels, templates, routing, keys, has_keys, effective })
+                Ok(Self { settings, mail, channels, templates, routing, connections, keys, has_keys, effective })
             }
             _ => Err(ConfigError { problems }),
         }

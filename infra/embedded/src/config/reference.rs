@@ -22,5 +22,9 @@ pub fn reference() -> String {
     for setting in AUTH_KEY {
         row(&mut page, &[&format!("`{}`", setting.key), &(setting.says)(), &what(setting)]);
     }
+    page.push('\n');
+    page.push_str(include_str!("reference/connections.md"));
+    page.push_str("\n| key | default | must be | what it is |\n|---|---|---|---|\n");
+    sendoff_host::connections::reference(&mut page);
     page
 }

@@ -203,3 +203,23 @@ fn every_default_keeps_its_own_rule_and_every_setting_is_documented() {
         assert!(setting.key.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '.' | '_')), "{}", setting.key);
     }
 }
+
+#[test]
+fn connections_are_opened_and_what_is_wrong_with_them_is_told_with_its_line() {
+    let toml =
+        file("[connections.crm]\nurl = \"https://crm.example.org\"\ntenants = \"acme\"\nheaders.X-Key = \"s3cret\"\n");
+    let config = Config::load(&inputs(&[], &[], Some(&toml.path))).unwrap();
+    let shown = format!("{:?}", config.connections);
+    assert!(shown.contains("\"crm\"") && shown.contains("acme") && !shown.contains("s3cret"), "{shown}");
+    for (text, wrong) in [
+        ("url = \"https://10.0.0.1\"\ntenants = \"*\"", "sendoff.toml:2: connections.x.url"),
+        ("url = \"sqlite:/nowhere/x.db\"\ntenants = \"*\"", "/nowhere/x.db can't be opened"),
+        ("url = \"https://a.example\"", "connections.x.tenants"),
+        ("url = \"https://a.example\"\ntenants = \"*\"\nhost = \"b\"", "connections.x.host"),
+        ("url_secret = \"arn:aws:secretsmanager:eu-central-1:1:secret:x\"\ntenants = \"*\"", "only functions can read"),
+    ] {
+        let toml = file(&format!("[connections.x]\n{text}\n"));
+        let problems = problems(&inputs(&[], &[], Some(&toml.path)));
+        assert!(problems.len() == 1 && problems[0].contains(wrong), "{text}: {problems:?}");
+    }
+}

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0001_the_first_tables.sql"),
     include_str!("../../migrations/0002_deliveries_and_audit.sql"),
     include_str!("../../migrations/0003_repair.sql"),
+    include_str!("../../migrations/0004_workflow_runs.sql"),
 ];
 
 /// The version this program writes.

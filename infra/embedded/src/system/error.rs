@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr};
 
 use sendoff_consumers::{
-    RouterError,
+    RouterError, WorkflowError,
     channels::{
         FailoverError,
         email::SmtpSettingsError,
@@ -77,6 +77,9 @@ pub enum SystemError {
     /// The handlers contradict each other.
     #[error(transparent)]
     Router(#[from] RouterError),
+    /// Runs of workflows can't be carried on.
+    #[error(transparent)]
+    Workflows(#[from] WorkflowError),
     /// A part ended although nobody had asked it to.
     #[error(transparent)]
     Part(#[from] PartError),

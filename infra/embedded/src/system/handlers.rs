@@ -3,15 +3,15 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use sendoff_consumers::{
-    Consumer, Router, RouterPorts,
+    Consumer, EngineWorkflows, Router, RouterPorts,
     channels::{Provider, email::Mail},
-    handlers::{Desk, WorkflowKickoff, with_email, with_push, with_sms, with_webhook, with_whatsapp},
+    handlers::{Desk, with_email, with_push, with_sms, with_webhook, with_whatsapp},
     links::Links,
     routing::Routing,
 };
 use sendoff_producers::model::Channel;
 
-use super::{SystemError, providers::Providers};
+use super::{SystemError, providers::Providers, workflows};
 use crate::{Store, StoreError, config::Config};
 
 /// The router with all standard handlers.
@@ -22,6 +22,7 @@ pub(super) fn standard(
     mail: Arc<dyn Provider<Mail>>,
     providers: Providers,
     links: Option<Links>,
+    engine: Arc<EngineWorkflows>,
 ) -> Result<Router, SystemError> {
     let records = store.records();
     let mut routing = match &config.routing {
@@ -32,12 +33,11 @@ pub(super) fn standard(
         // Nobody tells what becomes of a message in the sink, so nothing is to be waited for.
         routing.grace = Duration::ZERO;
     }
-    let Providers { sms, whatsapp, push, webhook } = providers;
     let on = [
         (Channel::Email, true),
-        (Channel::Sms, sms.is_some()),
-        (Channel::Whatsapp, whatsapp.is_some()),
-        (Channel::Push, push.is_some()),
+        (Channel::Sms, providers.sms.is_some()),
+        (Channel::Whatsapp, providers.whatsapp.is_some()),
+        (Channel::Push, providers.push.is_some()),
     ];
     let desk = Arc::new(Desk {
         records: records.clone(),
@@ -50,7 +50,11 @@ pub(super) fn standard(
         links,
         channels: on.into_iter().filter(|(_, is_on)| *is_on).map(|(channel, _)| channel).collect::<BTreeSet<_>>(),
     });
-    let mut router = with_email(Router::new(ports), desk.clone(), mail, config.settings.mail_from.clone())?;
+    let from = config.settings.mail_from.clone();
+    let mail_by = (mail.clone(), from.clone());
+    let actions = workflows::actions(&ports, &desk, mail_by, &providers, &config.connections, records);
+    let Providers { sms, whatsapp, push, webhook } = providers;
+    let mut router = with_email(Router::new(ports), desk.clone(), mail, from)?;
     if let Some(sms) = sms {
         router = with_sms(router, desk.clone(), sms)?;
     }
@@ -61,8 +65,7 @@ pub(super) fn standard(
         router = with_push(router, desk.clone(), push)?;
     }
     router = with_webhook(router, desk, webhook)?;
-    let kickoff = WorkflowKickoff { records: records.clone(), authoritative: records, workflows: store.workflows() };
-    Ok(router.with(kickoff)?)
+    Ok(workflows::with(router, store, engine, actions)?)
 }
 
 /// The consumers that a deployment may have or not.

@@ -23,7 +23,16 @@ pub(super) async fn doubted(bench: &Bench, steps: &[(&str, StepState)]) -> (Arc<
     let Ok(Claimed::Won(mut record)) = bench.store.inbox().claim(&claim).await else { panic!("it was free") };
     for (name, state) in steps {
         let (provider, reason) = (Some("twilio".into()), Some("no answer".into()));
-        let step = Step { state: *state, doubted: true, at: now, provider, provider_id: None, reason, mark: None };
+        let step = Step {
+            state: *state,
+            doubted: true,
+            at: now,
+            provider,
+            provider_id: None,
+            reason,
+            mark: None,
+            result: None,
+        };
         record.steps.insert((*name).into(), step);
     }
     (record.status, record.revision, record.lease_until) = (Status::InDoubt, record.revision + 1, now);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use rusqlite::Connection;
-use sendoff_consumers::{DeliveryId, DeliveryNews, DeliveryStatus, Resolution, StepState};
+use sendoff_consumers::{DeliveryId, DeliveryNews, DeliveryStatus, Resolution, RunStatus, StepState};
 use sendoff_events::Clock as _;
 use sendoff_producers::Expected;
 use serde_json::json;
@@ -27,6 +27,10 @@ fn first_version_of(bench: &Bench) -> TempDir {
     db.pragma_update(None, "application_id", migrations::APPLICATION_ID).unwrap();
     db.pragma_update(None, "user_version", 1).unwrap();
     db.execute("ATTACH ?1 AS newer", [bench.store.file().to_str().unwrap()]).unwrap();
+    db.execute_batch(
+        "INSERT INTO runs VALUES ('r1', 'acme', 'welcome', 2, '[\"mail\"]', '{\"app_id\":\"crm\"}', 'succeeded', '[]', 7)",
+    )
+    .unwrap();
     for table in TABLES {
         let columns: String = db
             .query_row("SELECT group_concat(name) FROM pragma_table_info(?1, 'main')", [table], |row| row.get(0))
@@ -54,6 +58,9 @@ async fn a_file_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
     let store = Store::open(folder.path(), options).unwrap();
     assert_eq!(version(folder.path()), migrations::VERSION);
     assert_eq!(store.records().get(&key("crm")).await.unwrap().unwrap().data, json!({ "n": 1 }));
+    let run = store.runs().load("r1").await.unwrap().unwrap().run;
+    assert_eq!((run.status, run.started.app.as_str(), run.started.version), (RunStatus::Succeeded, "crm", 2));
+    assert_eq!(run.ended_at, Some(run.started_at));
     let id = DeliveryId::new(record.key.clone(), "ada");
     let found: Vec<_> = store.doubts().await.unwrap().into_iter().map(|doubt| doubt.id).collect();
     assert_eq!(found, std::slice::from_ref(&id), "what was in doubt is found by the new index");

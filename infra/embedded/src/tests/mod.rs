@@ -14,7 +14,7 @@ mod plans;
 mod purging;
 mod queues;
 mod records;
-mod workflows;
+mod runs;
 mod writer;
 
 use sendoff_host::SystemRng;
@@ -122,7 +122,8 @@ impl Bench {
             assigned_by: "root".parse().unwrap(),
         };
         let correlation = causation.map(|id| id.to_string());
-        let origin = Origin { source: "/test".into(), tenant: tenant(), correlation, causation, traceparent: None };
+        let origin =
+            Origin { source: "/test".into(), tenant: tenant(), correlation, causation, traceparent: None, hops: 0 };
         Envelope::new(data, origin, None, &*self.clock, &self.rng).encode().unwrap()
     }
 

@@ -2,8 +2,8 @@ use rusqlite::Connection;
 
 use super::Bench;
 use crate::{
-    audit, changes, dead_letters, deliveries, doubts, inbox, inspect, outbox, purge, queue, records, recover,
-    schedules, topics, workflows,
+    audit, changes, dead_letters, deliveries, doubts, inbox, inspect, outbox, purge, queue, records, recover, runs,
+    schedules, topics,
 };
 
 /// These hold one row per queue or reaction, however many events there are.
@@ -29,7 +29,7 @@ fn statements() -> Vec<&'static str> {
         recover::STATEMENTS,
         schedules::STATEMENTS,
         topics::STATEMENTS,
-        workflows::STATEMENTS,
+        &runs::statements(),
     ]
     .concat()
 }

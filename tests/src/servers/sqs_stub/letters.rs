@@ -142,6 +142,7 @@ fn body(id: &str) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
         correlation: None,
         causation: None,
         traceparent: None,
+        hops: 0,
     };
     let event = Envelope::new(data, origin, Some(1), &SystemClock, &SystemRng::new()).encode()?;
     // Each tells of a record of its own, as those of a real outage would.

@@ -1,13 +1,19 @@
 //! Who may do what.
 
-use sendoff_aws::tables::{inbox::RATE, records::RECORD};
+use sendoff_aws::tables::{
+    inbox::{DELIVERY, RATE},
+    records::{EVENT, RECORD, REQUEST},
+};
 use sendoff_producers::{
     api::TIMELINE,
-    model::{Stored as _, Suppression, User, WebhookEndpoint},
+    model::{Approval, Stored as _, Submission, Suppression, User, WebhookEndpoint},
 };
 use serde_json::{Value, json};
 
-use super::{Rule, Template};
+use super::{
+    Rule, Template,
+    calls::{MACHINES, RUNS},
+};
 use crate::template::document::{Resource, referred};
 
 /// A permission that can't name what it is for, and why.
@@ -23,20 +29,6 @@ const EXCEPTIONS: &[Exception] = &[
         actions: &["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
         resource: "*",
         because: "X-Ray has no resources",
-    },
-    Exception {
-        actions: &[
-            "logs:CreateLogDelivery",
-            "logs:GetLogDelivery",
-            "logs:UpdateLogDelivery",
-            "logs:DeleteLogDelivery",
-            "logs:ListLogDeliveries",
-            "logs:PutResourcePolicy",
-            "logs:DescribeResourcePolicies",
-            "logs:DescribeLogGroups",
-        ],
-        resource: "*",
-        because: "the delivery of a state machine's logs can't be granted by log group",
     },
     Exception {
         actions: &["dynamodb:ListStreams"],
@@ -67,22 +59,43 @@ const EXCEPTIONS: &[Exception] = &[
         because: "schedules are named after messages, inside our own group",
     },
     Exception {
-        actions: &["states:DescribeExecution", "states:GetExecutionHistory"],
-        resource: "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${Runs.Name}:*",
-        because: "runs are named after events, of our own state machine",
+        actions: &[
+            "states:CreateStateMachine",
+            "states:UpdateStateMachine",
+            "states:PublishStateMachineVersion",
+            "states:TagResource",
+            "states:DescribeStateMachine",
+            "states:StartExecution",
+        ],
+        resource: MACHINES,
+        because: "state machines are made of workflows that are published later, and named with our own prefix",
+    },
+    Exception {
+        actions: &["states:DescribeExecution"],
+        resource: RUNS,
+        because: "runs are named after events, of our own state machines",
+    },
+    Exception {
+        actions: &["states:SendTaskSuccess"],
+        resource: "*",
+        because: "a task is named by its token alone, and can't be granted by state machine",
     },
 ];
 
-/// The collections that each role may write to.
-const COLLECTIONS: &[(&str, &[&str])] = &[
-    ("CallbacksRole", &[Suppression::COLLECTION, User::COLLECTION]),
-    ("EmailRole", &[Suppression::COLLECTION]),
-    ("SmsRole", &[Suppression::COLLECTION]),
-    ("WhatsappRole", &[Suppression::COLLECTION]),
-    ("PushRole", &[User::COLLECTION]),
-    ("WebhookRole", &[WebhookEndpoint::COLLECTION]),
-    ("ReactionsRole", &[TIMELINE]),
+/// The collections that each role may write to, and what the keys of the other items begin with that its commits hold.
+const COLLECTIONS: &[(&str, &[&str], &[&str])] = &[
+    ("CallbacksRole", &[Approval::COLLECTION, Suppression::COLLECTION, User::COLLECTION], &[EVENT]),
+    ("StepsRole", &[Approval::COLLECTION, Submission::COLLECTION, Suppression::COLLECTION], &[EVENT, REQUEST]),
+    ("EmailRole", &[Suppression::COLLECTION], &[]),
+    ("SmsRole", &[Suppression::COLLECTION], &[]),
+    ("WhatsappRole", &[Suppression::COLLECTION], &[]),
+    ("PushRole", &[User::COLLECTION], &[]),
+    ("WebhookRole", &[WebhookEndpoint::COLLECTION], &[]),
+    ("ReactionsRole", &[TIMELINE], &[]),
 ];
+
+/// Whose keys of the inbox those hold who do nothing but actions.
+const ACTIONS: &[(&str, &[&str])] = &[("ExternalRole", &["database", "http"]), ("StepsRole", &["email", "record"])];
 
 pub(super) const RULES: &[Rule] = &[
     Rule {
@@ -121,19 +134,24 @@ pub(super) const RULES: &[Rule] = &[
                 .map(|(action, on)| format!("{action} on {on}"))
                 .collect()
         },
-        broken_by: &[|t| t.plant("/RunsRole/Properties/Policies", Value::Null)],
+        broken_by: &[|t| t.plant("/WorkflowKickoffRole/Properties/Policies", Value::Null)],
     },
     Rule {
         says: "a service of AWS may act for us only from our own account, and for the resource that it is allowed for",
         problems: |template, _| {
             let unnamed = |statement: &Value| {
-                let services = ["sns.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"];
+                let services =
+                    ["events.amazonaws.com", "sns.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"];
                 let service = statement["Principal"]["Service"].as_str().filter(|service| services.contains(service));
                 let condition = &statement["Condition"];
                 let account = condition["StringEquals"]["aws:SourceAccount"] == json!({ "Ref": "AWS::AccountId" });
-                // The state machine's role comes before the state machine, and can't name it.
-                let source =
-                    service == Some("states.amazonaws.com") || condition["ArnEquals"].get("aws:SourceArn").is_some();
+                // The role of runs comes before their state machines, and knows the beginning of their names.
+                let source = match service {
+                    Some("states.amazonaws.com") => {
+                        condition["ArnLike"]["aws:SourceArn"] == json!({ "Fn::Sub": MACHINES })
+                    }
+                    _ => condition["ArnEquals"].get("aws:SourceArn").is_some(),
+                };
                 service.is_some() && !(account && source)
             };
             let trusted = template.resources("AWS::IAM::Role").into_iter().flat_map(|(id, role)| {
@@ -155,7 +173,8 @@ pub(super) const RULES: &[Rule] = &[
                 )
             },
             |t| t.plant("/ScheduleRole/Properties/AssumeRolePolicyDocument/Statement/0/Condition", Value::Null),
-            |t| t.plant("/RunsRole/Properties/AssumeRolePolicyDocument/Statement/0/Condition", Value::Null),
+            |t| t.plant("/RunsRole/Properties/AssumeRolePolicyDocument/Statement/0/Condition/ArnLike", Value::Null),
+            |t| t.plant("/FailedRunsPolicy/Properties/PolicyDocument/Statement/0/Condition", Value::Null),
         ],
     },
     Rule {
@@ -215,9 +234,11 @@ pub(super) const RULES: &[Rule] = &[
         says: "whoever writes records beside the API writes those of the collections that it is for, and no others",
         problems: |template, _| {
             let keys = |role: &str| {
-                let collections =
-                    COLLECTIONS.iter().find(|(of, _)| *of == role).map(|(_, collections)| *collections)?;
-                Some(collections.iter().map(|collection| json!(format!("{RECORD}*#{collection}"))).collect::<Value>())
+                let (_, collections, others) = COLLECTIONS.iter().find(|(of, ..)| *of == role)?;
+                let records = collections.iter().map(|collection| format!("{RECORD}*#{collection}"));
+                Some(
+                    records.chain(others.iter().map(|prefix| format!("{prefix}*"))).map(Value::from).collect::<Value>(),
+                )
             };
             let open = |role: &str, statement: &Value| {
                 let writes = list(&statement["Action"]).contains(&&json!("dynamodb:PutItem"))
@@ -241,6 +262,74 @@ pub(super) const RULES: &[Rule] = &[
                     "Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": { "Fn::GetAtt": ["Records", "Arn"] },
                 });
                 t.plant("/WorkflowKickoffRole/Properties/Policies/0/PolicyDocument/Statement/-", statement);
+            },
+        ],
+    },
+    Rule {
+        says: "who does nothing but actions keeps what it has done of those, and knows of nothing else in the inbox",
+        problems: |template, _| {
+            let keys = |role: &str, actions: &[&str]| -> Value {
+                let own = actions.iter().map(|action| format!("{action}/*"));
+                // Of a mail there is a delivery record, too.
+                let mails = (role == "StepsRole").then(|| format!("{DELIVERY}email/*"));
+                mails.into_iter().chain(own).map(Value::from).collect()
+            };
+            let open = |role: &str, statement: &Value| {
+                let Some((_, actions)) = ACTIONS.iter().find(|(of, _)| *of == role) else { return false };
+                let expected = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": keys(role, actions) } });
+                list(&statement["Action"]).contains(&&json!("dynamodb:PutItem"))
+                    && list(&statement["Resource"]).into_iter().filter_map(referred).any(|on| on == "Inbox")
+                    && statement["Condition"] != expected
+            };
+            let open = statements(template).into_iter().filter(|(id, s)| open(id, s)).map(|(id, _)| id.to_owned());
+            let roles = template.resources("AWS::IAM::Role").into_iter().map(|(id, _)| id);
+            let roles: Vec<_> = roles.collect();
+            let missing = ACTIONS.iter().filter(|(role, _)| !roles.contains(role)).map(|(role, _)| (*role).to_owned());
+            open.chain(missing).collect()
+        },
+        broken_by: &[
+            |t| t.plant("/ExternalRole/Properties/Policies/0/PolicyDocument/Statement/0/Condition", Value::Null),
+            |t| {
+                t.plant(
+                    "/StepsRole/Properties/Policies/0/PolicyDocument/Statement/2/Condition/ForAllValues:StringLike/dynamodb:LeadingKeys/-",
+                    json!("audit#*"),
+                );
+            },
+            |t| t.plant("/ExternalRole", Value::Null),
+        ],
+    },
+    Rule {
+        says: "a role is handed only to the service that acts under it",
+        problems: |template, _| {
+            let trusted = |role: &str| {
+                let role = &template.resource(role)["Properties"]["AssumeRolePolicyDocument"]["Statement"][0];
+                role["Principal"]["Service"].clone()
+            };
+            let loose = |statement: &Value| {
+                list(&statement["Action"]).contains(&&json!("iam:PassRole"))
+                    && list(&statement["Resource"]).into_iter().any(|role| {
+                        let service = referred(role).map_or(Value::Null, trusted);
+                        service.is_null()
+                            || statement["Condition"]["StringEquals"] != json!({ "iam:PassedToService": service })
+                    })
+            };
+            statements(template).into_iter().filter(|(_, s)| loose(s)).map(|(id, _)| id.to_owned()).collect()
+        },
+        broken_by: &[
+            |t| {
+                t.plant("/WorkflowKickoffRole/Properties/Policies/0/PolicyDocument/Statement/13/Condition", Value::Null)
+            },
+            |t| {
+                t.plant(
+                    "/WorkflowKickoffRole/Properties/Policies/0/PolicyDocument/Statement/13/Resource",
+                    json!({ "Fn::GetAtt": ["ScheduleRole", "Arn"] }),
+                )
+            },
+            |t| {
+                t.plant(
+                    "/EmailRole/Properties/Policies/0/PolicyDocument/Statement/11/Condition/StringEquals",
+                    Value::Null,
+                )
             },
         ],
     },

@@ -11,28 +11,32 @@ type Calls = (&'static str, &'static [&'static str]);
 
 const BODIES: &str = "${Payloads.Arn}/*";
 const SCHEDULES: &str = "arn:${AWS::Partition}:scheduler:${AWS::Region}:${AWS::AccountId}:schedule/${ScheduleGroup}/*";
-const RUNS: &str = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${Runs.Name}:*";
+/// A state machine for each workflow, and its runs, by the prefix that they all have.
+pub(super) const MACHINES: &str =
+    "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:${AWS::StackName}-run-*";
+pub(super) const RUNS: &str =
+    "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:execution:${AWS::StackName}-run-*";
 
 const TRACES: Calls = ("*", &["xray:PutTraceSegments", "xray:PutTelemetryRecords"]);
 
 /// With a key of one's own: to write and read what is encrypted with it.
 const KEY: Calls = ("KmsKeyArn", &["kms:Decrypt", "kms:GenerateDataKey"]);
 
-/// With a cache. The interfaces are made by Lambda.
-const CACHE: &[Calls] = &[
-    ("CacheUrl", &["secretsmanager:GetSecretValue"]),
-    (
-        "*",
-        &[
-            "ec2:CreateNetworkInterface",
-            "ec2:DescribeNetworkInterfaces",
-            "ec2:DescribeSubnets",
-            "ec2:DeleteNetworkInterface",
-            "ec2:AssignPrivateIpAddresses",
-            "ec2:UnassignPrivateIpAddresses",
-        ],
-    ),
-];
+/// What Lambda makes for a function that stands in a VPC.
+const INTERFACES: Calls = (
+    "*",
+    &[
+        "ec2:CreateNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:DeleteNetworkInterface",
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:UnassignPrivateIpAddresses",
+    ],
+);
+
+/// With a cache.
+const CACHE: &[Calls] = &[("CacheUrl", &["secretsmanager:GetSecretValue"]), INTERFACES];
 
 /// `TransactWriteItems` and `PublishBatch` have no permissions of their own.
 const PUBLISHES: &[Calls] =
@@ -101,8 +105,8 @@ const CALLS: &[(&str, &[&[Calls]])] = &[
         "Callbacks",
         &[&[
             ("Inbox", &["dynamodb:GetItem", "dynamodb:PutItem"]),
-            // Suppressions come and go, and preferences change.
-            ("Records", &["dynamodb:GetItem", "dynamodb:PutItem"]),
+            // Suppressions come and go, preferences change, and approvals are decided, with an event.
+            ("Records", &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:ConditionCheckItem"]),
             ("LinkSecret.Id", SECRET),
             ("TwilioAuthTokenArn", SECRET),
             ("MetaAppSecretArn", SECRET),
@@ -165,12 +169,40 @@ const CALLS: &[(&str, &[&[Calls]])] = &[
             &[
                 ("WorkflowKickoffQueue", QUEUE),
                 ("WorkflowKickoffDeadLetters", SEND),
-                ("Runs", &["states:StartExecution"]),
+                (
+                    MACHINES,
+                    &[
+                        "states:CreateStateMachine",
+                        "states:UpdateStateMachine",
+                        "states:PublishStateMachineVersion",
+                        "states:TagResource",
+                        "states:DescribeStateMachine",
+                        "states:StartExecution",
+                    ],
+                ),
                 // When a run's name is taken: by the same run?
-                (RUNS, &["states:DescribeExecution", "states:GetExecutionHistory"]),
+                (RUNS, &["states:DescribeExecution"]),
+                ("*", &["states:SendTaskSuccess"]),
+                ("RunsRole", &["iam:PassRole"]),
                 KEY,
             ],
         ],
+    ),
+    (
+        "External",
+        &[&[("Inbox", &["dynamodb:GetItem", "dynamodb:PutItem"]), ("ConnectionSecretArns", SECRET), INTERFACES, KEY]],
+    ),
+    (
+        "Steps",
+        &[&[
+            ("Records", &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:ConditionCheckItem"]),
+            ("Inbox", &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"]),
+            (BODIES, &["s3:PutObject"]),
+            ("SmtpUrlArn", SECRET),
+            ("SmtpFallbackUrlArn", SECRET),
+            ("LinkSecret.Id", SECRET),
+            KEY,
+        ]],
     ),
     (
         "Reactions",
@@ -214,6 +246,16 @@ pub(super) const RULES: &[Rule] = &[Rule {
         |t| {
             let secret = json!({ "Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": { "Ref": "TwilioAuthTokenArn" } });
             t.plant("/PushRole/Properties/Policies/0/PolicyDocument/Statement/-", secret);
+        },
+        |t| {
+            t.plant(
+                "/WorkflowKickoffRole/Properties/Policies/0/PolicyDocument/Statement/10/Action/-",
+                json!("states:DeleteStateMachine"),
+            )
+        },
+        |t| {
+            let secret = json!({ "Effect": "Allow", "Action": "secretsmanager:GetSecretValue", "Resource": { "Ref": "SmtpUrlArn" } });
+            t.plant("/ExternalRole/Properties/Policies/0/PolicyDocument/Statement/-", secret);
         },
         |t| {
             let function = t.resource("EmailFunction").clone();

@@ -65,7 +65,20 @@ const NEEDED: &[(&str, &[&[&str]])] = &[
     ),
     ("PushFunction", &[EVERY, CONSUMER, TELLS, &["FCM_SERVICE_ACCOUNT_ARN", "SENDOFF_PUSH_RATE"]]),
     ("WebhookFunction", &[EVERY, CONSUMER]),
-    ("WorkflowKickoffFunction", &[EVERY, CONSUMER, &["SENDOFF_RUNS_ARN"]]),
+    (
+        "WorkflowKickoffFunction",
+        &[EVERY, CONSUMER, &["SENDOFF_FUNCTIONS", "SENDOFF_RUNS_PREFIX", "SENDOFF_RUNS_ROLE_ARN"]],
+    ),
+    ("ExternalFunction", &[EVERY, &["SENDOFF_CONNECTIONS", "SENDOFF_INBOX_TABLE"]]),
+    (
+        "StepsFunction",
+        &[
+            EVERY,
+            LINKS,
+            &["SENDOFF_BUCKET", "SENDOFF_INBOX_TABLE", "SENDOFF_TABLE"],
+            &["SENDOFF_EMAIL_RATE", "SENDOFF_MAIL_FROM", "SMTP_FALLBACK_URL_ARN", "SMTP_URL_ARN"],
+        ],
+    ),
     ("ReactionsFunction", &[EVERY, &["SENDOFF_CACHE_URL_ARN", "SENDOFF_QUEUE_URL_BASE", "SENDOFF_TABLE"]]),
     ("RelayFunction", &[EVERY, PUBLISHER]),
     ("SweepFunction", &[EVERY, PUBLISHER]),
@@ -135,7 +148,8 @@ pub(super) const RULES: &[Rule] = &[
                 ("SENDOFF_INBOX_TABLE", json!({ "Ref": "Inbox" })),
                 ("SENDOFF_TOPIC_ARN", json!({ "Ref": "Topic" })),
                 ("SENDOFF_BUCKET", json!({ "Ref": "Payloads" })),
-                ("SENDOFF_RUNS_ARN", json!({ "Ref": "Runs" })),
+                ("SENDOFF_RUNS_PREFIX", json!({ "Fn::Sub": "${AWS::StackName}-run" })),
+                ("SENDOFF_RUNS_ROLE_ARN", json!({ "Fn::GetAtt": ["RunsRole", "Arn"] })),
                 ("SENDOFF_SCHEDULE_GROUP", json!({ "Ref": "ScheduleGroup" })),
                 ("SENDOFF_SCHEDULE_ROLE_ARN", json!({ "Fn::GetAtt": ["ScheduleRole", "Arn"] })),
                 (
@@ -161,6 +175,12 @@ pub(super) const RULES: &[Rule] = &[
         broken_by: &[
             |t| t.plant("/RelayFunction/Properties/Environment/Variables/SENDOFF_TABLE", json!({ "Ref": "Inbox" })),
             |t| t.plant("/EmailFunction/Properties/Environment/Variables/SENDOFF_METRICS_NAMESPACE", json!("Sendoff")),
+            |t| {
+                t.plant(
+                    "/WorkflowKickoffFunction/Properties/Environment/Variables/SENDOFF_RUNS_PREFIX",
+                    json!({ "Ref": "AWS::StackName" }),
+                )
+            },
             |t| t.plant("/SmsFunction/Properties/Environment/Variables/SENDOFF_CHANNELS", json!("email,sms")),
             |t| {
                 t.plant(

@@ -1,6 +1,6 @@
-//! The functions, the API before them and the state machine.
+//! The functions and the API before them.
 
-use std::{collections::BTreeSet, fs};
+use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
@@ -142,6 +142,8 @@ pub(super) const RULES: &[Rule] = &[
             |t| t.plant("/ApiRoute/Properties/AuthorizationType", json!("NONE")),
             |t| t.plant("/ApiHealthRoute/Properties/RouteKey", json!("GET /v1/users")),
             |t| t.plant("/UnsubscribeRoute", Value::Null),
+            |t| t.plant("/ApprovalRoute", Value::Null),
+            |t| t.plant("/ApprovalPageRoute/Properties/RouteKey", json!("GET /approvals")),
             |t| t.plant("/CallbacksRoute/Properties/RouteKey", json!("POST /{proxy+}")),
             |t| t.plant("/CallbacksRoute/Properties/Target", json!({ "Fn::Sub": "integrations/${ApiIntegration}" })),
         ],
@@ -194,31 +196,20 @@ pub(super) const RULES: &[Rule] = &[
             t.plant("/ApiStage/Properties/DefaultRouteSettings", json!({ "DetailedMetricsEnabled": true }));
         }],
     },
-    Rule {
-        says: "a state machine's definition stands in a file that is JSON",
-        problems: |template, _| {
-            let missing = |machine: &Value| {
-                let path = machine["Properties"]["DefinitionUri"].as_str()?;
-                let text = fs::read_to_string(Template::folder().join(path)).ok()?;
-                serde_json::from_str::<Value>(&text).ok()?["StartAt"].as_str().map(drop)
-            };
-            let machines = template.resources("AWS::Serverless::StateMachine").into_iter();
-            machines.filter(|(_, machine)| missing(machine).is_none()).map(|(id, _)| id.to_owned()).collect()
-        },
-        broken_by: &[
-            |t| t.plant("/Runs/Properties/DefinitionUri", json!("asl/nothing.asl.json")),
-            |t| t.plant("/Runs/Properties/DefinitionUri", json!("template.yaml")),
-            |t| t.plant("/Runs/Properties/DefinitionUri", Value::Null),
-        ],
-    },
 ];
 
 /// What anybody may ask the API.
 const PUBLIC: [&str; 2] = ["GET /health", "GET /openapi.json"];
 
 /// What providers and recipients call; each request carries a proof of its own.
-const CALLBACKS: [&str; 4] =
-    ["POST /callbacks/{proxy+}", "GET /callbacks/meta", "GET /unsubscribe/{token}", "POST /unsubscribe/{token}"];
+const CALLBACKS: [&str; 6] = [
+    "POST /callbacks/{proxy+}",
+    "GET /callbacks/meta",
+    "GET /unsubscribe/{token}",
+    "POST /unsubscribe/{token}",
+    "GET /approvals/{token}",
+    "POST /approvals/{token}",
+];
 
 /// The functions that are kept warm.
 const WARMED: [&str; 4] = ["Api", "Authorizer", "Email", "WorkflowKickoff"];

@@ -10,6 +10,7 @@ mod storage;
 mod streams;
 mod topic;
 mod watching;
+mod workflows;
 
 use super::{code::Code, document::Template};
 
@@ -35,4 +36,5 @@ pub(super) const RULES: &[&[Rule]] = &[
     streams::RULES,
     topic::RULES,
     watching::RULES,
+    workflows::RULES,
 ];

@@ -140,11 +140,10 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
-        says: "somebody is told of failed runs, undelivered notifications, schedules that couldn't send, and failures of the API",
+        says: "somebody is told of failed runs that got lost, undelivered notifications, schedules that couldn't send, and failures of the API",
         problems: |template, _| {
             let needed = [
-                ("ExecutionsFailed", "Runs"),
-                ("ExecutionsTimedOut", "Runs"),
+                ("FailedInvocations", "FailedRunsRule"),
                 ("NumberOfNotificationsFailed", "Topic"),
                 ("InvocationDroppedCount", "ScheduleGroup"),
                 ("InvocationsFailedToBeSentToDeadLetterCount", "ScheduleGroup"),
@@ -154,7 +153,7 @@ pub(super) const RULES: &[Rule] = &[
             missing.map(|(metric, of)| format!("{metric} of {of}")).collect()
         },
         broken_by: &[
-            |t| t.plant("/FailedRuns", Value::Null),
+            |t| t.plant("/FailedRunsLost", Value::Null),
             |t| t.plant("/FailedNotifications", Value::Null),
             |t| t.plant("/DroppedSchedules/Properties/Threshold", json!(5)),
             |t| t.plant("/LostSchedules", Value::Null),
@@ -162,12 +161,14 @@ pub(super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
-        says: "somebody is told when an effect of a consumer is in doubt",
+        says: "somebody is told when an effect of a consumer, or of an action that asks another system, is in doubt",
         problems: |template, code| {
             let told = |consumer: &str| of_consumer(template, Count::InDoubt, consumer).is_some();
-            code.consumers.keys().filter(|consumer| !told(consumer)).map(ToString::to_string).collect()
+            let all = code.consumers.keys().copied().chain(["database", "http"]);
+            all.filter(|consumer| !told(consumer)).map(ToString::to_string).collect()
         },
         broken_by: &[
+            |t| t.plant("/HttpInDoubt", Value::Null),
             |t| t.plant("/EmailInDoubt", Value::Null),
             |t| t.plant("/WorkflowKickoffInDoubt/Properties/Namespace", json!("Sendoff")),
         ],

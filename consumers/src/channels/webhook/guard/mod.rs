@@ -1,13 +1,16 @@
 //! What a customer's endpoint may be: an https address on the public internet, and nothing that stands behind our walls.
 
 mod address;
+mod client;
 mod resolver;
 #[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeSet, fmt, net::IpAddr, str::FromStr};
 
-pub(super) use resolver::{Checked, Unchecked};
+pub(crate) use client::GuardedClient;
+pub(super) use resolver::Checked;
+use resolver::Unchecked;
 pub use resolver::{Lookup, SystemLookup};
 use url::{Host, Url};
 
@@ -32,7 +35,7 @@ const PRIVATE_NAMES: [&str; 12] = [
 
 /// An address that isn't called, and the rule that says so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the webhook's address is not allowed: {0}")]
+#[error("the address is not allowed: {0}")]
 pub struct Refusal(pub(super) String);
 
 /// A server that the rules don't hold for: one of ours, for development and tests.

@@ -53,7 +53,7 @@ impl Resolve for Checked {
 }
 
 /// Hands on whatever addresses a name has.
-pub(in crate::channels::webhook) struct Unchecked(pub(in crate::channels::webhook) Arc<dyn Lookup>);
+pub(super) struct Unchecked(pub(super) Arc<dyn Lookup>);
 
 impl Resolve for Unchecked {
     fn resolve(&self, name: Name) -> Resolving {

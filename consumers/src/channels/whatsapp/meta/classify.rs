@@ -163,7 +163,12 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, "7".parse().unwrap());
         let body = Bytes::copy_from_slice(body.as_bytes());
-        classify(&Ok(HttpResponse { status: status.try_into().unwrap(), headers, body }))
+        classify(&Ok(HttpResponse {
+            status: status.try_into().unwrap(),
+            headers,
+            body,
+            extent: crate::channels::http::Extent::Whole,
+        }))
     }
 
     fn refused(status: u16, code: u32) -> SendOutcome {

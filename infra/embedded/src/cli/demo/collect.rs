@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use sendoff_consumers::{Run, RunStatus};
-use sendoff_embedded::program::{Exit, Stopped};
+use sendoff_consumers::RunStatus;
+use sendoff_embedded::program::Stopped;
 use sendoff_events::{Clock as _, EventId, Timestamp};
 use sendoff_host::SystemClock;
 use serde_json::Value;
@@ -15,7 +15,10 @@ use super::{
     report::{DeadLetters, EventReport, OutcomeReport, Report, TimelineEntry},
     scenario::APPS,
 };
-use crate::cli::outcome::State;
+use crate::cli::{
+    outcome::State,
+    runs::{self, RunTold},
+};
 
 /// Waits until every consumer has come to an end with every event that it subscribes to, and reports.
 pub(super) async fn report(client: &Client, ledger: &dyn Ledger) -> Result<Report, Stopped> {
@@ -65,19 +68,19 @@ impl Wait<'_> {
     }
 
     /// The workflow runs that the consumers have started: a step that starts one records the run's name.
-    async fn runs(&self, fates: &[Fate]) -> Result<Vec<Run>, Stopped> {
+    async fn runs(&self, fates: &[Fate]) -> Result<Vec<RunTold>, Stopped> {
         let workflows = self.ledger.workflows();
-        let mut runs = Vec::new();
+        let mut found = Vec::new();
         for name in fates.iter().flat_map(|fate| &fate.standings).flat_map(|standing| &standing.told) {
-            runs.extend(loop {
-                let run = workflows.get(name).await.map_err(|e| Stopped::new(Exit::Unreachable, e))?;
-                let runs_on = run.as_ref().is_some_and(|run| run.status == RunStatus::Running);
+            found.extend(loop {
+                let told = runs::told(&*workflows, name).await?;
+                let runs_on = told.as_ref().is_some_and(|told| told.run.status == RunStatus::Running);
                 if !runs_on || !self.again().await {
-                    break run;
+                    break told;
                 }
             });
         }
-        Ok(runs)
+        Ok(found)
     }
 
     /// The timelines of the apps, once they tell of every change that was made.

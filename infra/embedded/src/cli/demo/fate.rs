@@ -17,6 +17,9 @@ pub(super) trait Ledger: Send + Sync {
     /// The workflow runs.
     fn workflows(&self) -> Arc<dyn Workflows>;
 
+    /// Whether there is somebody who does the steps of runs.
+    fn does_steps(&self) -> bool;
+
     /// The consumers of the running system.
     fn consumers(&self) -> &[Arc<Consumer>];
 

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use sendoff_consumers::{Consumer, Workflows};
 use sendoff_embedded::{EventSummary, Store, System, config::Config, program::Stopped, sink::SinkAccounts};
 use sendoff_events::{BoxFuture, EventId, TenantId};
+use sendoff_host::SystemRng;
 
 use super::{
     fate::{Fate, Ledger, Pace, Standing, steps, told},
@@ -43,8 +44,12 @@ impl Ledger for OnEmbedded {
         })
     }
 
+    fn does_steps(&self) -> bool {
+        true
+    }
+
     fn workflows(&self) -> Arc<dyn Workflows> {
-        self.store.workflows()
+        self.store.workflows(Arc::new(SystemRng::new()))
     }
 
     fn consumers(&self) -> &[Arc<Consumer>] {

@@ -1,11 +1,11 @@
 //! What the demo has measured.
 
-use sendoff_consumers::Run;
+use sendoff_embedded::{program::Exit, sink::SinkChannel};
 use sendoff_events::EventId;
 use serde::Serialize;
 
 use super::{fate::StepFate, scenario::POISON_REASON};
-use sendoff_embedded::{program::Exit, sink::SinkChannel};
+use crate::cli::runs::RunTold;
 
 /// The report. As JSON it has the first five fields; the rest is for people.
 #[derive(Debug, Serialize)]
@@ -19,7 +19,7 @@ pub(super) struct Report {
     #[serde(skip)]
     pub(super) requests: usize,
     #[serde(skip)]
-    pub(super) runs: Vec<Run>,
+    pub(super) runs: Vec<RunTold>,
     #[serde(skip)]
     pub(super) timeline: Vec<TimelineEntry>,
 }

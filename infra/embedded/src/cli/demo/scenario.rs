@@ -22,6 +22,11 @@ pub(super) async fn play(client: &mut Client, ledger: &dyn Ledger, poison: u16) 
     for (app, user) in [("holidays", "bjorn"), ("expenses", "ada"), ("holidays", "chen"), ("holidays", "dana")] {
         assign(client, Method::PUT, app, user).await?;
     }
+    if ledger.does_steps() {
+        let definition = serde_json::from_str(include_str!("holidays.json")).map_err(Stopped::failed)?;
+        let path = "/v1/apps/holidays/workflows/approve-holiday/versions";
+        client.change("admin", Method::POST, path, Some(definition)).await?;
+    }
     submit(client, "bjorn", "holidays", json!({ "from": "2026-12-21", "to": "2026-12-31" })).await?;
     let expense = submit(client, "ada", "expenses", json!({ "amount": 12.5, "reason": "Lunch" })).await?;
     let path = format!("/v1/apps/expenses/submissions/{expense}");
@@ -57,9 +62,7 @@ async fn prepare(client: &mut Client) -> Result<(), Stopped> {
     let dana = json!({
         "name": "Dana", "email": "dana@example.org", "phone": "+447700900104", "channels": nothing,
     });
-    let approval =
-        json!({ "name": "approve-holiday", "version": 1, "steps": ["check-balance", "ask-manager", "book"] });
-    let holidays = json!({ "name": "Holidays", "owners": ["ada", "bjorn"], "workflow": approval });
+    let holidays = json!({ "name": "Holidays", "owners": ["ada", "bjorn"] });
     let expenses = json!({ "name": "Expenses", "owners": ["bjorn"] });
     for (path, body) in [
         ("/v1/users/ada", ada),

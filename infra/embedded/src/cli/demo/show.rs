@@ -12,6 +12,7 @@ use super::{
     fate::StepFate,
     report::{EventReport, Report, TimelineEntry},
 };
+use crate::cli::runs::RunTold;
 
 /// The whole report as text.
 pub(super) fn page(report: &Report) -> String {
@@ -34,8 +35,7 @@ pub(super) fn page(report: &Report) -> String {
     }
 
     page.push_str("\nWORKFLOW RUNS\n");
-    let runs = report.runs.iter().map(|run| {
-        let steps: Vec<&str> = run.taken.iter().map(|step| step.id.as_str()).collect();
+    let runs = report.runs.iter().map(|RunTold { run, steps }| {
         [format!("{} v{}", run.started.workflow, run.started.version), word(&run.status), steps.join(" > ")]
     });
     page.push_str(&table(["WORKFLOW", "STATUS", "STEPS TAKEN"], runs));

@@ -48,9 +48,12 @@ pub(super) fn page(life: &Life) -> String {
         let _ = writeln!(page, "\ncaused event {} {}", caused.r#type, caused.id);
     }
     for run in &life.runs {
-        let RunLife { name, workflow, version, status, steps } = run;
-        let status = print::word(status);
-        let _ = writeln!(page, "\nstarted run {name} of {workflow} version {version}: {status}, {}", steps.join(" > "));
+        let RunLife { name, workflow, version, status, failure, steps } = run;
+        let (status, steps) = (print::word(status), steps.join(" > "));
+        let _ = writeln!(page, "\nstarted run {name} of {workflow} version {version}: {status}, {steps}");
+        if let Some(failure) = failure {
+            let _ = writeln!(page, "run {name} failed: {}", print::one_line(failure));
+        }
     }
     page
 }

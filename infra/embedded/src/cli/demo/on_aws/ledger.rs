@@ -125,6 +125,11 @@ impl Ledger for OnAws {
         })
     }
 
+    fn does_steps(&self) -> bool {
+        // The functions that state machines call aren't part of the demo's stack, which holds data alone.
+        false
+    }
+
     fn workflows(&self) -> Arc<dyn Workflows> {
         self.store.workflows()
     }

@@ -114,6 +114,7 @@ fn settings(
 ) -> Result<Settings, Stopped> {
     let host = accounts.base_url.trim_start_matches("http://");
     let rules = rules_without_grace()?;
+    let functions = resources.functions_json();
     let given = [
         ("SENDOFF_TABLE", resources.table.as_str()),
         ("SENDOFF_INBOX_TABLE", &resources.inbox_table),
@@ -121,7 +122,9 @@ fn settings(
         ("SENDOFF_TOPIC_ARN", &resources.topic_arn),
         ("SENDOFF_QUEUE_URL_BASE", &resources.queue_url_base),
         ("SENDOFF_BUCKET", &resources.bucket),
-        ("SENDOFF_RUNS_ARN", &resources.runs_arn),
+        ("SENDOFF_RUNS_ROLE_ARN", &resources.runs_role_arn),
+        ("SENDOFF_RUNS_PREFIX", &resources.runs_prefix),
+        ("SENDOFF_FUNCTIONS", &functions),
         ("SENDOFF_SCHEDULE_GROUP", &resources.schedule_group),
         ("SENDOFF_SCHEDULE_ROLE_ARN", &resources.schedule_role_arn),
         ("SMTP_URL", smtp_url),

@@ -1,0 +1,222 @@
+//! Approvals: somebody decides, by a link that was sent to them.
+//!
+//! | field | what it is |
+//! |---|---|
+//! | `action` | `approval` |
+//! | `idempotency_key`, `redrive`, `tenant` | as for any action |
+//! | `run`, `instance` | who waits: the run, and which of its steps |
+//! | `approvers` | users' ids, 1 to 20. Any one of them decides |
+//! | `title`, `text` | what they are asked, and more about it |
+//! | `deadline` | in how many seconds the run gives up, or when (RFC 3339). People's time is over a minute sooner, so that a decision gets there |
+//! | `token` | optional: what the state machine that waits is called back by; kept with the question |
+//!
+//! The answer is `{"status": "sent"}` once the question is stored and somebody has been written to. It says nothing of the
+//! decision, which comes as the event `approval.decided`. A repeated call asks nobody twice. One that comes after the decision,
+//! from a run that was taken up again or with another token, has the event told again: what waits now hasn't heard it.
+
+mod question;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+use jiff::tz::TimeZone;
+use question::Question;
+use sendoff_events::{BoxFuture, TenantId, Timestamp, UserId, at_millis};
+use sendoff_producers::{
+    CommitError, Expected, Records, UnitOfWork, Write,
+    model::{Approval, approval_key, load},
+};
+use serde_json::{Map, json};
+
+use super::{ActionError, ActionErrorKind, ActionResult, ActionStatus, Actions, head::record_key};
+use crate::{
+    IdempotencyKey, Limits, RouterPorts,
+    approvals::decided_event,
+    links::{ApprovalLink, Links},
+};
+
+/// Its name in calls, and that of the template of its mails.
+const NAME: &str = "approval";
+/// The action that mails are sent by.
+const EMAIL: &str = "email";
+/// How often a record is read again that somebody else has written in between.
+const TRIES: u32 = 5;
+
+/// Asks people to decide, by mail.
+pub struct ApprovalActions {
+    ports: RouterPorts,
+    records: Arc<dyn Records>,
+    mails: Arc<dyn Actions>,
+    links: Option<Links>,
+}
+
+impl ApprovalActions {
+    /// Keeps what is asked in `records`, and writes to people by `mails`, the action `email`. Without `links` nobody could answer,
+    /// so nobody is asked.
+    #[must_use]
+    pub fn new(ports: RouterPorts, records: Arc<dyn Records>, mails: Arc<dyn Actions>, links: Option<Links>) -> Self {
+        Self { ports, records, mails, links }
+    }
+
+    async fn ask(&self, question: &Question, limits: &Limits) -> Result<ActionResult, ActionError> {
+        let Some(links) = &self.links else {
+            let why = "this deployment has no public address, so nobody could open the link: set it, and the secret for links";
+            return Err(permanent("no-public-address", why));
+        };
+        let approval = self.store(question).await?;
+        // A link that is no good any more helps nobody; whoever waits knows the deadline itself.
+        if approval.decision.is_some() || self.ports.clock.now() >= approval.deadline {
+            return Ok(asked());
+        }
+        let mails = approval.approvers.iter().map(|approver| async {
+            let call = mail(question, &approval, approver, links);
+            self.mails.act(&call, limits).await
+        });
+        somebody(join_all(mails).await)
+    }
+
+    /// The question as it stands after this call: stored now, or before.
+    async fn store(&self, question: &Question) -> Result<Approval, ActionError> {
+        let Question { tenant, approval: new, .. } = question;
+        let key = approval_key(tenant, &new.run, &new.instance);
+        for _ in 0..TRIES {
+            let now = at_millis(self.ports.clock.now());
+            let stored = load::<Approval>(&*self.records, &key).await.map_err(|e| unreachable(&e))?;
+            let (next, version) = match stored {
+                None => (new.clone(), 0),
+                Some((known, _)) if !question.is(&known) => {
+                    let why = "the same step of the same run has asked for something else before";
+                    return Err(permanent("idempotency-mismatch", why));
+                }
+                Some((known, version)) => match again(question, &known, now) {
+                    None => return Ok(known),
+                    Some(next) => (next, version),
+                },
+            };
+            let mut events = Vec::new();
+            if let Some(decided) = &next.decision {
+                let with = (&*self.ports.clock, &*self.ports.rng);
+                let event = decided_event(tenant, &next, decided, version + 1, with);
+                events.push(event.map_err(|e| permanent("invalid-call", &e.to_string()))?);
+            }
+            let data = serde_json::to_value(&next).map_err(|e| permanent("invalid-call", &e.to_string()))?;
+            let expected = if version == 0 { Expected::Absent } else { Expected::Version(version) };
+            let work = UnitOfWork {
+                tenant: tenant.clone(),
+                actor: NAME.into(),
+                at: now,
+                writes: vec![Write { key: key.clone(), expected, data: Some(data) }],
+                events,
+                request: None,
+            };
+            match self.records.commit(work).await {
+                Ok(_) => return Ok(next),
+                Err(CommitError::Conflict { .. }) => {}
+                Err(error) => return Err(unreachable(&error)),
+            }
+        }
+        Err(unreachable(&"the question is written all the time"))
+    }
+}
+
+/// What becomes of a question that is asked again; `None` where nothing does.
+fn again(question: &Question, known: &Approval, now: Timestamp) -> Option<Approval> {
+    let new = &question.approval;
+    let taken_up = new.redrive > known.redrive;
+    let late = known.decision.is_none() && taken_up && now >= known.deadline;
+    let next = Approval {
+        token: new.token.clone().or_else(|| known.token.clone()),
+        deadline: if late { new.deadline } else { known.deadline },
+        // While the question is open it stays that of its deadline, by which its mails are known.
+        redrive: if late || (known.decision.is_some() && taken_up) { new.redrive } else { known.redrive },
+        ..known.clone()
+    };
+    (next != *known).then_some(next)
+}
+
+/// The call for the mail to one of those who are asked. It is the same for the same deadline, so that nobody gets it twice.
+fn mail(question: &Question, approval: &Approval, approver: &UserId, links: &Links) -> String {
+    let link = ApprovalLink {
+        tenant: question.tenant.clone(),
+        run: approval.run.clone(),
+        instance: approval.instance.clone(),
+        approver: approver.clone(),
+        deadline: approval.deadline,
+    };
+    let data = json!({
+        "title": approval.title,
+        "text": approval.text,
+        "url": links.approval(&link),
+        "deadline": shown(approval.deadline),
+    });
+    json!({
+        "action": EMAIL,
+        "idempotency_key": mail_key(&question.idempotency_key, approval, approver),
+        "redrive": question.redrive,
+        "tenant": question.tenant,
+        "to": { "user": approver },
+        "template": { "name": NAME, "data": { "approval": data } },
+    })
+    .to_string()
+}
+
+/// What the mail to one of those who are asked is called.
+fn mail_key(idempotency_key: &str, approval: &Approval, approver: &UserId) -> String {
+    let round = if approval.redrive == 0 { String::new() } else { format!("/again-{}", approval.redrive) };
+    format!("{idempotency_key}{round}/{approver}")
+}
+
+/// The keys of the records that the mails have, by which the people of an approval are asked. `idempotency_key` is the call's.
+#[must_use]
+pub fn approval_record_keys(tenant: &TenantId, idempotency_key: &str, approval: &Approval) -> Vec<IdempotencyKey> {
+    let key = |approver| record_key(EMAIL, tenant, &mail_key(idempotency_key, approval, approver));
+    approval.approvers.iter().map(key).collect()
+}
+
+/// A moment as people read it: `2026-11-27 11:20 UTC`.
+pub(crate) fn shown(moment: Timestamp) -> String {
+    moment.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// What it comes to when each was written to: one is enough, but nobody is left out as long as there is hope.
+fn somebody(mails: Vec<Result<ActionResult, ActionError>>) -> Result<ActionResult, ActionError> {
+    let sent = mails.iter().any(|mail| mail.as_ref().is_ok_and(|mail| mail.status == ActionStatus::Sent));
+    let mut failed: Vec<_> = mails.into_iter().filter_map(Result::err).collect();
+    // An attempt that counts goes before one that doesn't, or nobody's failures would ever come to an end.
+    failed.sort_by_key(|error| match error.kind {
+        ActionErrorKind::Transient => 0,
+        ActionErrorKind::Throttled => 1,
+        ActionErrorKind::Permanent => 2,
+    });
+    match failed.into_iter().next() {
+        Some(error) if error.kind != ActionErrorKind::Permanent => Err(error),
+        _ if sent => Ok(asked()),
+        Some(error) => Err(error),
+        None => {
+            Err(permanent("nobody-asked", "none of the approvers can be reached by mail, or wants mails of workflows"))
+        }
+    }
+}
+
+fn asked() -> ActionResult {
+    ActionResult { status: ActionStatus::Sent, provider: None, provider_id: None, reason: None, outputs: Map::new() }
+}
+
+fn permanent(reason: &str, message: &str) -> ActionError {
+    ActionError { kind: ActionErrorKind::Permanent, reason: reason.into(), message: message.into() }
+}
+
+fn unreachable(error: &dyn std::fmt::Display) -> ActionError {
+    ActionError::throttled("records-unreachable", error.to_string())
+}
+
+impl Actions for ApprovalActions {
+    fn act<'a>(&'a self, call: &'a str, limits: &'a Limits) -> BoxFuture<'a, Result<ActionResult, ActionError>> {
+        Box::pin(async move {
+            let question = Question::read(call, at_millis(self.ports.clock.now()))?;
+            self.ask(&question, limits).await
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! The Lambda function `steps`.
+
+fn main() -> Result<(), lambda_runtime::Error> {
+    sendoff_aws::functions::steps::main()
+}

@@ -1,0 +1,34 @@
+//! `sendoff workflow draw`.
+
+use sendoff_embedded::{
+    config::Config,
+    program::{Exit, Stopped, print},
+};
+use sendoff_workflows::draw::{Fates, mermaid, svg};
+
+use super::{
+    args::{Draw, Format},
+    found, input,
+};
+use crate::cli::reading;
+
+pub(super) async fn run(config: &Config, args: &Draw) -> Result<Exit, Stopped> {
+    let (plan, fates) = match (&args.definition, &args.run) {
+        (Some(definition), _) => (input::checked(definition)?.plan, None),
+        (None, Some(name)) => {
+            let store = reading::open(config)?;
+            let workflows = found::workflows(&store);
+            let run = found::run(&*workflows, name).await?;
+            let history = found::history(&*workflows, name).await?;
+            let fates = Fates::of(history.iter().map(|found| &found.entry));
+            (found::plan_of(&store, &run).await?, Some(fates))
+        }
+        (None, None) => return Err(Stopped::new(Exit::Usage, "name a definition, or a run with --run")),
+    };
+    let picture = match args.format {
+        Format::Mermaid => mermaid(&plan, fates.as_ref()),
+        Format::Svg => svg(&plan, fates.as_ref()),
+    };
+    print::data(format_args!("{}\n", picture.trim_end()))?;
+    Ok(Exit::Done)
+}

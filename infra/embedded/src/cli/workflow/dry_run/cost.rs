@@ -1,0 +1,135 @@
+//! What a run costs, by a table of prices.
+
+use std::path::Path;
+
+use sendoff_embedded::program::Stopped;
+use sendoff_workflows::{
+    Plan,
+    engine::{Entry, What},
+    plan::{Block, Kind, Wait},
+};
+use serde::{Deserialize, Serialize};
+
+use super::message::{Message, Said};
+use crate::cli::workflow::input;
+
+/// What is asked for one of each, in US dollars.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Prices {
+    /// Whose prices, and when they were read.
+    of: String,
+    /// A state transition of a standard state machine. The embedded engine asks for nothing.
+    transition: f64,
+    /// A mail.
+    email: f64,
+    /// A segment of a text message.
+    sms_segment: f64,
+    /// A WhatsApp message.
+    whatsapp: f64,
+    /// A push message.
+    push: f64,
+}
+
+impl Prices {
+    /// Those of the file, or those that are compiled in.
+    pub(super) fn read(path: Option<&Path>) -> Result<Self, Stopped> {
+        match path {
+            Some(path) => input::json("--prices", path, "a table of prices as JSON"),
+            None => serde_json::from_str(include_str!("prices.json")).map_err(Stopped::failed),
+        }
+    }
+}
+
+/// What one run costs.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Cost {
+    /// About how many state transitions it takes on Step Functions.
+    pub(super) transitions: usize,
+    /// What is sent, in dollars of one kind each.
+    pub(super) lines: Vec<Line>,
+    /// All together, in dollars.
+    pub(super) dollars: f64,
+    /// Whose prices.
+    pub(super) prices: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Line {
+    pub(super) what: &'static str,
+    pub(super) count: usize,
+    pub(super) dollars: f64,
+}
+
+impl Cost {
+    pub(super) fn of(plan: &Plan, history: &[Entry], messages: &[Message], prices: &Prices) -> Self {
+        let transitions = transitions(plan, history);
+        let count = |is: fn(&Said) -> usize| -> usize { messages.iter().map(|message| is(&message.said)).sum() };
+        let lines = [
+            ("state transitions", transitions, prices.transition),
+            ("mails", count(|said| usize::from(matches!(said, Said::Mail { .. }))), prices.email),
+            (
+                "segments of text messages",
+                count(|said| if let Said::Sms { segments, .. } = said { *segments } else { 0 }),
+                prices.sms_segment,
+            ),
+            ("WhatsApp messages", count(|said| usize::from(matches!(said, Said::Whatsapp { .. }))), prices.whatsapp),
+            ("push messages", count(|said| usize::from(matches!(said, Said::Push { .. }))), prices.push),
+        ];
+        let lines: Vec<Line> = lines
+            .into_iter()
+            .filter(|(_, count, _)| *count > 0)
+            .map(|(what, count, price)| Line { what, count, dollars: count as f64 * price })
+            .collect();
+        let dollars = lines.iter().map(|line| line.dollars).sum();
+        Self { transitions, lines, dollars, prices: prices.of.clone() }
+    }
+}
+
+/// A state for each step that was come to and for each attempt after the first, and those that stand beside them: the first and
+/// the last one, around each branch and item, and before a wait until a time of a day.
+fn transitions(plan: &Plan, history: &[Entry]) -> usize {
+    let mut count = 2;
+    for entry in history {
+        match entry.what {
+            What::Retrying => count += 1,
+            What::Entered => {
+                let step = entry.instance.as_ref().and_then(|instance| find(&plan.block, &instance.step));
+                count += 1 + match step {
+                    Some(Kind::Parallel { branches, .. }) => branches.len() * 2,
+                    Some(Kind::ForEach { block, .. }) => 1 + 2 * items(block, history),
+                    Some(Kind::Wait(Wait::Until { when, .. })) => usize::from(when.ty == sendoff_workflows::Type::Date),
+                    _ => 0,
+                };
+            }
+            _ => {}
+        }
+    }
+    count
+}
+
+/// How many items of a `for_each` with this block were begun: each comes to the block's first step.
+fn items(block: &Block, history: &[Entry]) -> usize {
+    let is_first = |entry: &&Entry| {
+        let step = entry.instance.as_ref().map(|instance| &instance.step);
+        entry.what == What::Entered && step == block.first().map(|first| &first.id)
+    };
+    history.iter().filter(is_first).count()
+}
+
+/// The step of this id.
+pub(super) fn find<'a>(block: &'a Block, id: &str) -> Option<&'a Kind> {
+    let mut blocks = vec![block];
+    while let Some(block) = blocks.pop() {
+        for step in block {
+            if step.id == id {
+                return Some(&step.kind);
+            }
+            step.kind.blocks_in_view(&mut |block| blocks.push(block));
+            if let Kind::ForEach { block, .. } = &step.kind {
+                blocks.push(block);
+            }
+        }
+    }
+    None
+}

@@ -1,0 +1,54 @@
+//! `sendoff workflow redrive` and `sendoff workflow stop`.
+
+use sendoff_embedded::{
+    Store, StoreOptions,
+    config::Config,
+    program::{Exit, Stopped, print},
+};
+use sendoff_workflows::engine::Status;
+use serde_json::json;
+
+use super::{args::Steer, found};
+use crate::cli::args::TableOrJson;
+
+/// What is to become of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum To {
+    Redrive,
+    Stop,
+}
+
+pub(super) async fn run(config: &Config, args: &Steer, to: To) -> Result<Exit, Stopped> {
+    let store = Store::open_beside(&config.settings.data, StoreOptions::default())?;
+    let steered = steer(&store, &args.run, to).await;
+    store.shutdown().await;
+    steered?;
+    let what = match to {
+        To::Redrive => "goes on from where it failed",
+        To::Stop => "is stopped",
+    };
+    match args.output {
+        TableOrJson::Json => print::json(&json!({ "run": args.run, "what": what }))?,
+        TableOrJson::Table => print::data(format_args!("the run {} {what}\n", args.run))?,
+    }
+    Ok(Exit::Done)
+}
+
+async fn steer(store: &Store, name: &str, to: To) -> Result<(), Stopped> {
+    let workflows = found::workflows(store);
+    found::run(&*workflows, name).await?;
+    let done = match to {
+        To::Redrive => workflows.redrive(name).await,
+        To::Stop => workflows.stop(name).await,
+    };
+    if done.map_err(found::stopped)? {
+        return Ok(());
+    }
+    let status = found::run(&*workflows, name).await?.status;
+    let why = match (to, status) {
+        (To::Redrive, Status::Running) => "it is running: only a run that failed is taken up again",
+        (To::Redrive, _) => "it hasn't failed: only a run that failed is taken up again",
+        (To::Stop, _) => "it is at its end: only a run that is running is stopped",
+    };
+    Err(Stopped::new(Exit::Refused, format!("the run `{name}` is {}: {why}", print::word(&status))))
+}

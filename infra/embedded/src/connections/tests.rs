@@ -1,0 +1,149 @@
+//! Statements in a real file.
+
+use std::sync::Arc;
+
+use rusqlite::Connection;
+use sendoff_consumers::action::{Accept, DatabaseError, MAX_ROWS, Refusal, Rows, Statement};
+use serde_json::{Map, Value, json};
+
+use super::*;
+
+struct File {
+    folder: tempfile::TempDir,
+}
+
+impl File {
+    fn new() -> Self {
+        let file = Self { folder: tempfile::tempdir().unwrap() };
+        let setup =
+            "create table parts (id text primary key, name text not null, qty integer check (qty >= 0), raw blob);
+            insert into parts values ('p1', 'Bolt', 3, x'00'), ('p2', 'Nut', 5, null);";
+        file.raw().execute_batch(setup).unwrap();
+        file
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.folder.path().join("stock.db")
+    }
+
+    fn raw(&self) -> Connection {
+        Connection::open(self.path()).unwrap()
+    }
+
+    fn database(&self, read_only: bool, timeout: std::time::Duration) -> SqliteDatabase {
+        SqliteDatabase::new(&SqliteSettings { path: self.path(), read_only, timeout, at_once: 2 })
+    }
+
+    fn count(&self) -> i64 {
+        self.raw().query_row("select count(*) from parts", [], |row| row.get(0)).unwrap()
+    }
+}
+
+const LONG: std::time::Duration = std::time::Duration::from_secs(60);
+
+fn all() -> Accept {
+    Arc::new(|rows: &Rows| {
+        let map = json!({ "rows": rows.rows, "affected": rows.affected });
+        Ok(map.as_object().cloned().unwrap_or_default())
+    })
+}
+
+async fn run(database: &SqliteDatabase, sql: &str, values: Value) -> Result<Map<String, Value>, DatabaseError> {
+    let statement = Statement { sql: sql.parse().unwrap(), values: values.as_array().unwrap().clone() };
+    database.run(&statement, all()).await
+}
+
+#[tokio::test]
+async fn values_are_bound_and_stay_data() {
+    let file = File::new();
+    let database = file.database(false, LONG);
+    let insert = "insert into parts (id, name, qty) values (:id, :name, :qty)";
+    let hostile = "'); drop table parts; --";
+    let done = run(&database, insert, json!(["p3", hostile, 2])).await.unwrap();
+    assert_eq!(done["affected"], json!(1));
+    let found = run(&database, "select * from parts where name = :name", json!([hostile])).await.unwrap();
+    assert_eq!(found["rows"], json!([{ "id": "p3", "name": hostile, "qty": 2, "raw": null }]));
+    assert_eq!(file.count(), 3);
+    let types =
+        run(&database, "select :a as a, :b as b, :c as c, :d as d, :e as e", json!([true, 1.5, null, [1], "x"]));
+    assert_eq!(types.await.unwrap()["rows"], json!([{ "a": 1, "b": 1.5, "c": null, "d": "[1]", "e": "x" }]));
+    let bytes = run(&database, "select name, raw from parts where id = 'p1'", json!([])).await.unwrap();
+    assert_eq!(bytes["rows"], json!([{ "name": "Bolt" }]), "bytes have no value");
+    let changed = run(&database, "update parts set qty = qty + 1 where qty > 2 returning id", json!([])).await.unwrap();
+    assert_eq!((&changed["affected"], changed["rows"].as_array().unwrap().len()), (&json!(2), 2));
+}
+
+#[tokio::test]
+async fn what_is_not_accepted_is_rolled_back() {
+    let file = File::new();
+    let database = file.database(false, LONG);
+    let statement = Statement { sql: "delete from parts returning id".parse().unwrap(), values: Vec::new() };
+    let refusal = Refusal { reason: "response-mapping", why: "no".into() };
+    let declines = {
+        let refusal = refusal.clone();
+        Arc::new(move |_: &Rows| Err(refusal.clone()))
+    };
+    assert_eq!(database.run(&statement, declines).await, Err(DatabaseError::Declined(refusal)));
+    assert_eq!(file.count(), 2);
+}
+
+#[tokio::test]
+async fn a_connection_that_only_reads_changes_nothing_and_opens_no_other_file() {
+    let file = File::new();
+    let database = file.database(true, LONG);
+    let refused = run(&database, "delete from parts", json!([])).await.unwrap_err();
+    assert!(matches!(refused, DatabaseError::Refused(_)), "{refused:?}");
+    assert_eq!(file.count(), 2);
+    let one_too_many = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 5000) select i from n";
+    let found = run(&database, one_too_many, json!([])).await.unwrap();
+    assert_eq!(found["rows"].as_array().unwrap().len(), MAX_ROWS + 1, "it stops there");
+    let large = run(&database, "select hex(zeroblob(1000000)) as x", json!([])).await.unwrap_err();
+    assert!(matches!(&large, DatabaseError::Declined(refusal) if refusal.reason == "result-too-large"), "{large:?}");
+    for sql in ["select load_extension('x')", "select writefile('x', 'y')", "select readfile('/etc/passwd')"] {
+        let refused = run(&database, sql, json!([])).await.unwrap_err();
+        assert!(matches!(refused, DatabaseError::Refused(_)), "{sql}: {refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn errors_say_what_is_wrong_and_repeat_no_value() {
+    let file = File::new();
+    let database = file.database(false, LONG);
+    let insert = "insert into parts (id, name, qty) values (:id, :name, :qty)";
+    for (sql, values, names) in [
+        (insert, json!(["p1", "secret", 1]), "parts.id"),
+        (insert, json!(["secret", null, 1]), "parts.name"),
+        (insert, json!(["secret", "secret", -1]), "CHECK"),
+        ("select x from nowhere", json!([]), "nowhere"),
+        ("select 1 where ?", json!([]), "`:name`"),
+    ] {
+        let error = run(&database, sql, values).await.unwrap_err();
+        let DatabaseError::Refused(text) = &error else { panic!("{sql}: {error:?}") };
+        assert!(text.contains(names) && !text.contains("secret"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_interrupted() {
+    let file = File::new();
+    let database = file.database(false, std::time::Duration::from_millis(200));
+    let endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) as m from n";
+    let error = run(&database, endless, json!([])).await.unwrap_err();
+    assert_eq!(error, DatabaseError::Busy("the statement took too long".into()));
+}
+
+#[tokio::test]
+async fn a_file_that_others_hold_or_took_away_is_waited_for() {
+    let file = File::new();
+    let database = file.database(false, std::time::Duration::from_millis(300));
+    let other = file.raw();
+    other.execute_batch("begin immediate").unwrap();
+    let busy = run(&database, "update parts set qty = 1", json!([])).await.unwrap_err();
+    assert!(matches!(busy, DatabaseError::Busy(_)), "{busy:?}");
+    drop(other);
+    run(&database, "update parts set qty = 1", json!([])).await.unwrap();
+    std::fs::remove_file(file.path()).unwrap();
+    let gone = run(&database, "update parts set qty = 1", json!([])).await.unwrap_err();
+    assert!(matches!(gone, DatabaseError::Unreachable(_)), "{gone:?}");
+    assert!(!file.path().exists(), "it isn't made anew");
+}

@@ -1,0 +1,155 @@
+use std::time::Duration;
+
+use sendoff_consumers::{
+    Claim, Claimed, IdempotencyKey, NewMessage, NewRun, RunChange, RunStatus, StepMessage, WORKFLOW_STEPS,
+    action::{approval_record_keys, record_keys},
+};
+use sendoff_events::{Clock as _, Envelope, Origin, Personal, StepKind, WorkflowStep};
+use sendoff_producers::{
+    Expected, Write,
+    model::{Approval, approval_key},
+};
+use sendoff_workflows::engine::{Entry, What};
+use serde_json::json;
+
+use super::{Bench, LEASE, receive, tenant};
+use crate::{Purged, Retention};
+
+fn run(name: &str) -> NewRun {
+    NewRun {
+        name: name.into(),
+        tenant: tenant(),
+        app: "crm".parse().unwrap(),
+        workflow: "welcome".parse().unwrap(),
+        version: 2,
+        input: json!({ "b": 1, "a": [2] }),
+    }
+}
+
+fn to(bench: &Bench, status: RunStatus) -> RunChange {
+    let (at, what) = (bench.clock.now(), What::Started);
+    let entry = Entry { at, what, instance: None, attempt: None, input: None, output: None, error: None };
+    RunChange { state: "{}".into(), status, failure: None, history: vec![entry], messages: Vec::new() }
+}
+
+/// What the engine says to itself, and the id of that event.
+fn step(bench: &Bench, run: &str) -> (StepMessage, sendoff_events::EventId) {
+    let data = WorkflowStep { run: run.into(), instance: "mail".into(), attempt: 1, kind: StepKind::Act };
+    let origin = Origin {
+        source: "/test".into(),
+        tenant: tenant(),
+        correlation: None,
+        causation: None,
+        traceparent: None,
+        hops: 0,
+    };
+    let event = Envelope::new(data, origin, None, &*bench.clock, &bench.rng).encode().unwrap();
+    let message = NewMessage { body: event.body, ..NewMessage::default() };
+    (StepMessage { name: "mail/1/act".into(), due: bench.clock.now(), message }, event.id)
+}
+
+#[tokio::test]
+async fn a_run_with_its_history_and_messages_is_found_again_after_a_restart() {
+    let bench = Bench::new();
+    let (message, _) = step(&bench, "r1");
+    let change = RunChange { messages: vec![message.clone()], ..to(&bench, RunStatus::Running) };
+    assert!(bench.store.runs().create(&run("r1"), change).await.unwrap());
+    let before = bench.store.runs().load("r1").await.unwrap();
+    let bench = bench.reopen();
+    assert_eq!(bench.store.runs().load("r1").await.unwrap(), before);
+    assert_eq!(bench.store.runs().history("r1", 0, 10).await.unwrap().entries.len(), 1);
+    let queue = bench.store.queue(WORKFLOW_STEPS).await.unwrap();
+    assert_eq!(receive(&*queue, 10).await[0].body, message.message.body);
+}
+
+#[tokio::test]
+async fn a_run_that_has_ended_goes_with_its_history_on_its_date_and_a_running_one_never() {
+    let bench = Bench::new();
+    let runs = bench.store.runs();
+    for (name, status) in [("r1", RunStatus::Running), ("r2", RunStatus::Succeeded), ("r3", RunStatus::Failed)] {
+        runs.create(&run(name), to(&bench, status)).await.unwrap();
+    }
+    let days = |n: u64| Duration::from_secs(n * 24 * 60 * 60);
+    bench.clock.advance(days(90));
+    assert_eq!(bench.store.purge(Retention::default()).await.unwrap(), Purged::default());
+    bench.clock.advance(days(1));
+    assert_eq!(bench.store.purge(Retention::default()).await.unwrap().runs, 2);
+    assert!(runs.load("r1").await.unwrap().is_some() && runs.load("r2").await.unwrap().is_none());
+    let left: i64 = bench.connection().query_row("SELECT count(*) FROM run_history", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 1);
+}
+
+#[tokio::test]
+async fn what_a_vanished_process_held_of_a_run_is_free_at_once() {
+    let bench = Bench::new();
+    let (message, id) = step(&bench, "r1");
+    let change = RunChange { messages: vec![message], ..to(&bench, RunStatus::Running) };
+    bench.store.runs().create(&run("r1"), change).await.unwrap();
+    let queue = bench.store.queue(WORKFLOW_STEPS).await.unwrap();
+    // A body that isn't ours must not stand in the way.
+    queue.send(&[super::message("no JSON")]).await.remove(0).unwrap();
+    assert_eq!(receive(&*queue, 10).await.len(), 2);
+    let now = bench.clock.now();
+    let claim = |fence| Claim {
+        key: IdempotencyKey::new(WORKFLOW_STEPS, id),
+        fence,
+        payload_hash: [0; 32],
+        replay: 0,
+        now,
+        lease_until: now + LEASE * 100,
+        reconcile: false,
+    };
+    assert!(matches!(bench.store.inbox().claim(&claim(1)).await, Ok(Claimed::Won(_))));
+    assert_eq!(bench.store.recover().await, Ok(2));
+    assert_eq!(receive(&*queue, 10).await.len(), 2);
+    assert!(matches!(bench.store.inbox().claim(&claim(2)).await, Ok(Claimed::Won(_))));
+}
+
+#[tokio::test]
+async fn what_a_vanished_process_held_of_an_action_is_free_at_once() {
+    let bench = Bench::new();
+    let (message, _) = step(&bench, "r1");
+    let change = RunChange { messages: vec![message], ..to(&bench, RunStatus::Running) };
+    bench.store.runs().create(&run("r1"), change).await.unwrap();
+    let approval = Approval {
+        run: "r1".into(),
+        instance: "mail".into(),
+        approvers: vec!["ada".parse().unwrap()],
+        title: Personal::new("May we?".to_owned()),
+        text: Personal::new(String::new()),
+        deadline: bench.clock.now() + LEASE * 1000,
+        redrive: 0,
+        token: None,
+        decision: None,
+    };
+    let key = approval_key(&tenant(), "r1", "mail");
+    let data = Some(serde_json::to_value(&approval).unwrap());
+    let writes = vec![Write { key, expected: Expected::Absent, data }];
+    bench.store.records().commit(bench.work(writes, Vec::new())).await.unwrap();
+
+    let queue = bench.store.queue(WORKFLOW_STEPS).await.unwrap();
+    assert_eq!(receive(&*queue, 10).await.len(), 1);
+    let now = bench.clock.now();
+    let claim = |key: &IdempotencyKey, fence| Claim {
+        key: key.clone(),
+        fence,
+        payload_hash: [0; 32],
+        replay: 0,
+        now,
+        lease_until: now + LEASE * 100,
+        reconcile: false,
+    };
+    let mut own: Vec<IdempotencyKey> = record_keys(&tenant(), "r1/mail").collect();
+    own.extend(approval_record_keys(&tenant(), "r1/mail", &approval));
+    let another = record_keys(&tenant(), "r1/other").next().unwrap();
+    for key in own.iter().chain([&another]) {
+        assert!(matches!(bench.store.inbox().claim(&claim(key, 1)).await, Ok(Claimed::Won(_))));
+    }
+    assert_eq!(bench.store.recover().await, Ok(1));
+    for key in &own {
+        let claimed = bench.store.inbox().claim(&claim(key, 2)).await;
+        assert!(matches!(claimed, Ok(Claimed::Won(_))), "{key}: {claimed:?}");
+    }
+    // No message was at that one.
+    assert!(matches!(bench.store.inbox().claim(&claim(&another, 2)).await, Ok(Claimed::Busy { .. })));
+}
