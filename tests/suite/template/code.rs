@@ -95,7 +95,7 @@ impl Code {
         };
         let workflows = Arc::new(EngineWorkflows::new(engine));
         let schedules = Arc::new(MemorySchedules(remote::<QueuesState>(&clock)));
-        let kickoff = Kickoff::new(records.clone(), records, workflows, schedules);
+        let kickoff = Kickoff::new(records, workflows, schedules);
         let from = "Sendoff <no-reply@example.org>".parse().expect("a sender");
         let router = with_email(Router::new(ports), desk.clone(), Arc::new(NoProvider), from)
             .and_then(|router| with_sms(router, desk.clone(), Arc::new(NoProvider)))

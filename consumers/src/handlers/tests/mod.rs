@@ -101,7 +101,7 @@ impl Stage {
             channels: play.on,
         });
         let schedules = Arc::<MemorySchedules>::default();
-        let kickoff = Kickoff::new(records, world.records.clone(), workflows.clone(), schedules.clone());
+        let kickoff = Kickoff::new(world.records.clone(), workflows.clone(), schedules.clone());
         let from = "Acme <apps@acme.example>".parse().unwrap();
         let stage =
             Self { world, deliveries, mails, texts, whatsapps, pushes, calls, workflows, schedules, router: None };

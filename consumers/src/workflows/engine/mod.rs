@@ -70,7 +70,11 @@ impl EngineWorkflows {
             let turn = engine::advance(&plan, state(&stored)?, &signal, self.now(), &mut jitter);
             // Whatever changes a run has a place in its history.
             if turn.history.is_empty() {
-                return Ok(false);
+                return match turn.commands.first() {
+                    None => Ok(false),
+                    // A clock was set back. The same message comes again: another of its name isn't sent while it is held.
+                    Some(early) => Err(WorkflowError::Unavailable(format!("it isn't due before {}", early.due()))),
+                };
             }
             let change = change(&stored.run.started, turn, &self.ports)?;
             if self.ports.runs.commit(name, stored.revision, change).await? {
@@ -105,7 +109,14 @@ impl EngineWorkflows {
         loop {
             let Stranded { runs, next } = self.ports.runs.stranded(after.as_deref(), PAGE).await?;
             for name in runs {
-                found += usize::from(self.send_again(&name).await?);
+                match self.send_again(&name).await {
+                    Ok(sent) => found += usize::from(sent),
+                    Err(error @ WorkflowError::Unavailable(_)) => return Err(error),
+                    // One that can't be understood mustn't keep the others, and all that is served beside them, from going on.
+                    Err(error) => {
+                        tracing::error!(run = name, %error, "a run that nothing carries on can't be picked up")
+                    }
+                }
             }
             after = next;
             if after.is_none() {

@@ -28,9 +28,7 @@ pub const KICKOFF: &str = "workflow-kickoff";
 /// Starts runs of the workflows that an event is about. Starting is idempotent by the run's name, which is made of the event's id,
 /// so all of it may be repeated.
 pub struct Kickoff {
-    /// Where apps are looked up.
-    records: Arc<dyn Lookup>,
-    /// The records themselves, never a copy.
+    /// The records themselves, never a copy: what isn't started for want of news is never started.
     authoritative: Arc<dyn Lookup>,
     workflows: Arc<dyn Workflows>,
     schedules: Arc<dyn Schedules>,
@@ -38,17 +36,12 @@ pub struct Kickoff {
 }
 
 impl Kickoff {
-    /// Starts runs in `workflows`. Apps are looked up in `records`, and in `authoritative`, the records themselves, before nothing
-    /// is started, which is for good; both may be the same where nothing remembers. `schedules` hold what is started by the clock.
+    /// Starts runs in `workflows`. Apps are looked up in `authoritative`, the records themselves; `schedules` hold what is started by
+    /// the clock.
     #[must_use]
-    pub fn new(
-        records: Arc<dyn Lookup>,
-        authoritative: Arc<dyn Lookup>,
-        workflows: Arc<dyn Workflows>,
-        schedules: Arc<dyn Schedules>,
-    ) -> Self {
+    pub fn new(authoritative: Arc<dyn Lookup>, workflows: Arc<dyn Workflows>, schedules: Arc<dyn Schedules>) -> Self {
         let plans = Plans::new(authoritative.clone());
-        Self { records, authoritative, workflows, schedules, plans }
+        Self { authoritative, workflows, schedules, plans }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use sendoff_events::{AppId, EventId, Header, SubmissionId, WorkflowId, WorkflowRequested};
 use sendoff_producers::model::{
-    ActiveWorkflow, App, Submission, TriggerKind, WorkflowVersion, app_key, submission_key, workflow_version_key,
+    ActiveWorkflow, Submission, TriggerKind, WorkflowVersion, submission_key, workflow_version_key,
 };
 use sendoff_workflows::{Plan, plan::Trigger};
 use sha2::{Digest as _, Sha256};
@@ -66,20 +66,15 @@ impl Kickoff {
         self.start(TriggerKind::Manual, header, &data.app_id, &workflow, submission.as_ref(), cx).await.map(drop)
     }
 
-    /// The app's workflows that wait for this. An app that `records` knows without one, or not at all, may have just got it.
+    /// The app's workflows that wait for this, as they are now: what a copy doesn't know yet would never be started.
     pub(super) async fn waiting(
         &self,
         kind: TriggerKind,
         header: &Header,
         app: &AppId,
     ) -> Result<Vec<ActiveWorkflow>, HandlerError> {
-        let of =
-            |app: App| app.workflows.into_iter().filter(|workflow| workflow.on.contains(&kind)).collect::<Vec<_>>();
-        let found = look_up::find::<App>(&*self.records, &app_key(&header.tenant, app)).await?;
-        match found.map(of) {
-            Some(found) if !found.is_empty() => Ok(found),
-            _ => Ok(of(look_up::app(&*self.authoritative, &header.tenant, app).await?)),
-        }
+        let app = look_up::app(&*self.authoritative, &header.tenant, app).await?;
+        Ok(app.workflows.into_iter().filter(|workflow| workflow.on.contains(&kind)).collect())
     }
 
     /// Starts a run of the workflow, if the condition of one of its triggers holds.
@@ -97,11 +92,14 @@ impl Kickoff {
         let given = submission.map(|found| found.fields.clone()).unwrap_or_default();
         let fields = plan.input_fields(&given).or_reject("bad-input")?;
         let input = input(word(kind), header, (name.as_str(), *version), submission, fields);
-        if !holds(&plan, kind, &Given { input: &input, now: cx.now() }) {
+        let run = run_name(header.id, name);
+        let holds = holds(&plan, kind, &Given { input: &input, now: cx.now() });
+        // An earlier delivery may have started it, and the submission was changed since.
+        if !holds && judge(self.workflows.get(&run).await)?.is_none() {
             return cx.skip(name.as_str(), "its condition doesn't hold");
         }
         let run = NewRun {
-            name: run_name(header.id, name),
+            name: run,
             tenant: header.tenant.clone(),
             app: app.clone(),
             workflow: name.clone(),

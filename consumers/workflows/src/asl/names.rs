@@ -14,7 +14,19 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::expr::{Names, Root};
+
+/// The variable of what an author calls `name`, whatever stands in it: a variable is an identifier of at most 80 characters.
+pub(super) fn variable(prefix: &str, name: &str) -> String {
+    if name.len() <= 60 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return format!("{prefix}_{name}");
+    }
+    let digest = Sha256::digest(name);
+    let digest: String = digest.iter().take(12).map(|byte| format!("{byte:02x}")).collect();
+    format!("{prefix}x_{digest}")
+}
 
 /// What is known at one place of the plan.
 #[derive(Debug, Clone)]
@@ -39,7 +51,7 @@ impl Scope {
     /// The scope of an item that is called `name`.
     pub(super) fn of_item(&self, name: &str) -> Self {
         let mut inner = self.inner();
-        inner.known.insert(Root::Item(name.to_owned()), format!("e{}_{name}", inner.depth));
+        inner.known.insert(Root::Item(name.to_owned()), variable(&format!("e{}", inner.depth), name));
         inner.indexes.push(format!("n{}", inner.depth));
         inner
     }
@@ -53,7 +65,7 @@ impl Scope {
 
     /// The variable of the innermost item, and that of its index.
     pub(super) fn item(&self, name: &str) -> (String, String) {
-        (format!("e{}_{name}", self.depth), format!("n{}", self.depth))
+        (variable(&format!("e{}", self.depth), name), format!("n{}", self.depth))
     }
 
     /// A variable of a step's own, for nobody else.
@@ -78,15 +90,36 @@ impl Scope {
 impl Names for Scope {
     fn jsonata(&self, root: &Root) -> String {
         match root {
-            Root::Field(name) => format!("$f_{name}"),
+            Root::Field(name) => format!("${}", variable("f", name)),
             Root::Submission => "$submission".into(),
             Root::Run => "$run".into(),
             Root::Now => "$states.context.State.EnteredTime".into(),
-            Root::Var(name) => format!("$v_{name}"),
+            Root::Var(name) => format!("${}", variable("v", name)),
             Root::Step(_) | Root::Item(_) => {
                 // The checker lets nothing through that isn't known here.
                 self.known.get(root).map_or_else(|| "null".into(), |name| format!("${name}"))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_an_author_calls_a_field_its_variable_is_an_identifier() {
+        assert_eq!(variable("f", "amount"), "f_amount");
+        let odd = ["cost-center", "Cost center", "a) & $string($states.context", "größe", &"x".repeat(61)];
+        let mut names: Vec<String> = odd.iter().map(|name| variable("f", name)).collect();
+        for name in &names {
+            assert!(
+                name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && name.len() <= 80,
+                "{name}"
+            );
+        }
+        names.dedup();
+        assert_eq!(names.len(), odd.len());
+        assert_eq!(Scope::outermost().jsonata(&Root::Field("cost-center".into())), format!("${}", names[0]));
     }
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use super::{Functions, Output, limits, names::Scope};
+use super::{
+    Functions, Output, limits,
+    names::{Scope, variable},
+};
 use crate::{
     Plan, Type,
     expr::{Call, Expr, Node},
@@ -55,10 +58,10 @@ impl<'a> States<'a> {
             ("submission".to_owned(), json!("{% $states.input.submission %}")),
         ]);
         for name in plan.fields.keys() {
-            assign.insert(format!("f_{name}"), json!(query(&format!("$states.input.fields.`{name}`"))));
+            assign.insert(variable("f", name), json!(query(&format!("$states.input.fields.`{name}`"))));
         }
         for (name, var) in &plan.vars {
-            assign.insert(format!("v_{name}"), literal(&var.initial));
+            assign.insert(variable("v", name), literal(&var.initial));
         }
         nothing_yet(&plan.block, &mut scope, &mut assign);
         let next = self.block(&plan.block, &scope, LAST);
@@ -102,7 +105,7 @@ impl<'a> States<'a> {
             Kind::Wait(wait) => self.wait(id, wait, scope, next),
             Kind::Set(values) => {
                 let assign =
-                    values.iter().map(|(name, value)| (format!("v_{name}"), json!(query(&value.jsonata(scope)))));
+                    values.iter().map(|(name, value)| (variable("v", name), json!(query(&value.jsonata(scope)))));
                 json!({ "Type": "Pass", "Assign": Map::from_iter(assign), "Next": next })
             }
             Kind::Stop => self.end(scope),
@@ -211,7 +214,7 @@ impl<'a> States<'a> {
         match wait {
             Wait::For(seconds) => {
                 let seconds = match &seconds.node {
-                    Node::Literal(Value::Number(number)) => json!(number),
+                    Node::Literal(Value::Number(number)) => json!(number.as_f64().unwrap_or(0.0).floor() as u32),
                     _ => json!(query(&format!(
                         "($seconds := {}; $seconds = null or $seconds < 0 ? 0 : $seconds > {YEAR} ? {YEAR} : $floor($seconds))",
                         seconds.jsonata(scope)
@@ -235,7 +238,11 @@ impl<'a> States<'a> {
         let output = match self.output {
             Output::Nothing => json!({}),
             Output::Everything => {
-                let vars = self.plan.vars.keys().map(|name| (name.clone(), json!(format!("{{% $v_{name} %}}"))));
+                let vars = self
+                    .plan
+                    .vars
+                    .keys()
+                    .map(|name| (name.clone(), json!(format!("{{% ${} %}}", variable("v", name)))));
                 let mut steps = Vec::new();
                 with_results(&self.plan.block, &mut |step| steps.push(step.id.clone()));
                 let results = steps.into_iter().map(|step| {

@@ -160,14 +160,14 @@ fn retries(retry: &Retry, with_timeouts: bool) -> Value {
             "IntervalSeconds": retry.interval,
             "MaxAttempts": retry.again,
             "BackoffRate": retry.backoff,
-            "MaxDelaySeconds": retry.max_delay,
+            "MaxDelaySeconds": retry.max_delay.max(retry.interval + 1),
             "JitterStrategy": "FULL",
         })
     };
     let mut retries = vec![of(json!(NOT_NOW), &Retry::THROTTLED), of(json!(["Action.Transient"]), retry)];
-    if with_timeouts {
-        // A function that ran out of time or memory says so by `Lambda.Unknown` and `Sandbox.Timedout`.
-        retries.push(of(json!(["States.Timeout", "Lambda.Unknown", "Sandbox.Timedout"]), retry));
-    }
+    // A function that ran out of time or memory says so by `Lambda.Unknown` and `Sandbox.Timedout`.
+    let mut lost = vec!["Lambda.Unknown", "Sandbox.Timedout"];
+    lost.extend(with_timeouts.then_some("States.Timeout"));
+    retries.push(of(json!(lost), retry));
     json!(retries)
 }

@@ -74,7 +74,7 @@ impl Driver<'_> {
         };
         if list.len() > MAX_ITEMS {
             let cause = format!("the list of `{}` has {} items, and {MAX_ITEMS} are the most", step.id, list.len());
-            return Err(Failing::Step(Failure::new("Workflow.TooManyItems", cause)));
+            return Err(Failing::Run(Failure::new("Workflow.TooManyItems", cause)));
         }
         let each = Each { list: &list, item, block, collect: collect.as_ref() };
         begun.reverse();

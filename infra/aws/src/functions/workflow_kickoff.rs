@@ -19,7 +19,7 @@ pub fn main() -> Result<(), lambda_runtime::Error> {
 
 async fn make() -> Result<ConsumerFunction, FunctionError> {
     let parts = Parts::of(&[Need::Table, Need::InboxTable, Need::Queues, Need::Schedules, Need::Bucket, Need::Runs])?;
-    let (records, store) = (parts.lookup(WORKFLOW_KICKOFF).await, &parts.store);
-    let kickoff = Kickoff::new(records, store.records(), store.workflows(), store.schedules());
+    let store = &parts.store;
+    let kickoff = Kickoff::new(store.records(), store.workflows(), store.schedules());
     ConsumerFunction::new(WORKFLOW_KICKOFF, parts, |router| with_workflows(router, kickoff))
 }

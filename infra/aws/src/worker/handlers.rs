@@ -112,8 +112,7 @@ pub(super) async fn router(
         router = with_webhook(router, desk(WEBHOOK).await?, providers.webhook()?)?;
     }
     if settings.consumers.contain(WORKFLOW_KICKOFF) {
-        let records = remembered(WORKFLOW_KICKOFF);
-        let kickoff = Kickoff::new(records, store.records(), store.workflows(), store.schedules());
+        let kickoff = Kickoff::new(store.records(), store.workflows(), store.schedules());
         router = with_workflows(router, kickoff)?;
     }
     Ok(router)

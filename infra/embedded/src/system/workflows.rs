@@ -29,7 +29,7 @@ pub(super) fn with(
 ) -> Result<Router, RouterError> {
     let records = store.records();
     // Nothing here remembers: a look-up costs no more than a memory would.
-    let kickoff = Kickoff::new(records.clone(), records, engine.clone(), store.schedules());
+    let kickoff = Kickoff::new(records, engine.clone(), store.schedules());
     with_workflows(router, kickoff)?.with(WorkflowSteps::new(engine, actions))
 }
 

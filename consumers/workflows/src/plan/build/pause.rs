@@ -89,9 +89,9 @@ impl Builder {
         let at = |name: &str| place::field(place, name);
         let approvers = self.expr(&written.approvers, &at("approvers"), around, &Type::List(Box::new(Type::Text)));
         if let Some(Node::List(users)) = approvers.as_ref().map(|approvers| &approvers.node)
-            && !(1..=50).contains(&users.len())
+            && !(1..=20).contains(&users.len())
         {
-            self.wrong(&at("approvers"), "must be 1 to 50 users", "any one of them is enough to decide");
+            self.wrong(&at("approvers"), "must be 1 to 20 users", "any one of them is enough to decide");
         }
         let title = self.filled(&written.title, &at("title"), around);
         let text = match &written.text {

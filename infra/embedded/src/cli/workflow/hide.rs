@@ -43,8 +43,23 @@ pub(super) fn value(value: Value, show_data: bool) -> Value {
         // A result that is one text is a moment, and one that is a number is the number of a branch.
         Value::String(text) if text.parse::<sendoff_events::Timestamp>().is_ok() => Value::String(text),
         Value::Number(number) => Value::Number(number),
-        value => hidden(value, false),
+        // The names in what a step `set` are an author's, whatever they are.
+        value => {
+            let theirs = value.is_object() && !is_ours(&value);
+            hidden(value, theirs)
+        }
     }
+}
+
+/// Whether the names in it are ours: in a call, a question, the input of a run or a step's result.
+fn is_ours(value: &Value) -> bool {
+    const STATUS: [&str; 6] = ["sent", "skipped", "failed", "done", "decided", "expired"];
+    let has = |names: &[&str]| names.iter().all(|name| value.get(name).is_some());
+    let is_result = value["status"].as_str().is_some_and(|status| STATUS.contains(&status)) && has(&["error"]);
+    is_result
+        || has(&["action", "idempotency_key"])
+        || has(&["approvers", "title", "text", "deadline"])
+        || has(&["tenant", "workflow", "version", "fields"])
 }
 
 /// The failure with its cause as logs have it. What a definition says of itself when it fails may hold anything.
@@ -101,6 +116,11 @@ mod tests {
             value(json!({ "total": 12, "vip": true }), false),
             json!({ "total": "(number)", "vip": "(true or false)" })
         );
+        // What a step `set` may be called as what we write.
+        let set = json!({ "status": "divorced", "code": "C50.9" });
+        assert_eq!(value(set, false), json!({ "status": "(text)", "code": "(text)" }));
+        let result = json!({ "status": "sent", "error": null, "provider": "smtp" });
+        assert_eq!(value(result.clone(), false), result);
         assert_eq!(value(json!(2), false), json!(2));
         assert_eq!(value(json!("2026-11-26T08:00:00.000Z"), false), json!("2026-11-26T08:00:00.000Z"));
     }

@@ -136,7 +136,7 @@ fn an_approval_has_approvers_words_and_a_deadline() {
     wrong(&approval("\"ada\"", "3d"), &["steps[0].approval.approvers: must be a list of text, but is a text"]);
     wrong(
         &approval("[]", "3d"),
-        &["steps[0].approval.approvers: must be 1 to 50 users; any one of them is enough to decide"],
+        &["steps[0].approval.approvers: must be 1 to 20 users; any one of them is enough to decide"],
     );
     wrong(&approval("{users}", "30s"), &["steps[0].approval.deadline: must be from 1m to 365d"]);
     wrong(&approval("{users}", "366d"), &["steps[0].approval.deadline: must be from 1m to 365d"]);
