@@ -1,5 +1,6 @@
 //! What a call of a database asks for.
 
+use sendoff_workflows::sql::{IDEMPOTENCY_KEY, MAX_SQL};
 use serde_json::Value;
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
         mapping::Columns,
     },
     DATABASE, Sql, Statement,
-    sql::{IDEMPOTENCY_KEY, MAX_SQL},
 };
 
 /// A call, read.

@@ -2,7 +2,6 @@
 
 mod call;
 mod port;
-mod sql;
 #[cfg(test)]
 mod tests;
 
@@ -10,8 +9,8 @@ use std::{sync::Arc, time::Duration};
 
 pub use port::{Accept, Database, DatabaseError, Rows, Statement};
 use sendoff_events::BoxFuture;
+pub use sendoff_workflows::sql::{Sql, SqlError};
 use serde_json::{Map, Value, json};
-pub use sql::{Sql, SqlError};
 
 use self::call::DatabaseCall;
 use super::{
