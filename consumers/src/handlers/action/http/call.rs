@@ -69,8 +69,7 @@ impl HttpCall {
             "DELETE" => Method::DELETE,
             _ => return Err(fields.wrong("method", "must be GET, HEAD, POST, PUT, PATCH or DELETE")),
         };
-        let path = fields.text("path", MAX_TEXT)?;
-        check_path(&path).map_err(|rule| fields.wrong("path", rule))?;
+        let path = path(&mut fields)?;
         let query = query(&mut fields)?;
         let mut headers = headers(&mut fields)?;
         let body = match fields.take("body") {
@@ -94,6 +93,33 @@ impl HttpCall {
     pub(super) fn is_safe(&self) -> bool {
         matches!(self.method, Method::GET | Method::HEAD)
     }
+}
+
+/// The path, as one text or as a list of its parts. What fills a part stays within it: somebody who is to name an order can't name
+/// what is done to it.
+fn path(fields: &mut Fields) -> Result<String, ActionError> {
+    let path = match fields.take("path") {
+        None => return Err(fields.missing("path")),
+        Some(Value::String(path)) => path,
+        Some(Value::Array(parts)) => {
+            let mut path = String::new();
+            for part in &parts {
+                let part = part.as_str().ok_or_else(|| fields.wrong("path", "must be a text, or a list of texts"))?;
+                if part.contains(['/', '%']) {
+                    return Err(fields.wrong("path", "must be without `/` and `%` inside of a part"));
+                }
+                path.push('/');
+                path.push_str(part);
+            }
+            path
+        }
+        Some(_) => return Err(fields.wrong("path", "must be a text, or a list of texts")),
+    };
+    if path.len() > MAX_TEXT {
+        return Err(fields.wrong("path", format_args!("must have at most {MAX_TEXT} bytes")));
+    }
+    check_path(&path).map_err(|rule| fields.wrong("path", rule))?;
+    Ok(path)
 }
 
 /// What would lead somewhere else, however it got into the path. What else has a meaning in URLs is encoded.

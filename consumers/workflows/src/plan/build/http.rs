@@ -94,8 +94,13 @@ impl Builder {
             self.wrong(place, "must be without the segments `.` and `..`", "write where it leads");
         } else if written[1..].split('/').rev().skip(1).any(str::is_empty) {
             self.wrong(place, "has an empty segment", "write `/` once");
+        } else if matches!(made, Template::Text(_)) && written.contains('%') {
+            self.wrong(place, "must be without `%` beside an expression", "write the character itself: it is encoded");
         }
-        Some(made)
+        Some(match made {
+            Template::Text(pieces) => Template::List(parts_of(pieces)),
+            whole => whole,
+        })
     }
 
     fn query(&mut self, http: &Http, at: &str, around: &Around) -> Option<Template> {
@@ -165,4 +170,31 @@ fn piece(piece: &Piece) -> &str {
 fn is_pointer(text: &str) -> bool {
     let escaped = |part: &str| part.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
     text.is_empty() || (text.starts_with('/') && escaped(text))
+}
+
+/// A path that is filled, by its parts, so that what fills one stays within it.
+fn parts_of(pieces: Vec<Piece>) -> Vec<Template> {
+    let mut parts = vec![Vec::new()];
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => {
+                for (n, text) in text.split('/').enumerate() {
+                    if n > 0 {
+                        parts.push(Vec::new());
+                    }
+                    if let Some(part) = parts.last_mut().filter(|_| !text.is_empty()) {
+                        part.push(Piece::Text(text.to_owned()));
+                    }
+                }
+            }
+            filled => parts.last_mut().into_iter().for_each(|part| part.push(filled.clone())),
+        }
+    }
+    let part = |mut pieces: Vec<Piece>| match &mut pieces[..] {
+        [] => Template::Literal(json!("")),
+        [Piece::Text(text)] => Template::Literal(std::mem::take(text).into()),
+        _ => Template::Text(pieces),
+    };
+    // Nothing stands before the first slash.
+    parts.into_iter().skip(1).map(part).collect()
 }

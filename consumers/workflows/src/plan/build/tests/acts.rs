@@ -116,6 +116,10 @@ fn a_call_of_another_system_stays_within_its_connection() {
             "path: must begin with `/`, and not by an expression; host and credentials are the connection's: write `/orders`",
         ),
         ("path: /a/%2e./b", "path: must be without the segments `.` and `..`; write where it leads"),
+        (
+            "path: '/a%20b/{{ {department} }}'",
+            "path: must be without `%` beside an expression; write the character itself: it is encoded",
+        ),
         ("path: //evil.example", "path: has an empty segment; write `/` once"),
         ("path: '/a?b=c'", "path: must be without `?` and `#`; what stands behind the `?` belongs to `query`"),
         ("path: '/a\\b'", "path: must be without `\\` and line ends; write `/orders/7`"),

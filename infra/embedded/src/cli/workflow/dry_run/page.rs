@@ -216,12 +216,20 @@ fn chosen(number: u64, kind: &Kind) -> String {
     }
 }
 
+/// A path, which is a text or the list of its parts.
+fn path(path: &Value) -> String {
+    match path {
+        Value::Array(parts) => parts.iter().map(|part| format!("/{}", part.as_str().unwrap_or_default())).collect(),
+        path => path.as_str().unwrap_or_default().to_owned(),
+    }
+}
+
 /// What is asked of the world. Messages are shown when they are sent.
 fn attempted(attempt: u32, call: &Value, kind: &Kind) -> Option<String> {
     let text = |name: &str| call[name].as_str().unwrap_or_default();
     let Kind::Act(act) = kind else { return None };
     let what = match act.action.name() {
-        "http" => format!("http {} {}:{}", text("method"), text("connection"), text("path")),
+        "http" => format!("http {} {}:{}", text("method"), text("connection"), path(&call["path"])),
         "database" => format!("database {}", text("connection")),
         "record" => format!("record in {}", text("app")),
         _ if attempt == 1 => return None,
