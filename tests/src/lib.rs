@@ -8,6 +8,7 @@ pub mod faults;
 pub mod lambda;
 pub mod matrix;
 pub mod memory;
+pub mod processor;
 pub mod servers;
 pub mod simulation;
 pub mod workflows;

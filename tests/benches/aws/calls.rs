@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use sendoff_consumers::{Delivery, Limits, NoMeter, Router, RouterPorts, Verdict};
 use sendoff_events::Outgoing;
 use sendoff_producers::{Answer, Committed, Expected, RecordKey, RequestKey, UnitOfWork, Write};
+use sendoff_tests::processor;
 
 use crate::{
     handlers::{Once, Repeatable},
-    processor,
     rig::{self, BATCH, Rig},
 };
 

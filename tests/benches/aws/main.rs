@@ -11,7 +11,6 @@
 mod answers;
 mod calls;
 mod handlers;
-mod processor;
 mod race;
 mod raw;
 mod rig;

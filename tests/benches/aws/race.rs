@@ -7,8 +7,9 @@ use sendoff_consumers::{Queue, Receipt};
 use sendoff_events::Outgoing;
 use sendoff_producers::Publisher;
 
+use sendoff_tests::processor;
+
 use crate::{
-    processor,
     raw::Raw,
     rig::{self, BATCH, BODY, Rig},
 };

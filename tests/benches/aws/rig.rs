@@ -24,7 +24,7 @@ pub(crate) struct Rig {
 impl Rig {
     pub(crate) fn start() -> Self {
         let stub = Stub::start();
-        crate::processor::stay_on(0);
+        sendoff_tests::processor::stay_on(0);
         let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng::new()));
         let variables = [
             ("AWS_REGION", "us-east-1".to_owned()),

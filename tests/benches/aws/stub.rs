@@ -8,11 +8,14 @@ use std::{
     time::Duration,
 };
 
-use sendoff_tests::servers::{StubAnswer, StubRequest, answer_all};
+use sendoff_tests::{
+    processor,
+    servers::{StubAnswer, StubRequest, answer_all},
+};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
-use crate::{answers::Answers, processor};
+use crate::answers::Answers;
 
 /// Makes this program the stub.
 pub(crate) const ARGUMENT: &str = "--stub";

@@ -4,15 +4,18 @@
 //! its size and that of its zip, the instructions from its start to its first `GET /next` (by callgrind, where valgrind is
 //! installed), and the time, processor time and memory that this takes here. A second line of instructions goes on to the
 //! answer to a first event, which the function refuses: Lambda doesn't start a function without one, and ours are put
-//! together then. Building takes minutes: it is fat LTO for each function.
+//! together then. Building takes minutes: it is fat LTO for each function. Beside them are functions that do the job of a consumer
+//! with Powertools for AWS Lambda, in Python and Node, from PyPI and npm; and a warm batch of ten messages of each.
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 #![expect(clippy::unwrap_used, reason = "it may fail loudly: nobody depends on it")]
 
 mod build;
 mod measure;
+mod messages;
 mod process;
 mod runtime_api;
+mod warm;
 
 use build::Built;
 use measure::Measured;
@@ -34,9 +37,13 @@ fn main() {
             name => names.push(name.to_owned()),
         }
     }
-    let built = build::all(&names, build);
+    let mut built = build::all(&names, build);
+    let of_the_same_job = build::of_the_same_job(build);
+    let functions = built.len();
+    built.extend(of_the_same_job);
     let measured = measure::all(&built, runs);
     print(&built, &measured, runs);
+    warm::run(&built[functions..]);
 }
 
 fn print(built: &[Built], measured: &[Measured], runs: usize) {
@@ -53,10 +60,10 @@ fn print(built: &[Built], measured: &[Measured], runs: usize) {
         let instructions = measured.to_next.zip(bare.to_next);
         let instructions = instructions.map_or("-".to_owned(), |(of, bare)| format!("{:.2}", of as f64 / bare as f64));
         println!(
-            "{:<18} {:>7.2} {:>7.2} {:>9} {:>6} {:>9} {:>8.2} {:>6.2} {:>7.2} {:>8.1} {:>6.2}",
+            "{:<18} {:>7.2} {:>7} {:>9} {:>6} {:>9} {:>8.2} {:>6.2} {:>7.2} {:>8.1} {:>6.2}",
             function.name,
             function.raw as f64 / 1e6,
-            function.zipped as f64 / 1e6,
+            function.zipped.map_or("-".to_owned(), |bytes| format!("{:.2}", bytes as f64 / 1e6)),
             million(measured.to_next),
             instructions,
             million(measured.to_answer),

@@ -1,8 +1,8 @@
 //! Cold starts.
 
 use std::{
+    ffi::OsString,
     fs,
-    path::Path,
     process::{Child, Command},
     time::Instant,
 };
@@ -10,9 +10,9 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
-    build::Built,
+    build::{Built, Kind},
     process::{Used, command},
-    runtime_api::{Asked, RuntimeApi},
+    runtime_api::{Asked, Events, RuntimeApi},
 };
 
 /// What a start came to.
@@ -32,7 +32,7 @@ pub(crate) fn all(built: &[Built], runs: usize) -> Vec<Measured> {
     // The first start reads the program from the disk, and isn't counted.
     for run in 0..=runs {
         for (function, starts) in built.iter().zip(&mut starts) {
-            let start = start(&function.path);
+            let start = start(&function.line);
             if run > 0 {
                 starts.push(start);
             }
@@ -40,8 +40,9 @@ pub(crate) fn all(built: &[Built], runs: usize) -> Vec<Measured> {
     }
     let valgrind = Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success());
     let one = |(function, starts): (&Built, Vec<(f64, Used)>)| Measured {
-        to_next: valgrind.then(|| instructions(&function.path, Asked::Next)),
-        to_answer: valgrind.then(|| instructions(&function.path, Asked::Answered)),
+        // An interpreter's would be counted for minutes, and say nothing.
+        to_next: (valgrind && function.kind == Kind::Native).then(|| instructions(&function.line, Asked::Next)),
+        to_answer: (valgrind && function.kind == Kind::Native).then(|| instructions(&function.line, Asked::Answered)),
         wall_ms: median(starts.iter().map(|(wall, _)| *wall)),
         cpu_ms: median(starts.iter().map(|(_, used)| used.cpu_ms)),
         rss_mib: median(starts.iter().map(|(_, used)| used.rss_mib)),
@@ -50,9 +51,9 @@ pub(crate) fn all(built: &[Built], runs: usize) -> Vec<Measured> {
 }
 
 /// One start: the milliseconds to its first question for an event, and what it has used by then.
-fn start(program: &Path) -> (f64, Used) {
-    let api = RuntimeApi::start(false);
-    let mut command = command(program.as_os_str(), api.address());
+fn start(line: &[OsString]) -> (f64, Used) {
+    let api = RuntimeApi::start(Events::Strange);
+    let mut command = command(line, api.address(), "http");
     #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
     let began = Instant::now();
     let mut process = command.spawn().unwrap();
@@ -64,18 +65,17 @@ fn start(program: &Path) -> (f64, Used) {
 }
 
 /// The instructions up to this question, as callgrind counts them. It writes them down when the process is told to end.
-fn instructions(program: &Path, until: Asked) -> u64 {
+fn instructions(line: &[OsString], until: Asked) -> u64 {
     let folder = tempfile::tempdir().unwrap();
     let (counts, log) = (folder.path().join("counts"), folder.path().join("log"));
-    let api = RuntimeApi::start(until == Asked::Answered);
-    let mut process = command("valgrind".as_ref(), api.address())
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .arg("--tool=callgrind")
-        .arg(format!("--callgrind-out-file={}", counts.display()))
-        .arg(format!("--log-file={}", log.display()))
-        .arg(program)
-        .spawn()
-        .unwrap();
+    let api = RuntimeApi::start(Events::Strange);
+    api.hand_over(u64::from(until == Asked::Answered));
+    let mut under = vec!["valgrind".into(), "--tool=callgrind".into()];
+    under.push(format!("--callgrind-out-file={}", counts.display()).into());
+    under.push(format!("--log-file={}", log.display()).into());
+    under.extend_from_slice(line);
+    let mut process =
+        command(&under, api.address(), "http").env("PATH", "/usr/local/bin:/usr/bin:/bin").spawn().unwrap();
     api.wait_for(until);
     end(&mut process);
     let log = fs::read_to_string(log).unwrap();
@@ -88,7 +88,7 @@ fn end(process: &mut Child) {
     process.wait().unwrap();
 }
 
-fn median(of: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn median(of: impl Iterator<Item = f64>) -> f64 {
     let mut of: Vec<f64> = of.collect();
     of.sort_by(f64::total_cmp);
     of[of.len() / 2]

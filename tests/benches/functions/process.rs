@@ -1,22 +1,24 @@
 //! The process of a function, with the variables that Lambda and the template give it.
 
 use std::{
-    ffi::OsStr,
+    ffi::OsString,
     fs,
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
 };
 
-/// The command that runs a program, or a program in another one's hands, as a function.
-pub(crate) fn command(program: &OsStr, api: SocketAddr) -> Command {
-    let mut command = Command::new(program);
+/// The command that runs a program, or a program in another one's hands, as a function. AWS is at the same address, by this
+/// protocol.
+pub(crate) fn command(line: &[OsString], api: SocketAddr, protocol: &str) -> Command {
+    let mut command = Command::new(&line[0]);
+    command.args(&line[1..]);
     let secret = |of: &str| format!("arn:aws:secretsmanager:us-east-1:000000000000:secret:{of}");
     command
         .env_clear()
         .envs([
             ("AWS_LAMBDA_RUNTIME_API", api.to_string()),
-            ("AWS_ENDPOINT_URL", format!("http://{api}")),
+            ("AWS_ENDPOINT_URL", format!("{protocol}://{api}")),
             ("SENDOFF_QUEUE_URL_BASE", format!("http://{api}/000000000000/report-")),
             ("SMTP_URL_ARN", secret("smtp")),
             ("SENDOFF_AUTH_KEYS_ARN", secret("keys")),

@@ -11,24 +11,39 @@ use super::{
 
 const REQUIREMENTS: &str = include_str!("../../requirements/redis.txt");
 
-/// A Redis server on a port of its own, which can be killed and started again. It keeps nothing on disk.
+/// A Redis server on a port of its own, which can be killed and started again.
 pub struct Redis {
     port: u16,
     password: String,
     folder: TempDir,
+    durable: bool,
     server: Option<Server>,
 }
 
 impl Redis {
-    /// Starts one that asks for a password.
+    /// Starts one that asks for a password and keeps nothing on disk.
     ///
     /// # Panics
     ///
     /// When it can't be installed or doesn't start; the message says why.
     #[must_use]
     pub fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let mut redis = Self { port: free_port(), password: "open-sesame".into(), folder, server: None };
+        Self::new(false)
+    }
+
+    /// Starts one that asks for a password and answers a write when it is on the disk.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_durable() -> Self {
+        Self::new(true)
+    }
+
+    fn new(durable: bool) -> Self {
+        let folder = tempfile::tempdir_in(super::process::folder()).expect("a folder");
+        let mut redis = Self { port: free_port(), password: "open-sesame".into(), folder, durable, server: None };
         redis.start_again();
         redis
     }
@@ -57,7 +72,7 @@ impl Redis {
         assert_eq!(output.stdout, b"OK\n", "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Kills it. What it kept is gone.
+    /// Kills it. What it kept is gone, unless it is durable.
     pub fn kill(&mut self) {
         self.server = None;
     }
@@ -69,7 +84,8 @@ impl Redis {
     /// When it doesn't start.
     pub fn start_again(&mut self) {
         let mut command = Command::new(program("redis-server"));
-        command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", "", "--appendonly", "no"]);
+        command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""]);
+        command.args(["--appendonly", if self.durable { "yes" } else { "no" }, "--appendfsync", "always"]);
         command.args(["--requirepass", &self.password]).current_dir(self.folder.path());
         self.server = Some(Server::start(&command, self.port));
     }

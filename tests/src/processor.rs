@@ -1,4 +1,4 @@
-//! Processor time, and which processor it is spent on.
+//! Processor time, and which processor it is spent on: for benchmarks.
 
 use std::time::Duration;
 
@@ -8,13 +8,14 @@ use rustix::{
 };
 
 /// The processor time that this process has used.
-pub(crate) fn used() -> Duration {
+#[must_use]
+pub fn used() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap())
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
 /// Keeps this thread, and those that it starts, on one processor. Without one of that number it stays where it was.
-pub(crate) fn stay_on(processor: usize) {
+pub fn stay_on(processor: usize) {
     let mut set = CpuSet::new();
     set.set(processor);
     let _ = sched_setaffinity(None, &set);
