@@ -53,7 +53,21 @@ impl Caller {
         (status, events.unwrap_or_default(), body)
     }
 
-    /// The same for a call that must succeed; gives its events and its body.
+    /// What somebody's browser does with a link of a mail: looks at the page, or posts this form on it.
+    pub(crate) async fn browse(&self, path: &str, form: Option<&str>) -> (StatusCode, String) {
+        let url = format!("{}{path}", self.base);
+        let request = match form {
+            None => self.http.get(url),
+            Some(form) => {
+                let kind = "application/x-www-form-urlencoded";
+                self.http.post(url).header(header::CONTENT_TYPE, kind).body(form.to_owned())
+            }
+        };
+        let answer = request.header(header::HOST, &self.host).send().await.expect("the API answers");
+        (answer.status(), answer.text().await.expect("a page"))
+    }
+
+    /// A call that must succeed; gives its events and its body.
     pub(crate) async fn change(&self, method: Method, path: &str, body: Option<Value>) -> (String, Value) {
         let (status, events, answer) = self.call(method.clone(), path, body).await;
         assert!(status.is_success(), "{method} {path}: {status} {answer}");

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::{
     caller::Caller,
     stack::{PUBLIC_URL, Stack, eventually},
+    workflows,
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -22,6 +23,8 @@ async fn the_deployed_template_takes_calls_and_sends_mail() {
     a_call_ends_as_a_mail(&stack, &caller).await;
     a_call_ends_as_a_text_message_for_whom_that_comes_first(&stack, &caller).await;
     a_submission_ends_as_a_run_and_in_the_timeline(&stack, &caller).await;
+    workflows::a_decision_by_a_link_goes_on_to_other_systems_and_apps(&stack, &caller).await;
+    workflows::a_schedule_starts_a_run_and_puts_the_next_one(&stack, &caller).await;
     what_was_committed_is_published_although_its_committer_died(&stack).await;
     a_poisoned_message_is_a_dead_letter_and_its_neighbour_is_mailed(&stack).await;
 }
@@ -38,7 +41,7 @@ async fn strangers_are_kept_out(stack: &Stack) {
 }
 
 async fn given_people_and_apps(caller: &Caller) {
-    for user in ["ada", "bjorn", "carol", "dora", "frida"] {
+    for user in ["ada", "bjorn", "carol", "dora", "frida", "hedy"] {
         let body = json!({ "name": user, "email": format!("{user}@example.org"), "locale": "en" });
         caller.change(Method::PUT, &format!("/v1/users/{user}"), Some(body)).await;
     }
@@ -49,7 +52,7 @@ async fn given_people_and_apps(caller: &Caller) {
 }
 
 /// The mails to a user, once there is one.
-async fn mail_to(stack: &Stack, user: &str) -> String {
+pub(crate) async fn mail_to(stack: &Stack, user: &str) -> String {
     let to = format!("To: {user}@example.org");
     eventually(&format!("a mail to {user}"), async || {
         stack.mail.received().into_iter().find(|mail| mail.lines().any(|line| line == to))
@@ -58,7 +61,7 @@ async fn mail_to(stack: &Stack, user: &str) -> String {
 }
 
 /// The outcome of an event at its consumer, once it has one.
-async fn outcome(stack: &Stack, consumer: &str, event: EventId) -> (Status, Option<String>) {
+pub(crate) async fn outcome(stack: &Stack, consumer: &str, event: EventId) -> (Status, Option<String>) {
     let inbox = stack.store().inbox();
     let key = IdempotencyKey::new(consumer, event);
     eventually(&format!("the end of {key}"), async || {

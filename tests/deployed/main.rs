@@ -11,4 +11,6 @@ mod binaries;
 mod caller;
 mod life;
 mod package;
+mod scheduler;
 mod stack;
+mod workflows;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use aws_sdk_cloudformation::types::{Capability, Parameter, StackStatus};
 use sendoff_aws::{Aws, Resources, Store};
 use sendoff_host::{SystemClock, SystemRng};
-use sendoff_tests::servers::{Emulator, MailServer, Served, TwilioStub};
+use sendoff_tests::servers::{Emulator, MailServer, OrdersStub, Postgres, Served, TwilioStub};
 use serde_json::json;
 
 use crate::package::package;
@@ -22,6 +22,9 @@ pub(crate) struct Stack {
     pub(crate) emulator: &'static Emulator,
     pub(crate) mail: MailServer,
     pub(crate) twilio: Served<TwilioStub>,
+    /// What workflows may call: a system, and a database with a table `orders`.
+    pub(crate) orders: Served<OrdersStub>,
+    pub(crate) postgres: Postgres,
     pub(crate) aws: Aws,
     outputs: BTreeMap<String, String>,
 }
@@ -31,6 +34,8 @@ impl Stack {
     pub(crate) async fn deploy() -> Self {
         let (emulator, mail) = (Emulator::shared(), MailServer::start());
         let twilio = TwilioStub::start(Arc::new(SystemClock)).await;
+        let (orders, postgres) = (OrdersStub::start().await, Postgres::start());
+        let _ = postgres.psql("create table orders (key text primary key, part text not null)");
         let aws = Aws::from_environment(emulator.environment()).unwrap();
         let secret = async |name: &str, text: String| {
             let made = aws.secrets().create_secret().name(name).secret_string(text).send().await;
@@ -41,6 +46,12 @@ impl Stack {
             json!({ "id": "tests", "algorithm": "HS256", "issuer": "tests", "audience": "sendoff", "secret": SECRET });
         let keys = secret("keys", json!({ "keys": [key] }).to_string()).await;
         let token = secret("twilio", TwilioStub::TOKEN.to_owned()).await;
+        let stock = secret("stock", postgres.url()).await;
+        let connections = json!({
+            "shop": { "url": orders.url(), "tenants": "acme", "private": true },
+            "billing": { "url": orders.url(), "tenants": "globex", "private": true },
+            "stock": { "url_secret": stock, "tenants": "acme" },
+        });
         aws.s3().create_bucket().bucket("artifacts").send().await.expect("a bucket");
         let template = package(&aws, "artifacts", &emulator.endpoint(), &twilio.url()).await;
         let upload = aws.s3().put_object().bucket("artifacts").key("template.yaml");
@@ -59,6 +70,8 @@ impl Stack {
             .parameters(parameter("AuthKeysArn", &keys))
             .parameters(parameter("SmtpUrlArn", &smtp))
             .parameters(parameter("MailFrom", "Apps <apps@example.org>"))
+            .parameters(parameter("Connections", &connections.to_string()))
+            .parameters(parameter("ConnectionSecretArns", &stock))
             .parameters(parameter("TwilioAccountSid", TwilioStub::ACCOUNT))
             .parameters(parameter("TwilioAuthTokenArn", &token))
             .parameters(parameter("TwilioSmsFrom", TwilioStub::NUMBER))
@@ -82,7 +95,7 @@ impl Stack {
         })
         .await;
         let outputs = outputs.into_iter().filter_map(|output| Some((output.output_key?, output.output_value?)));
-        Self { emulator, mail, twilio, outputs: outputs.collect(), aws }
+        Self { emulator, mail, twilio, orders, postgres, outputs: outputs.collect(), aws }
     }
 
     /// An output of the stack.

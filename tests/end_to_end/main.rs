@@ -17,5 +17,7 @@ mod program;
 mod readme;
 mod serve;
 mod server;
+mod step_functions;
 mod template;
 mod tools;
+mod workflow_on_aws;

@@ -1,6 +1,6 @@
 //! The functions that do nothing but actions of workflows.
 
-use sendoff_tests::lambda::FunctionError;
+use sendoff_tests::{lambda::FunctionError, servers::OrdersStub};
 use serde_json::{Value, json};
 
 use crate::{
@@ -72,6 +72,33 @@ async fn external_reads_the_secrets_of_its_connections_and_calls_no_other_system
     let calls = endpoint.calls();
     assert!(calls.iter().all(|call| call.name == "GetSecretValue" && call.body["SecretId"] == arn), "{calls:?}");
     assert_eq!(calls.len(), 1, "once for all calls");
+}
+
+#[tokio::test]
+async fn external_calls_a_private_system_only_where_its_connection_says_that_it_is_one() {
+    let endpoint = Endpoint::start(aws).await;
+    let orders = OrdersStub::start().await;
+    let call = json!({
+        "action": "http", "idempotency_key": "run/step", "tenant": "acme",
+        "connection": "shop", "method": "POST", "path": "/orders", "body": { "part": "bolt" },
+    });
+    let by_tls = orders.url().replace("http:", "https:");
+    for (url, named) in [(orders.url(), "https"), (by_tls, "127.0.0.1")] {
+        let connections = json!({ "shop": { "url": url, "tenants": "acme" } }).to_string();
+        let mut external = function_with("external", &endpoint, [("SENDOFF_CONNECTIONS", connections)]).await;
+        let answer = external.invoke(&call).await;
+        let Err(FunctionError::Failed { kind, message }) = answer else { panic!("{url} was called: {answer:?}") };
+        assert_eq!(kind, "Action.Transient", "{message}");
+        assert!(message.contains("connections-unusable") && message.contains(named), "{message}");
+    }
+    assert_eq!(orders.peer().requests(), []);
+
+    let connections = json!({ "shop": { "url": orders.url(), "tenants": "acme", "private": true } }).to_string();
+    let mut external = function_with("external", &endpoint, [("SENDOFF_CONNECTIONS", connections)]).await;
+    let answer = external.invoke(&call).await.expect("it is called");
+    assert_eq!((&answer["status"], &answer["code"]), (&json!("done"), &json!(201)));
+    let requests = orders.peer().requests();
+    assert_eq!((requests.len(), &*requests[0].path, &*requests[0].body), (1, "/orders", &br#"{"part":"bolt"}"#[..]));
 }
 
 #[tokio::test]

@@ -46,7 +46,7 @@ use sendoff_producers::Records;
 pub use ses::{Fetch, SesCallbacks, TopicError};
 pub use twilio::TwilioCallbacks;
 
-use crate::{Deliveries, Inbox, links::Links};
+use crate::{Deliveries, Inbox, Workflows, links::Links};
 
 /// Where Twilio tells what becomes of a message: `StatusCallback` is this below the public address, with the delivery id,
 /// percent-encoded, in the query as `delivery`.
@@ -66,6 +66,8 @@ pub struct CallbackState {
     pub inbox: Arc<dyn Inbox>,
     /// What is known of them.
     pub deliveries: Arc<dyn Deliveries>,
+    /// Whether a run still waits for a decision.
+    pub workflows: Arc<dyn Workflows>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness, for claims.

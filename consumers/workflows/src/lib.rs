@@ -19,9 +19,11 @@ mod problem;
 mod published;
 pub mod sql;
 mod types;
+mod uses;
 
 pub use definition::Definition;
 pub use plan::Plan;
 pub use problem::{Problem, Problems, Span};
 pub use published::Published;
 pub use types::Type;
+pub use uses::Use;

@@ -138,7 +138,7 @@ impl System {
         });
 
         let limits = Limits { body_bytes: settings.max_body, ..Limits::default() };
-        let callbacks = callbacks::router(config, &store, links, clock.clone(), rng.clone());
+        let callbacks = callbacks::router(config, &store, engine.clone(), links, clock.clone(), rng.clone());
         let allowed = settings.webhook_allow.iter().flatten().map(ToString::to_string);
         let sinks = sink.iter().filter_map(|sink| sink.base_url.strip_prefix("http://").map(str::to_owned));
         let state = ApiState::new(records, keys(config, address)?, clock, rng)

@@ -2,7 +2,7 @@
 
 use axum::{Json, extract::State, response::Response};
 use schemars::JsonSchema;
-use sendoff_events::AppId;
+use sendoff_events::{AppId, BoxFuture};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -11,6 +11,7 @@ use super::{
     auth::Caller,
     document,
     fields::{self, Fields},
+    fitting::{self, Force},
     form,
     listing::{self, Listed, Paging},
     mutation::Mutation,
@@ -43,7 +44,13 @@ pub(super) fn operations() -> Vec<Operation> {
     const APP: &str = "/v1/apps/{app_id}";
     vec![
         Operation::put(APP, "putApp", "Create an app, or replace one", put)
+            .describe(
+                "A form that no longer fits a workflow that is switched on is refused: the workflow's runs would fail, or not start. \
+                 `errors` tells for each field of which workflow it is, in which step and where. Add the new field beside the old \
+                 one, publish workflows that use it, and take the old one out then; or switch the workflow off; or say `force=true`.",
+            )
             .upserts()
+            .forced()
             .conditional()
             .tagged()
             .takes::<App>(sample())
@@ -56,7 +63,12 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-async fn put(State(api): State<ApiState>, Ids(app_id): Ids<AppId>, mut request: Mutation) -> Result<Response, Problem> {
+async fn put(
+    State(api): State<ApiState>,
+    Ids(app_id): Ids<AppId>,
+    Force(force): Force,
+    mut request: Mutation,
+) -> Result<Response, Problem> {
     let app = read(request.take_body()?, &app_id)?;
     let key = app_key(&request.caller.tenant, &app_id);
     let path = format!("/v1/{key}");
@@ -66,7 +78,11 @@ async fn put(State(api): State<ApiState>, Ids(app_id): Ids<AppId>, mut request: 
         webhooks: stored.webhooks.clone(),
         ..app.clone()
     };
-    document::put(&api, &request, (key, path), &app, keep, |app| View::of(app_id.clone(), app)).await
+    let (api, app_id, caller) = (&api, &app_id, &request.caller);
+    let may = |stored: App, new: App| -> BoxFuture<'_, Result<(), Problem>> {
+        Box::pin(async move { if force { Ok(()) } else { fitting::still(api, caller, app_id, &stored, &new).await } })
+    };
+    document::put_if(api, &request, (key, path), &app, keep, may, |app| View::of(app_id.clone(), app)).await
 }
 
 async fn get(State(api): State<ApiState>, caller: Caller, Ids(app_id): Ids<AppId>) -> Result<Response, Problem> {

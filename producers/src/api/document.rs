@@ -5,6 +5,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use sendoff_events::BoxFuture;
 use serde::Serialize;
 
 use super::{
@@ -23,9 +24,22 @@ use crate::{
 pub(super) async fn put<T: Stored + PartialEq + Clone + Send + Sync, V: Serialize>(
     api: &ApiState,
     mutation: &Mutation,
+    place: (RecordKey, String),
+    document: &T,
+    keep: impl Fn(&T, &T) -> T + Send + Sync,
+    view: impl Fn(T) -> V + Send + Sync,
+) -> Result<Response, Problem> {
+    put_if(api, mutation, place, document, keep, |_, _| Box::pin(async { Ok(()) }), view).await
+}
+
+/// The same, where `may` has nothing against it: it is asked with what is stored and what will be in its place.
+pub(super) async fn put_if<'m, T: Stored + PartialEq + Clone + Send + Sync, V: Serialize>(
+    api: &ApiState,
+    mutation: &Mutation,
     (key, path): (RecordKey, String),
     document: &T,
     keep: impl Fn(&T, &T) -> T + Send + Sync,
+    may: impl Fn(T, T) -> BoxFuture<'m, Result<(), Problem>> + Send + Sync,
     view: impl Fn(T) -> V + Send + Sync,
 ) -> Result<Response, Problem> {
     let plan = || -> Planning<'_> {
@@ -38,6 +52,7 @@ pub(super) async fn put<T: Stored + PartialEq + Clone + Send + Sync, V: Serializ
                 Some((stored, _)) => {
                     let document = keep(document, &stored);
                     let unchanged = document == stored;
+                    may(stored, document.clone()).await?;
                     (document, unchanged)
                 }
             };

@@ -1,18 +1,10 @@
 //! Lists, a page at a time.
 
-use axum::{
-    Json,
-    extract::{FromRequestParts, Query},
-    http::request::Parts,
-};
+use axum::{Json, extract::FromRequestParts, http::request::Parts};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{
-    ApiState,
-    auth::Caller,
-    problem::{Flaw, Kind, Problem},
-};
+use super::{ApiState, auth::Caller, problem::Problem, query};
 use crate::Record;
 
 /// The most items of a page.
@@ -42,34 +34,22 @@ pub(super) struct Paging {
 impl<S: Send + Sync> FromRequestParts<S> for Paging {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Query(pairs) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
-            .await
-            .map_err(|_| Problem::new(Kind::InvalidRequest, "the query is not valid"))?;
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let mut paging = Self { limit: DEFAULT_LIMIT, after: None };
-        let mut flaws = Vec::new();
-        for (name, text) in pairs {
-            let wrong = match name.as_str() {
-                "limit" => match text.parse() {
-                    Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => {
-                        paging.limit = limit;
-                        None
-                    }
-                    _ => Some(format!("is not a number from 1 to {MAX_LIMIT}")),
-                },
-                "after" => {
-                    paging.after = from_cursor(&text);
-                    paging.after.is_none().then(|| "is not a cursor: pass what `next` said, unchanged".to_owned())
-                }
-                _ => Some("is not a parameter that exists here".to_owned()),
-            };
-            let parameter = || Some(name.chars().take(80).collect());
-            flaws.extend(wrong.map(|detail| Flaw { pointer: None, parameter: parameter(), detail }));
-        }
-        match flaws.is_empty() {
-            true => Ok(paging),
-            false => Err(Problem::new(Kind::InvalidRequest, "query parameters are not valid").with_flaws(flaws)),
-        }
+        query::read(parts, |name, text| match name {
+            "limit" => {
+                let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+                paging.limit = limit.ok_or_else(|| format!("is not a number from 1 to {MAX_LIMIT}"))?;
+                Ok(())
+            }
+            "after" => {
+                let after = from_cursor(text);
+                paging.after = Some(after.ok_or("is not a cursor: pass what `next` said, unchanged")?);
+                Ok(())
+            }
+            _ => query::unknown(),
+        })?;
+        Ok(paging)
     }
 }
 

@@ -85,6 +85,9 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
     if doc.paged {
         parameters.extend(["limit", "after"].map(reference));
     }
+    if doc.forced {
+        parameters.push(reference("force"));
+    }
     if operation.mutates() {
         parameters.extend(["idempotencyKey", "correlationId", "traceparent"].map(reference));
     }
@@ -200,6 +203,11 @@ fn parameters() -> Value {
         "after": {
             "name": "after", "in": "query", "description": "What `next` of the page before said, unchanged.",
             "schema": { "type": "string" },
+        },
+        "force": {
+            "name": "force", "in": "query",
+            "description": "`true`: do it although workflows that are switched on would no longer fit.",
+            "schema": { "type": "boolean", "default": false },
         },
         "idempotencyKey": {
             "name": "Idempotency-Key", "in": "header",

@@ -41,6 +41,8 @@ pub(super) struct Doc {
     pub(super) upserts: bool,
     /// There may only be so many of what it creates.
     pub(super) limited: bool,
+    /// Workflows may stand against it, and `force` overrules them.
+    pub(super) forced: bool,
     /// Reads records, which may not answer.
     pub(super) reads: bool,
     pub(super) body: Option<(Define, Value)>,
@@ -109,6 +111,7 @@ impl Operation {
             conditional: false,
             upserts: false,
             limited: false,
+            forced: false,
             reads: true,
             body: None,
             answers: Vec::new(),
@@ -154,6 +157,12 @@ impl Operation {
     /// There may only be so many of what it creates.
     pub(super) fn limited(mut self) -> Self {
         self.doc.limited = true;
+        self
+    }
+
+    /// Workflows may stand against it, and `force` overrules them.
+    pub(super) fn forced(mut self) -> Self {
+        self.doc.forced = true;
         self
     }
 
@@ -207,7 +216,7 @@ impl Operation {
 
     /// Every way it may refuse.
     pub(super) fn refusals(&self) -> Vec<Kind> {
-        let Doc { public, paged, conditional, upserts, limited, reads, .. } = &self.doc;
+        let Doc { public, paged, conditional, upserts, limited, forced, reads, .. } = &self.doc;
         let in_path = self.path_names().next().is_some();
         let mutates = self.mutates();
         let may = [
@@ -219,6 +228,7 @@ impl Operation {
             (Kind::NotFound, in_path && !upserts),
             (Kind::Conflict, mutates),
             (Kind::LimitReached, *limited),
+            (Kind::BreaksWorkflows, *forced),
             (Kind::VersionMismatch, *conditional),
             (Kind::BodyTooLarge, mutates),
             (Kind::UnsupportedMediaType, mutates),

@@ -24,6 +24,7 @@ pub(super) enum Kind {
     MethodNotAllowed,
     Conflict,
     LimitReached,
+    BreaksWorkflows,
     VersionMismatch,
     BodyTooLarge,
     UnsupportedMediaType,
@@ -50,6 +51,9 @@ impl Kind {
             }
             Self::Conflict => (StatusCode::CONFLICT, "conflict", "Others keep changing it at the same time"),
             Self::LimitReached => (StatusCode::CONFLICT, "limit-reached", "There may be no more of them"),
+            Self::BreaksWorkflows => {
+                (StatusCode::CONFLICT, "breaks-workflows", "Workflows that are switched on would no longer fit")
+            }
             Self::VersionMismatch => {
                 (StatusCode::PRECONDITION_FAILED, "version-mismatch", "It was changed since it was read")
             }

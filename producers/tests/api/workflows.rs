@@ -289,3 +289,77 @@ fn another_tenant_sees_and_starts_nothing() {
     }
     assert_eq!(active(&world), [("expense-approval".to_owned(), 1)]);
 }
+
+/// The app with this form.
+fn form(world: &World, fields: &Value) -> Call {
+    form_at(world, "/v1/apps/expenses", fields)
+}
+
+fn form_at(world: &World, path: &str, fields: &Value) -> Call {
+    world.put(path).json(&json!({ "name": "Expenses", "fields": fields }))
+}
+
+#[test]
+fn a_form_that_a_workflow_would_no_longer_fit_is_refused_with_every_place_that_it_matters_at() {
+    let world = World::furnished();
+    form(&world, &json!({ "amount": "number", "note": "text" })).send().expect(StatusCode::OK);
+    let mut written = definition(100);
+    written["fields"]["note"] = json!("text");
+    written["steps"][0]["email"]["text"] = json!("{{ {amount} }}");
+    publish(&world, &written).send().expect(StatusCode::CREATED);
+
+    let refused = form(&world, &json!({ "amount": "text" })).send();
+    assert_eq!(refused.problem(StatusCode::CONFLICT), "breaks-workflows");
+    let problem = refused.json();
+    assert!(problem["detail"].as_str().unwrap().contains("`force=true`"), "{problem}");
+    let errors = problem["errors"].as_array().unwrap().iter();
+    let errors: Vec<_> = errors.map(|flaw| (&flaw["pointer"], &flaw["detail"])).collect();
+    let of = "workflow `expense-approval`, version 1";
+    let other = "the field `amount` is declared as number, and in the form of the app it is text";
+    assert_eq!(
+        errors,
+        [
+            (&json!("#/fields/amount"), &json!(format!("{of}, on[0].when: {other}"))),
+            (&json!("#/fields/amount"), &json!(format!("{of}, step `tell`, steps[0].email.text: {other}"))),
+            (
+                &json!("#/fields/note"),
+                &json!(format!("{of}, which declares it: the field `note` is not in the form of the app"))
+            ),
+        ]
+    );
+    let number = &app(&world).fields["amount"];
+    assert_eq!(number.to_string(), "number", "nothing was changed");
+
+    // What it doesn't use may change, and a form that asks for nothing fits all.
+    for fields in [json!({ "amount": "number", "note": "text", "more": "date" }), json!({})] {
+        form(&world, &fields).send().expect(StatusCode::OK);
+    }
+}
+
+#[test]
+fn who_wants_a_form_whatever_becomes_of_workflows_says_so() {
+    let world = World::furnished();
+    let fields = |amount: &str| json!({ "amount": amount });
+    form(&world, &fields("number")).send().expect(StatusCode::OK);
+    published(&world, 100).expect(StatusCode::CREATED);
+    let at = |query: &str| format!("/v1/apps/expenses?{query}");
+    for query in ["force=yes", "force", "forced=true"] {
+        form_at(&world, &at(query), &fields("text")).send().problem(StatusCode::BAD_REQUEST);
+    }
+    form_at(&world, &at("force=false"), &fields("text")).send().problem(StatusCode::CONFLICT);
+    form_at(&world, &at("force=true"), &fields("text")).send().expect(StatusCode::OK);
+    // It is told once: what it doesn't fit already is no reason against another change.
+    let with = |more: &str| json!({ "amount": "text", "more": more });
+    form(&world, &with("date")).send().expect(StatusCode::OK);
+    world.delete(ONE).send().expect(StatusCode::NO_CONTENT);
+    form(&world, &json!({ "more": "date" })).send().expect(StatusCode::OK);
+}
+
+#[test]
+fn a_workflow_that_is_switched_off_stands_against_no_form() {
+    let world = World::furnished();
+    form(&world, &json!({ "amount": "number" })).send().expect(StatusCode::OK);
+    published(&world, 100).expect(StatusCode::CREATED);
+    world.delete(ONE).send().expect(StatusCode::NO_CONTENT);
+    form(&world, &json!({ "amount": "text" })).send().expect(StatusCode::OK);
+}

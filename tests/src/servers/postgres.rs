@@ -83,6 +83,20 @@ impl Postgres {
         self.port
     }
 
+    /// What its own client prints for a statement: a line for each row, with `|` between values.
+    ///
+    /// # Panics
+    ///
+    /// When the statement is refused.
+    #[must_use]
+    pub fn psql(&self, sql: &str) -> String {
+        let mut psql = self.command("psql");
+        psql.args(["--no-psqlrc", "--tuples-only", "--no-align", "--quiet", "--command", sql]).arg(self.url());
+        let ended = psql.current_dir(self.folder.path()).output().expect("psql runs");
+        assert!(ended.status.success(), "{sql}: {}", String::from_utf8_lossy(&ended.stderr));
+        String::from_utf8_lossy(&ended.stdout).trim().to_owned()
+    }
+
     /// Stops it at once, as a crash would. What was committed stays.
     pub fn stop(&mut self) {
         let mut stop = self.command("pg_ctl");

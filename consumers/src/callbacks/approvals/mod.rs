@@ -24,18 +24,29 @@ use super::{
     page::no_such_link,
     suppressions::TRIES,
 };
-use crate::{approvals::decided_event, links::ApprovalLink};
+use crate::{RunStatus, approvals::decided_event, links::ApprovalLink};
 
 /// A question as the one who was asked finds it.
 enum Question {
     /// There is none: the link isn't ours, what it asked is gone, or somebody else is asked.
     None,
-    /// It can be decided. The record has this version.
-    Open(Approval, u64),
+    /// It can be decided. The record has this version, and somebody waits or may do so again.
+    Open(Approval, u64, Waiting),
     /// It was decided.
     Decided(Decided),
     /// Its time is over.
     Expired(Approval),
+    /// The run that asks has come to its end, so that a decision would have no effect.
+    Over(Approval),
+}
+
+/// Who waits for the decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Waiting {
+    /// The run.
+    Run,
+    /// Nobody now: the run has failed. Taken up again it finds what was decided.
+    Redrive,
 }
 
 /// `GET /approvals/{token}`: asks. Mail programs and virus scanners look at links by themselves, so it decides nothing.
@@ -46,9 +57,10 @@ pub(super) async fn ask(
     let Some(link) = read(&state, &token)? else { return Ok(no_such_link()) };
     Ok(match find(&state, &link).await? {
         Question::None => no_such_link(),
-        Question::Open(approval, _) => page::asks(&approval),
+        Question::Open(approval, _, waiting) => page::asks(&approval, waiting),
         Question::Decided(decided) => page::was_decided(&decided, &link),
         Question::Expired(approval) => page::expired(&approval),
+        Question::Over(approval) => page::over(&approval),
     })
 }
 
@@ -64,16 +76,17 @@ pub(super) async fn decide(
         Err(wrong) => return Ok(page::wrong(wrong)),
     };
     for _ in 0..TRIES {
-        let (approval, version) = match find(&state, &link).await? {
+        let (approval, version, waiting) = match find(&state, &link).await? {
             Question::None => return Ok(no_such_link()),
-            Question::Open(approval, version) => (approval, version),
+            Question::Open(approval, version, waiting) => (approval, version, waiting),
             Question::Decided(decided) => return Ok(page::came_to(&decided, &link, &wanted)),
             Question::Expired(approval) => return Ok(page::expired(&approval)),
+            Question::Over(approval) => return Ok(page::over(&approval)),
         };
         match state.records.commit(work(&state, &link, approval, version, &wanted)?).await {
             Ok(_) => {
                 tracing::info!(decision = wanted.decision.name(), "an approval was decided");
-                return Ok(page::done(wanted.decision));
+                return Ok(page::done(wanted.decision, waiting));
             }
             // Somebody else was first, or it was asked again: which of them, the next look tells.
             Err(CommitError::Conflict { .. }) => {}
@@ -100,10 +113,24 @@ async fn find(state: &CallbackState, link: &ApprovalLink) -> Result<Question, Re
     if let Some(decided) = approval.decision {
         return Ok(Question::Decided(decided));
     }
-    Ok(match state.now() < link.deadline.min(approval.deadline) {
-        true => Question::Open(approval, version),
-        false => Question::Expired(approval),
+    if state.now() >= link.deadline.min(approval.deadline) {
+        return Ok(Question::Expired(approval));
+    }
+    Ok(match waiting(state, link).await? {
+        Some(waiting) => Question::Open(approval, version, waiting),
+        None => Question::Over(approval),
     })
+}
+
+/// Who waits for a decision; `None` where nobody ever will.
+async fn waiting(state: &CallbackState, link: &ApprovalLink) -> Result<Option<Waiting>, Refusal> {
+    let run = state.workflows.get(&link.run).await.map_err(unreachable)?;
+    let run = run.filter(|run| run.started.tenant == link.tenant);
+    Ok(run.and_then(|run| match run.status {
+        RunStatus::Running => Some(Waiting::Run),
+        RunStatus::Failed => Some(Waiting::Redrive),
+        RunStatus::Succeeded | RunStatus::Stopped => None,
+    }))
 }
 
 /// The decision in the record, and the event that tells of it: both or neither, and only if nobody was faster.

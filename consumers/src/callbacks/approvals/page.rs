@@ -5,11 +5,14 @@ use minijinja::HtmlEscape;
 use sendoff_events::Decision;
 use sendoff_producers::model::{Approval, Decided};
 
-use super::form::{MAX_COMMENT, Wanted, Wrong};
+use super::{
+    Waiting,
+    form::{MAX_COMMENT, Wanted, Wrong},
+};
 use crate::{action::shown, callbacks::page::page, links::ApprovalLink};
 
 /// The question, with two buttons.
-pub(super) fn asks(approval: &Approval) -> Response {
+pub(super) fn asks(approval: &Approval, waiting: Waiting) -> Response {
     let (title, text) = (HtmlEscape(approval.title.expose()), HtmlEscape(approval.text.expose()));
     let content = format!(
         "<p class=\"said\"><strong>{title}</strong></p><p class=\"said\">{text}</p>\
@@ -17,15 +20,16 @@ pub(super) fn asks(approval: &Approval) -> Response {
          <textarea name=\"comment\" rows=\"3\" maxlength=\"{MAX_COMMENT}\"></textarea></label>\
          <button name=\"decision\" value=\"approved\">Approve</button> \
          <button name=\"decision\" value=\"rejected\">Reject</button></form>\
-         <p>You can decide until {}. The first decision stands.</p>",
+         <p>You can decide until {}. The first decision stands.</p>{}",
         shown(approval.deadline),
+        later(waiting),
     );
     page(StatusCode::OK, "Please decide", &content)
 }
 
 /// It is decided just now.
-pub(super) fn done(decision: Decision) -> Response {
-    let content = format!("<p>Thank you. You have {} it.</p>", decision.name());
+pub(super) fn done(decision: Decision, waiting: Waiting) -> Response {
+    let content = format!("<p>Thank you. You have {} it.</p>{}", decision.name(), later(waiting));
     page(StatusCode::OK, title(decision), &content)
 }
 
@@ -37,7 +41,7 @@ pub(super) fn was_decided(decided: &Decided, link: &ApprovalLink) -> Response {
 /// Somebody decides what was decided. Who posts the same twice, be it by a second click, has got what they wanted.
 pub(super) fn came_to(decided: &Decided, link: &ApprovalLink, wanted: &Wanted) -> Response {
     if decided.by == link.approver && decided.decision == wanted.decision {
-        return done(decided.decision);
+        return done(decided.decision, Waiting::Run);
     }
     let content = format!("{}<p>The first decision stands: yours was not taken.</p>", told(decided, link));
     page(StatusCode::CONFLICT, "Decided already", &content)
@@ -50,6 +54,26 @@ pub(super) fn expired(approval: &Approval) -> Response {
         HtmlEscape(approval.title.expose()),
     );
     page(StatusCode::GONE, "Too late", &content)
+}
+
+/// Nobody waits for it any more.
+pub(super) fn over(approval: &Approval) -> Response {
+    let content = format!(
+        "<p class=\"said\"><strong>{}</strong></p><p>What asked for it was stopped or has come to its end. A decision would have no \
+         effect any more, so none was taken.</p>",
+        HtmlEscape(approval.title.expose()),
+    );
+    page(StatusCode::GONE, "No longer needed", &content)
+}
+
+/// What a decision comes to while nobody waits for it.
+const fn later(waiting: Waiting) -> &'static str {
+    match waiting {
+        Waiting::Run => "",
+        Waiting::Redrive => {
+            "<p>What asked for it has failed meanwhile. The decision is kept, and counts if it is taken up again.</p>"
+        }
+    }
 }
 
 /// The form can't be taken.

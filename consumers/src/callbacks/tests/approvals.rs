@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::{CallbackState, Stage, unsubscribe::is_harmless};
 use crate::{
+    NewRun, RunStatus,
     handlers::doubles::{MemoryRecords, tenant},
     links::{ApprovalLink, Links},
 };
@@ -48,7 +49,13 @@ fn path(stage: &Stage, approver: &str) -> String {
     path_of(&stage.links, &link(approver))
 }
 
+fn run() -> NewRun {
+    let (app, workflow) = ("expenses".parse().unwrap(), "expense-approval".parse().unwrap());
+    NewRun { name: RUN.into(), tenant: tenant(), app, workflow, version: 1, input: json!({}) }
+}
+
 fn asking(stage: Stage, approval: &Approval) -> Stage {
+    stage.workflows.runs.lock().unwrap().insert(RUN.into(), run());
     let key = approval_key(&tenant(), RUN, "ask");
     stage.world.records.put(key, serde_json::to_value(approval).unwrap());
     stage
@@ -199,6 +206,44 @@ fn when_the_time_is_over_nobody_decides() {
 }
 
 #[test]
+fn nobody_is_thanked_for_deciding_what_a_run_does_not_wait_for() {
+    let over = |stage: &Stage, what: &str| {
+        let (status, headers, page) = stage.call(Method::GET, &path(stage, "ada"), &[], "");
+        is_harmless(&headers, &page);
+        assert_eq!((status, page.contains("<form")), (StatusCode::GONE, false), "{what}: {page}");
+        let (status, page) = post(stage, "ada", "decision=approved");
+        assert_eq!(status, StatusCode::GONE, "{what}");
+        assert!(page.contains("was stopped or has come to its end") && page.contains("412.50"), "{what}: {page}");
+        assert!(page.contains("no effect") && !page.contains("Thank you"), "{what}: {page}");
+        is_open(stage);
+    };
+    for status in [RunStatus::Stopped, RunStatus::Succeeded] {
+        let stage = stage();
+        stage.workflows.ended.lock().unwrap().insert(RUN.into(), status);
+        over(&stage, &format!("{status:?}"));
+    }
+    let gone = stage();
+    gone.workflows.runs.lock().unwrap().clear();
+    over(&gone, "gone");
+    let others = stage();
+    let run = NewRun { tenant: "globex".parse().unwrap(), ..run() };
+    others.workflows.runs.lock().unwrap().insert(RUN.into(), run);
+    over(&others, "another tenant's");
+}
+
+#[test]
+fn what_is_decided_of_a_run_that_failed_is_kept_for_when_it_is_taken_up_again() {
+    let stage = stage();
+    stage.workflows.ended.lock().unwrap().insert(RUN.into(), RunStatus::Failed);
+    let (status, _, page) = stage.call(Method::GET, &path(&stage, "ada"), &[], "");
+    assert_eq!((status, page.contains("<form"), page.contains("has failed")), (StatusCode::OK, true, true), "{page}");
+    let (status, page) = post(&stage, "ada", "decision=approved");
+    assert_eq!((status, page.contains("counts if it is taken up again")), (StatusCode::OK, true), "{page}");
+    assert_eq!(stored(&stage)["decision"]["decision"], "approved");
+    assert_eq!(told(&stage).len(), 1);
+}
+
+#[test]
 fn what_is_asked_and_answered_can_not_become_html() {
     let hostile = "</p><script>alert(1)</script><b onclick=alert(1)>\"'&";
     let (title, text) = (Personal::new(hostile.into()), Personal::new(hostile.into()));
@@ -293,6 +338,7 @@ fn of_two_decisions_at_once_one_stands_and_the_other_is_told_so() {
         records = Some(memory.clone());
         CallbackState { records: Arc::new(Race(memory, Mutex::new(Some(faster)))), ..state }
     });
+    stage.workflows.runs.lock().unwrap().insert(RUN.into(), run());
     let (status, page) = post(&stage, "ada", "decision=approved");
     assert_eq!(status, StatusCode::CONFLICT);
     assert!(page.contains("It was rejected by grace"), "{page}");
@@ -304,7 +350,7 @@ fn of_two_decisions_at_once_one_stands_and_the_other_is_told_so() {
 #[test]
 fn who_can_not_decide_now_is_not_told_that_they_have() {
     let stage = stage();
-    for switch in [&stage.world.records.down, &stage.world.records.read_only] {
+    for switch in [&stage.world.records.down, &stage.world.records.read_only, &stage.workflows.down] {
         switch.store(true, Ordering::Relaxed);
         let (status, ..) = stage.call(Method::POST, &path(&stage, "ada"), &FORM, "decision=approved");
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);

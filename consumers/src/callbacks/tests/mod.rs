@@ -32,7 +32,10 @@ use tower::ServiceExt as _;
 use super::{CallbackState, Fetch, MetaCallbacks, Secrets, SesCallbacks, TwilioCallbacks, router};
 use crate::{
     Claim, Claimed, Deliveries, DeliveriesError, DeliveryId, DeliveryNews, DeliveryRecord, InboxRecord, Status, Step,
-    StepState, handlers::doubles::World, links::Links, merge, transition,
+    StepState,
+    handlers::doubles::{MemoryWorkflows, World},
+    links::Links,
+    merge, transition,
 };
 
 const TOKEN: &str = "the auth token";
@@ -94,6 +97,7 @@ type Answer = (StatusCode, HeaderMap, String);
 struct Stage {
     world: World,
     deliveries: Arc<FlakyDeliveries>,
+    workflows: Arc<MemoryWorkflows>,
     elsewhere: Arc<Elsewhere>,
     links: Links,
     router: Router,
@@ -107,12 +111,13 @@ impl Stage {
 
     fn with(adjust: impl FnOnce(CallbackState) -> CallbackState) -> Self {
         let (world, deliveries) = (World::new(), Arc::new(FlakyDeliveries::default()));
-        let elsewhere = Arc::new(Elsewhere::default());
+        let (workflows, elsewhere) = (Arc::<MemoryWorkflows>::default(), Arc::new(Elsewhere::default()));
         let links = Links::new("https://notify.example.org", &"0123456789abcdef".into()).unwrap();
         let state = CallbackState {
             records: world.records.clone(),
             inbox: world.inbox.clone(),
             deliveries: deliveries.clone(),
+            workflows: workflows.clone(),
             clock: world.clock.clone(),
             rng: world.rng.clone(),
             links: Some(links.clone()),
@@ -127,7 +132,7 @@ impl Stage {
             ses: Some(SesCallbacks::new([TOPIC], elsewhere.clone()).unwrap()),
         };
         let router = router(adjust(state));
-        Self { world, deliveries, elsewhere, links, router }
+        Self { world, deliveries, workflows, elsewhere, links, router }
     }
 
     fn call(&self, method: Method, uri: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answer {

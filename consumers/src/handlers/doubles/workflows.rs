@@ -21,6 +21,8 @@ use crate::{
 pub(crate) struct MemoryWorkflows {
     pub(crate) runs: Mutex<BTreeMap<String, NewRun>>,
     pub(crate) published: Mutex<Vec<(String, u32)>>,
+    /// How runs stand that aren't running.
+    pub(crate) ended: Mutex<BTreeMap<String, RunStatus>>,
     pub(crate) decided: Mutex<Vec<Decided>>,
     pub(crate) down: AtomicBool,
 }
@@ -49,10 +51,15 @@ impl Workflows for MemoryWorkflows {
     }
 
     fn get<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<Run>, WorkflowError>> {
-        let found = self.runs.lock().unwrap().get(name).cloned();
-        let (started_at, status) = (Timestamp::UNIX_EPOCH, RunStatus::Running);
-        let run = move |started| Run { started, started_at, status, ended_at: None, failure: None };
-        Box::pin(async move { Ok(found.map(run)) })
+        Box::pin(async move {
+            if self.down.load(Ordering::Relaxed) {
+                return Err(WorkflowError::Unavailable("down".into()));
+            }
+            let found = self.runs.lock().unwrap().get(name).cloned();
+            let status = self.ended.lock().unwrap().get(name).copied().unwrap_or(RunStatus::Running);
+            let started_at = Timestamp::UNIX_EPOCH;
+            Ok(found.map(|started| Run { started, started_at, status, ended_at: None, failure: None }))
+        })
     }
 
     fn history<'a>(&'a self, _: &'a str, _: u64, _: usize) -> BoxFuture<'a, Result<HistoryPage, WorkflowError>> {

@@ -128,6 +128,20 @@ fn a_repeated_start_finds_the_run_also_after_the_workflow_was_published_anew() {
 }
 
 #[test]
+fn a_repeated_start_is_not_told_as_skipped_because_the_submission_was_changed_since() {
+    let stage = stage(&json!([{ "submission": "created", "when": "{Amount} < 100" }]), &["created"]);
+    let (delivery, id) = stage.world.delivery(submitted());
+    assert_eq!(stage.process(KICKOFF, &delivery), done());
+    let run = stage.workflows.runs.lock().unwrap().keys().next().unwrap().clone();
+    // The ledger is lost, as if the process had crashed after the start.
+    stage.world.inbox.0.lock().unwrap().clear();
+    stage.submission(json!({ "Amount": 500 }));
+    assert_eq!(stage.process(KICKOFF, &delivery), done());
+    assert_eq!(stage.ledger(KICKOFF, id).steps[NAME].provider_id.as_ref(), Some(&run));
+    assert_eq!(stage.workflows.runs.lock().unwrap().len(), 1);
+}
+
+#[test]
 fn a_foreign_run_of_the_same_name_is_a_conflict() {
     let stage = stage(&created(), &["created"]);
     let (delivery, _) = stage.world.delivery(submitted());
@@ -153,6 +167,20 @@ fn a_workflow_that_memory_knows_nothing_of_yet_is_started_nevertheless() {
     publish(&stage, 3, &created(), &["created"]);
     assert_eq!(stage.deliver(KICKOFF, submitted()).0, done());
     assert_eq!(stage.workflows.runs.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn what_memory_knows_of_an_app_is_not_what_is_started() {
+    let stage = Stage::remembering();
+    publish(&stage, 3, &created(), &["created"]);
+    // A mail's look-up leaves the app in memory, as it is now.
+    assert_eq!(stage.deliver("email", submitted()).0, done());
+    publish(&stage, 4, &json!([{ "submission": "created" }, { "manual": true }]), &["created", "manual"]);
+    for event in [stage.deliver(KICKOFF, submitted()), stage.deliver(KICKOFF, requested())] {
+        assert_eq!(event.0, done());
+    }
+    let runs = stage.workflows.runs.lock().unwrap();
+    assert_eq!(runs.values().map(|run| run.version).collect::<Vec<_>>(), [4, 4]);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 mod change;
 mod locks;
 mod plans;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

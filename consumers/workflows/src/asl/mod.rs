@@ -11,6 +11,8 @@ mod limits;
 mod names;
 mod states;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -3,10 +3,14 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
-use super::{MAX_DEPTH, too_deep};
-use crate::{Problem, place, place::quoted, problem::Report};
+use super::{
+    MAX_DEPTH,
+    lines::{Node, What},
+    too_deep,
+};
+use crate::{Problem, Problems, place, place::quoted, problem::Report};
 
 /// Reads JSON in which no name stands twice in an object.
 pub(super) fn read(text: &str) -> Result<Value, Problem> {
@@ -16,10 +20,41 @@ pub(super) fn read(text: &str) -> Result<Value, Problem> {
         if error.to_string().starts_with("recursion limit exceeded") {
             return too_deep();
         }
-        Problem::new("", format!("the definition is no JSON: {error}"))
+        let (line, column, said) = (error.line(), error.column(), error.to_string());
+        let said = said.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&said);
+        let problem = Problem::new("", format!("the definition is no JSON: {said}, in column {column}"));
+        Problem { line: Some(line), ..problem }
             .help("a definition that begins with `{` is read as JSON; YAML is read where it begins otherwise")
     })?;
     if depth_of(&value) > MAX_DEPTH { Err(too_deep()) } else { Ok(value) }
+}
+
+/// The same problems with their lines.
+pub(super) fn in_text(problems: Problems, text: &str) -> Problems {
+    // What is no JSON, or too deep, has been told so with its line.
+    if read(text).is_err() {
+        return problems;
+    }
+    let ends: Vec<usize> = text.match_indices('\n').map(|(at, _)| at).collect();
+    let line = |part: &str| {
+        let at = part.as_ptr().addr() - text.as_ptr().addr();
+        ends.partition_point(|end| *end < at) + 1
+    };
+    tree(text.trim(), &line).locate(problems)
+}
+
+/// What this part of the text says, as far as it takes to find the way to a place. It takes as much stack as the part is deep.
+fn tree(part: &str, line: &impl Fn(&str) -> usize) -> Node {
+    let node = |raw: &RawValue| tree(raw.get(), line);
+    let what = match part.as_bytes().first() {
+        Some(b'[') => {
+            serde_json::from_str::<Vec<&RawValue>>(part).map(|items| What::List(items.into_iter().map(node).collect()))
+        }
+        Some(b'{') => serde_json::from_str::<BTreeMap<String, &RawValue>>(part)
+            .map(|fields| What::Object(fields.into_iter().map(|(name, raw)| (name, node(raw))).collect())),
+        _ => Ok(What::Plain(Value::Null)),
+    };
+    Node { line: line(part), what: what.unwrap_or(What::Plain(Value::Null)) }
 }
 
 /// How deep lists and objects stand in each other. It takes no more stack for more of them.

@@ -10,6 +10,7 @@ mod act;
 mod duration;
 mod flow;
 mod json;
+mod lines;
 mod schema;
 pub(crate) mod shape;
 mod step;
@@ -75,7 +76,7 @@ impl Definition {
     ///
     /// # Errors
     ///
-    /// All that isn't as a definition looks like, each with its place, and in YAML with its line. Nothing of the text is kept that
+    /// All that isn't as a definition looks like, each with its place and its line. Nothing of the text is kept that
     /// is larger than [`MAX_BYTES`], deeper than any definition, or said twice.
     pub fn read(text: &str) -> Result<Self, Problems> {
         Self::of(document(text)?).map_err(|problems| in_text(problems, text))
@@ -111,14 +112,16 @@ impl Definition {
     }
 }
 
-/// The same problems with the lines of the text that was written, as far as it is YAML.
+/// The same problems with the lines of the text that was written.
 #[must_use]
 pub fn in_text(problems: Problems, text: &str) -> Problems {
-    #[cfg(feature = "yaml")]
-    if !is_json(text) {
-        return yaml::in_text(problems, text);
+    let text = without_mark(text);
+    if is_json(text) {
+        return json::in_text(problems, text);
     }
-    let _ = text;
+    #[cfg(feature = "yaml")]
+    return yaml::in_text(problems, text);
+    #[cfg(not(feature = "yaml"))]
     problems
 }
 
@@ -127,8 +130,7 @@ fn document(text: &str) -> Result<Value, Problems> {
         let message = format!("the definition has {} bytes, and must have at most {MAX_BYTES}", text.len());
         return Err(Problems(vec![Problem::new("", message)]));
     }
-    // Some editors put a byte order mark first, which is no JSON.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = without_mark(text);
     if is_json(text) {
         return json::read(text).map_err(|problem| Problems(vec![problem]));
     }
@@ -136,6 +138,11 @@ fn document(text: &str) -> Result<Value, Problems> {
     return yaml::read(text).map_err(|problem| Problems(vec![problem]));
     #[cfg(not(feature = "yaml"))]
     Err(Problems(vec![Problem::new("", "the definition must be a JSON object").help("it begins with `{`")]))
+}
+
+/// Some editors put a byte order mark first, which is no JSON.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 fn is_json(text: &str) -> bool {

@@ -101,8 +101,55 @@ fn what_stands_without_quotes_is_what_json_would_take_it_for() {
 #[test]
 fn what_json_says_twice_is_refused() {
     let found = problems(r#"{"app": "a", "steps": [{"id": "a", "id": "b"}]}"#);
-    assert!(found[0].contains("`id` stands twice in one object at line 1 column 39"), "{found:?}");
-    assert!(problems("{\"app\": 1,}")[0].contains("is no JSON"));
+    assert!(
+        found[0].contains("line 1: the definition is no JSON: `id` stands twice in one object, in column 39"),
+        "{found:?}"
+    );
+    let found = problems("{\"app\":\n 1,}");
+    assert!(
+        found[0].starts_with("line 2: the definition is no JSON: trailing comma, in column 4; a definition"),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn what_is_wrong_in_json_is_told_with_its_line_as_in_yaml() {
+    let text = r#"{
+  "workflow": "w\/\ud83d\ude00",
+  "app": "crm", "fields": { "a.b": "txt",
+	"a\"b\u0041": "txt", "n": "number" },
+  "on": [{ "manual": true },
+    { "submission": "made" }],
+  "steps": [
+    { "id": "one", "if": "{n} > 0", "then": [
+      { "id": "two", "emial": {} } ] },
+    { "id": "three", "http": { "connection": "c", "method": "GET", "path": "/",
+        "body": { "large":
+          1e300, "exact": 12345678901234567890 } } }
+  ]
+}
+"#;
+    let expected = [
+        "line 3, fields[\"a.b\"]: `txt` is no type",
+        "line 4, fields[\"a\\\"bA\"]: `txt` is no type",
+        "line 6, on[1].submission: must be `created` or `updated`",
+        "line 9, steps[0].then[0].emial: `emial` isn't known here; did you mean `email`?",
+        "line 12, steps[1].http.body.large: ",
+    ];
+    for text in [text.to_owned(), text.replace('\n', "\r\n"), format!("\u{feff}{text}")] {
+        let found = problems(&text);
+        for start in expected {
+            assert!(found.iter().any(|problem| problem.starts_with(start)), "{start} in {found:#?}");
+        }
+        assert!(found.iter().all(|problem| problem.starts_with("line ")), "{found:#?}");
+    }
+    // The same for what only a plan finds out.
+    let text = "{\"workflow\": \"w\", \"app\": \"crm\", \"on\": [{\"manual\": true}], \"steps\": [\n{\"id\": \"a\",\n\"if\": \"{amuont} > 0\", \"then\": []}]}";
+    let found = crate::Plan::read(text).unwrap_err().to_string();
+    assert!(
+        found.contains("line 3, steps[0].if: `{amuont}`") || found.contains("line 3, steps[0].if: there is no field"),
+        "{found}"
+    );
 }
 
 #[test]

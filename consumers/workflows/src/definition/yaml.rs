@@ -9,20 +9,12 @@ use std::collections::BTreeMap;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, StrInput};
 use serde_json::{Map, Value};
 
-use super::{MAX_DEPTH, too_deep};
-use crate::{Problem, Problems, place, place::quoted};
-
-/// What stands in a text, and where.
-struct Node {
-    line: usize,
-    what: What,
-}
-
-enum What {
-    Plain(Value),
-    List(Vec<Node>),
-    Object(BTreeMap<String, Node>),
-}
+use super::{
+    MAX_DEPTH,
+    lines::{Node, What},
+    too_deep,
+};
+use crate::{Problem, Problems, place::quoted};
 
 /// A list or an object whose end wasn't read yet.
 struct Open {
@@ -38,12 +30,10 @@ pub(super) fn read(text: &str) -> Result<Value, Problem> {
 
 /// The same problems with their lines.
 pub(super) fn in_text(problems: Problems, text: &str) -> Problems {
-    let Ok(tree) = tree(text) else { return problems };
-    let located = |problem: Problem| match problem.line {
-        Some(_) => problem,
-        None => Problem { line: Some(line_of(&tree, &problem.place)), ..problem },
-    };
-    Problems(problems.0.into_iter().map(located).collect())
+    match tree(text) {
+        Ok(tree) => tree.locate(problems),
+        Err(_) => problems,
+    }
 }
 
 /// It takes as much stack as the text is deep, which [`tree`] has seen to.
@@ -53,34 +43,6 @@ fn value(node: Node) -> Value {
         What::List(items) => Value::Array(items.into_iter().map(value).collect()),
         What::Object(fields) => {
             Value::Object(fields.into_iter().map(|(name, node)| (name, value(node))).collect::<Map<_, _>>())
-        }
-    }
-}
-
-/// The line of the innermost thing on the way to the place.
-fn line_of(tree: &Node, place: &str) -> usize {
-    let (mut node, mut left) = (tree, place);
-    while let Some((next, rest)) = step(node, left) {
-        (node, left) = (next, rest);
-    }
-    node.line
-}
-
-/// What the first part of the place leads to, and the rest of the place.
-fn step<'a, 'b>(node: &'a Node, place: &'b str) -> Option<(&'a Node, &'b str)> {
-    match &node.what {
-        What::Plain(_) => None,
-        What::List(items) => {
-            let (index, rest) = place.strip_prefix('[')?.split_once(']')?;
-            Some((items.get(index.parse::<usize>().ok()?)?, rest))
-        }
-        What::Object(fields) if place.starts_with('[') => {
-            fields.iter().find_map(|(name, value)| Some((value, place.strip_prefix(&place::field("", name))?)))
-        }
-        What::Object(fields) => {
-            let place = place.strip_prefix('.').unwrap_or(place);
-            let (name, rest) = place.split_at(place.find(['.', '[']).unwrap_or(place.len()));
-            Some((fields.get(name)?, rest))
         }
     }
 }

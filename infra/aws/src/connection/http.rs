@@ -29,7 +29,11 @@ struct Lazy {
 }
 
 impl HttpClient for LazyHttps {
+    /// Every call asks, too: once it is made, it is handed out as it is, without a copy of what it would be made from.
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        if let Some(connector) = self.0.get() {
+            return connector.clone();
+        }
         SharedHttpConnector::new(Lazy {
             connector: self.0.clone(),
             settings: settings.clone(),

@@ -10,7 +10,9 @@ use std::{
 
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::default_async_sleep;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::{
+    http::SharedHttpClient, stalled_stream_protection::StalledStreamProtectionConfig,
+};
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region, sdk_config::Builder};
 
@@ -112,6 +114,9 @@ impl Aws {
             .behavior_version(aws_config::BehaviorVersion::latest())
             .http_client(http)
             .timeout_config(timeouts.build())
+            // A request and its answer are small and whole, and the time limit of an attempt covers both: to watch over how fast their
+            // bytes flow would only cost each call.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .retry_config(RetryConfig::standard());
         base.set_sleep_impl(default_async_sleep());
         base.set_endpoint_url(environment.endpoint.clone());
@@ -183,13 +188,15 @@ impl Aws {
         })
     }
 
-    /// S3. Behind another endpoint the bucket stands in the path: a test server has one host name.
+    /// S3. Behind another endpoint the bucket stands in the path: a test server has one host name. A body that is read after its call
+    /// has returned is under no time limit, so one that stops flowing is given up.
     #[must_use]
     pub fn s3(&self) -> &aws_sdk_s3::Client {
         self.0.s3.get_or_init(|| {
             let config = aws_sdk_s3::config::Builder::from(&self.0.config);
             let elsewhere = self.0.environment.endpoint_of("S3").is_some();
             let config = self.at(config, "S3", |c, url| c.endpoint_url(url)).force_path_style(elsewhere);
+            let config = config.stalled_stream_protection(StalledStreamProtectionConfig::enabled().build());
             aws_sdk_s3::Client::from_conf(config.build())
         })
     }

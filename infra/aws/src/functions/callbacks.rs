@@ -54,7 +54,7 @@ struct Endpoint {
 }
 
 async fn make() -> Result<Callbacks, FunctionError> {
-    let parts = Parts::of(&[Need::Table, Need::InboxTable, Need::Links])?;
+    let parts = Parts::of(&[Need::Table, Need::InboxTable, Need::Links, Need::Run])?;
     Ok(Callbacks { endpoint: Endpoint::of(&parts.settings, &parts.store)?, parts })
 }
 
@@ -80,6 +80,7 @@ impl Endpoint {
                 records: kept.records(),
                 inbox: kept.inbox(),
                 deliveries: kept.deliveries(keep),
+                workflows: kept.workflows(),
                 clock: kept.clock.clone(),
                 rng: kept.rng.clone(),
                 links: Some(links),

@@ -21,8 +21,12 @@ pub enum Need {
     Queues,
     /// The bucket of large bodies.
     Bucket,
-    /// State machines: the role of their runs, the beginning of their names, and the functions that they call.
+    /// State machines that there are: the role of their runs, whose account they stand in, and the beginning of their names.
+    Machines,
+    /// Making state machines: the same, and the functions that they call.
     Runs,
+    /// Runs that are looked at: the role that they act under, in whose account they stand.
+    Run,
     /// Schedules: their group, and the role that they send with.
     Schedules,
     /// A mail server and a sender.
@@ -93,7 +97,9 @@ impl Need {
             Self::Topic => &[&["SENDOFF_TOPIC_ARN"]],
             Self::Queues => &[&["SENDOFF_QUEUE_URL_BASE"]],
             Self::Bucket => &[&["SENDOFF_BUCKET"]],
+            Self::Machines => &[&["SENDOFF_RUNS_ROLE_ARN"], &["SENDOFF_RUNS_PREFIX"]],
             Self::Runs => &[&["SENDOFF_RUNS_ROLE_ARN"], &["SENDOFF_RUNS_PREFIX"], &["SENDOFF_FUNCTIONS"]],
+            Self::Run => &[&["SENDOFF_RUNS_ROLE_ARN"]],
             Self::Schedules => &[&["SENDOFF_SCHEDULE_GROUP"], &["SENDOFF_SCHEDULE_ROLE_ARN"]],
             Self::Mail => &[&["SENDOFF_MAIL_FROM"], SMTP],
             Self::Links => &[&["SENDOFF_PUBLIC_URL"], LINK_SECRET],

@@ -134,7 +134,8 @@ fn place(text: &str) -> Result<Place, WorkflowError> {
 fn statuses(status: Option<RunStatus>) -> Vec<Option<ExecutionStatus>> {
     match status {
         None => vec![None],
-        Some(RunStatus::Running) => vec![Some(ExecutionStatus::Running), Some(ExecutionStatus::PendingRedrive)],
+        // Only the children of a map are pending, and to ask for them by a machine is refused.
+        Some(RunStatus::Running) => vec![Some(ExecutionStatus::Running)],
         Some(RunStatus::Succeeded) => vec![Some(ExecutionStatus::Succeeded)],
         Some(RunStatus::Failed) => vec![Some(ExecutionStatus::Failed), Some(ExecutionStatus::TimedOut)],
         Some(RunStatus::Stopped) => vec![Some(ExecutionStatus::Aborted)],

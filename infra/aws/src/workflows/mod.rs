@@ -6,6 +6,7 @@ mod list;
 mod machine;
 mod publish;
 mod register;
+mod room;
 mod stored;
 #[cfg(test)]
 mod tests;

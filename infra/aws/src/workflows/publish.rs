@@ -18,6 +18,14 @@ use super::{
 };
 use crate::CallError;
 
+/// What is done where a machine has as many versions as it may have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Full {
+    /// Old ones that no run needs are deleted.
+    MakeRoom,
+    GiveUp,
+}
+
 impl SfnWorkflows {
     pub(super) async fn publish_version(&self, tenant: &TenantId, new: &Published) -> Result<(), WorkflowError> {
         let definition = definition(new, &self.store.resources.functions)?;
@@ -51,7 +59,7 @@ impl SfnWorkflows {
         definition: &str,
     ) -> Result<String, WorkflowError> {
         let arn = self.store.machine_arn(machine);
-        if let Some(version) = self.update(new, &arn, definition).await? {
+        if let Some(version) = self.update(new, &arn, definition, Full::MakeRoom).await? {
             return Ok(version);
         }
         let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
@@ -69,7 +77,7 @@ impl SfnWorkflows {
             Err(error) => match error.as_service_error() {
                 // Made in between by somebody else who publishes.
                 Some(CreateStateMachineError::StateMachineAlreadyExists(_)) => {
-                    let version = self.update(new, &arn, definition).await?;
+                    let version = self.update(new, &arn, definition, Full::GiveUp).await?;
                     version.ok_or_else(|| unavailable(format!("state machine `{machine}` is being deleted")))
                 }
                 _ => Err(failed(CallError::of("states:CreateStateMachine", arn, &error))),
@@ -78,7 +86,13 @@ impl SfnWorkflows {
     }
 
     /// Makes a version of the machine if that is there.
-    async fn update(&self, new: &Published, arn: &str, definition: &str) -> Result<Option<String>, WorkflowError> {
+    async fn update(
+        &self,
+        new: &Published,
+        arn: &str,
+        definition: &str,
+        full: Full,
+    ) -> Result<Option<String>, WorkflowError> {
         let update = self.store.aws.sfn().update_state_machine().state_machine_arn(arn).definition(definition);
         let update =
             update.role_arn(&self.store.resources.runs_role_arn).publish(true).version_description(description(new));
@@ -86,6 +100,10 @@ impl SfnWorkflows {
             Ok(made) => made.state_machine_version_arn.map(Some).ok_or_else(|| no_version(arn)),
             Err(error) => match error.as_service_error() {
                 Some(UpdateStateMachineError::StateMachineDoesNotExist(_)) => Ok(None),
+                Some(UpdateStateMachineError::ServiceQuotaExceededException(_)) if full == Full::MakeRoom => {
+                    self.make_room(arn).await?;
+                    Box::pin(self.update(new, arn, definition, Full::GiveUp)).await
+                }
                 Some(UpdateStateMachineError::ConflictException(_)) => {
                     Err(unavailable(CallError::of("states:UpdateStateMachine", arn, &error)))
                 }

@@ -1,6 +1,9 @@
 //! The calls to Step Functions and DynamoDB, answered by a small peer that keeps their rules: the emulator can't redrive, waits for
 //! no token and never lets two publish at once.
 
+use sendoff_consumers::RunsOf;
+use sendoff_events::Clock as _;
+use sendoff_host::SystemClock;
 use sendoff_workflows::{Definition, engine::Decision};
 use serde_json::{Value, json};
 
@@ -116,6 +119,53 @@ async fn a_version_that_somebody_has_deleted_is_made_again() {
 }
 
 #[tokio::test]
+async fn where_there_is_no_room_for_another_version_old_ones_go_that_no_run_needs() {
+    let peer = Peer::default();
+    peer.keeps(8);
+    let workflows = peer.store().workflows();
+    for version in 1..=8 {
+        workflows.publish(&acme(), &published(version, waits(version))).await.unwrap();
+        if version < 6 {
+            let run = NewRun { version, ..run(&format!("r{version}")) };
+            workflows.start(&run).await.unwrap();
+        }
+    }
+    // 1 goes on; 2 can be taken up again; 3 and 5 can't, or not any more; 4 can.
+    let days_ago = |days: i64| SystemClock.now() - std::time::Duration::from_secs(days.unsigned_abs() * 86_400);
+    peer.end_at("r2", "FAILED", days_ago(3));
+    peer.end_at("r3", "FAILED", days_ago(20));
+    peer.end_at("r4", "TIMED_OUT", days_ago(1));
+    peer.end_at("r5", "SUCCEEDED", days_ago(0));
+    workflows.publish(&acme(), &published(9, waits(9))).await.unwrap();
+    assert_eq!(peer.numbers(), [1, 2, 4, 8, 9]);
+    assert_eq!(peer.version(&machine(&peer), 9), Some(format!("{}:9", machine(&peer))));
+    // Who starts what was deleted has it made again.
+    let late = NewRun { version: 3, ..run("late") };
+    let error = peer.store().workflows().start(&late).await.unwrap_err();
+    assert!(matches!(error, WorkflowError::NotPublished { version: 3, .. }), "{error}");
+    workflows.publish(&acme(), &published(3, waits(3))).await.unwrap();
+    assert_eq!(workflows.start(&late).await.unwrap(), Started::New);
+}
+
+#[tokio::test]
+async fn a_version_for_which_there_is_no_room_is_refused_in_plain_words_and_deletes_nothing_that_is_needed() {
+    let peer = Peer::default();
+    peer.keeps(3);
+    let workflows = peer.store().workflows();
+    for version in 1..=3 {
+        workflows.publish(&acme(), &published(version, waits(version))).await.unwrap();
+        workflows.start(&NewRun { version, ..run(&format!("r{version}")) }).await.unwrap();
+    }
+    let error = workflows.publish(&acme(), &published(4, waits(4))).await.unwrap_err();
+    assert!(matches!(error, WorkflowError::Unusable(_)), "{error}");
+    for words in ["as many versions as Step Functions keeps", "the oldest 2 is needed by a run", "under another name"] {
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    assert_eq!(peer.numbers(), [1, 2, 3]);
+    assert!(peer.asked("DeleteStateMachineVersion").is_empty());
+}
+
+#[tokio::test]
 async fn a_workflow_with_an_action_that_no_function_carries_out_is_not_published() {
     let peer = Peer::default();
     let text = json!({ "id": "tell", "sms": { "to": { "user": "ada" }, "text": "Hello" } });
@@ -210,4 +260,16 @@ fn a_run_that_waits_to_be_redriven_is_not_over() {
     assert_eq!(status(&ExecutionStatus::PendingRedrive), RunStatus::Running);
     assert_eq!(status(&ExecutionStatus::TimedOut), RunStatus::Failed);
     assert_eq!(status(&ExecutionStatus::Aborted), RunStatus::Stopped);
+}
+
+#[tokio::test]
+async fn runs_are_asked_for_by_what_a_machine_can_be_asked() {
+    let peer = Peer::default();
+    let workflows = peer.store().workflows();
+    for status in [None, Some(RunStatus::Running), Some(RunStatus::Failed), Some(RunStatus::Stopped)] {
+        let of = RunsOf::Workflow(run("r").app, run("r").workflow);
+        workflows.list(&RunFilter { tenant: acme(), of, status }, None, 10).await.unwrap();
+    }
+    let asked: Vec<_> = peer.asked("ListExecutions").into_iter().map(|call| call["statusFilter"].clone()).collect();
+    assert!(!asked.is_empty() && !asked.contains(&json!("PENDING_REDRIVE")), "{asked:?}");
 }

@@ -9,7 +9,7 @@ use on_embedded::OnEmbedded;
 use sendoff_consumers::{DeliveryId, DeliveryRecord, Resolution};
 use sendoff_embedded::{
     Decision,
-    config::{Config, ConfigFile, Inputs},
+    config::Config,
     program::{Exit, Stopped, print},
 };
 use sendoff_events::{EventId, Timestamp};
@@ -90,15 +90,6 @@ trait Books {
     async fn audit(&self) -> Result<Vec<Line>, Stopped>;
 }
 
-/// What the program is configured by: on AWS the variables are the deployment's, and only what is logged is the program's own.
-pub(super) fn inputs(mut given: Inputs, backend: Backend) -> Inputs {
-    if backend == Backend::Aws {
-        given.variables.retain(|name, _| name.starts_with("SENDOFF_LOG_"));
-        given.file = if given.file == ConfigFile::Usual { ConfigFile::Nothing } else { given.file };
-    }
-    given
-}
-
 pub(super) async fn run(config: &Config, args: Doubt) -> Result<Exit, Stopped> {
     match args.backend {
         Backend::Embedded => {
@@ -116,8 +107,7 @@ async fn on_aws(what: DoubtCommand) -> Result<Exit, Stopped> {
 
 #[cfg(not(feature = "aws"))]
 async fn on_aws(_: DoubtCommand) -> Result<Exit, Stopped> {
-    let why = "this program was built without the AWS backend; build it with: cargo run --features aws -- doubt --backend aws";
-    Err(Stopped::new(Exit::Usage, why))
+    Err(super::backend::not_built("doubt"))
 }
 
 async fn carry_out(books: impl Books, what: DoubtCommand) -> Result<Exit, Stopped> {

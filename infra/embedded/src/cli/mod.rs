@@ -1,6 +1,7 @@
 //! The command line: what was asked for, done, and told.
 
 mod args;
+mod backend;
 mod config;
 mod demo;
 mod doubt;
@@ -42,7 +43,8 @@ fn run(mut cli: Cli) -> Result<Exit, Stopped> {
     let no_color = inputs.variables.get("NO_COLOR").is_some_and(|value| !value.is_empty());
     match &cli.command {
         Some(Command::Demo(_)) => inputs = demo::inputs(inputs),
-        Some(Command::Doubt(args)) => inputs = doubt::inputs(inputs, args.backend),
+        Some(Command::Doubt(args)) => inputs = backend::inputs(inputs, args.backend),
+        Some(Command::Workflow(args)) => inputs = backend::inputs(inputs, args.backend()),
         _ => {}
     }
     let config = Config::load(&inputs)?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use sendoff_consumers::{
+    EngineWorkflows,
     callbacks::{self, CallbackState, MetaCallbacks, Secrets, TwilioCallbacks},
     links::Links,
 };
@@ -16,6 +17,7 @@ use crate::{Store, config::Config};
 pub(super) fn router(
     config: &Config,
     store: &Store,
+    workflows: Arc<EngineWorkflows>,
     links: Option<Links>,
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
@@ -36,6 +38,7 @@ pub(super) fn router(
         records: store.records(),
         inbox: store.inbox(),
         deliveries: store.deliveries(),
+        workflows,
         clock,
         rng,
         links,

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::program::{Ended, examples, golden, workflow};
 
@@ -54,6 +54,97 @@ fn what_is_sent_is_counted_and_priced_by_ones_own_prices() {
     assert_eq!(channels, ["whatsapp", "sms", "push"]);
     assert_eq!(played["messages"][1]["segments"], 1);
     assert_eq!(played["status"], "succeeded");
+}
+
+/// Tries a workflow that tells several users by several channels; of each message whom it goes to, how and in what language, and
+/// of each step what came of it.
+fn told(submission: &Value, more: &[&str]) -> (Vec<[String; 3]>, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let definition = "workflow: tell\napp: a\non: [{ submission: created }]\nsteps:\n\
+        - { id: mail, email: { to: { user: ada }, template: { name: app-assigned, data: { app: { name: A, id: a }, assigned_by: { name: B } } } } }\n\
+        - { id: fixed, sms: { to: { user: ada }, template: { name: app-assigned, locale: en, data: { app: { name: A, id: a }, assigned_by: { name: B } } } } }\n\
+        - { id: own, sms: { to: { user: ada }, template: { name: app-assigned, data: { app: { name: A, id: a }, assigned_by: { name: B } } } } }\n\
+        - { id: none, email: { to: { user: bob }, subject: Hi, text: Hi } }\n\
+        - { id: unwanted, push: { to: { user: cleo }, title: Hi, body: Hi } }\n\
+        - { id: gone, sms: { to: { user: nobody }, text: Hi } }\n\
+        - { id: outside, sms: { to: { address: '+4915187654321' }, text: Hi } }\n";
+    fs::write(folder.path().join("tell.yaml"), definition).unwrap();
+    fs::write(folder.path().join("submission.json"), submission.to_string()).unwrap();
+    fs::write(folder.path().join("users.json"), users().to_string()).unwrap();
+    let args = ["dry-run", "tell.yaml", "--submission", "submission.json", "--output", "json"];
+    let played = workflow(folder.path(), args.iter().chain(more)).json(0);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let messages = played["messages"].as_array().unwrap().iter();
+    let messages = messages.map(|message| ["step", "to", "locale"].map(|name| text(&message[name]))).collect();
+    let history = played["history"].as_array().unwrap().iter().filter(|entry| entry["what"] == "skipped");
+    (messages, history.map(|entry| text(&entry["output"]["reason"])).collect())
+}
+
+fn users() -> Value {
+    json!({
+        "ada": { "name": "Ada", "email": "ada@example.org", "phone": "+4915112345678", "locale": "de-CH" },
+        "bob": { "name": "Bob" },
+        "cleo": { "name": "Cleo", "push_tokens": ["abc"], "events": { "workflow": { "push": false } } },
+    })
+}
+
+#[test]
+fn users_are_reached_as_the_file_says_in_their_own_language() {
+    let expected = [
+        ["mail", "ada@example.org (user ada)", "de-CH"],
+        ["fixed", "+4915112345678 (user ada)", "en"],
+        ["own", "+4915112345678 (user ada)", "de-CH"],
+        ["outside", "+4915187654321", "en"],
+    ];
+    let skipped = ["the user has no email address", "the user has turned push off", "there is no such user"];
+    let plain = json!({ "fields": {} });
+    let (messages, reasons) = told(&plain, &["--users", "users.json"]);
+    assert_eq!(
+        (messages, reasons),
+        (expected.map(|told| told.map(str::to_owned)).to_vec(), skipped.map(str::to_owned).to_vec())
+    );
+    // The file of the submission can hold them too.
+    let (messages, reasons) = told(&json!({ "fields": {}, "users": users() }), &[]);
+    assert_eq!((messages.len(), reasons), (4, skipped.map(str::to_owned).to_vec()));
+    // Otherwise nobody is looked up.
+    let (messages, reasons) = told(&plain, &["--locale", "de"]);
+    assert_eq!((messages.len(), reasons.len()), (7, 0));
+    assert_eq!(messages[0], ["mail", "user ada", "de"].map(str::to_owned));
+}
+
+#[test]
+fn who_can_not_be_reached_is_asked_for_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("users.json");
+    let with = |users: Value| {
+        fs::write(&file, users.to_string()).unwrap();
+        dry_run("expense-approval", &["--users", file.to_str().unwrap()])
+    };
+    let played = with(json!({ "grace": { "name": "Grace" }, "ada": { "name": "Ada" } }));
+    assert!(played.with(1).contains("none of the approvers can be reached by mail"), "{}", played.with(1));
+    with(json!({ "grace": { "name": "Grace", "emial": "x" } })).with(2);
+}
+
+#[test]
+fn what_has_no_price_is_unknown_and_not_in_the_sum() {
+    let folder = tempfile::tempdir().unwrap();
+    let prices = folder.path().join("prices.json");
+    fs::write(&prices, json!({ "of": "ours", "sms_segment": 2.0 }).to_string()).unwrap();
+    let printed = dry_run("field-service", &["--prices", prices.to_str().unwrap()]);
+    let costs: Vec<Vec<&str>> = printed
+        .with(0)
+        .lines()
+        .map(|line| line.split("  ").map(str::trim).filter(|part| !part.is_empty()).collect())
+        .collect();
+    for line in [vec!["WhatsApp messages", "1", "unknown"], vec!["together, without what is unknown", "2.000000"]] {
+        assert!(costs.contains(&line), "{line:?} in {costs:?}");
+    }
+    let cost = dry_run("field-service", &["--output", "json"]).json(0)["cost"].take();
+    assert_eq!(cost["is_complete"], false, "what Meta asks for a template depends on the country");
+    let sms =
+        cost["lines"].as_array().unwrap().iter().find(|line| line["what"] == "segments of text messages").unwrap();
+    let source = sms["source"].as_str().unwrap();
+    assert!(source.contains("https://www.twilio.com/") && source.ends_with("; read on 2026-11-26"), "{source}");
 }
 
 #[test]

@@ -107,6 +107,8 @@ const CALLS: &[(&str, &[&[Calls]])] = &[
             ("Inbox", &["dynamodb:GetItem", "dynamodb:PutItem"]),
             // Suppressions come and go, preferences change, and approvals are decided, with an event.
             ("Records", &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:ConditionCheckItem"]),
+            // Whether a run still waits for a decision.
+            (RUNS, &["states:DescribeExecution"]),
             ("LinkSecret.Id", SECRET),
             ("TwilioAuthTokenArn", SECRET),
             ("MetaAppSecretArn", SECRET),
@@ -177,12 +179,15 @@ const CALLS: &[(&str, &[&[Calls]])] = &[
                         "states:PublishStateMachineVersion",
                         "states:TagResource",
                         "states:DescribeStateMachine",
+                        "states:ListStateMachineVersions",
+                        "states:DeleteStateMachineVersion",
+                        "states:ListExecutions",
                         "states:StartExecution",
+                        "states:SendTaskSuccess",
                     ],
                 ),
                 // When a run's name is taken: by the same run?
                 (RUNS, &["states:DescribeExecution"]),
-                ("*", &["states:SendTaskSuccess"]),
                 ("RunsRole", &["iam:PassRole"]),
                 KEY,
             ],

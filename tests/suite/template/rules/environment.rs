@@ -37,7 +37,7 @@ const NEEDED: &[(&str, &[&[&str]])] = &[
         &[
             EVERY,
             LINKS,
-            &["SENDOFF_INBOX_TABLE", "SENDOFF_SES_TOPICS", "SENDOFF_TABLE"],
+            &["SENDOFF_INBOX_TABLE", "SENDOFF_RUNS_ROLE_ARN", "SENDOFF_SES_TOPICS", "SENDOFF_TABLE"],
             &["META_APP_SECRET_ARN", "META_VERIFY_TOKEN_ARN", "TWILIO_AUTH_TOKEN_ARN"],
         ],
     ),
@@ -74,6 +74,7 @@ const NEEDED: &[(&str, &[&[&str]])] = &[
         "StepsFunction",
         &[
             EVERY,
+            TELLS,
             LINKS,
             &["SENDOFF_BUCKET", "SENDOFF_INBOX_TABLE", "SENDOFF_TABLE"],
             &["SENDOFF_EMAIL_RATE", "SENDOFF_MAIL_FROM", "SMTP_FALLBACK_URL_ARN", "SMTP_URL_ARN"],
@@ -106,6 +107,7 @@ pub(super) const RULES: &[Rule] = &[
         broken_by: &[
             |t| t.plant("/EmailFunction/Properties/Environment/Variables/SENDOFF_TABEL", json!("x")),
             |t| t.plant("/EmailFunction/Properties/Environment/Variables/SENDOFF_TABLE", Value::Null),
+            |t| t.plant("/StepsFunction/Properties/Environment/Variables/SENDOFF_ROUTING", Value::Null),
             |t| {
                 t.plant("/NewFunction", json!({ "Type": "AWS::Serverless::Function", "Properties": { "Environment": { "Variables": { "X": "y" } } } }))
             },
@@ -160,6 +162,10 @@ pub(super) const RULES: &[Rule] = &[
                 ("SENDOFF_LINK_SECRET_ARN", json!({ "Fn::GetAtt": ["LinkSecret", "Id"] })),
                 ("SENDOFF_CHANNELS", channels()),
                 (
+                    "SENDOFF_ROUTING",
+                    json!({ "Fn::If": ["WithRouting", { "Ref": "Routing" }, { "Ref": "AWS::NoValue" }] }),
+                ),
+                (
                     "SENDOFF_PUBLIC_URL",
                     json!({ "Fn::If": ["WithPublicUrl", { "Ref": "PublicUrl" }, { "Fn::GetAtt": ["Api", "ApiEndpoint"] }] }),
                 ),
@@ -182,6 +188,7 @@ pub(super) const RULES: &[Rule] = &[
                 )
             },
             |t| t.plant("/SmsFunction/Properties/Environment/Variables/SENDOFF_CHANNELS", json!("email,sms")),
+            |t| t.plant("/StepsFunction/Properties/Environment/Variables/SENDOFF_ROUTING", json!({ "Ref": "Routing" })),
             |t| {
                 t.plant(
                     "/CallbacksFunction/Properties/Environment/Variables/SENDOFF_PUBLIC_URL",

@@ -26,7 +26,10 @@ pub(super) struct Rule {
 
 /// All of them.
 pub(super) const RULES: &[&[Rule]] = &[
-    access::RULES,
+    access::keys::RULES,
+    access::reach::RULES,
+    access::roles::RULES,
+    access::services::RULES,
     calls::RULES,
     environment::RULES,
     functions::RULES,

@@ -12,14 +12,17 @@
 //!
 //! The answer is `{"status": "sent"}` once the question is stored and somebody has been written to. It says nothing of the
 //! decision, which comes as the event `approval.decided`. A repeated call asks nobody twice. One that comes after the decision,
-//! from a run that was taken up again or with another token, has the event told again: what waits now hasn't heard it.
+//! from a run that was taken up again or with another token, has the event told again: what waits now hasn't heard it. One that
+//! comes late, after nobody could be written to, gives people new time, as the run has.
 
+mod again;
 mod question;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
+use again::{again, is_short};
 use futures::future::join_all;
 use jiff::tz::TimeZone;
 use question::Question;
@@ -32,7 +35,7 @@ use serde_json::{Map, json};
 
 use super::{ActionError, ActionErrorKind, ActionResult, ActionStatus, Actions, head::record_key};
 use crate::{
-    IdempotencyKey, Limits, RouterPorts,
+    IdempotencyKey, Limits, RouterPorts, StepState,
     approvals::decided_event,
     links::{ApprovalLink, Links},
 };
@@ -77,6 +80,17 @@ impl ApprovalActions {
         somebody(join_all(mails).await)
     }
 
+    /// Whether a mail of the question, as it stands, went to anybody.
+    async fn reached(&self, question: &Question, known: &Approval) -> Result<bool, ActionError> {
+        for key in approval_record_keys(&question.tenant, &question.idempotency_key, known) {
+            let record = self.ports.inbox.get(&key).await.map_err(|e| unreachable(&e))?;
+            if record.is_some_and(|record| record.steps.values().any(|step| step.state == StepState::Done)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// The question as it stands after this call: stored now, or before.
     async fn store(&self, question: &Question) -> Result<Approval, ActionError> {
         let Question { tenant, approval: new, .. } = question;
@@ -90,10 +104,13 @@ impl ApprovalActions {
                     let why = "the same step of the same run has asked for something else before";
                     return Err(permanent("idempotency-mismatch", why));
                 }
-                Some((known, version)) => match again(question, &known, now) {
-                    None => return Ok(known),
-                    Some(next) => (next, version),
-                },
+                Some((known, version)) => {
+                    let anew = is_short(&known, new, now) && !self.reached(question, &known).await?;
+                    match again(new, &known, now, anew) {
+                        None => return Ok(known),
+                        Some(next) => (next, version),
+                    }
+                }
             };
             let mut events = Vec::new();
             if let Some(decided) = &next.decision {
@@ -119,21 +136,6 @@ impl ApprovalActions {
         }
         Err(unreachable(&"the question is written all the time"))
     }
-}
-
-/// What becomes of a question that is asked again; `None` where nothing does.
-fn again(question: &Question, known: &Approval, now: Timestamp) -> Option<Approval> {
-    let new = &question.approval;
-    let taken_up = new.redrive > known.redrive;
-    let late = known.decision.is_none() && taken_up && now >= known.deadline;
-    let next = Approval {
-        token: new.token.clone().or_else(|| known.token.clone()),
-        deadline: if late { new.deadline } else { known.deadline },
-        // While the question is open it stays that of its deadline, by which its mails are known.
-        redrive: if late || (known.decision.is_some() && taken_up) { new.redrive } else { known.redrive },
-        ..known.clone()
-    };
-    (next != *known).then_some(next)
 }
 
 /// The call for the mail to one of those who are asked. It is the same for the same deadline, so that nobody gets it twice.
@@ -162,10 +164,9 @@ fn mail(question: &Question, approval: &Approval, approver: &UserId, links: &Lin
     .to_string()
 }
 
-/// What the mail to one of those who are asked is called.
+/// What the mail to one of those who are asked is called. With another deadline it says something else, and is another mail.
 fn mail_key(idempotency_key: &str, approval: &Approval, approver: &UserId) -> String {
-    let round = if approval.redrive == 0 { String::new() } else { format!("/again-{}", approval.redrive) };
-    format!("{idempotency_key}{round}/{approver}")
+    format!("{idempotency_key}/{}/{approver}", approval.deadline)
 }
 
 /// The keys of the records that the mails have, by which the people of an approval are asked. `idempotency_key` is the call's.

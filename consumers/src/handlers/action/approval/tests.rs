@@ -236,6 +236,66 @@ fn a_run_that_is_taken_up_again_when_the_time_was_over_gives_new_time_by_new_lin
     assert_eq!(link.deadline, stage.stored().0.deadline);
 }
 
+/// Nobody takes a mail the next time.
+fn refuse(stage: &Stage) {
+    for to in ["ada@example.org", "grace@example.org"] {
+        stage.mails.answer(to, SendOutcome::NotSent(NotSent::Throttled { after: None, reason: "busy".into() }));
+    }
+}
+
+#[test]
+fn a_question_that_nobody_could_be_told_of_until_its_time_was_over_gets_new_time() {
+    let stage = Stage::new();
+    refuse(&stage);
+    assert_eq!(stage.ask(&question()).unwrap_err().kind, ActionErrorKind::Throttled);
+    stage.world.clock.forward(Duration::from_secs(7200));
+    // As long as nobody takes mails it is no more asked than before.
+    refuse(&stage);
+    assert_eq!(stage.ask(&question()).unwrap_err().kind, ActionErrorKind::Throttled);
+    stage.world.clock.forward(Duration::from_secs(60));
+    assert_eq!(stage.ask(&question()).unwrap().status, ActionStatus::Sent);
+    let approval = stage.stored().0;
+    assert_eq!(approval.deadline.to_string(), "2026-11-24T14:59:00Z", "it was moved with the call after it");
+    let sent = stage.tokens();
+    let links = stage.links.clone().unwrap();
+    let deadlines: Vec<_> = sent.iter().map(|token| links.read_approval(token).unwrap().deadline).collect();
+    assert_eq!(deadlines[deadlines.len() - 2..], [approval.deadline; 2], "each has a link that is good");
+    let mails = sent.len();
+    assert_eq!(stage.ask(&question()).unwrap().status, ActionStatus::Sent);
+    assert_eq!(stage.tokens().len(), mails, "and nobody is asked twice");
+}
+
+#[test]
+fn whoever_is_told_late_has_at_least_half_of_the_time() {
+    for (late, deadline) in [(1740, "2026-11-24T12:59:00Z"), (1800, "2026-11-24T13:29:00Z")] {
+        let stage = Stage::new();
+        refuse(&stage);
+        stage.ask(&question()).unwrap_err();
+        stage.world.clock.forward(Duration::from_secs(late));
+        stage.ask(&question()).unwrap();
+        assert_eq!(stage.stored().0.deadline.to_string(), deadline, "after {late} s");
+    }
+}
+
+#[test]
+fn there_is_no_new_time_where_one_was_told_or_the_run_waits_no_longer() {
+    let stage = Stage::new();
+    stage
+        .mails
+        .answer("ada@example.org", SendOutcome::NotSent(NotSent::Throttled { after: None, reason: "busy".into() }));
+    stage.ask(&question()).unwrap_err();
+    stage.world.clock.forward(Duration::from_secs(7200));
+    assert_eq!(stage.ask(&question()).unwrap().status, ActionStatus::Sent);
+    assert_eq!(stage.stored().0.deadline.to_string(), "2026-11-24T12:59:00Z");
+    let stage = Stage::new();
+    refuse(&stage);
+    let call = with(question(), "deadline", json!("2026-11-24T13:00:00Z"));
+    stage.ask(&call).unwrap_err();
+    stage.world.clock.forward(Duration::from_secs(7200));
+    assert_eq!(stage.ask(&call).unwrap().status, ActionStatus::Sent);
+    assert_eq!(stage.stored().1, 1);
+}
+
 #[test]
 fn a_call_that_can_not_be_understood_is_refused_by_its_field() {
     let stage = Stage::new();

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::making::*;
 use crate::{
     engine::{MAX_DEPTH, MAX_STATE, MAX_STEPS, MAX_VALUE, RunState, Status, start},
-    plan::{Block, MAX_NESTING, OnError},
+    plan::{Block, Kind, MAX_NESTING, OnError},
 };
 
 fn failed(block: Block) -> String {
@@ -19,6 +19,14 @@ fn a_list_may_have_ten_thousand_items() {
     let played = Scripted::default().run(vec![each("e", list(10_000), 1, vec![set("s", "total", item())], None)]);
     assert_eq!(played.state.results()["e"]["count"], 10_000);
     assert_eq!(failed(vec![each("e", list(10_001), 1, vec![act("a")], None)]), "Workflow.TooManyItems");
+}
+
+#[test]
+fn a_list_that_is_too_long_ends_the_run_whatever_its_step_says_as_in_a_state_machine() {
+    let mut each = each("e", list(10_001), 1, vec![act("a")], None);
+    let Kind::ForEach { on_error, .. } = &mut each.kind else { panic!("{each:?}") };
+    *on_error = OnError::Continue;
+    assert_eq!(failed(vec![each, act("b")]), "Workflow.TooManyItems");
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// All that is wrong with it, with lines where it is YAML.
+    /// All that is wrong with it, with lines.
     pub fn read(text: &str) -> Result<Self, Problems> {
         let definition = Definition::read(text)?;
         Self::of(&definition).map_err(|problems| crate::definition::in_text(problems, text))

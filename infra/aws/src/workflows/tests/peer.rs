@@ -13,7 +13,7 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
-use sendoff_events::{Personal, TenantId};
+use sendoff_events::{Personal, TenantId, Timestamp};
 use sendoff_host::{SystemClock, SystemRng};
 use sendoff_producers::model::{Approval, approval_key};
 use sendoff_workflows::asl::Functions;
@@ -32,6 +32,8 @@ struct State {
     /// How many versions each machine has had, and those that are there.
     machines: BTreeMap<String, u32>,
     versions: Vec<String>,
+    /// How many versions a machine may have; as many as one wants without.
+    most: Option<usize>,
     executions: BTreeMap<String, Value>,
     asked: Vec<(String, Value)>,
     /// What is answered next instead.
@@ -91,6 +93,16 @@ impl Peer {
         Some(item["version_arn"]["S"].as_str().unwrap().to_owned())
     }
 
+    pub(super) fn keeps(&self, most: usize) {
+        self.state().most = Some(most);
+    }
+
+    /// The numbers of the versions that are there.
+    pub(super) fn numbers(&self) -> Vec<u32> {
+        let state = self.state();
+        state.versions.iter().map(|arn| arn.rsplit(':').next().unwrap().parse().unwrap()).collect()
+    }
+
     pub(super) fn delete_version(&self, arn: &str) {
         self.state().versions.retain(|version| version != arn);
     }
@@ -100,9 +112,14 @@ impl Peer {
     }
 
     pub(super) fn end(&self, name: &str, status: &str) {
+        self.end_at(name, status, Timestamp::UNIX_EPOCH);
+    }
+
+    pub(super) fn end_at(&self, name: &str, status: &str, ended: Timestamp) {
         let mut state = self.state();
         let (_, execution) = state.executions.iter_mut().find(|(arn, _)| arn.ends_with(&format!(":{name}"))).unwrap();
         execution["status"] = status.into();
+        execution["stopDate"] = ended.as_second().into();
     }
 
     pub(super) fn ask_approval(&self, tenant: &TenantId, run: &str, instance: &str, token: &str) {
@@ -186,6 +203,9 @@ impl State {
                 if !self.machines.contains_key(&arn) {
                     return refusal("StateMachineDoesNotExist", "it doesn't");
                 }
+                if self.most.is_some_and(|most| self.versions.len() >= most) {
+                    return refusal("ServiceQuotaExceededException", "the limit of versions is reached");
+                }
                 (200, json!({ "updateDate": 1, "stateMachineVersionArn": self.publish(&arn) }))
             }
             "DescribeStateMachine" if self.versions.contains(&text("stateMachineArn")) => (
@@ -198,6 +218,20 @@ impl State {
                 Some(execution) => (200, execution.clone()),
                 None => refusal("ExecutionDoesNotExist", "there is none"),
             },
+            // The latest first.
+            "ListStateMachineVersions" => {
+                let version = |arn: &String| json!({ "stateMachineVersionArn": arn, "creationDate": 1 });
+                (200, json!({ "stateMachineVersions": self.versions.iter().rev().map(version).collect::<Vec<_>>() }))
+            }
+            "DeleteStateMachineVersion" => {
+                self.versions.retain(|arn| *arn != text("stateMachineVersionArn"));
+                (200, json!({}))
+            }
+            "ListExecutions" => {
+                let (version, status) = (text("stateMachineArn"), text("statusFilter"));
+                let is_asked_for = |run: &&Value| run["stateMachineVersionArn"] == version && run["status"] == status;
+                (200, json!({ "executions": self.executions.values().filter(is_asked_for).collect::<Vec<_>>() }))
+            }
             "RedriveExecution" => {
                 self.executions.get_mut(&text("executionArn")).unwrap()["status"] = "RUNNING".into();
                 (200, json!({ "redriveDate": 1 }))
@@ -227,7 +261,7 @@ impl State {
                 return refusal("ExecutionAlreadyExists", "the name is taken");
             }
         } else {
-            let execution = json!({ "executionArn": arn, "stateMachineArn": machine, "name": name, "status": "RUNNING",
+            let execution = json!({ "executionArn": arn, "stateMachineArn": machine, "stateMachineVersionArn": version, "name": name, "status": "RUNNING",
                 "startDate": 1, "input": input });
             self.executions.insert(arn.clone(), execution);
         }

@@ -87,9 +87,7 @@ async fn on_aws(config: &Config, args: &DemoArgs) -> Result<Report, Stopped> {
 
 #[cfg(not(feature = "aws"))]
 async fn on_aws(_: &Config, _: &DemoArgs) -> Result<Report, Stopped> {
-    let why =
-        "this program was built without the AWS backend; build it with: cargo run --features aws -- demo --backend aws";
-    Err(Stopped::new(Exit::Usage, why))
+    Err(super::backend::not_built("demo"))
 }
 
 /// The requests of the scenario, made to the API at `address`, and what became of them.

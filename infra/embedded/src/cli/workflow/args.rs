@@ -7,12 +7,24 @@ use sendoff_events::{AppId, SubmissionId, TenantId, Timestamp, UserId, WorkflowI
 use sendoff_workflows::engine::{Instance, Status};
 use serde_json::Value;
 
-use crate::cli::args::{Output, TableOrJson};
+use crate::cli::args::{Backend, Output, TableOrJson};
 
 #[derive(Debug, Args)]
 pub(crate) struct Workflow {
     #[command(subcommand)]
     pub(super) command: WorkflowCommand,
+}
+
+impl Workflow {
+    /// Where what it is about is kept.
+    pub(crate) const fn backend(&self) -> Backend {
+        match &self.command {
+            WorkflowCommand::Runs(args) => args.runs.backend,
+            WorkflowCommand::Show(args) => args.runs.backend,
+            WorkflowCommand::Redrive(args) | WorkflowCommand::Stop(args) => args.runs.backend,
+            _ => Backend::Embedded,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -105,7 +117,11 @@ pub(super) struct DryRun {
     /// What an action answers, as JSON: `pay={"response":{"payout":"P-1"}}`. Where nothing is said, it is done, and what it answers is blank
     #[arg(long, value_name = "STEP=JSON")]
     pub(super) answer: Vec<Of<Answer>>,
-    /// The language of messages made from templates
+    /// The users that messages go to, as a JSON object by their ids, each as `PUT /v1/users/ID` takes it: their language, where they
+    /// are reached and what they want count then. Otherwise `users` of the submission's file, if it is there
+    #[arg(long, value_name = "FILE")]
+    pub(super) users: Option<PathBuf>,
+    /// The language of messages made from templates, to those of whom no other is known
     #[arg(long, default_value = "en", value_name = "TAG")]
     pub(super) locale: String,
     /// A file with other prices than the list prices that are compiled in, of the same form
@@ -259,6 +275,14 @@ impl FromStr for OfApp {
     }
 }
 
+/// Where runs are.
+#[derive(Debug, Args)]
+pub(super) struct Where {
+    /// Whose runs: those of the data folder, or those of the deployment on AWS that the environment names
+    #[arg(long, value_enum, default_value_t, value_name = "BACKEND")]
+    pub(super) backend: Backend,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Runs {
     /// Only those of an app, or of one of its workflows
@@ -273,6 +297,8 @@ pub(super) struct Runs {
     /// The most that are listed
     #[arg(long, default_value_t = 50, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(super) limit: u16,
+    #[command(flatten)]
+    pub(super) runs: Where,
     #[arg(long, value_enum, default_value_t)]
     pub(super) output: Output,
 }
@@ -295,6 +321,8 @@ pub(super) struct Show {
     /// Also shows what people wrote: the contents of inputs, outputs and messages
     #[arg(long)]
     pub(super) show_data: bool,
+    #[command(flatten)]
+    pub(super) runs: Where,
     #[arg(long, value_enum, default_value_t)]
     pub(super) output: Output,
 }
@@ -303,6 +331,8 @@ pub(super) struct Show {
 pub(super) struct Steer {
     /// The run's name, as `workflow runs` tells it
     pub(super) run: String,
+    #[command(flatten)]
+    pub(super) runs: Where,
     #[arg(long, value_enum, default_value_t)]
     pub(super) output: TableOrJson,
 }

@@ -1,8 +1,9 @@
 //! The files that workflows are checked and tried with.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::{collections::BTreeMap, fs::File, io::Read as _, path::Path};
 
 use sendoff_embedded::program::{Exit, Stopped};
+use sendoff_producers::model::User;
 use sendoff_workflows::{Definition, Plan, Problems, definition};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
@@ -59,6 +60,9 @@ pub(super) struct Submission {
     #[serde(default = "first")]
     pub(super) revision: u64,
     pub(super) fields: Map<String, Value>,
+    /// Who a dry run knows, by their ids.
+    #[serde(default)]
+    pub(super) users: Option<BTreeMap<String, User>>,
 }
 
 const fn first() -> u64 {

@@ -10,6 +10,9 @@ mod dry_run;
 mod found;
 mod hide;
 mod input;
+#[cfg(feature = "aws")]
+mod on_aws;
+mod opened;
 mod piece;
 mod problems;
 mod publish;

@@ -9,8 +9,8 @@ use sendoff_events::Timestamp;
 use sendoff_workflows::engine::Status;
 use serde::Serialize;
 
-use super::{args::Runs, found};
-use crate::cli::{args::Output, reading};
+use super::{args::Runs, found, opened::Opened};
+use crate::cli::args::Output;
 
 /// A run as it is listed.
 #[derive(Debug, Serialize)]
@@ -41,15 +41,14 @@ impl Row {
 }
 
 pub(super) async fn run(config: &Config, args: &Runs) -> Result<Exit, Stopped> {
-    let store = reading::open(config)?;
-    let workflows = found::workflows(&store);
+    let opened = Opened::to_list(config, args.runs.backend).await?;
     let of = match args.of.clone() {
         None => RunsOf::Tenant,
         Some((app, None)) => RunsOf::App(app),
         Some((app, Some(workflow))) => RunsOf::Workflow(app, workflow),
     };
     let filter = RunFilter { tenant: args.tenant.clone(), of, status: args.status };
-    let page = workflows.list(&filter, None, args.limit.into()).await.map_err(found::stopped)?;
+    let page = opened.workflows().list(&filter, None, args.limit.into()).await.map_err(found::stopped)?;
     let rows: Vec<Row> = page.runs.iter().map(Row::of).collect();
     match args.output {
         Output::Json => print::json(&rows)?,

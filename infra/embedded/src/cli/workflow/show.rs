@@ -12,8 +12,8 @@ use sendoff_workflows::engine::{Failure, What};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{args::Show, found, hide, runs::Row};
-use crate::cli::{args::Output, reading};
+use super::{args::Show, found, hide, opened::Opened, runs::Row};
+use crate::cli::args::Output;
 
 #[derive(Serialize)]
 struct Report {
@@ -43,10 +43,9 @@ struct Line {
 }
 
 pub(super) async fn run(config: &Config, args: &Show) -> Result<Exit, Stopped> {
-    let store = reading::open(config)?;
-    let workflows = found::workflows(&store);
-    let run = found::run(&*workflows, &args.run).await?;
-    let history = found::history(&*workflows, &args.run).await?;
+    let opened = Opened::to_look(config, args.runs.backend).await?;
+    let run = found::run(opened.workflows(), &args.run).await?;
+    let history = found::history(opened.workflows(), &args.run).await?;
     let cause = run.failure.clone().map(|failure| hide::failure(failure, args.show_data).cause);
     let history = history.into_iter().map(|entry| line(entry, args.show_data)).collect();
     let report = Report { run: Row::of(&run), cause, history };

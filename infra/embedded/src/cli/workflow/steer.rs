@@ -1,14 +1,14 @@
 //! `sendoff workflow redrive` and `sendoff workflow stop`.
 
+use sendoff_consumers::Workflows;
 use sendoff_embedded::{
-    Store, StoreOptions,
     config::Config,
     program::{Exit, Stopped, print},
 };
 use sendoff_workflows::engine::Status;
 use serde_json::json;
 
-use super::{args::Steer, found};
+use super::{args::Steer, found, opened::Opened};
 use crate::cli::args::TableOrJson;
 
 /// What is to become of a run.
@@ -19,9 +19,9 @@ pub(super) enum To {
 }
 
 pub(super) async fn run(config: &Config, args: &Steer, to: To) -> Result<Exit, Stopped> {
-    let store = Store::open_beside(&config.settings.data, StoreOptions::default())?;
-    let steered = steer(&store, &args.run, to).await;
-    store.shutdown().await;
+    let opened = Opened::to_steer(config, args.runs.backend).await?;
+    let steered = steer(opened.workflows(), &args.run, to).await;
+    opened.close().await;
     steered?;
     let what = match to {
         To::Redrive => "goes on from where it failed",
@@ -34,9 +34,8 @@ pub(super) async fn run(config: &Config, args: &Steer, to: To) -> Result<Exit, S
     Ok(Exit::Done)
 }
 
-async fn steer(store: &Store, name: &str, to: To) -> Result<(), Stopped> {
-    let workflows = found::workflows(store);
-    found::run(&*workflows, name).await?;
+async fn steer(workflows: &dyn Workflows, name: &str, to: To) -> Result<(), Stopped> {
+    found::run(workflows, name).await?;
     let done = match to {
         To::Redrive => workflows.redrive(name).await,
         To::Stop => workflows.stop(name).await,
@@ -44,7 +43,7 @@ async fn steer(store: &Store, name: &str, to: To) -> Result<(), Stopped> {
     if done.map_err(found::stopped)? {
         return Ok(());
     }
-    let status = found::run(&*workflows, name).await?.status;
+    let status = found::run(workflows, name).await?.status;
     let why = match (to, status) {
         (To::Redrive, Status::Running) => "it is running: only a run that failed is taken up again",
         (To::Redrive, _) => "it hasn't failed: only a run that failed is taken up again",

@@ -138,6 +138,12 @@ fn an_approval_has_approvers_words_and_a_deadline() {
         &approval("[]", "3d"),
         &["steps[0].approval.approvers: must be 1 to 20 users; any one of them is enough to decide"],
     );
+    let users = |n: usize| format!("[{}]", vec!["\"ada\""; n].join(", "));
+    plan(&approval(&users(20), "3d"));
+    wrong(
+        &approval(&users(21), "3d"),
+        &["steps[0].approval.approvers: must be 1 to 20 users; any one of them is enough to decide"],
+    );
     wrong(&approval("{users}", "30s"), &["steps[0].approval.deadline: must be from 1m to 365d"]);
     wrong(&approval("{users}", "366d"), &["steps[0].approval.deadline: must be from 1m to 365d"]);
 }

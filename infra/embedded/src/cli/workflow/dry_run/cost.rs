@@ -13,22 +13,60 @@ use serde::{Deserialize, Serialize};
 use super::message::{Message, Said};
 use crate::cli::workflow::input;
 
-/// What is asked for one of each, in US dollars.
+/// What is asked for one of each. What isn't there isn't known.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Prices {
-    /// Whose prices, and when they were read.
+    /// Whose prices, and what is in them.
     of: String,
     /// A state transition of a standard state machine. The embedded engine asks for nothing.
-    transition: f64,
+    transition: Option<Price>,
     /// A mail.
-    email: f64,
+    email: Option<Price>,
     /// A segment of a text message.
-    sms_segment: f64,
-    /// A WhatsApp message.
-    whatsapp: f64,
+    sms_segment: Option<Price>,
+    /// A WhatsApp message: the provider's fee.
+    whatsapp: Option<Price>,
+    /// What Meta asks besides for one that is made of a template.
+    whatsapp_template: Option<Price>,
     /// A push message.
-    push: f64,
+    push: Option<Price>,
+}
+
+/// A price in US dollars.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Price {
+    /// By itself.
+    Dollars(f64),
+    /// With where it stands.
+    Read(Read),
+}
+
+/// A price, and where it was read.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Read {
+    dollars: f64,
+    /// The page.
+    source: String,
+    /// On what day.
+    read: jiff::civil::Date,
+}
+
+impl Price {
+    const fn dollars(&self) -> f64 {
+        match self {
+            Self::Dollars(dollars) | Self::Read(Read { dollars, .. }) => *dollars,
+        }
+    }
+
+    fn source(&self) -> Option<String> {
+        match self {
+            Self::Dollars(_) => None,
+            Self::Read(Read { source, read, .. }) => Some(format!("{source}; read on {read}")),
+        }
+    }
 }
 
 impl Prices {
@@ -48,8 +86,10 @@ pub(super) struct Cost {
     pub(super) transitions: usize,
     /// What is sent, in dollars of one kind each.
     pub(super) lines: Vec<Line>,
-    /// All together, in dollars.
+    /// All together that has a price, in dollars.
     pub(super) dollars: f64,
+    /// Whether all that is paid for has one.
+    pub(super) is_complete: bool,
     /// Whose prices.
     pub(super) prices: String,
 }
@@ -58,7 +98,11 @@ pub(super) struct Cost {
 pub(super) struct Line {
     pub(super) what: &'static str,
     pub(super) count: usize,
-    pub(super) dollars: f64,
+    /// Nothing where the price isn't known.
+    pub(super) dollars: Option<f64>,
+    /// Where the price of one stands, and when it was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
 }
 
 impl Cost {
@@ -66,23 +110,34 @@ impl Cost {
         let transitions = transitions(plan, history);
         let count = |is: fn(&Said) -> usize| -> usize { messages.iter().map(|message| is(&message.said)).sum() };
         let lines = [
-            ("state transitions", transitions, prices.transition),
-            ("mails", count(|said| usize::from(matches!(said, Said::Mail { .. }))), prices.email),
+            ("state transitions", transitions, &prices.transition),
+            ("mails", count(|said| usize::from(matches!(said, Said::Mail { .. }))), &prices.email),
             (
                 "segments of text messages",
                 count(|said| if let Said::Sms { segments, .. } = said { *segments } else { 0 }),
-                prices.sms_segment,
+                &prices.sms_segment,
             ),
-            ("WhatsApp messages", count(|said| usize::from(matches!(said, Said::Whatsapp { .. }))), prices.whatsapp),
-            ("push messages", count(|said| usize::from(matches!(said, Said::Push { .. }))), prices.push),
+            ("WhatsApp messages", count(|said| usize::from(matches!(said, Said::Whatsapp { .. }))), &prices.whatsapp),
+            (
+                "Meta's fees for templates",
+                count(|said| usize::from(matches!(said, Said::Whatsapp { template: Some(_), .. }))),
+                &prices.whatsapp_template,
+            ),
+            ("push messages", count(|said| usize::from(matches!(said, Said::Push { .. }))), &prices.push),
         ];
         let lines: Vec<Line> = lines
             .into_iter()
             .filter(|(_, count, _)| *count > 0)
-            .map(|(what, count, price)| Line { what, count, dollars: count as f64 * price })
+            .map(|(what, count, price)| Line {
+                what,
+                count,
+                dollars: price.as_ref().map(|one| count as f64 * one.dollars()),
+                source: price.as_ref().and_then(Price::source),
+            })
             .collect();
-        let dollars = lines.iter().map(|line| line.dollars).sum();
-        Self { transitions, lines, dollars, prices: prices.of.clone() }
+        let dollars = lines.iter().filter_map(|line| line.dollars).sum();
+        let is_complete = lines.iter().all(|line| line.dollars.is_some());
+        Self { transitions, lines, dollars, is_complete, prices: prices.of.clone() }
     }
 }
 
@@ -132,4 +187,21 @@ pub(super) fn find<'a>(block: &'a Block, id: &str) -> Option<&'a Kind> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_price_that_is_compiled_in_says_where_and_when_it_was_read() {
+        let Prices { of, transition, email, sms_segment, whatsapp, whatsapp_template, push } =
+            Prices::read(None).unwrap();
+        assert!(of.contains("US dollars"), "{of}");
+        assert!(whatsapp_template.is_none(), "it depends on the country");
+        for price in [transition, email, sms_segment, whatsapp, push] {
+            let Some(Price::Read(Read { source, read, dollars })) = price else { panic!("{price:?}") };
+            assert!(source.contains("https://") && (2026..2100).contains(&read.year()) && dollars < 1.0, "{source}");
+        }
+    }
 }

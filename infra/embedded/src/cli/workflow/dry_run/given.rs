@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::workflow::{
     args::{DryRun, Trigger},
-    input::{self, Submission},
+    input::Submission,
 };
 
 pub(super) struct Given {
@@ -22,9 +22,13 @@ pub(super) struct Given {
 }
 
 /// What the run is given, if it is started at all.
-pub(super) fn given(plan: &Plan, args: &DryRun, now: Timestamp) -> Result<Given, Stopped> {
+pub(super) fn given(
+    plan: &Plan,
+    args: &DryRun,
+    submission: Option<Submission>,
+    now: Timestamp,
+) -> Result<Given, Stopped> {
     let (kind, when) = trigger(plan, args.trigger)?;
-    let submission = args.submission.as_deref().map(input::submission).transpose()?;
     if submission.is_none() && matches!(kind, Trigger::Created | Trigger::Updated) {
         return Err(Stopped::new(Exit::Usage, "this trigger is about a submission: give it with --submission FILE"));
     }

@@ -1,5 +1,6 @@
 //! Messages as they would be sent.
 
+use jiff::Timestamp;
 use sendoff_consumers::{
     channels::{sms::segments, whatsapp::WhatsappContent},
     templates::{MailContent, PushContent, Rendered, TemplateError, Templates},
@@ -8,13 +9,17 @@ use sendoff_producers::model::{Branding, Channel, MailTemplate};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::users::{self, Reached, Users};
+
 /// A message that would be sent.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Message {
     /// By which step.
     pub(super) step: String,
-    /// `user ada`, or an address.
+    /// `user ada`, or an address; both where the user is known.
     pub(super) to: String,
+    /// The language that a template is filled in.
+    pub(super) locale: String,
     #[serde(flatten)]
     pub(super) said: Said,
 }
@@ -32,25 +37,67 @@ pub(super) enum Said {
 /// What makes texts of calls.
 pub(super) struct Writer<'a> {
     pub(super) templates: &'a Templates,
+    /// Of those of whom no other is known.
     pub(super) locale: &'a str,
+    pub(super) users: &'a Users,
+    pub(super) now: Timestamp,
+}
+
+/// What becomes of a message.
+pub(super) enum Written {
+    Sent(Message),
+    /// Not sent, for this reason.
+    Skipped(String),
+}
+
+/// Whom a message goes to.
+struct Addressee {
+    /// As people know it.
+    shown: String,
+    locale: String,
+    /// What templates know of them.
+    user: Value,
 }
 
 impl Writer<'_> {
-    /// The message that the call asks for; nothing if it asks for something else.
-    pub(super) fn write(&self, step: &str, call: &Value) -> Option<Result<Message, TemplateError>> {
+    /// What becomes of the message that the call asks for; nothing if it asks for something else.
+    pub(super) fn write(&self, step: &str, call: &Value) -> Option<Result<Written, TemplateError>> {
         let channel = Channel::ALL.into_iter().find(|channel| call["action"] == channel.name())?;
-        let to = match (&call["to"]["user"], &call["to"]["address"]) {
-            (Value::String(user), _) => format!("user {user}"),
-            (_, Value::String(address)) => address.clone(),
-            _ => "nobody".to_owned(),
+        let to = match self.addressee(channel, call) {
+            Ok(to) => to,
+            Err(why) => return Some(Ok(Written::Skipped(why))),
         };
         let said = self.said(channel, call, &to);
-        Some(said.map(|said| Message { step: step.to_owned(), to, said }))
+        let message = |said| Message { step: step.to_owned(), to: to.shown.clone(), locale: to.locale.clone(), said };
+        Some(said.map(message).map(Written::Sent))
     }
 
-    fn said(&self, channel: Channel, call: &Value, to: &str) -> Result<Said, TemplateError> {
+    /// Whether a mail would get to the user, as far as that is known.
+    pub(super) fn can_be_asked(&self, approver: &str) -> bool {
+        !matches!(self.users.reach(approver, Channel::Email, self.now), Reached::Skipped(_))
+    }
+
+    fn addressee(&self, channel: Channel, call: &Value) -> Result<Addressee, String> {
+        let (shown, locale, name) = match (&call["to"]["user"], &call["to"]["address"]) {
+            (Value::String(id), _) => match self.users.reach(id, channel, self.now) {
+                Reached::NotLookedUp => (format!("user {id}"), self.locale, id.clone()),
+                Reached::At(user, contact) => {
+                    let place = users::shown(&contact);
+                    (format!("{place} (user {id})"), user.locale.as_str(), user.name.expose().clone())
+                }
+                Reached::Skipped(why) => return Err(why),
+            },
+            (_, Value::String(address)) => (address.clone(), self.locale, address.clone()),
+            _ => ("nobody".to_owned(), self.locale, "nobody".to_owned()),
+        };
+        let locale = call["template"]["locale"].as_str().map_or_else(|| locale.to_owned(), str::to_owned);
+        let user = json!({ "id": text(&call["to"]["user"]), "name": name });
+        Ok(Addressee { shown, locale, user })
+    }
+
+    fn said(&self, channel: Channel, call: &Value, to: &Addressee) -> Result<Said, TemplateError> {
         if let Value::Object(template) = &call["template"] {
-            return self.filled(channel, template, call, to).map(said);
+            return self.filled(channel, template, to).map(said);
         }
         let text = |name: &str| text(&call[name]);
         Ok(match channel {
@@ -59,7 +106,7 @@ impl Writer<'_> {
                 let own = MailTemplate { subject: "{{ subject }}".into(), text: "{{ text }}".into() };
                 let data = json!({ "subject": text("subject"), "text": text("text") });
                 let branding = Branding::default();
-                let mut mail = self.templates.render_custom("the call", &own, self.locale, &data, &branding)?;
+                let mut mail = self.templates.render_custom("the call", &own, &to.locale, &data, &branding)?;
                 if let Value::String(html) = &call["html"] {
                     mail.html.clone_from(html);
                 }
@@ -85,19 +132,15 @@ impl Writer<'_> {
         &self,
         channel: Channel,
         template: &Map<String, Value>,
-        call: &Value,
-        to: &str,
+        to: &Addressee,
     ) -> Result<Rendered, TemplateError> {
         let name = text(template.get("name").unwrap_or(&Value::Null));
-        let locale = template.get("locale").and_then(Value::as_str).unwrap_or(self.locale);
         let mut data = match template.get("data") {
             Some(Value::Object(data)) => data.clone(),
             _ => Map::new(),
         };
-        // What is known of a user stands in their record, which isn't looked up.
-        let user = json!({ "id": text(&call["to"]["user"]), "name": to.trim_start_matches("user ") });
-        data.entry("user").or_insert(user);
-        self.templates.render(channel, &name, locale, &data, &Branding::default())
+        data.entry("user").or_insert_with(|| to.user.clone());
+        self.templates.render(channel, &name, &to.locale, &data, &Branding::default())
     }
 }
 

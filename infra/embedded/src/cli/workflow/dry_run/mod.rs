@@ -4,6 +4,7 @@ mod cost;
 mod given;
 mod message;
 mod page;
+mod users;
 mod world;
 
 use cost::{Cost, Prices};
@@ -21,6 +22,7 @@ use sendoff_workflows::{
     plan::Kind,
 };
 use serde::Serialize;
+use users::Users;
 use world::MadeUp;
 
 use super::{args::DryRun, input};
@@ -47,8 +49,10 @@ pub(super) fn run(config: &Config, args: &DryRun) -> Result<Exit, Stopped> {
     known(&plan, args)?;
     let prices = Prices::read(args.prices.as_deref())?;
     let started = sendoff_events::at_millis(args.at.unwrap_or_else(|| SystemClock.now()));
-    let given = given::given(&plan, args, started)?;
-    let writer = Writer { templates: &config.templates, locale: &args.locale };
+    let mut submission = args.submission.as_deref().map(input::submission).transpose()?;
+    let users = Users::read(args, submission.as_mut().and_then(|found| found.users.take()))?;
+    let given = given::given(&plan, args, submission, started)?;
+    let writer = Writer { templates: &config.templates, locale: &args.locale, users: &users, now: started };
     let mut world = MadeUp::new(args, writer);
     let played = virtual_run(&plan, RUN, &given.input, started, &mut world)
         .map_err(|failure| Stopped::failed(format!("it can't be started: {}: {}", failure.error, failure.cause)))?;

@@ -136,8 +136,10 @@ impl Page<'_> {
     }
 
     fn cost(&mut self, cost: &Cost) {
-        let lines = cost.lines.iter().map(|line| [line.what.to_owned(), line.count.to_string(), dollars(line.dollars)]);
-        let total = ["together".to_owned(), String::new(), dollars(cost.dollars)];
+        let price = |known: Option<f64>| known.map_or_else(|| "unknown".to_owned(), dollars);
+        let lines = cost.lines.iter().map(|line| [line.what.to_owned(), line.count.to_string(), price(line.dollars)]);
+        let together = if cost.is_complete { "together" } else { "together, without what is unknown" };
+        let total = [together.to_owned(), String::new(), dollars(cost.dollars)];
         let table = print::table(["ESTIMATED COST", "COUNT", "US$"], lines.chain([total]));
         self.put(format_args!("\n{}", table.trim_end()));
     }

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use sendoff_workflows::engine::{ActCommand, Answer, AskCommand, Decision, Failure, Instance, Outcome, Reply, World};
 use serde_json::{Value, json};
 
-use super::message::{Message, Writer};
+use super::message::{Message, Writer, Written};
 use crate::cli::workflow::args::{Decided, DryRun};
 
 pub(super) struct MadeUp<'a> {
@@ -28,7 +28,10 @@ impl<'a> MadeUp<'a> {
             Some(Err(error)) => {
                 return Reply::Failed(Failure { error: "Action.Permanent".into(), cause: error.to_string() });
             }
-            Some(Ok(message)) => self.messages.push(message),
+            Some(Ok(Written::Skipped(reason))) => {
+                return Reply::Done(json!({ "status": "skipped", "reason": reason }));
+            }
+            Some(Ok(Written::Sent(message))) => self.messages.push(message),
             None => {}
         }
         let mut done = usual(call);
@@ -55,9 +58,12 @@ impl World for MadeUp<'_> {
     }
 
     fn ask(&mut self, ask: &AskCommand) -> Answer {
-        let Some(first) = ask.approvers.first() else {
-            let cause = "nobody is named who could approve".to_owned();
-            return Answer::Failed(Failure { error: "Action.Permanent".into(), cause });
+        let Some(first) = ask.approvers.iter().find(|approver| self.writer.can_be_asked(approver)) else {
+            let cause = match ask.approvers.is_empty() {
+                true => "nobody is named who could approve",
+                false => "none of the approvers can be reached by mail, or wants mails of workflows",
+            };
+            return Answer::Failed(Failure { error: "Action.Permanent".into(), cause: cause.into() });
         };
         let said = self.args.approve.iter().find(|said| said.is_about(&ask.instance));
         let decision = match said.map_or(Decided::Approved, |said| said.what) {

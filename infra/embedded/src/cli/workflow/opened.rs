@@ -1,0 +1,67 @@
+//! The runs of a data folder, or of a deployment on AWS.
+
+use std::sync::Arc;
+
+use sendoff_consumers::Workflows;
+use sendoff_embedded::{Store, StoreOptions, config::Config, program::Stopped};
+
+use super::found;
+use crate::cli::{args::Backend, reading};
+
+/// Runs that a command is about.
+pub(super) struct Opened {
+    workflows: Arc<dyn Workflows>,
+    /// The data folder that they are in.
+    store: Option<Store>,
+}
+
+impl Opened {
+    /// To list them, which on AWS takes the records of what was published.
+    pub(super) async fn to_list(config: &Config, backend: Backend) -> Result<Self, Stopped> {
+        match backend {
+            Backend::Embedded => reading::open(config).map(Self::within),
+            Backend::Aws => on_aws(true).await,
+        }
+    }
+
+    /// To look at one.
+    pub(super) async fn to_look(config: &Config, backend: Backend) -> Result<Self, Stopped> {
+        match backend {
+            Backend::Embedded => reading::open(config).map(Self::within),
+            Backend::Aws => on_aws(false).await,
+        }
+    }
+
+    /// To change what becomes of one, beside the process that serves them.
+    pub(super) async fn to_steer(config: &Config, backend: Backend) -> Result<Self, Stopped> {
+        match backend {
+            Backend::Embedded => Ok(Self::within(Store::open_beside(&config.settings.data, StoreOptions::default())?)),
+            Backend::Aws => on_aws(false).await,
+        }
+    }
+
+    fn within(store: Store) -> Self {
+        Self { workflows: found::workflows(&store), store: Some(store) }
+    }
+
+    pub(super) fn workflows(&self) -> &dyn Workflows {
+        &*self.workflows
+    }
+
+    /// Waits until what was changed is durable.
+    pub(super) async fn close(self) {
+        if let Some(store) = self.store {
+            store.shutdown().await;
+        }
+    }
+}
+
+#[cfg(feature = "aws")]
+async fn on_aws(lists: bool) -> Result<Opened, Stopped> {
+    Ok(Opened { workflows: super::on_aws::workflows(lists).await?, store: None })
+}
+
+#[cfg(not(feature = "aws"))]
+async fn on_aws(_: bool) -> Result<Opened, Stopped> {
+    Err(crate::cli::backend::not_built("workflow runs"))
+}
