@@ -6,10 +6,12 @@ use sendoff_dlq_tools::{Session, dlq};
 use sendoff_host::end;
 
 fn main() -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    // One thread: all that it does is one task, and connections served by another one would only cost it wake-ups. Writing to files
+    // happens beside it.
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return end("dlq", Err(sendoff_host::Stopped::failed(format_args!("no threads can be started: {error}"))));
+            return end("dlq", Err(sendoff_host::Stopped::failed(format_args!("no runtime can be started: {error}"))));
         }
     };
     end("dlq", runtime.block_on(dlq(std::env::args_os(), &mut Session::of_this_process())))

@@ -17,8 +17,8 @@ const BATCH: i32 = 10;
 
 /// Moves so many messages, by the environment variables that lead to the stub.
 pub(crate) fn main(messages: u64) {
-    // As many threads as the tool has.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    // One thread, as the tool has.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let aws = Aws::from_environment(Environment::of(std::env::vars())).unwrap();
         let base = std::env::vars().find(|(name, _)| name == "SENDOFF_QUEUE_URL_BASE").unwrap().1;

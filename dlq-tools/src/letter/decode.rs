@@ -76,13 +76,14 @@ pub(super) fn facts(message: &DeadLetter, queue: &DeadLetterQueue, opened: Opene
 
 pub(super) fn open<'a>(message: &'a DeadLetter, queue: &DeadLetterQueue) -> Opened<'a> {
     let own = Own::of(message);
-    if own.is_some() && (matches!(queue.kind, DeadLetterKind::Reaction(_)) || is_change(&message.body)) {
+    // What its consumer can read is an event, whatever else it may look like.
+    let mut event = event_of(&message.body);
+    let is_reaction = matches!(queue.kind, DeadLetterKind::Reaction(_));
+    if own.is_some() && (is_reaction || event.is_err() && is_change(&message.body)) {
         let event = Err(unreadable::CHANGE.into());
         let inside = Inside { body: Some(Cow::Borrowed(&message.body)), ..Inside::default() };
         return Opened { shape: Shape::Change, own, inside, event, claim_check: None };
     }
-    // What its consumer can read is an event, whatever else it may look like.
-    let mut event = event_of(&message.body);
     let inside = match &event {
         Ok(_) => Inside { body: Some(Cow::Borrowed(&message.body)), ..Inside::default() },
         Err(_) => Inside::of(&message.body),

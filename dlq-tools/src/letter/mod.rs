@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     decode::decode,
     original::{Original, original},
-    read::{ledger_key, look, read},
+    read::{ledger_key, look, read, restore},
 };
 
 /// What the letters are grouped by of which nobody said why they failed.

@@ -29,6 +29,16 @@ pub struct Original {
     pub group: Option<String>,
 }
 
+/// What has to be known of a letter to bring it back.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) shape: Shape,
+    /// Whether it carries an event that can be read.
+    pub(super) is_event: bool,
+    pub(super) unreadable: Option<&'a str>,
+    pub(super) claim_check: Option<&'a str>,
+}
+
 /// The message that a letter was made of: out of what SNS or Lambda wrapped it into, without its failure, with the attributes that
 /// had to make room for that, and with a body that had to make room, too. `payload` is the letter's
 /// [`payload`](super::Letter::payload).
@@ -37,11 +47,29 @@ pub struct Original {
 ///
 /// Why it can't be sent again, and what can be done instead.
 pub fn original(message: &DeadLetter, facts: &Facts, payload: Option<&Bytes>) -> Result<Original, String> {
-    refuse(facts)?;
-    let inside = match &facts.event {
-        // The body is an envelope, if nothing else was needed to read it.
-        Some(_) if payload.is_none() => Inside { body: Some((&message.body[..]).into()), ..Inside::default() },
-        _ => Inside::of(&message.body),
+    let known = Known {
+        shape: facts.shape,
+        is_event: facts.event.is_some(),
+        unreadable: facts.unreadable.as_deref(),
+        claim_check: facts.claim_check.as_deref(),
+    };
+    let folded = if facts.shape == Shape::Own { origin::folded(message) } else { None };
+    bring_back(message, known, payload, folded)
+}
+
+/// The same, with the attributes that our failure tells.
+pub(super) fn bring_back(
+    message: &DeadLetter,
+    known: Known<'_>,
+    payload: Option<&Bytes>,
+    folded: Option<Attributes>,
+) -> Result<Original, String> {
+    refuse(known)?;
+    // The body is an envelope, if nothing else was needed to read it.
+    let inside = if known.is_event && payload.is_none() {
+        Inside { body: Some((&message.body[..]).into()), ..Inside::default() }
+    } else {
+        Inside::of(&message.body)
     };
     let is_wrapped = !inside.wrappers.is_empty();
     let Some(body) = inside.body else {
@@ -52,17 +80,15 @@ pub fn original(message: &DeadLetter, facts: &Facts, payload: Option<&Bytes>) ->
         Some(attributes) => (with_trace(attributes, message), inside.types),
         None => (message.attributes.clone(), message.types.clone()),
     };
-    if facts.shape == Shape::LambdaAsync || facts.shape == Shape::LambdaDestination {
+    if matches!(known.shape, Shape::LambdaAsync | Shape::LambdaDestination) {
         for name in ASYNC_ATTRIBUTES {
             attributes.remove(name);
         }
     }
-    let is_own = facts.shape == Shape::Own;
-    let brought_back = put_aside(facts, is_own, payload)?;
+    let brought_back = put_aside(known, payload)?;
     if brought_back.is_some() {
         attributes.remove(EXTENDED_SIZE_ATTRIBUTE);
     }
-    let folded = if is_own { origin::folded(message) } else { None };
     for (name, value) in folded.into_iter().flatten() {
         // The types of those weren't kept: our queue knows of one that is no text.
         if name == EXTENDED_SIZE_ATTRIBUTE {
@@ -75,8 +101,8 @@ pub fn original(message: &DeadLetter, facts: &Facts, payload: Option<&Bytes>) ->
     Ok(Original { body: brought_back.unwrap_or(body), attributes, types, group: message.group.clone() })
 }
 
-fn refuse(facts: &Facts) -> Result<(), String> {
-    match facts.shape {
+fn refuse(known: Known<'_>) -> Result<(), String> {
+    match known.shape {
         Shape::Change => {
             return Err(
                 "it is a change of a record, which its reaction reads from the stream of changes: no queue takes it \
@@ -91,8 +117,8 @@ fn refuse(facts: &Facts) -> Result<(), String> {
         }
         _ => {}
     }
-    let place = facts.claim_check.as_deref().unwrap_or("elsewhere");
-    match facts.unreadable.as_deref() {
+    let place = known.claim_check.unwrap_or("elsewhere");
+    match known.unreadable {
         Some(unreadable::BLOB_MISSING) => Err(format!(
             "its body at `{place}` is gone. Bring that back first, from a version of the bucket or a backup"
         )),
@@ -107,9 +133,10 @@ fn refuse(facts: &Facts) -> Result<(), String> {
 }
 
 /// The body that our queue put aside when it made the letter.
-fn put_aside(facts: &Facts, is_own: bool, payload: Option<&Bytes>) -> Result<Option<Bytes>, String> {
-    let key = facts.claim_check.as_deref().and_then(|place| place.split_once('/')).map(|(_, key)| key);
-    let is_ours = is_own && key.is_some_and(|key| key.starts_with(PUT_ASIDE) && key.parse::<BlobKey>().is_ok());
+fn put_aside(known: Known<'_>, payload: Option<&Bytes>) -> Result<Option<Bytes>, String> {
+    let key = known.claim_check.and_then(|place| place.split_once('/')).map(|(_, key)| key);
+    let is_ours = known.shape == Shape::Own
+        && key.is_some_and(|key| key.starts_with(PUT_ASIDE) && key.parse::<BlobKey>().is_ok());
     match payload {
         _ if !is_ours => Ok(None),
         Some(body) => Ok(Some(body.clone())),

@@ -7,8 +7,9 @@ use sendoff_consumers::{DeadLetter, DeadLetterQueue, IdempotencyKey};
 use sendoff_events::{BlobError, Blobs, DecodeError, EventId, MAX_BODY_BYTES, Pointer};
 
 use super::{
-    Facts, Letter,
+    Facts, Letter, Original,
     decode::{self, Opened, unreadable},
+    original::{Known, bring_back},
 };
 
 /// Decodes a letter, and fetches its body when that stands elsewhere: only from the bucket of `blobs`, and only if it isn't too
@@ -20,13 +21,36 @@ pub async fn read(message: DeadLetter, queue: &DeadLetterQueue, blobs: &dyn Blob
 
 /// What [`read`] finds, of a letter that stays where it is: its facts, and its body where that isn't the message's.
 pub async fn look(message: &DeadLetter, queue: &DeadLetterQueue, blobs: &dyn Blobs) -> (Facts, Option<Bytes>) {
+    let (opened, payload) = whole(message, queue, blobs).await;
+    (decode::facts(message, queue, opened), payload)
+}
+
+/// The message that a letter was made of, as [`original`](super::original) of what [`look`] finds: without the facts that only
+/// a person or a plan needs.
+///
+/// # Errors
+///
+/// Why it can't be sent again, and what can be done instead.
+pub async fn restore(message: &DeadLetter, queue: &DeadLetterQueue, blobs: &dyn Blobs) -> Result<Original, String> {
+    let (Opened { shape, own, event, claim_check, .. }, payload) = whole(message, queue, blobs).await;
+    let known = Known {
+        shape,
+        is_event: event.is_ok(),
+        unreadable: event.as_ref().err().map(|why| &**why),
+        claim_check: claim_check.as_deref(),
+    };
+    bring_back(message, known, payload.as_ref(), own.and_then(|own| own.attributes))
+}
+
+/// A letter that was looked into, with the body that isn't the message's.
+async fn whole<'a>(message: &'a DeadLetter, queue: &DeadLetterQueue, blobs: &dyn Blobs) -> (Opened<'a>, Option<Bytes>) {
     let opened = decode::open(message, queue);
     let wrapped = !opened.inside.wrappers.is_empty();
     let inner = opened.inside.body.as_deref();
     let mut payload = inner.filter(|_| wrapped).map(Bytes::copy_from_slice);
     let (opened, fetched) = fetched(opened, blobs).await;
     payload = fetched.or(payload);
-    (decode::facts(message, queue, opened), payload)
+    (opened, payload)
 }
 
 /// The key of what the consumer has recorded of a letter; `None` when it has no event, or nobody knows whose it is.

@@ -10,7 +10,7 @@ use sendoff_consumers::{Audit, AuditError, AuditNote};
 use sendoff_events::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, PlanError};
+use super::{Cover, PlanError};
 
 /// What an approval is called in the audit.
 const ACTION: &str = "approve";
@@ -32,7 +32,7 @@ pub struct Approval {
 ///
 /// [`PlanError::Io`] in the inner result when the file can't be written: the audit, which counts, has it then.
 pub async fn approve(
-    plan: &Plan,
+    plan: &Cover,
     by: &str,
     because: &str,
     audit: &dyn Audit,
@@ -61,7 +61,7 @@ pub async fn approve(
 /// # Errors
 ///
 /// [`AuditError`].
-pub async fn approvals(plan: &Plan, audit: &dyn Audit) -> Result<Vec<String>, AuditError> {
+pub async fn approvals(plan: &Cover, audit: &dyn Audit) -> Result<Vec<String>, AuditError> {
     const PAGE: usize = 1000;
     let (mut by, mut after) = (Vec::new(), 0);
     loop {
@@ -78,7 +78,7 @@ pub async fn approvals(plan: &Plan, audit: &dyn Audit) -> Result<Vec<String>, Au
     }
 }
 
-fn target(plan: &Plan) -> String {
+fn target(plan: &Cover) -> String {
     format!("plan {}", plan.hash())
 }
 

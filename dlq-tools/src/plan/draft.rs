@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Entry, Head, Plan, PlanError,
-    file::{BEGIN, DIGITS},
+    cover::{BEGIN, DIGITS},
 };
 
 /// A plan that is being written. It is there for others only once it is whole.

@@ -4,18 +4,18 @@ use std::path::Path;
 
 use sendoff_host::{Exit, Stopped};
 
-use super::{Plan, folder};
+use super::{Cover, folder};
 
-/// The plan at this path, of this name in the work folder, or whose hash begins so (with 8 digits or more).
+/// The cover of the plan at this path, of this name in the work folder, or whose hash begins so (with 8 digits or more).
 ///
 /// # Errors
 ///
 /// When there is none, or it can't be read.
-pub fn find(work: &Path, here: &Path, named: &str) -> Result<Plan, Stopped> {
+pub fn find(work: &Path, here: &Path, named: &str) -> Result<Cover, Stopped> {
     let plans = folder(work);
     let places = [here.join(named), plans.join(named), plans.join(format!("{named}.plan"))];
     if let Some(path) = places.iter().find(|path| path.is_file()) {
-        return Ok(Plan::open(path)?);
+        return Ok(Cover::open(path)?);
     }
     let missing = || {
         let why = format!(
@@ -33,5 +33,5 @@ pub fn find(work: &Path, here: &Path, named: &str) -> Result<Plan, Stopped> {
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "plan"));
     paths.sort();
     // One that can't be read isn't the one that is meant.
-    paths.iter().filter_map(|path| Plan::open(path).ok()).find(|plan| plan.is_called(named)).ok_or_else(missing)
+    paths.iter().filter_map(|path| Cover::open(path).ok()).find(|plan| plan.is_called(named)).ok_or_else(missing)
 }

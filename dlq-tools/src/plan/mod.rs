@@ -4,6 +4,7 @@
 //! byte of it, so a plan that was looked at can't become another one.
 
 mod approval;
+mod cover;
 mod draft;
 mod entry;
 mod error;
@@ -18,11 +19,13 @@ mod overtaken;
 use std::path::{Path, PathBuf};
 
 pub use approval::{Approval, approvals, approve};
+pub(crate) use cover::BEGIN;
+pub use cover::Cover;
 pub use draft::Draft;
 pub use entry::{Action, Entry, Forecast};
 pub use error::PlanError;
 pub use file::Plan;
-pub(crate) use file::{BEGIN, brief};
+pub(crate) use file::brief;
 pub use find::find;
 pub use forecast::{Seen, Wish, forecast};
 pub use head::{Estimate, Head, OtherSubscriber, Stops, To};

@@ -12,9 +12,9 @@ use sendoff_host::{Exit, Stopped};
 
 use super::{
     Ended, Stage, State,
-    folder::{Found, RunFolder},
+    folder::{Found, RunFolder, Standing},
 };
-use crate::plan::{Entry, Forecast, Plan};
+use crate::plan::{Cover, Entry, Forecast, Head, Plan};
 
 /// What another run has to do with a letter. The later ones hide those before them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,8 +92,13 @@ pub fn elsewhere(
     let mut found = HashMap::new();
     let mut index = None;
     for other in RunFolder::all(work)?.into_iter().filter(|other| other != own) {
+        // Its first line tells whether it matters: the rest of a large plan takes long to read.
+        let cover = Cover::open(&other.plan()).ok().filter(|cover| cover.hash().starts_with(&other.name()));
+        if cover.is_some_and(|cover| !may_matter(cover.head(), plan.head())) {
+            continue;
+        }
         let (theirs, read) = match other.read() {
-            Ok(Found { plan, state, ended, .. }) => (plan, Some((state, ended))),
+            Ok(Found { plan, stands: Standing { state, ended, .. } }) => (plan, Some((state, ended))),
             Err(error) => match Plan::open(&other.plan()) {
                 Ok(theirs) => {
                     tell(&format!("run {} can't be read: {error}", other.name()));
@@ -106,7 +111,7 @@ pub fn elsewhere(
                 }
             },
         };
-        if theirs.head().deployment != plan.head().deployment || !(has_edits(plan) || has_edits(&theirs)) {
+        if !may_matter(theirs.head(), plan.head()) {
             continue;
         }
         let index = match &mut index {
@@ -211,7 +216,7 @@ fn unreadable(other: &RunFolder, plan: &Plan, why: &dyn fmt::Display) -> Result<
         let text = fs::read(other.plan()).unwrap_or_default();
         text.windows(EDIT.len()).any(|window| window == EDIT)
     };
-    if !has_begun || !(has_edits(plan) || says_edit()) {
+    if !has_begun || !(has_edits(plan.head()) || says_edit()) {
         return Ok(());
     }
     let why = format!(
@@ -225,6 +230,11 @@ fn unreadable(other: &RunFolder, plan: &Plan, why: &dyn fmt::Display) -> Result<
 
 const EDIT: &[u8] = b"\"edit\":";
 
-fn has_edits(plan: &Plan) -> bool {
-    plan.head().forecasts.get(&Forecast::Edited).is_some_and(|count| *count > 0)
+/// Whether runs of these two plans may have to do with each other: only an edit makes another event of one.
+fn may_matter(theirs: &Head, ours: &Head) -> bool {
+    theirs.deployment == ours.deployment && (has_edits(theirs) || has_edits(ours))
+}
+
+fn has_edits(head: &Head) -> bool {
+    head.forecasts.get(&Forecast::Edited).is_some_and(|count| *count > 0)
 }

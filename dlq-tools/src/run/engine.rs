@@ -31,8 +31,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// As without flags.
-    pub const DEFAULT: Self = Self { hold: Duration::from_secs(60), batch: 500, in_flight: 8 };
+    /// As without flags. A thousand letters are under way: with calls and a disk that take 10 ms each, some 15,000 a second get through,
+    /// and they are few enough to stay in a processor's cache.
+    pub const DEFAULT: Self = Self { hold: Duration::from_secs(60), batch: 250, in_flight: 4 };
 }
 
 impl Default for Settings {

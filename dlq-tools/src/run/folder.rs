@@ -12,7 +12,7 @@ use super::{
     Ended, Report, State,
     journal::{self, JournalError, Line, Step},
 };
-use crate::plan::{Plan, PlanError};
+use crate::plan::{Cover, Plan, PlanError};
 
 /// How many digits of its plan's hash name a run.
 const DIGITS: usize = 16;
@@ -52,6 +52,13 @@ impl From<FolderError> for Stopped {
 pub struct Found {
     /// The plan.
     pub plan: Plan,
+    /// How it stands.
+    pub stands: Standing,
+}
+
+/// What a run's journal says.
+#[derive(Debug)]
+pub struct Standing {
     /// How far it came.
     pub state: State,
     /// How many bytes of its journal are whole.
@@ -68,14 +75,14 @@ impl RunFolder {
     /// # Errors
     ///
     /// [`FolderError`].
-    pub fn of(work: &Path, plan: &Plan) -> Result<Self, FolderError> {
+    pub fn of(work: &Path, plan: &Cover) -> Result<Self, FolderError> {
         let name = plan.hash().get(..DIGITS).unwrap_or_default();
         let this = Self { path: folder(work).join(name) };
         this.prepare(plan).map_err(|source| this.failed(source))?;
         Ok(this)
     }
 
-    fn prepare(&self, plan: &Plan) -> io::Result<()> {
+    fn prepare(&self, plan: &Cover) -> io::Result<()> {
         crate::deployment::private_folder(&self.path)?;
         if !self.plan().exists() {
             // It appears as a whole, so that a run that broke off here is begun anew.
@@ -205,7 +212,17 @@ impl RunFolder {
         if !plan.hash().starts_with(&self.name()) {
             return Err(ReadRunError::OtherPlan { path: self.plan(), hash: plan.hash().to_owned() });
         }
-        let mut state = State::new(&plan);
+        let stands = self.stands(&plan)?;
+        Ok(Found { plan, stands })
+    }
+
+    /// How it stands by its journal, where its plan was read before.
+    ///
+    /// # Errors
+    ///
+    /// When the journal isn't what was written.
+    pub fn stands(&self, plan: &Plan) -> Result<Standing, JournalError> {
+        let mut state = State::new(plan);
         let (mut ended, mut last_at) = (None, None);
         let whole = journal::read(&self.journal(), |line: Line| {
             state.apply(&line);
@@ -217,7 +234,7 @@ impl RunFolder {
                 _ => None,
             };
         })?;
-        Ok(Found { plan, state, whole, ended, last_at })
+        Ok(Standing { state, whole, ended, last_at })
     }
 
     /// Keeps a report.

@@ -245,7 +245,7 @@ impl Drop for FileJournal {
 fn write_all(file: &mut File, todo: &mpsc::Receiver<Wish>) {
     while let Ok(first) = todo.recv() {
         let wishes: Vec<Wish> = std::iter::once(first).chain(todo.try_iter()).collect();
-        let text: Vec<u8> = wishes.iter().flat_map(|(text, _)| text.iter().copied()).collect();
+        let text = wishes.iter().map(|(text, _)| &text[..]).collect::<Vec<_>>().concat();
         let written = file.write_all(&text).and_then(|()| file.sync_data()).map_err(|error| error.to_string());
         let failed = written.is_err();
         for (_, answer) in wishes {

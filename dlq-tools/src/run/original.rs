@@ -24,10 +24,7 @@ pub struct OfQueue<'a> {
 
 impl Originals for OfQueue<'_> {
     fn original<'a>(&'a self, letter: &'a DeadLetter) -> BoxFuture<'a, Result<Original, String>> {
-        Box::pin(async move {
-            let (facts, payload) = letter::look(letter, self.queue, self.blobs).await;
-            letter::original(letter, &facts, payload.as_ref())
-        })
+        Box::pin(letter::restore(letter, self.queue, self.blobs))
     }
 
     fn event(&self, letter: &DeadLetter) -> Option<(EventId, u32)> {

@@ -7,13 +7,16 @@ mod leases;
 pub mod moved;
 mod names;
 pub mod peek;
+mod read;
+mod row;
 pub mod take;
 mod writer;
 
 use std::{io, path::PathBuf};
 
-pub use file::{Snapshot, Twin};
+pub use file::Snapshot;
 pub use names::{file, folder, newest, of_queue};
+pub use read::Twin;
 use sendoff_events::Timestamp;
 use sendoff_host::{Exit, Stopped};
 use serde::{Deserialize, Serialize};

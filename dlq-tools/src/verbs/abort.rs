@@ -41,10 +41,10 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     };
     // One that was finished and begun again isn't over.
     if folder.lock()?.is_some() {
-        is_over(found.ended.as_ref())?;
+        is_over(found.stands.ended.as_ref())?;
     }
     if !args.yes {
-        tell(session, common, &Report::of(found.plan.hash(), &found.state, found.ended.as_ref()), &folder)?;
+        tell(session, common, &Report::of(found.plan.hash(), &found.stands.state, found.stands.ended.as_ref()), &folder)?;
         session.prose("nothing was done: with --yes the run ends here for good, and what is left stays in the dead-letter queue");
         return Ok(Exit::Done);
     }
@@ -64,11 +64,11 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     };
     // Nobody carries it out: it is written down here.
     let found = folder.read()?;
-    is_over(found.ended.as_ref())?;
-    let journal = FileJournal::open(&folder.journal(), found.whole)?;
+    is_over(found.stands.ended.as_ref())?;
+    let journal = FileJournal::open(&folder.journal(), found.stands.whole)?;
     let at = at_millis(session.clock.now());
     journal.write(Line { at, step: Step::Aborted { by: by.clone() } }).await?;
-    let report = Report::of(found.plan.hash(), &found.state, Some(&Ended::Aborted { by }));
+    let report = Report::of(found.plan.hash(), &found.stands.state, Some(&Ended::Aborted { by }));
     folder.report(&report)?;
     tell(session, common, &report, &folder)?;
     Ok(report.exit())

@@ -18,11 +18,11 @@ use crate::run::Settings;
 use crate::{
     Session,
     deployment::{Access, Deployment},
-    plan::{self, Plan},
+    plan::{self, Cover, Plan},
     run::{
         Report, Screen, Stage, State,
         control::{self, Wanted},
-        folder::{Found, RunFolder},
+        folder::{RunFolder, Standing},
     },
 };
 
@@ -62,7 +62,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let deployment = common.open(session, access).await?;
     let plan = plan::find(&deployment.work, &session.folder, &args.plan)?;
     let Some(hash) = &args.apply else {
-        show(session, common, &plan)?;
+        show(session, common, &Plan::open(plan.path())?)?;
         for line in standing(&deployment, &plan).await? {
             session.prose(line);
         }
@@ -84,13 +84,13 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
 }
 
 /// The folder of the plan's run, if the plan may be carried out here and now.
-pub(crate) async fn begin(deployment: &Deployment, plan: &Plan) -> Result<RunFolder, Stopped> {
+pub(crate) async fn begin(deployment: &Deployment, plan: &Cover) -> Result<RunFolder, Stopped> {
     guard(deployment, plan).await?;
     Ok(RunFolder::of(&deployment.work, plan)?)
 }
 
 /// What stands between a plan and its being carried out, and how its run stands.
-async fn standing(deployment: &Deployment, plan: &Plan) -> Result<Vec<String>, Stopped> {
+async fn standing(deployment: &Deployment, plan: &Cover) -> Result<Vec<String>, Stopped> {
     let mut lines = Vec::new();
     let needed = plan.head().approvals.max(u32::from(deployment.needs_approval));
     if needed > 0 {
@@ -103,7 +103,7 @@ async fn standing(deployment: &Deployment, plan: &Plan) -> Result<Vec<String>, S
     let mut runs = RunFolder::all(&deployment.work)?;
     runs.retain(|run| plan.hash().starts_with(&run.name()));
     for run in runs {
-        let Found { state, ended, last_at, .. } = run.read()?;
+        let Standing { state, ended, last_at, .. } = run.read()?.stands;
         let report = Report::of(plan.hash(), &state, ended.as_ref());
         let stands = stands(&run, &state, &report)?;
         lines.push(format!(

@@ -13,7 +13,7 @@ use crate::{
     deployment::Access,
     run::{
         Report,
-        folder::{Found, RunFolder},
+        folder::{Found, RunFolder, Standing},
     },
 };
 
@@ -25,7 +25,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, _args: Args) -> 
     let (mut rows, mut documents) = (Vec::new(), Vec::new());
     for folder in RunFolder::all(&deployment.work)? {
         // One that is damaged must not hide the others.
-        let Found { plan, state, ended, last_at, .. } = match folder.read() {
+        let Found { plan, stands: Standing { state, ended, last_at, .. } } = match folder.read() {
             Ok(found) => found,
             Err(error) => {
                 session.prose(format_args!("run {}: {error}", folder.name()));

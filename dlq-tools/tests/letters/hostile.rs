@@ -3,7 +3,7 @@
 use futures::FutureExt as _;
 use proptest::{collection::btree_map, prelude::*};
 use sendoff_consumers::{DeadLetterKind, DeadLetterQueue};
-use sendoff_dlq_tools::letter::{decode, original, read};
+use sendoff_dlq_tools::letter::{decode, original, read, restore};
 
 use super::{Bodies, letter, queue_of};
 
@@ -80,7 +80,10 @@ proptest! {
                 prop_assert!(!failure.reason.chars().any(char::is_control));
                 prop_assert!(!failure.error.chars().any(char::is_control));
             }
-            if let Ok(original) = original(&letter.message, &letter.facts, letter.payload.as_ref()) {
+            let original = original(&letter.message, &letter.facts, letter.payload.as_ref());
+            let restored = restore(&letter.message, &queue, &Bodies::default()).now_or_never().unwrap();
+            prop_assert_eq!(&restored, &original);
+            if let Ok(original) = original {
                 prop_assert!(!original.attributes.contains_key("failure"));
             }
         }

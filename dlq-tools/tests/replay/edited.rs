@@ -126,7 +126,7 @@ async fn another_letter_of_an_edited_event_is_known_in_all_runs_of_the_deploymen
     let run = other.name();
     assert_eq!(says(), Some(Elsewhere::Open(run.clone())));
     let write = async |step| {
-        let journal = FileJournal::open(&other.journal(), other.read().unwrap().whole).unwrap();
+        let journal = FileJournal::open(&other.journal(), other.read().unwrap().stands.whole).unwrap();
         journal.write(Line { at: Timestamp::UNIX_EPOCH, step }).await.unwrap();
     };
     write(Step::Intent { n: vec![0] }).await;
@@ -167,6 +167,29 @@ async fn a_damaged_run_stops_only_those_that_it_may_have_to_do_with() {
     let refused = elsewhere(work.path(), &own, &edited, |_| ()).unwrap_err();
     assert_eq!(refused.exit, Exit::Refused);
     assert!(refused.message.unwrap().contains("move its folder"));
+}
+
+#[test]
+fn the_journal_of_a_run_is_only_read_where_its_plan_says_that_it_may_matter() {
+    let work = tempfile::tempdir().unwrap();
+    let plan = |name: &str, by: &str, edits: bool| -> Plan {
+        let letter = entry(0, edits);
+        let forecasts = BTreeMap::from([(letter.forecast, 1)]);
+        let mut draft = Draft::begin(&work.path().join(name), &Head { by: by.into(), forecasts, ..head() }).unwrap();
+        draft.add(&letter).unwrap();
+        draft.finish().unwrap()
+    };
+    let (plain, edited) = (plan("plain.plan", "grace", false), plan("edited.plan", "grace", true));
+    let other = RunFolder::of(work.path(), &plan("other.plan", "ada", false)).unwrap();
+    std::fs::write(other.journal(), "no journal\n{}\n").unwrap();
+    let own = RunFolder::of(work.path(), &plain).unwrap();
+    let mut told = Vec::new();
+    assert!(elsewhere(work.path(), &own, &plain, |line| told.push(line.to_owned())).unwrap().is_empty());
+    assert!(told.is_empty(), "{told:?}");
+    let own = RunFolder::of(work.path(), &edited).unwrap();
+    let there = elsewhere(work.path(), &own, &edited, |line| told.push(line.to_owned())).unwrap();
+    assert_eq!(there[&0], Elsewhere::Damaged(other.name()));
+    assert_eq!(told.len(), 1, "{told:?}");
 }
 
 #[tokio::test]

@@ -20,11 +20,11 @@ use sendoff_host::{Exit, Signals, Stopped};
 use super::How;
 use crate::{
     deployment::Deployment,
-    plan::{self, Forecast, Plan},
+    plan::{self, Cover, Forecast, Plan},
     run::{
         self, Ended, OfQueue, Report, Run, RunError, Settings, Stage, State, Watcher,
         control::{self, FileControl, Wanted},
-        folder::{Found, Lock, RunFolder},
+        folder::{Found, Lock, RunFolder, Standing},
         journal::FileJournal,
         leases::FileLeases,
     },
@@ -79,7 +79,7 @@ impl Carrying<'_> {
         if !matches!(control::wanted(folder.path()), Wanted::Abort { .. }) {
             control::want(folder.path(), &Wanted::Go)?;
         }
-        let Found { plan, state, whole, ended, last_at } = folder.read()?;
+        let Found { plan, stands: Standing { state, whole, ended, last_at } } = folder.read()?;
         let aborted = match &ended {
             Some(Ended::Aborted { by }) => Some(by.clone()),
             _ => None,
@@ -144,8 +144,8 @@ impl Carrying<'_> {
         drop(journal);
         // What counts is what stands in the journal, also when the run failed.
         let outcome = gone.map(|(ended, _)| ended);
-        let found = folder.read()?;
-        let report = Report::of(plan.hash(), &found.state, outcome.as_ref().ok());
+        let state = folder.stands(&plan)?.state;
+        let report = Report::of(plan.hash(), &state, outcome.as_ref().ok());
         folder.report(&report)?;
         let counts = format!(
             "{}: {} of {} moved, {} returned, {} skipped, {} gone, {} ambiguous, {} waiting",
@@ -157,7 +157,7 @@ impl Carrying<'_> {
 }
 
 /// Refuses a plan that must not be carried out here, or not yet.
-pub(super) async fn guard(deployment: &Deployment, plan: &Plan) -> Result<(), Stopped> {
+pub(super) async fn guard(deployment: &Deployment, plan: &Cover) -> Result<(), Stopped> {
     let (head, here) = (plan.head(), deployment.letters.deployment());
     if head.deployment != here {
         let why = format!("the plan is for {}, and this is {here}: name the deployment with --backend", one_line(&head.deployment));

@@ -1,0 +1,159 @@
+//! Looking into the file.
+
+use std::{collections::BTreeSet, ops::ControlFlow};
+
+use rusqlite::{OptionalExtension as _, params};
+use sendoff_events::EventId;
+
+use super::{Snapshot, SnapshotError, row};
+use crate::letter::{Letter, UNKNOWN_GROUP};
+
+const PAGE: &str =
+    "SELECT id, message, body, facts, payload, ledger, edit FROM letters WHERE id > ?1 ORDER BY id LIMIT ?2";
+/// Letters of one event of one consumer, where there are several.
+const TWINS: &str = "
+WITH keyed AS (
+    SELECT id, coalesce(facts ->> '$.consumer', '') AS consumer, facts ->> '$.event.id' AS event, edit ->> '$.event' AS edited
+    FROM letters WHERE facts ->> '$.event.id' IS NOT NULL
+)
+SELECT consumer, event, id, edited FROM keyed
+WHERE (consumer, event) IN (SELECT consumer, event FROM keyed GROUP BY consumer, event HAVING count(*) > 1)
+ORDER BY consumer, event, id";
+const ONE: &str = "SELECT id, message, body, facts, payload, ledger, edit FROM letters WHERE id = ?1";
+
+/// One of several letters of an event: its message id, and the new event that it was edited to.
+pub type Twin = (String, Option<EventId>);
+
+impl Snapshot {
+    /// How many letters it holds.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn count(&self) -> Result<u64, SnapshotError> {
+        let count = self.connection.query_row("SELECT count(*) FROM letters", [], |row| row.get::<_, i64>(0));
+        count.map(i64::unsigned_abs).map_err(self.failed())
+    }
+
+    /// Letters in the order of message ids, those after `after`, at most `max`.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn page(&self, after: &str, max: usize) -> Result<Vec<Letter>, SnapshotError> {
+        let max = i64::try_from(max).unwrap_or(i64::MAX);
+        let mut page = self.connection.prepare_cached(PAGE).map_err(self.failed())?;
+        let rows = page.query_map(params![after, max], row::letter).map_err(self.failed())?;
+        rows.collect::<Result<_, _>>().map_err(self.failed())
+    }
+
+    /// Shows all letters to `see`, in the order of message ids, until it has seen enough. Few are in memory at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`], or what `see` fails with.
+    pub fn each<E: From<SnapshotError>>(
+        &self,
+        mut see: impl FnMut(Letter) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        const PAGE: usize = 500;
+        let mut after = String::new();
+        loop {
+            let page = self.page(&after, PAGE)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after.clone_from(&last.message.message_id);
+            for letter in page {
+                if see(letter)?.is_break() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The fingerprints that its letters are grouped by.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn fingerprints(&self) -> Result<BTreeSet<String>, SnapshotError> {
+        let mut facts = self.connection.prepare_cached("SELECT facts FROM letters").map_err(self.failed())?;
+        let rows =
+            facts.query_map([], |row| row::json::<Group>(0, &row.get::<_, String>(0)?)).map_err(self.failed())?;
+        rows.map(|group| Ok(group?.failure.map_or_else(|| UNKNOWN_GROUP.to_owned(), |failure| failure.fingerprint)))
+            .collect::<Result<_, _>>()
+            .map_err(self.failed())
+    }
+
+    /// The letter with this message id.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn letter(&self, message_id: &str) -> Result<Option<Letter>, SnapshotError> {
+        let mut one = self.connection.prepare_cached(ONE).map_err(self.failed())?;
+        one.query_row([message_id], row::letter).optional().map_err(self.failed())
+    }
+
+    /// The letters of one event of one consumer, where there are several: each with the new event that it was edited to.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn twins(&self) -> Result<Vec<Vec<Twin>>, SnapshotError> {
+        let mut found = self.connection.prepare_cached(TWINS).map_err(self.failed())?;
+        let mut rows = found.query([]).map_err(self.failed())?;
+        let (mut twins, mut last) = (Vec::<Vec<_>>::new(), None);
+        while let Some(row) = rows.next().map_err(self.failed())? {
+            let text = |column| row.get::<_, Option<String>>(column).map_err(self.failed());
+            let key = (text(0)?, text(1)?);
+            if last.as_ref() != Some(&key) {
+                twins.push(Vec::new());
+                last = Some(key);
+            }
+            let letter = (text(2)?.unwrap_or_default(), text(3)?.and_then(|event| event.parse().ok()));
+            if let Some(event) = twins.last_mut() {
+                event.push(letter);
+            }
+        }
+        Ok(twins)
+    }
+
+    /// The message ids of the letters that are to be changed.
+    pub(crate) fn edited(&self) -> Result<Vec<String>, SnapshotError> {
+        let mut ids =
+            self.connection.prepare("SELECT id FROM letters WHERE edit IS NOT NULL").map_err(self.failed())?;
+        let rows = ids.query_map([], |row| row.get(0)).map_err(self.failed())?;
+        rows.collect::<Result<_, _>>().map_err(self.failed())
+    }
+
+    /// Whether there is a letter with this message id.
+    pub(super) fn has(&self, message_id: &str) -> Result<bool, SnapshotError> {
+        let mut one = self.connection.prepare_cached("SELECT 1 FROM letters WHERE id = ?1").map_err(self.failed())?;
+        one.exists([message_id]).map_err(self.failed())
+    }
+
+    /// Shows all message ids to `see`, in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`SnapshotError`].
+    pub fn each_id(&self, mut see: impl FnMut(&str)) -> Result<(), SnapshotError> {
+        let mut ids = self.connection.prepare("SELECT id FROM letters ORDER BY id").map_err(self.failed())?;
+        let mut rows = ids.query([]).map_err(self.failed())?;
+        while let Some(row) = rows.next().map_err(self.failed())? {
+            see(row.get_ref(0).and_then(|id| Ok(id.as_str()?)).map_err(self.failed())?);
+        }
+        Ok(())
+    }
+}
+
+/// What a letter is grouped by.
+#[derive(serde::Deserialize)]
+struct Group {
+    failure: Option<Fingerprint>,
+}
+
+#[derive(serde::Deserialize)]
+struct Fingerprint {
+    fingerprint: String,
+}
