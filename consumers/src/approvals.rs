@@ -3,6 +3,8 @@
 use sendoff_events::{ApprovalDecided, Clock, EncodeError, Envelope, Origin, Outgoing, Rng, TenantId};
 use sendoff_producers::model::{Approval, Decided};
 
+use crate::load::run_correlation;
+
 /// The event that tells of the decision; `version` is that of the approval's record, with which it is committed.
 pub(crate) fn decided_event(
     tenant: &TenantId,
@@ -21,7 +23,7 @@ pub(crate) fn decided_event(
     let origin = Origin {
         source: "/sendoff/approvals".into(),
         tenant: tenant.clone(),
-        correlation: Some(approval.run.clone()),
+        correlation: Some(run_correlation(&approval.run).into_owned()),
         causation: None,
         traceparent: None,
         // A person is where a chain begins.

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     Doubt, Effect, Found, HandlerError, IdempotencyKey, Inbox, InboxError, InboxRecord, NotSent, OnDoubt, Once, Policy,
-    SendOutcome, Sending, Status, Step, StepState, inbox::insist, moments::later,
+    SendOutcome, Sending, Status, Step, StepState, inbox::insist, load, moments::later,
 };
 
 /// One attempt at one message: what its handler may use.
@@ -23,6 +23,7 @@ pub struct Context {
     policy: Policy,
     key: IdempotencyKey,
     attempt: u32,
+    load: bool,
     ledger: Mutex<Ledger>,
     /// Held while a record is on its way to the inbox, so that writes arrive in order.
     writing: futures::lock::Mutex<()>,
@@ -74,6 +75,7 @@ impl Context {
         inbox: Arc<dyn Inbox>,
         policy: Policy,
         record: InboxRecord,
+        load: bool,
     ) -> Self {
         Self {
             clock,
@@ -82,6 +84,7 @@ impl Context {
             policy,
             key: record.key.clone(),
             attempt: record.attempts,
+            load,
             ledger: Mutex::new(Ledger { stored: record.revision, record, lost: false, running: BTreeSet::new() }),
             writing: futures::lock::Mutex::new(()),
         }
@@ -121,6 +124,14 @@ impl Context {
     #[must_use]
     pub fn is_replay(&self) -> bool {
         self.ledger().record.replay > 0
+    }
+
+    /// Whether the message is of a load test. Then no effect that a policy calls [`Effect::Once`] is run: it goes to a sink, and
+    /// the ledger says that it was done by [`LOAD_SINK`](crate::LOAD_SINK). A handler whose effects are repeatable and go beyond
+    /// the system has to ask this itself.
+    #[must_use]
+    pub const fn is_of_load_test(&self) -> bool {
+        self.load
     }
 
     /// What is known of a step, if it has begun.
@@ -169,6 +180,8 @@ impl Context {
     /// [`Effect::Once`] the inbox is told that it begins before it begins. What an earlier attempt has done isn't run again;
     /// what is in doubt is run again or not as [`Policy::on_doubt`] says. Steps may run concurrently, each under its own name:
     /// the same step twice at once is rejected as `step-repeated`, and twice in a row is run once.
+    ///
+    /// In a load test an effect under [`Effect::Once`] isn't run ([`is_of_load_test`](Self::is_of_load_test)).
     ///
     /// # Errors
     ///
@@ -225,6 +238,11 @@ impl Context {
             Known::New => None,
             Known::Doubt(doubt) => Some(Doubt { moved: self.has_moved(step, mark.as_deref()), ..doubt }),
         };
+        let sink = self.load && self.policy.effect == Effect::Once;
+        if sink {
+            // Whatever an earlier attempt began, it went nowhere.
+            doubt = None;
+        }
         if let Some(asked) = doubt.clone() {
             match find(asked).await {
                 Found::Sent { provider, provider_id } => {
@@ -254,6 +272,9 @@ impl Context {
         }
         if self.policy.effect == Effect::Once {
             self.announce(step, mark).await?;
+        }
+        if sink {
+            return self.conclude(step, load::sunk());
         }
         let outcome = effect(Sending { idempotency_key: self.key.step(step), doubt }).await;
         self.conclude(step, outcome)

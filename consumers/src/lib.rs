@@ -29,6 +29,7 @@ mod handler;
 pub mod handlers;
 mod inbox;
 pub mod links;
+mod load;
 mod meter;
 mod middleware;
 mod moments;
@@ -68,6 +69,7 @@ pub use inbox::{
     Attempt, Claim, Claimed, Fence, IdempotencyKey, Inbox, InboxError, InboxRecord, KeyError, REOPENED, ReopenError,
     Resolution, ResolveError, Resolved, Status, Step, StepState, Steps, reopen, resolve, transition,
 };
+pub use load::{LOAD_SINK, run_correlation};
 pub use meter::{Count, Meter, NoMeter, Span};
 pub use policy::{Effect, OnDoubt, Policy};
 pub use queue::{Attributes, Delivery, Depth, NewMessage, Queue, QueueError, REPLAY_ATTRIBUTE, Receipt};

@@ -56,6 +56,10 @@ pub struct Header {
 /// (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system>).
 pub const MAX_HOPS: u32 = i32::MAX as u32;
 
+/// What the correlation id of an event of a load test begins with; the name of the test and a number follow. Whatever the event
+/// causes inherits it, so no message of the whole chain goes to a real provider.
+pub const LOAD_PREFIX: &str = "load/";
+
 /// Where a new event comes from: what [`Envelope::new`] can't know by itself.
 #[derive(Debug, Clone)]
 pub struct Origin {
@@ -140,6 +144,12 @@ fn escape_noncharacters(body: Vec<u8>) -> Vec<u8> {
 }
 
 impl Header {
+    /// Whether the event belongs to a load test, or follows from one that does: its messages go nowhere.
+    #[must_use]
+    pub fn is_of_load_test(&self) -> bool {
+        self.correlation.starts_with(LOAD_PREFIX)
+    }
+
     /// The rules that both the writer and the reader hold: CloudEvents attributes have no control characters
     /// (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md#type-system>), and ours aren't empty.
     pub(crate) fn check(&self) -> Result<(), String> {

@@ -65,7 +65,7 @@ pub use blobs::{BlobError, BlobKey, Blobs};
 pub use claim_check::{EXTENDED_SIZE_ATTRIBUTE, Pointer, PointerError};
 pub use decode::MAX_BODY_BYTES;
 pub use decode_error::DecodeError;
-pub use envelope::{AnyEnvelope, Envelope, Header, MAX_HOPS, Origin};
+pub use envelope::{AnyEnvelope, Envelope, Header, LOAD_PREFIX, MAX_HOPS, Origin};
 pub use event::{Event, EventType, EventTypeError, UpcastError};
 pub use ids::{AppId, EventId, IdError, SubmissionId, TenantId, UserId, WebhookId, WorkflowId};
 pub use outgoing::{EncodeError, Outgoing};

@@ -96,7 +96,8 @@ async fn external_calls_a_private_system_only_where_its_connection_says_that_it_
     let connections = json!({ "shop": { "url": orders.url(), "tenants": "acme", "private": true } }).to_string();
     let mut external = function_with("external", &endpoint, [("SENDOFF_CONNECTIONS", connections)]).await;
     let answer = external.invoke(&call).await.expect("it is called");
-    assert_eq!((&answer["status"], &answer["code"]), (&json!("done"), &json!(201)));
+    // What it came to stands in the ledger, which this endpoint doesn't keep.
+    assert_eq!(answer["status"], "done", "{answer}");
     let requests = orders.peer().requests();
     assert_eq!((requests.len(), &*requests[0].path, &*requests[0].body), (1, "/orders", &br#"{"part":"bolt"}"#[..]));
 }

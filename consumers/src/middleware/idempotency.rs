@@ -24,6 +24,8 @@ pub(crate) struct Guard<'a> {
     pub(crate) replay: u32,
     pub(crate) deliveries: u32,
     pub(crate) keep: Duration,
+    /// Whether it is of a load test: then nothing leaves the system.
+    pub(crate) load: bool,
 }
 
 /// Runs `attempt` if its key can be claimed, and settles the claim by how it ended.
@@ -57,7 +59,7 @@ where
     };
     let crash_loop = record.attempts > guard.policy.max_attempts;
     let (clock, rng, inbox) = (guard.clock.clone(), guard.rng.clone(), guard.inbox.clone());
-    let context = Arc::new(Context::new(clock, rng, inbox, guard.policy, record));
+    let context = Arc::new(Context::new(clock, rng, inbox, guard.policy, record, guard.load));
     let settled = if crash_loop {
         context.settle(|record| guard.court().exhausted_by_crashes(record)).await
     } else {

@@ -87,7 +87,7 @@ mod tests {
                 "- on[0].when",
                 "big steps[0].if",
                 "tell steps[0].then[0].email.text",
-                "order steps[0].then[1].http.body[0][\"x.y\"]",
+                "order steps[0].then[1].http.body[0].x.y",
                 "one steps[1].parallel[0][0].wait.for",
             ]
         );

@@ -11,6 +11,7 @@ mod blobs;
 #[cfg(feature = "redis")]
 mod cache_redis;
 mod changes;
+mod clear;
 mod connection;
 mod dead_letters;
 mod deliveries;
@@ -48,6 +49,7 @@ mod workflows;
 pub use auth_keys::auth_keys;
 #[cfg(feature = "redis")]
 pub use cache_redis::{RedisCache, RedisUrlError};
+pub use clear::Cleared;
 pub use connection::{Aws, ConnectionError, Environment};
 pub use doubts::{Decision, SettleError, Settled};
 pub use error::{CallError, Cause};

@@ -70,13 +70,18 @@ impl Table {
                 if tries == TRIES {
                     return Err(self.failed(Cause::Throttled, format!("no item was answered in {TRIES} tries")));
                 }
-                self.clock.sleep(PAUSE.delay(tries, &*self.rng)).await;
+                self.pause(tries).await;
             } else {
                 tries = 0;
             }
             left.extend(rest);
         }
         Ok(found)
+    }
+
+    /// Waits before it is asked again for what was left out of that many answers.
+    pub(crate) async fn pause(&self, tries: u32) {
+        self.clock.sleep(PAUSE.delay(tries, &*self.rng)).await;
     }
 
     fn failed(&self, cause: Cause, message: String) -> CallError {

@@ -186,7 +186,8 @@ fn number(status: Status) -> i64 {
 #[error("there is no inbox status {0}")]
 struct NoSuchStatus(i64);
 
-fn status(number: i64) -> rusqlite::Result<Status> {
+/// The status that a number in the column means.
+pub(crate) fn status(number: i64) -> rusqlite::Result<Status> {
     match number {
         0 => Ok(Status::Claimed),
         1 => Ok(Status::Done),

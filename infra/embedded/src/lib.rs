@@ -32,6 +32,7 @@
 mod audit;
 mod blobs;
 mod changes;
+mod clear;
 pub mod config;
 mod connections;
 mod db;
@@ -58,13 +59,14 @@ mod topics;
 #[cfg(test)]
 mod tests;
 
+pub use clear::{Cleared, LoadTest};
 pub use db::{
     StoreError, WriteStats,
     folder::Holder,
     open::{Durability, OpenError},
 };
 pub use doubts::{Decision, DoubtError, DoubtMessage, DoubtedEvent, OpenDoubt, Settled};
-pub use inspect::{DeliveryState, EventDelivery, EventDetail, EventSummary, QueueInfo};
+pub use inspect::{DeliveryState, EventDelivery, EventDetail, EventSummary, Place, Progress, QueueInfo, Standing};
 pub use purge::{Purged, Retention};
 pub use store::{Store, StoreOptions};
 pub use system::{PartError, System, SystemError, TestMessage, TestSender};

@@ -184,7 +184,7 @@ fn page(db: &Connection, after: i64, date: i64) -> rusqlite::Result<Vec<OldEvent
 }
 
 /// Removes files; what is gone already, or can't be removed, isn't counted.
-async fn remove(files: Vec<PathBuf>) -> u64 {
+pub(crate) async fn remove(files: Vec<PathBuf>) -> u64 {
     let removed = tokio::task::spawn_blocking(move || {
         files.iter().filter(|file| std::fs::remove_file(file).is_ok()).count() as u64
     });

@@ -55,7 +55,7 @@ impl Default for StoreOptions {
 #[derive(Clone)]
 pub struct Store {
     pub(crate) db: Arc<Db>,
-    blobs: Arc<FolderBlobs>,
+    pub(crate) blobs: Arc<FolderBlobs>,
     max_body: usize,
     max_receives: u32,
 }
@@ -98,7 +98,7 @@ impl Store {
     }
 
     /// Looks whether another process has written to the file since this was called last, and if so, wakes everybody who waits
-    /// for messages. Gives whether it has.
+    /// for messages or changes. Gives whether it has.
     ///
     /// # Errors
     ///

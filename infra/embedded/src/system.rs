@@ -143,6 +143,7 @@ impl System {
         let sinks = sink.iter().filter_map(|sink| sink.base_url.strip_prefix("http://").map(str::to_owned));
         let state = ApiState::new(records, keys(config, address)?, clock, rng)
             .with_limits(limits)
+            .with_load_tests(config.load_tests)
             .with_plain_webhooks(allowed.chain(sinks));
         let api = api::router(state).merge(callbacks);
         let stop = front.stop_signal();

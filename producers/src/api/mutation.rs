@@ -103,7 +103,7 @@ impl Mutation {
             fingerprint: idempotency::fingerprint(&parts.method, &parts.uri, &caller.subject, body.as_ref()),
         };
         let request = key.map(fingerprint);
-        let origin = origin::of(&parts.headers, &caller, api.rng());
+        let origin = origin::of(&parts.headers, &caller, api);
         let mutation = Self { caller, if_match, body, request, origin };
         match mutation.first_answer(api).await? {
             Some(answer) => Err(Incoming::Answered(Box::new(answer))),

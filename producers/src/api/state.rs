@@ -27,6 +27,7 @@ struct Inner {
     rng: Arc<dyn Rng>,
     limits: Limits,
     plain_webhooks: BTreeSet<String>,
+    load_tests: bool,
 }
 
 impl ApiState {
@@ -34,7 +35,7 @@ impl ApiState {
     #[must_use]
     pub fn new(records: Arc<dyn Records>, keys: KeySet, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
         let (limits, plain_webhooks) = (Limits::default(), BTreeSet::new());
-        Self(Arc::new(Inner { records, fast_path: None, keys, clock, rng, limits, plain_webhooks }))
+        Self(Arc::new(Inner { records, fast_path: None, keys, clock, rng, limits, plain_webhooks, load_tests: false }))
     }
 
     /// The same API, publishing right after each commit instead of leaving it to the relay. It never makes a request
@@ -50,6 +51,18 @@ impl ApiState {
     pub fn with_limits(mut self, limits: Limits) -> Self {
         Arc::make_mut(&mut self.0).limits = limits;
         self
+    }
+
+    /// The same API, taking the events of load tests, whose messages go nowhere: where the caller says by the correlation id that a
+    /// request is one. Otherwise such an id is passed over.
+    #[must_use]
+    pub fn with_load_tests(mut self, allowed: bool) -> Self {
+        Arc::make_mut(&mut self.0).load_tests = allowed;
+        self
+    }
+
+    pub(super) fn takes_load_tests(&self) -> bool {
+        self.0.load_tests
     }
 
     /// The same API, taking webhooks at these `host:port` wherever they are, and by plain http, too: for development, where no

@@ -123,6 +123,17 @@ fn correlation_and_trace_of_the_request_go_on_in_the_event() {
 }
 
 #[test]
+fn a_caller_cannot_silence_messages_by_the_correlation_of_a_load_test_unless_that_is_allowed() {
+    let correlation = |world: &World| {
+        let call = world.put(ONE).header("x-correlation-id", "load/night/7").header("x-request-id", "order-7");
+        call.send().expect(StatusCode::CREATED);
+        last_event(world)["correlationid"].clone()
+    };
+    assert_eq!(correlation(&World::furnished()), "order-7");
+    assert_eq!(correlation(&World::with(|state| state.with_load_tests(true)).furnish()), "load/night/7");
+}
+
+#[test]
 fn a_broken_correlation_or_trace_starts_a_new_chain() {
     let world = World::furnished();
     let call = world.put(ONE).header("x-correlation-id", "two words").header("traceparent", "garbage");

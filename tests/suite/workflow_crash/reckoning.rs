@@ -6,12 +6,14 @@ use std::{
 };
 
 use sendoff_consumers::{
-    IdempotencyKey, InboxRecord, RunEntry, RunStatus, Status, Workflows as _, action::record_keys,
+    IdempotencyKey, InboxRecord, RunEntry, RunStatus, Status, Workflows as _,
+    action::{approval_record_keys, record_keys},
 };
 use sendoff_embedded::Store;
 use sendoff_events::{Rng, TenantId};
 use sendoff_host::SystemRng;
-use sendoff_tests::crash::workflow::{APPROVAL, OTHER_APP, TENANT, USER, run_name};
+use sendoff_producers::model::{Approval, approval_key, load};
+use sendoff_tests::crash::workflow::{APPROVAL, OTHER_APP, TENANT, run_name};
 use sendoff_workflows::engine::What;
 use serde_json::Value;
 
@@ -93,7 +95,11 @@ impl Reckoning<'_> {
         self.message(run, "chat", "whatsapp", false, tally).await;
         self.message(run, "note", "push", true, tally).await;
         self.message(run, "mail", "email", true, tally).await;
-        self.message(run, &format!("{APPROVAL}/{USER}"), "email", true, tally).await;
+        let place = approval_key(&self.tenant, run, APPROVAL);
+        let (question, _) = load::<Approval>(&*self.store.records(), &place).await.unwrap().expect("a question");
+        for key in approval_record_keys(&self.tenant, &format!("{run}/{APPROVAL}"), &question) {
+            self.went_out(run, APPROVAL, &key, true, tally).await;
+        }
         self.requests(run, &history.entries, tally).await;
     }
 
@@ -142,7 +148,11 @@ impl Reckoning<'_> {
     /// A message went out once; or again, where that is the policy and the record tells of the doubt.
     async fn message(&mut self, run: &str, step: &str, action: &str, may_be_resent: bool, tally: &mut Tally) {
         let key = self.key(run, step, action);
-        let record = self.record(&key).await;
+        self.went_out(run, step, &key, may_be_resent, tally).await;
+    }
+
+    async fn went_out(&mut self, run: &str, step: &str, key: &IdempotencyKey, may_be_resent: bool, tally: &mut Tally) {
+        let record = self.record(key).await;
         assert_eq!(record.status, Status::Done, "{run}/{step}");
         let sent: Vec<_> = self.outside.sent.iter().filter(|(sent, _)| sent.starts_with(&*key.to_string())).collect();
         let [(sent, times)] = sent[..] else { panic!("{run}/{step} went out as {sent:?}") };

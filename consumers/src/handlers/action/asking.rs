@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Context, Effect, HandlerError, NotSent, OnDoubt, Policy, SendOutcome, Step};
+use crate::{Context, Effect, HandlerError, NotSent, OnDoubt, Policy, SendOutcome, Step, load};
 
 /// The one step of such a call.
 const STEP: &str = "call";
@@ -66,23 +66,37 @@ pub(super) const fn policy(effect: Effect, timeout: std::time::Duration) -> Poli
     Policy { max_attempts: 1000, timeout, effect, on_doubt, ..Policy::DEFAULT }
 }
 
+/// How far an effect reaches.
+pub(super) enum Reach {
+    /// Within the system: it happens in a load test too.
+    Inside,
+    /// Beyond it: in a load test nothing is asked, and this is what came of it.
+    Outside(Map<String, Value>),
+}
+
 /// Runs the effect as [`Context::once`] does. `by` is who does it.
-pub(super) async fn ask<F, Fut>(cx: &Context, by: &'static str, effect: F) -> Result<(), HandlerError>
+pub(super) async fn ask<F, Fut>(cx: &Context, by: &'static str, reach: Reach, effect: F) -> Result<(), HandlerError>
 where
     F: FnOnce(String) -> Fut + Send,
     Fut: Future<Output = Came> + Send,
 {
+    if let Reach::Outside(outputs) = reach
+        && cx.is_of_load_test()
+    {
+        cx.once(STEP, |_| async { load::sunk() }).await?;
+        return keep(cx, Some(Kept::Outputs(outputs)));
+    }
     let (mut kept, mut refused) = (None, None);
-    let (keep, refuse) = (&mut kept, &mut refused);
+    let (keeping, refuse) = (&mut kept, &mut refused);
     let done = cx.once(STEP, |key| async move {
         let sent = || SendOutcome::Sent { provider: Some(by.into()), provider_id: None };
         match effect(key).await {
             Came::Done(outputs) => {
-                *keep = Some(Kept::Outputs(outputs));
+                *keeping = Some(Kept::Outputs(outputs));
                 sent()
             }
             Came::Unusable(Refusal { reason, why }) => {
-                *keep = Some(Kept::Unusable { reason: reason.to_owned(), why });
+                *keeping = Some(Kept::Unusable { reason: reason.to_owned(), why });
                 sent()
             }
             Came::Refused(refusal) => {
@@ -98,6 +112,11 @@ where
         (Err(error), _) => return Err(error),
         (Ok(_), _) => {}
     }
+    keep(cx, kept)
+}
+
+/// Keeps what came of it, if it came just now, and judges what is kept.
+fn keep(cx: &Context, kept: Option<Kept>) -> Result<(), HandlerError> {
     if let Some(kept) = kept {
         let kept =
             serde_json::to_value(kept).map_err(|error| Refusal::new(TOO_LARGE, error.to_string()).into_error())?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{ActionError, fields::Fields};
-use crate::IdempotencyKey;
+use crate::{IdempotencyKey, load};
 
 /// The most bytes of a call: what Step Functions lets a task hand over.
 pub(super) const MAX_CALL: usize = 256 * 1024;
@@ -32,6 +32,11 @@ pub(super) struct Head {
 }
 
 impl Head {
+    /// Whether the run that calls was started by an event of a load test.
+    pub(super) fn is_of_load_test(&self) -> bool {
+        load::is_run(&self.idempotency_key)
+    }
+
     /// The head of a call of `action`, and the fields that are left.
     pub(super) fn read(action: &'static str, text: &str) -> Result<(Self, Fields), ActionError> {
         if text.len() > MAX_CALL {

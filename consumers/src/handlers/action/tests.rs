@@ -321,3 +321,29 @@ fn while_records_cannot_be_looked_up_nothing_is_sent() {
     assert_eq!(error.kind, ActionErrorKind::Throttled, "{error}");
     assert_eq!(stage.texts.recipients().len(), 0);
 }
+
+#[test]
+fn no_message_of_a_run_of_a_load_test_leaves() {
+    let key = |call| with(call, "idempotency_key", json!("load_expenses-00/step-1"));
+    let mail = json!({
+        "action": "email", "idempotency_key": "", "tenant": tenant(), "to": { "address": "ada@example.org" },
+        "subject": "Hello", "text": "Hello",
+    });
+    let push = json!({
+        "action": "push", "idempotency_key": "", "tenant": tenant(), "to": { "user": "ada" }, "title": "Hello", "body": "Ada",
+    });
+    let hook = json!({
+        "action": "webhook", "idempotency_key": "", "tenant": tenant(), "to": { "app": "crm", "webhook": "hook-1" }, "payload": 1,
+    });
+    for call in [sms(), with(sms(), "action", json!("whatsapp")), mail, push, hook] {
+        let stage = Stage::new();
+        let endpoint = json!({ "url": "https://a.example/hook", "secrets": ["whsec_MDEyMzQ1Njc4OWFiY2RlZg=="] });
+        let place = webhook_key(&tenant(), &"crm".parse().unwrap(), "hook-1");
+        stage.world.records.put(place, endpoint);
+        let told = stage.act(&key(call.clone())).unwrap();
+        assert_eq!((told.status, told.provider.as_deref()), (ActionStatus::Sent, Some(crate::LOAD_SINK)), "{call}");
+        let phones = stage.texts.recipients().len() + stage.whatsapps.recipients().len();
+        let others = stage.mails.recipients().len() + stage.pushes.recipients().len() + stage.calls.recipients().len();
+        assert_eq!(phones + others, 0, "{call}");
+    }
+}

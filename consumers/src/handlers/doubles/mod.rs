@@ -82,10 +82,15 @@ impl World {
 
     /// An event as a queue would deliver it, and its id.
     pub(crate) fn delivery<E: Event>(&self, event: E) -> (Delivery, EventId) {
+        self.delivery_of(event, None)
+    }
+
+    /// An event of the chain with this correlation id.
+    pub(crate) fn delivery_of<E: Event>(&self, event: E, correlation: Option<&str>) -> (Delivery, EventId) {
         let origin = Origin {
             source: "/sendoff/test".into(),
             tenant: tenant(),
-            correlation: None,
+            correlation: correlation.map(str::to_owned),
             causation: None,
             traceparent: None,
             hops: 0,

@@ -5,6 +5,7 @@ mod devices;
 mod email;
 mod forgetting;
 mod hindered;
+mod load;
 mod old_news;
 mod patience;
 mod settings;

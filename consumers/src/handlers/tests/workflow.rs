@@ -18,7 +18,7 @@ fn stage(on: &Value, kinds: &[&str]) -> Stage {
 }
 
 /// Publishes a version of the app's workflow, which starts so.
-fn publish(stage: &Stage, version: u32, on: &Value, kinds: &[&str]) {
+pub(super) fn publish(stage: &Stage, version: u32, on: &Value, kinds: &[&str]) {
     let definition = json!({
         "workflow": NAME, "app": "expenses", "fields": { "Amount": "number", "Note": "text" }, "on": on,
         "steps": [{ "id": "end", "stop": true }],

@@ -6,6 +6,7 @@ use sendoff_workflows::engine::{Command, Turn};
 use super::EnginePorts;
 use crate::{
     NewMessage,
+    load::run_correlation,
     workflows::{NewRun, RunChange, StepMessage, WorkflowError},
 };
 
@@ -55,7 +56,7 @@ fn origin(run: &NewRun) -> Origin {
     Origin {
         source: SOURCE.into(),
         tenant: run.tenant.clone(),
-        correlation: Some(run.name.clone()),
+        correlation: Some(run_correlation(&run.name).into_owned()),
         causation: cause.and_then(|id| id.parse::<EventId>().ok()),
         traceparent: None,
         hops: hops.unwrap_or(0),

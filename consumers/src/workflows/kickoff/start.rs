@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Classify as _, Context, HandlerError, Once, SendOutcome,
     handlers::look_up,
-    join_outcomes,
+    join_outcomes, load,
     workflows::{NewRun, WorkflowError, engine::published, judge},
 };
 
@@ -92,7 +92,7 @@ impl Kickoff {
         let given = submission.map(|found| found.fields.clone()).unwrap_or_default();
         let fields = plan.input_fields(&given).or_reject("bad-input")?;
         let input = input(word(kind), header, (name.as_str(), *version), submission, fields);
-        let run = run_name(header.id, name);
+        let run = load::run_name(header, run_name(header.id, name));
         let holds = holds(&plan, kind, &Given { input: &input, now: cx.now() });
         // An earlier delivery may have started it, and the submission was changed since.
         if !holds && judge(self.workflows.get(&run).await)?.is_none() {
@@ -158,7 +158,8 @@ const fn word(kind: TriggerKind) -> &'static str {
     }
 }
 
-/// The same for the same event and workflow; at most 73 characters of those that Step Functions allows.
+/// The same for the same event and workflow; at most 73 characters of those that Step Functions allows, which leaves room for the
+/// mark of a load test.
 fn run_name(event: EventId, workflow: &WorkflowId) -> String {
     let digest = Sha256::digest(format!("{event}/{workflow}"));
     let digest: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();

@@ -157,7 +157,7 @@ fn control_characters_are_refused() {
     let found = problems(&SMALL.replace("small", "\"sm\\0all\""));
     assert_eq!(found, ["line 1, workflow: has a control character in it; leave it out"]);
     let json = r#"{"workflow": "w", "app": "a", "on": [{"manual": true}], "steps": [{"id": "a", "set": {"x\u001b[2J": "1"}}]}"#;
-    assert_eq!(problems(json), ["steps[0].set[\"x[2J…\"]: has a control character in its name; leave it out"]);
+    assert_eq!(problems(json), ["line 1, steps[0].set[\"x[2J…\"]: has a control character in its name; leave it out"]);
 }
 
 #[test]

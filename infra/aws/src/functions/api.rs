@@ -39,11 +39,13 @@ async fn make() -> Result<Api, FunctionError> {
     let publisher = parts.publisher("api");
     let keys = parts.settings.auth_keys().map_err(FunctionError::start)?;
     let allowed: Vec<String> = parts.settings.webhook_allow.iter().flatten().map(ToString::to_string).collect();
+    let load_tests = parts.settings.load_tests;
     let make = move |text: &str| {
         let keys = crate::auth_keys::keys_of(text)?;
         let state = ApiState::new(store.records(), keys, clock.clone(), rng.clone())
             .with_fast_path(store.outbox(), publisher.clone())
             .with_limits(Limits { body_bytes: BODY_LIMIT, ..Limits::default() })
+            .with_load_tests(load_tests)
             .with_plain_webhooks(allowed.iter().cloned());
         Ok(router(state))
     };

@@ -108,7 +108,7 @@ impl Place {
 }
 
 /// The partition key of a collection. A tenant's id holds no `#`.
-pub(super) fn partition(tenant: &str, collection: &str) -> String {
+pub(crate) fn partition(tenant: &str, collection: &str) -> String {
     format!("{RECORD}{tenant}#{collection}")
 }
 

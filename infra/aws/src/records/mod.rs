@@ -13,7 +13,8 @@ mod verdict;
 
 use std::sync::Arc;
 
-pub(crate) use item::Image;
+pub(crate) use item::{Image, partition};
+pub(crate) use request::place as answer_of;
 use sendoff_events::{Blobs, BoxFuture, Clock, Rng, TenantId};
 use sendoff_producers::{
     Answer, CommitError, Committed, Lookup, Page, ReadError, Record, RecordKey, Records, UnitOfWork,

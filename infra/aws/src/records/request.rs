@@ -33,7 +33,7 @@ pub(super) enum Asked {
 }
 
 /// The keys of a request key's item. A key may be any text of any length, so its hash stands in the place of it.
-pub(super) fn place(tenant: &TenantId, key: &str) -> Item {
+pub(crate) fn place(tenant: &TenantId, key: &str) -> Item {
     let pk = format!("{REQUEST}{tenant}#{}", hex(&Sha256::digest(key)));
     Item::default().with_text(PK, pk).with_text(SK, "request")
 }

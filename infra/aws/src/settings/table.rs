@@ -341,6 +341,12 @@ settings! {
         key: "SENDOFF_WEBHOOK_ALLOW", env: Some("SENDOFF_WEBHOOK_ALLOW"), default: Some(""), secret: false,
         rule: optional(list("`host:port`, several with commas between them", allowed()))
     }
+    /// Whether the API takes the events of load tests (`load run --via api`), whose messages go nowhere. A caller says so by a
+    /// correlation id that begins with `load/`.
+    load_tests: bool {
+        key: "SENDOFF_LOAD_TESTS", env: Some("SENDOFF_LOAD_TESTS"), default: Some("false"), secret: false,
+        rule: choice(&[("true", true), ("false", false)])
+    }
     /// A secret of Secrets Manager that holds the keys that bearer tokens are checked with, as JSON.
     auth_keys_arn: Option<String> {
         key: "SENDOFF_AUTH_KEYS_ARN", env: Some("SENDOFF_AUTH_KEYS_ARN"), default: Some(""), secret: false,

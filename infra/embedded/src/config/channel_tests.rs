@@ -47,6 +47,17 @@ fn without_anything_real_every_channel_goes_to_the_sink() {
 }
 
 #[test]
+fn load_tests_may_come_by_the_api_where_nothing_is_real_or_where_somebody_says_so() {
+    assert!(load(&[]).unwrap().load_tests);
+    assert!(!load(&[("api.load_tests", "false")]).unwrap().load_tests);
+    for real in [&[("smtp.url", "smtps://mail.example.org")][..], &TWILIO] {
+        assert!(!load(real).unwrap().load_tests, "{real:?}");
+        let asked = [real, &[("api.load_tests", "true")]].concat();
+        assert!(load(&asked).unwrap().load_tests, "{real:?}");
+    }
+}
+
+#[test]
 fn whatever_is_real_turns_the_sink_off_and_leaves_the_other_channels_off() {
     for real in [
         &[("smtp.url", "smtps://mail.example.org")][..],

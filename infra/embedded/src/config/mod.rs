@@ -82,6 +82,8 @@ pub struct Config {
     pub keys: KeySet,
     /// Whether any key is configured.
     pub has_keys: bool,
+    /// Whether the API takes the events of load tests.
+    pub load_tests: bool,
     /// What is in force and where it came from, in the order of the reference.
     pub effective: Vec<Effective>,
 }
@@ -114,7 +116,20 @@ impl Config {
         let routing = templates.as_ref().and_then(|templates| checker.routing(templates));
         match (draft.finish(), mail, channels, templates) {
             (Some(settings), Some(mail), Some(channels), Some(templates)) if problems.is_empty() => {
-                Ok(Self { settings, mail, channels, templates, routing, connections, keys, has_keys, effective })
+                let is_trial = !has_keys && channels.sink && matches!(mail, Mail::Sink);
+                let load_tests = settings.load_tests.unwrap_or(is_trial);
+                Ok(Self {
+                    load_tests,
+                    settings,
+                    mail,
+                    channels,
+                    templates,
+                    routing,
+                    connections,
+                    keys,
+                    has_keys,
+                    effective,
+                })
             }
             _ => Err(ConfigError { problems }),
         }

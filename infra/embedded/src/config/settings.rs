@@ -70,6 +70,13 @@ settings! {
         key: "api.max_body", env: Some("SENDOFF_API_MAX_BODY"), default: Some("1 MiB"), secret: false,
         rule: bytes(1024..=MAX_BODY_BYTES)
     }
+    /// Whether the API takes the events of load tests (`load run --via api`), whose messages go nowhere. A caller says so by a
+    /// correlation id that begins with `load/`. Without it: on where only the development key is used and every message goes to
+    /// servers inside the process.
+    load_tests: Option<bool> {
+        key: "api.load_tests", env: Some("SENDOFF_API_LOAD_TESTS"), default: Some(""), secret: false,
+        rule: optional(choice(&[("true", true), ("false", false)]))
+    }
     /// How many messages each consumer handles at a time.
     concurrency: usize {
         key: "worker.concurrency", env: Some("SENDOFF_WORKER_CONCURRENCY"), default: Some("64"), secret: false,

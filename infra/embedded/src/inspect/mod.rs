@@ -1,14 +1,19 @@
 //! What there is to see of the life of an event: for `trace`, `tail` and whoever is on call.
 
 mod rows;
+mod standings;
 
 use bytes::Bytes;
-#[cfg(test)]
-pub(crate) use rows::STATEMENTS;
 use sendoff_consumers::{Change, Depth, Failure, InboxRecord};
 use sendoff_events::{EventId, EventType, TenantId, Timestamp};
+pub use standings::{Place, Progress, Standing};
 
 use crate::{Store, StoreError, db::columns::millis, inbox};
+
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<&'static str> {
+    [rows::STATEMENTS, standings::STATEMENTS].concat()
+}
 
 /// An event as it was stored, without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]

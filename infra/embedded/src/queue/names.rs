@@ -72,12 +72,13 @@ pub(crate) fn of_reaction(tx: &Tx<'_>, reaction: &str) -> rusqlite::Result<i64> 
     id(tx, &name)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
 }
 
-/// Wakes everybody who waits for messages, if another process has written since this was called last. Gives whether it has.
+/// Wakes everybody who waits for messages or for changes, if another process has written since this was called last. Gives whether it has.
 pub(crate) fn wake_if_others_wrote(tx: &Tx<'_>) -> rusqlite::Result<bool> {
     let wrote = tx.others_wrote()?;
     if wrote {
         let queues: Vec<i64> = tx.all(EVERY, [], |row| row.get(0))?;
         queues.into_iter().for_each(|queue| tx.wake(queue));
+        tx.wake_changes();
     }
     Ok(wrote)
 }

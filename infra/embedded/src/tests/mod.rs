@@ -2,6 +2,7 @@
 
 mod audit;
 mod claim_checks;
+mod clearing;
 mod damage;
 mod dead_letters;
 mod deliveries;

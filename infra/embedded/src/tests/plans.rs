@@ -2,8 +2,8 @@ use rusqlite::Connection;
 
 use super::Bench;
 use crate::{
-    audit, changes, dead_letters, deliveries, doubts, inbox, inspect, outbox, purge, queue, records, recover, runs,
-    schedules, topics,
+    audit, changes, clear, dead_letters, deliveries, doubts, inbox, inspect, outbox, purge, queue, records, recover,
+    runs, schedules, topics,
 };
 
 /// These hold one row per queue or reaction, however many events there are.
@@ -13,12 +13,13 @@ fn statements() -> Vec<&'static str> {
     [
         audit::STATEMENTS,
         changes::STATEMENTS,
+        &clear::statements(),
         &dead_letters::statements(),
         deliveries::STATEMENTS,
         doubts::STATEMENTS,
         doubts::SETTLE_STATEMENTS,
         inbox::STATEMENTS,
-        inspect::STATEMENTS,
+        &inspect::statements(),
         outbox::STATEMENTS,
         purge::STATEMENTS,
         queue::STATEMENTS,

@@ -30,7 +30,7 @@ const PUBLISHER: &[&str] = &["SENDOFF_BUCKET", "SENDOFF_TABLE", "SENDOFF_TOPIC_A
 
 /// What each function reads.
 const NEEDED: &[(&str, &[&[&str]])] = &[
-    ("ApiFunction", &[EVERY, PUBLISHER, &["SENDOFF_AUTH_KEYS_ARN"]]),
+    ("ApiFunction", &[EVERY, PUBLISHER, &["SENDOFF_AUTH_KEYS_ARN", "SENDOFF_LOAD_TESTS"]]),
     ("AuthorizerFunction", &[EVERY, &["SENDOFF_AUTH_KEYS_ARN"]]),
     (
         "CallbacksFunction",

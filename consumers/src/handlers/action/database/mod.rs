@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use self::call::DatabaseCall;
 use super::{
     ActionError, ActionResult, Actions, Connections,
-    asking::{Came, Refusal, TOO_LARGE, ask, fits, policy},
+    asking::{Came, Reach, Refusal, TOO_LARGE, ask, fits, policy},
     mapping::Columns,
     outcome::Telling,
     perform::perform,
@@ -58,7 +58,10 @@ impl Actions for DatabaseActions {
             let DatabaseCall { head, statement, returns, .. } = call;
             let (statement, accept) = (&statement, accept(returns));
             let job = |cx: Arc<Context>| async move {
-                ask(&cx, DATABASE, |_| async move { came(database.run(statement, accept).await) }).await
+                ask(&cx, DATABASE, Reach::Outside(outputs(0.into(), Vec::new())), |_| async move {
+                    came(database.run(statement, accept).await)
+                })
+                .await
             };
             let telling = Telling::Outputs(outputs(Value::Null, Vec::new()));
             perform(&self.ports, policy, &head, telling, limits, job).await

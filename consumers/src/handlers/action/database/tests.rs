@@ -179,3 +179,15 @@ fn a_call_is_read_strictly() {
     assert_eq!(error(&actions, &foreign).1, "connection-unknown");
     assert_eq!(database.asked(), 0);
 }
+
+#[test]
+fn no_database_is_asked_by_a_run_of_a_load_test() {
+    for read_only in [true, false] {
+        let (world, database) = (World::new(), Scripted::new(read_only));
+        let call = call("load_stock-00/look", "select 1 as n", json!({ "returns": { "n": "number" } }));
+        let told = block_on(actions(&world, &database).act(&call.to_string(), &Limits::none())).unwrap();
+        assert_eq!((told.status, &told.outputs["rows"], database.asked()), (ActionStatus::Done, &json!([]), 0));
+        let again = block_on(actions(&world, &database).act(&call.to_string(), &Limits::none())).unwrap();
+        assert_eq!(again, told);
+    }
+}

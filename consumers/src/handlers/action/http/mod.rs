@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use self::{call::HttpCall, classify::classify};
 use super::{
     ActionError, ActionResult, Actions, Connections,
-    asking::{ask, policy},
+    asking::{Reach, ask, policy},
     outcome::Telling,
     perform::perform,
 };
@@ -52,8 +52,9 @@ impl Actions for HttpActions {
             let url = connection.url(call)?;
             let effect = if call.is_repeatable() { Effect::Repeatable } else { Effect::Once };
             let policy = policy(effect, connection.timeout() + MARGIN);
+            let sunk = || Reach::Outside(outputs(200.into(), call.response.blank()));
             let job = |cx: Arc<Context>| async move {
-                ask(&cx, HTTP, |_| async move { classify(call, connection.send(call, url).await) }).await
+                ask(&cx, HTTP, sunk(), |_| async move { classify(call, connection.send(call, url).await) }).await
             };
             let telling = Telling::Outputs(outputs(Value::Null, call.response.blank()));
             perform(&self.ports, policy, &call.head, telling, limits, job).await

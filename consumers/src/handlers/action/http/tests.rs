@@ -444,3 +444,21 @@ fn an_address_that_is_not_public_needs_a_word_of_the_operator() {
         assert_eq!(new(wrong, true), Err(HttpConnectionError::Address), "{wrong}");
     }
 }
+
+#[tokio::test]
+async fn no_system_is_called_by_a_run_of_a_load_test() {
+    let (world, peer) = (World::new(), Peer::start(answers(500, "", "")).await);
+    let actions = peer.actions(&world);
+    for method in ["GET", "POST"] {
+        let key = format!("load_crm-00/{method}");
+        let call =
+            call(method, json!({ "idempotency_key": key, "response": { "id": { "at": "/id", "type": "text" } } }));
+        let told = act(&actions, &call).await.unwrap();
+        assert_eq!(
+            serde_json::to_value(&told).unwrap(),
+            json!({ "status": "done", "code": 200, "response": { "id": null } })
+        );
+        assert_eq!(act(&actions, &call).await.unwrap(), told, "again");
+    }
+    assert_eq!(peer.got(), Vec::<String>::new());
+}

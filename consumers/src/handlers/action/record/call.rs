@@ -11,6 +11,7 @@ use super::{
     },
     MAX_HOPS, RECORD,
 };
+use crate::run_correlation;
 
 /// The most fields of a submission, as the API has it by default.
 const MAX_FIELDS: usize = 500;
@@ -46,7 +47,8 @@ impl RecordCall {
         let author = fields.parsed("author", "the id of a user")?;
         let hops = fields.number("hops")?;
         let run = head.idempotency_key.split('/').next().unwrap_or_default();
-        let correlation = fields.optional_text("correlation", MAX_LINE)?.unwrap_or_else(|| run.to_owned());
+        let correlation =
+            fields.optional_text("correlation", MAX_LINE)?.unwrap_or_else(|| run_correlation(run).into_owned());
         if correlation.is_empty() || correlation.chars().any(char::is_control) {
             return Err(fields.wrong("correlation", "must be a text without control characters"));
         }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use self::call::RecordCall;
 use super::{
     ActionError, ActionResult, Actions,
-    asking::{ask, policy},
+    asking::{Reach, ask, policy},
     outcome::Telling,
     perform::perform,
 };
@@ -49,7 +49,7 @@ impl Actions for RecordActions {
             let call = &RecordCall::read(call)?;
             let job = |cx: Arc<Context>| async move {
                 let context = &cx;
-                ask(context, RECORD, |_| async move { self.change(call, context).await }).await
+                ask(context, RECORD, Reach::Inside, |_| async move { self.change(call, context).await }).await
             };
             let telling = Telling::Outputs(outputs(Value::Null, Value::Null));
             perform(&self.ports, policy(Effect::Repeatable, TIMEOUT), &call.head, telling, limits, job).await

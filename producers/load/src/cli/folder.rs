@@ -1,0 +1,75 @@
+//! Where a run keeps what it has to remember: `.sendoff-load/RUN/`.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Write as _},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use sendoff_events::EventId;
+use sendoff_host::{Exit, Stopped};
+use serde_json::json;
+
+use crate::{RunId, report::Report};
+
+/// The folder of one run.
+pub(super) struct Folder {
+    path: PathBuf,
+    events: Mutex<BufWriter<File>>,
+}
+
+impl Folder {
+    /// Makes it. A run of that name may not be there.
+    pub(super) fn make(all: &Path, run: &RunId) -> Result<Self, Stopped> {
+        let path = all.join(run.as_str());
+        let made =
+            fs::create_dir_all(all).and_then(|()| fs::create_dir(&path)).and_then(|()| File::create(path.join(EVENTS)));
+        match made {
+            Ok(events) => Ok(Self { path, events: Mutex::new(BufWriter::new(events)) }),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let why =
+                    format!("there is a run `{run}` already, in {}: choose another name with --run", path.display());
+                Err(Stopped::new(Exit::Refused, why))
+            }
+            Err(error) => Err(Stopped::failed(format_args!("{}: can't be made: {error}", path.display()))),
+        }
+    }
+
+    /// Remembers events that were accepted, so that they can be cleaned up.
+    pub(super) fn accepted(&self, events: &[(u64, EventId)]) -> io::Result<()> {
+        let mut file = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        for (number, event) in events {
+            writeln!(file, "{}", json!({ "number": number, "event": event }))?;
+        }
+        file.flush()
+    }
+
+    /// Writes the report, as JSON and as a page. Gives where the page is.
+    pub(super) fn report(&self, report: &Report) -> io::Result<PathBuf> {
+        fs::write(self.path.join(REPORT), format!("{}\n", serde_json::to_string_pretty(report)?))?;
+        let page = self.path.join("report.html");
+        fs::write(&page, report.page())?;
+        Ok(page)
+    }
+}
+
+const EVENTS: &str = "events.ndjson";
+const REPORT: &str = "report.json";
+
+/// Reads a report: a file, or the name of a run.
+pub(super) fn read(all: &Path, folder: &Path, named: &str) -> Result<Report, Stopped> {
+    let is_run = named.parse::<RunId>().is_ok() && all.join(named).is_dir();
+    let path = if is_run { all.join(named).join(REPORT) } else { folder.join(named) };
+    let text = fs::read(&path).map_err(|error| {
+        let exit = if error.kind() == io::ErrorKind::NotFound { Exit::NothingMatched } else { Exit::Failed };
+        Stopped::new(exit, format_args!("{}: can't be read: {error}. Name a run, or a report.json", path.display()))
+    })?;
+    let report: Report = serde_json::from_slice(&text)
+        .map_err(|error| Stopped::new(Exit::Usage, format_args!("{}: is no report: {error}", path.display())))?;
+    if report.format == 1 {
+        return Ok(report);
+    }
+    let why = format!("{}: is a report of format {}, and this program reads format 1", path.display(), report.format);
+    Err(Stopped::new(Exit::Usage, why))
+}

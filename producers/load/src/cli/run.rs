@@ -1,0 +1,52 @@
+//! `load run`.
+
+use sendoff_host::{Exit, Stopped};
+
+use super::{
+    Output, Session,
+    execute::{execute, exit},
+    place::{PlaceArgs, refused},
+    shared::{ScenarioArgs, describe},
+};
+use crate::{guards, report::time, slo::Slo};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    scenario: ScenarioArgs,
+    #[command(flatten)]
+    place: PlaceArgs,
+    /// Only says what would be sent, and whether the guards let it
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) async fn run(session: &mut Session, output: Output, args: Args) -> Result<Exit, Stopped> {
+    let scenario = args.scenario.read(session)?;
+    if args.dry_run {
+        guards::check(&scenario).map_err(refused)?;
+        args.place.options(session, &scenario.guards.allow)?;
+        let slo: Vec<String> = Slo::with_defaults(&scenario.slo).into_iter().map(|slo| slo.text).collect();
+        let text = format!(
+            "{}: {}, over {}, at most {:.0}/s\nit has to hold: {}\n",
+            scenario.name,
+            describe(&scenario),
+            time(scenario.duration.as_secs_f64()),
+            scenario.shape.peak(),
+            slo.join(", ")
+        );
+        session.data(text)?;
+        return Ok(Exit::Done);
+    }
+    let id = args.scenario.run(session, &scenario)?;
+    session.prose(format_args!("{id}: {}", describe(&scenario)));
+    let switch = args.scenario.switch(session, &args.place.out);
+    let done = execute(session, &args.place, &scenario, &id, switch).await?;
+    match output {
+        Output::Table => session.data(done.report.text())?,
+        Output::Json => session.json(&done.report, true)?,
+        Output::Ndjson => session.json(&done.report, false)?,
+    }
+    session.prose(format_args!("The report is in {}", done.page.display()));
+    Ok(exit(&done.report))
+}

@@ -1,0 +1,106 @@
+//! What the verbs that run scenarios share: which scenario, with what said over it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use sendoff_events::Timestamp;
+use sendoff_host::{Exit, Stopped};
+
+use super::Session;
+use crate::{
+    RunId, Via,
+    scenario::{Overrides, Scenario},
+};
+
+/// Which scenario, with what is said over it.
+#[derive(Debug, Clone, Args)]
+pub(super) struct ScenarioArgs {
+    /// The scenario
+    #[arg(value_name = "SCENARIO.toml")]
+    scenario: PathBuf,
+    /// How fast events come, in place of what the scenario says: `500/s`, `poisson:500/s`, `ramp:10/s..500/s`,
+    /// `spike:100/s..900/s@20s+10s` (from one rate to the other after 20 s, for 10 s) or `trace:FILE`
+    #[arg(long, value_name = "RATE")]
+    rate: Option<String>,
+    /// The way in
+    #[arg(long, value_name = "api|topic|queue|table")]
+    via: Option<String>,
+    /// How long it sends
+    #[arg(long, value_name = "TIME")]
+    duration: Option<String>,
+    /// How long it waits, after the last send, for everything to come to its end
+    #[arg(long, value_name = "TIME")]
+    drain: Option<String>,
+    /// What all its randomness comes from
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<String>,
+    /// What has to hold besides, such as `e2e p99<5s`. May be repeated
+    #[arg(long, value_name = "SLO")]
+    slo: Vec<String>,
+    /// What the run is called. By default the scenario's name and the time
+    #[arg(long, value_name = "NAME")]
+    run: Option<RunId>,
+    /// The file whose being there ends the sending. By default `STOP` in the folder of all runs
+    #[arg(long, value_name = "FILE")]
+    kill_switch: Option<PathBuf>,
+}
+
+impl ScenarioArgs {
+    /// The scenario.
+    pub(super) fn read(&self, session: &Session) -> Result<Scenario, Stopped> {
+        let mut over = Overrides::default();
+        if let Some(rate) = &self.rate {
+            over.rate(rate);
+        }
+        let flags = [("via", &self.via), ("duration", &self.duration), ("drain", &self.drain), ("seed", &self.seed)];
+        for (key, value) in flags {
+            if let Some(value) = value {
+                over.set(key, &format!("--{key}"), value);
+            }
+        }
+        let mut scenario = Scenario::read(&session.folder.join(&self.scenario), &over)
+            .map_err(|error| Stopped::new(Exit::Usage, error))?;
+        for slo in &self.slo {
+            let slo = slo.parse().map_err(|error| Stopped::new(Exit::Usage, format_args!("--slo {error}")))?;
+            scenario.slo.push(slo);
+        }
+        Ok(scenario)
+    }
+
+    /// What the run is called.
+    pub(super) fn run(&self, session: &Session, scenario: &Scenario) -> Result<RunId, Stopped> {
+        match &self.run {
+            Some(run) => Ok(run.clone()),
+            None => named(&scenario.name, session.clock.now(), ""),
+        }
+    }
+
+    /// The file whose being there ends the sending.
+    pub(super) fn switch(&self, session: &Session, out: &std::path::Path) -> PathBuf {
+        let path = self.kill_switch.clone().unwrap_or_else(|| out.join("STOP"));
+        session.folder.join(path)
+    }
+
+    /// Whether anything has to hold besides what always has to.
+    pub(super) fn says_slo(&self, scenario: &Scenario) -> bool {
+        !scenario.slo.is_empty() || !self.slo.is_empty()
+    }
+}
+
+/// A run's name from the scenario's and the time.
+pub(super) fn named(name: &str, now: Timestamp, suffix: &str) -> Result<RunId, Stopped> {
+    let text = format!("{name}-{}{suffix}", now.strftime("%Y%m%d-%H%M%S"));
+    text.parse().map_err(|error| Stopped::new(Exit::Usage, error))
+}
+
+/// One step of a longer search, named after the whole.
+pub(super) fn step(run: &RunId, number: usize) -> Result<RunId, Stopped> {
+    let text = format!("{run}-{number}");
+    text.parse().map_err(|error| Stopped::new(Exit::Usage, format_args!("{error}. Give a shorter one with --run")))
+}
+
+/// The way in, for a message.
+pub(super) fn describe(scenario: &Scenario) -> String {
+    let via: Via = scenario.via;
+    format!("{} events at {} via {}", scenario.expected(), scenario.shape, via.word())
+}

@@ -1,0 +1,187 @@
+//! What became of every event: sent = done + suppressed duplicates + dead-lettered + in doubt + in flight, and nothing is lost.
+
+mod account;
+mod latency;
+mod ledger;
+mod order;
+mod pass;
+mod record;
+mod unanswered;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use futures::{FutureExt as _, pin_mut, select};
+use sendoff_consumers::Stop;
+use sendoff_events::{Clock, Timestamp};
+
+pub use account::{Account, Evidence, Sending, Way};
+pub use latency::{Latencies, Of, Window};
+pub use ledger::{Counts, Ledger, Tally};
+pub use pass::{Census, Standing};
+
+use crate::{
+    RunId, Via,
+    slo::Phase,
+    target::{Target, TargetError},
+};
+
+/// How long the ledger is left alone between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// How often the system is asked again when it can't be, before that is told.
+const PATIENCE: u32 = 5;
+
+/// Follows the events of a run to their ends.
+pub struct Reconciler {
+    /// The system.
+    pub target: Arc<dyn Target>,
+    /// The run.
+    pub run: RunId,
+    /// What was sent.
+    pub ledger: Arc<Mutex<Ledger>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The way in.
+    pub via: Via,
+    /// How many messages stood in each consumer's queue before the run.
+    pub before: BTreeMap<String, u64>,
+}
+
+/// What is known at the end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settled {
+    /// What the system says.
+    pub evidence: Evidence,
+    /// How the sending went.
+    pub sending: Sending,
+    /// By consumer.
+    pub accounts: Vec<Account>,
+    /// When the last delivery came to its end; `None` if not all did.
+    pub drained_at: Option<Timestamp>,
+}
+
+impl Reconciler {
+    /// The ledger.
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        pass::lock(&self.ledger)
+    }
+
+    /// Looks at what was sent `behind` ago and earlier, again and again, until everything was sent. What can't be asked now is asked
+    /// later.
+    pub async fn follow(&self, behind: Duration, over: Stop) {
+        let over = over.requested().fuse();
+        pin_mut!(over);
+        let mut first = 0;
+        loop {
+            select! {
+                () = over => return,
+                () = self.clock.sleep(PAUSE).fuse() => {}
+            }
+            let start = self.ledger().start;
+            let before = Duration::try_from(self.clock.now().duration_since(start)).unwrap_or_default();
+            let before = before.saturating_sub(behind);
+            // A pass goes to its end also when the sending is over: what was asked isn't asked again.
+            let passing = pass::pass(&*self.target, &self.ledger, &mut first, before, false, self.apart());
+            if let Err(error) = passing.await {
+                tracing::warn!(error = %error, "the ledger can't be looked at now");
+            }
+        }
+    }
+
+    /// By queues, a parcel that wasn't answered may have got to some of its consumers only.
+    fn apart(&self) -> bool {
+        self.via == Via::Queue
+    }
+
+    /// Looks until nothing is in flight any more, or until the deadline, or until nobody wants to wait.
+    ///
+    /// # Errors
+    ///
+    /// [`TargetError`] when the system can't be asked, and couldn't for a while.
+    pub async fn drain(&self, deadline: Timestamp, enough: Stop) -> Result<Settled, TargetError> {
+        {
+            let mut ledger = self.ledger();
+            ledger.give_up();
+            ledger.settle_repeats();
+        }
+        let enough = enough.requested().fuse();
+        pin_mut!(enough);
+        let (mut first, mut failures, mut is_last) = (0, 0, false);
+        loop {
+            let left = Duration::try_from(deadline.duration_since(self.clock.now())).unwrap_or_default();
+            is_last |= left.is_zero() || (&mut enough).now_or_never().is_some();
+            match self.look(&mut first, is_last).await {
+                Ok(evidence) => {
+                    failures = 0;
+                    let settled = self.settled(evidence);
+                    if settled.drained_at.is_some() || is_last {
+                        return Ok(settled);
+                    }
+                }
+                Err(error) => {
+                    failures += 1;
+                    if failures >= PATIENCE {
+                        return Err(error);
+                    }
+                    tracing::warn!(error = %error, "the ledger can't be looked at now");
+                }
+            }
+            self.clock.sleep(PAUSE.min(left).max(Duration::from_millis(10))).await;
+        }
+    }
+
+    async fn look(&self, first: &mut usize, thorough: bool) -> Result<Evidence, TargetError> {
+        let unknown = unanswered::find(&*self.target, &self.run, &self.ledger).await?;
+        let census = pass::pass(&*self.target, &self.ledger, first, Duration::MAX, thorough, self.apart()).await?;
+        let mut evidence = Evidence { census, unknown, ..Evidence::default() };
+        // What is in flight anyway can wait for the rest.
+        if !thorough && (!evidence.census.is_complete || evidence.census.open() > 0) {
+            return Ok(evidence);
+        }
+        let depths = self.target.depths().await?;
+        for (consumer, depth) in depths {
+            let before = self.before.get(&consumer).copied().unwrap_or_default();
+            let now = depth.visible + depth.in_flight + depth.delayed;
+            evidence.waiting.insert(consumer, now.saturating_sub(before));
+        }
+        if self.ledger().sent_poison() {
+            evidence.dead_poison = self.target.dead_poison(&self.run).await?;
+        }
+        evidence.doubled = self.target.doubled(&self.run).await?;
+        Ok(evidence)
+    }
+
+    fn settled(&self, evidence: Evidence) -> Settled {
+        let ledger = self.ledger();
+        let sending = ledger.sending(&evidence);
+        let accounts = ledger.accounts(&evidence);
+        let is_over = evidence.census.is_complete && accounts.iter().all(|a| a.in_flight == 0 && a.lost == 0);
+        let drained_at = is_over.then(|| ledger.last_end.unwrap_or_else(|| self.clock.now()));
+        Settled { evidence, sending, accounts, drained_at }
+    }
+}
+
+impl Ledger {
+    fn sent_poison(&self) -> bool {
+        self.records.iter().any(|record| record.state.sort() == record::Sort::Poison)
+    }
+
+    /// Counts what isn't at its end as if it ended now, so that a percentile isn't better because the slowest are missing.
+    pub fn cut_off(&mut self, now: Timestamp) {
+        let since_start = Duration::try_from(now.duration_since(self.start)).unwrap_or_default();
+        for place in 0..self.records.len() {
+            let record = self.records[place];
+            if record.due() < self.warm_up || !record.state.arrived() {
+                continue;
+            }
+            for consumer in (0..Self::MOST_CONSUMERS).filter(|consumer| record.pending & (1 << consumer) != 0) {
+                let of = (record.kind, Some(consumer));
+                self.latencies.record(Phase::E2e, of, record.due(), since_start.saturating_sub(record.due()));
+            }
+        }
+    }
+}

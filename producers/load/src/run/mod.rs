@@ -1,0 +1,196 @@
+//! One run: prepare, send, follow, drain, and give everything that is known.
+
+mod sample;
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use futures::join;
+use sample::Sampler;
+pub use sample::{Progress, Sample, Watcher};
+use sendoff_consumers::{Attributes, Stop, Subscriber};
+use sendoff_events::{BoxFuture, Clock, Timestamp};
+
+use crate::{
+    RunId, Via,
+    generator::{Courier, Generator, Health, Limits},
+    guards::{self, Halt, Reason, Refusal},
+    payload::{PayloadError, Payloads},
+    reconcile::{Ledger, Reconciler, Settled},
+    scenario::{Kind, Scenario},
+    target::{Target, TargetError, Usage},
+};
+
+/// What a run needs.
+pub struct Setup {
+    /// What it does.
+    pub scenario: Scenario,
+    /// What it is called.
+    pub run: RunId,
+    /// The system.
+    pub target: Arc<dyn Target>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where its parts run.
+    pub host: Host,
+    /// Who is told how it goes on.
+    pub watcher: Arc<dyn Watcher>,
+    /// Ends the sending.
+    pub halt: Arc<Halt>,
+    /// Ends the waiting after it.
+    pub enough: Stop,
+    /// The file whose being there ends the sending.
+    pub switch: Option<PathBuf>,
+}
+
+/// Where the parts of a run run. In a simulation all are in one place; a real generator has a thread of its own.
+#[derive(Clone)]
+pub struct Host {
+    /// Carries parcels to the system.
+    pub courier: fn(Arc<dyn Target>, Via, Arc<dyn Clock>) -> Courier,
+    /// Runs the generator.
+    pub apart: fn(BoxFuture<'static, Health>) -> BoxFuture<'static, Health>,
+}
+
+/// Everything that is known of a run.
+pub struct Outcome {
+    /// When it began.
+    pub started: Timestamp,
+    /// When the last parcel was sent or answered.
+    pub sent_until: Timestamp,
+    /// When it was over.
+    pub ended: Timestamp,
+    /// How good the generator was.
+    pub health: Health,
+    /// What became of everything.
+    pub settled: Settled,
+    /// What was sent, with how long it took.
+    pub ledger: Arc<Mutex<Ledger>>,
+    /// How things stood, each second.
+    pub samples: Vec<Sample>,
+    /// What the system used in all.
+    pub usage: Usage,
+    /// Why it ended before its end.
+    pub halted: Option<Reason>,
+}
+
+/// A run could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A guard says no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The system can't be used.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The payloads can't be made.
+    #[error("the events can't be made: {0}")]
+    Payload(#[from] PayloadError),
+    /// Nobody gets what would be sent.
+    #[error("no consumer has subscribed to `{0}`: nothing could be measured")]
+    Nobody(&'static str),
+    /// So many consumers get one kind of event that they can't be told apart any more.
+    #[error("{0} consumers are more than can be followed: {most} at most", most = Ledger::MOST_CONSUMERS)]
+    TooMany(usize),
+}
+
+/// How long there is between the preparation and the first parcel.
+const TAKE_OFF: Duration = Duration::from_millis(200);
+
+/// Windows of latencies in a run.
+const WINDOWS: u32 = 240;
+
+/// Runs a scenario.
+///
+/// # Errors
+///
+/// [`RunError`] when it can't begin, or the system can't be asked at the end.
+pub async fn run(setup: Setup) -> Result<Outcome, RunError> {
+    let Setup { scenario, run, target, clock, host, watcher, halt, enough, switch } = setup;
+    guards::check(&scenario)?;
+    if let Some(switch) = &switch {
+        guards::check_switch(switch)?;
+    }
+    let by_kind = subscriptions(&scenario, &target.subscribers().await?)?;
+    let payloads = Payloads::new(&scenario, &run, clock.clone())?;
+    target.prepare(&run, &payloads.people()).await?;
+    let depths = target.depths().await?;
+    let waiting =
+        |(name, depth): (String, sendoff_consumers::Depth)| (name, depth.visible + depth.in_flight + depth.delayed);
+    let before = depths.into_iter().map(waiting).collect();
+
+    let start = clock.now().saturating_add(TAKE_OFF).unwrap_or(Timestamp::MAX);
+    let window = (scenario.duration / WINDOWS).max(Duration::from_secs(1));
+    let ledger = Arc::new(Mutex::new(Ledger::new(start, scenario.warm_up, window, &by_kind)));
+    let reconciler = Arc::new(Reconciler {
+        target: target.clone(),
+        run: run.clone(),
+        ledger: ledger.clone(),
+        clock: clock.clone(),
+        via: scenario.via,
+        before,
+    });
+    let generator = Generator {
+        start,
+        arrivals: scenario.shape.arrivals(scenario.duration, scenario.seed),
+        payloads,
+        courier: (host.courier)(target.clone(), scenario.via, clock.clone()),
+        ledger: ledger.clone(),
+        halt: halt.clone(),
+        clock: clock.clone(),
+        patience: scenario.drain,
+        limits: Limits::of(&scenario),
+    };
+    let sampler = Sampler {
+        reconciler: reconciler.clone(),
+        halt: halt.clone(),
+        watcher,
+        switch,
+        max_cost: scenario.guards.max_cost,
+        expected: scenario.expected(),
+    };
+
+    let ((sent, all_sent), (over, is_over)) = (Stop::pair(), Stop::pair());
+    let sending = async {
+        let health = (host.apart)(Box::pin(generator.run())).await;
+        sent.stop();
+        (health, clock.now())
+    };
+    let following = async {
+        reconciler.follow(scenario.generator.look_behind, all_sent.clone()).await;
+        let deadline = clock.now().saturating_add(scenario.drain).unwrap_or(Timestamp::MAX);
+        let settled = reconciler.drain(deadline, enough).await;
+        over.stop();
+        settled
+    };
+    let ((health, sent_until), settled, samples) = join!(sending, following, sampler.run(is_over));
+    let settled = settled?;
+    if settled.drained_at.is_none() {
+        reconciler.ledger().cut_off(clock.now());
+    }
+    let usage = target.usage().await?;
+    let (ended, halted) = (clock.now(), halt.reason());
+    Ok(Outcome { started: start, sent_until, ended, health, settled, ledger, samples, usage, halted })
+}
+
+/// The consumers of each kind of event that the scenario sends.
+fn subscriptions(scenario: &Scenario, subscribers: &[Subscriber]) -> Result<BTreeMap<Kind, Vec<String>>, RunError> {
+    let mut by_kind = BTreeMap::new();
+    for kind in scenario.mix.iter().map(|event| event.kind) {
+        let attributes = Attributes::from([("type".to_owned(), kind.event_type().to_string())]);
+        let wants = |s: &&Subscriber| s.filter.as_ref().is_some_and(|filter| filter.accepts(&attributes));
+        let names: Vec<String> = subscribers.iter().filter(wants).map(|s| s.queue.clone()).collect();
+        if names.is_empty() {
+            return Err(RunError::Nobody(kind.word()));
+        }
+        by_kind.insert(kind, names);
+    }
+    let mut all: Vec<&String> = by_kind.values().flatten().collect();
+    all.sort();
+    all.dedup();
+    if all.len() > Ledger::MOST_CONSUMERS { Err(RunError::TooMany(all.len())) } else { Ok(by_kind) }
+}

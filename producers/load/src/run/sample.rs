@@ -1,0 +1,125 @@
+//! Looks once a second at how the system and the run are.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use futures::{FutureExt as _, pin_mut, select};
+use sendoff_consumers::Stop;
+use sendoff_events::EventId;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    guards::{Halt, Reason},
+    reconcile::{Counts, Reconciler},
+    target::Usage,
+};
+
+/// How things stood at a moment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Seconds since the beginning.
+    pub at: f64,
+    /// Parcels sent so far.
+    pub sent: u64,
+    /// Parcels accepted so far.
+    pub accepted: u64,
+    /// Messages that wait or are being handled, by consumer.
+    pub backlog: BTreeMap<String, u64>,
+    /// Resident bytes of memory, less what the load test itself takes for its ledger.
+    pub memory: Option<u64>,
+    /// Bytes on disk.
+    pub stored: Option<u64>,
+    /// Dollars so far.
+    pub cost: Option<f64>,
+}
+
+impl Sample {
+    /// Messages in all queues.
+    #[must_use]
+    pub fn backlog(&self) -> u64 {
+        self.backlog.values().sum()
+    }
+}
+
+/// How a run goes on, for whoever watches it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Progress {
+    /// How many parcels the scenario sends.
+    pub expected: u64,
+    /// How the sending goes.
+    pub counts: Counts,
+    /// Messages in all queues.
+    pub backlog: u64,
+    /// Seconds since the beginning.
+    pub at: f64,
+}
+
+/// Whoever is told how a run goes on, once a second.
+pub trait Watcher: Send + Sync {
+    /// So far it has come.
+    fn progress(&self, progress: &Progress);
+    /// Events that were accepted since the last time, by number.
+    ///
+    /// # Errors
+    ///
+    /// When they can't be kept: then nothing more is sent, since nobody could clean it up.
+    fn accepted(&self, events: &[(u64, EventId)]) -> std::io::Result<()>;
+}
+
+/// Samples a run.
+pub(super) struct Sampler {
+    pub(super) reconciler: Arc<Reconciler>,
+    pub(super) halt: Arc<Halt>,
+    pub(super) watcher: Arc<dyn Watcher>,
+    pub(super) switch: Option<PathBuf>,
+    pub(super) max_cost: f64,
+    pub(super) expected: u64,
+}
+
+const EVERY: Duration = Duration::from_secs(1);
+
+impl Sampler {
+    /// Samples until the run is over.
+    pub(super) async fn run(&self, over: Stop) -> Vec<Sample> {
+        let over = over.requested().fuse();
+        pin_mut!(over);
+        let mut samples = Vec::new();
+        loop {
+            samples.push(self.sample().await);
+            select! {
+                () = over => break,
+                () = self.reconciler.clock.sleep(EVERY).fuse() => {}
+            }
+        }
+        samples.push(self.sample().await);
+        samples
+    }
+
+    async fn sample(&self) -> Sample {
+        let Reconciler { target, clock, .. } = &*self.reconciler;
+        if let Some(switch) = self.switch.as_ref().filter(|switch| switch.exists()) {
+            self.halt.halt(Reason::KillSwitch(switch.display().to_string()));
+        }
+        // What can't be asked now leaves a gap in a curve.
+        let depths = target.depths().await.unwrap_or_default();
+        let usage = target.usage().await.unwrap_or_default();
+        if let Some(cost) = usage.cost.filter(|cost| *cost >= self.max_cost && self.max_cost.is_finite() && *cost > 0.0)
+        {
+            self.halt.halt(Reason::Cost(format!("${cost:.2}")));
+        }
+        let (counts, fresh, bytes, at) = {
+            let mut ledger = self.reconciler.ledger();
+            let at = clock.now().duration_since(ledger.started()).as_secs_f64();
+            (ledger.counts(), ledger.take_fresh(), ledger.bytes() as u64, at.max(0.0))
+        };
+        if let Err(error) = self.watcher.accepted(&fresh) {
+            self.halt.halt(Reason::Payload(format!("the list of accepted events can't be written: {error}")));
+        }
+        let Usage { resident, stored, cost } = usage;
+        let backlog: BTreeMap<String, u64> =
+            depths.into_iter().map(|(name, depth)| (name, depth.visible + depth.in_flight + depth.delayed)).collect();
+        let all = backlog.values().sum();
+        self.watcher.progress(&Progress { expected: self.expected, counts, backlog: all, at });
+        let memory = resident.map(|resident| resident.saturating_sub(bytes));
+        Sample { at, sent: counts.sent, accepted: counts.accepted, backlog, memory, stored, cost }
+    }
+}

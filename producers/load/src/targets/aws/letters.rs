@@ -1,0 +1,84 @@
+//! The dead letters, which SQS shows only to whoever takes them: each look counts as a receive, and is given back at once.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use sendoff_consumers::{Receipt, TakenLetter};
+use sendoff_events::{AnyEnvelope, EventId};
+
+use super::OnAws;
+use crate::{RunId, target::TargetError};
+
+/// How long letters are held while all of a queue are looked at.
+const HOLD: Duration = Duration::from_secs(60);
+/// How many are asked for at a time.
+const SOME: usize = 500;
+/// After so many answers without a new letter, all were seen: SQS may give none although there are some.
+const EMPTY_ANSWERS: usize = 3;
+
+/// A dead letter, as far as a run needs to know it.
+pub(super) struct Letter {
+    pub(super) receipt: Receipt,
+    pub(super) event: Option<EventId>,
+    correlation: Option<String>,
+    tenant: Option<String>,
+}
+
+impl Letter {
+    fn of(taken: TakenLetter) -> Self {
+        let header = AnyEnvelope::decode(&taken.letter.body).ok().map(|envelope| envelope.header);
+        Self {
+            receipt: taken.receipt,
+            event: header.as_ref().map(|header| header.id),
+            correlation: header.map(|header| header.correlation),
+            tenant: taken.letter.attributes.get("tenant").cloned(),
+        }
+    }
+
+    /// Whether it is one of the run that nobody can decode.
+    pub(super) fn is_poison_of(&self, run: &RunId) -> bool {
+        self.event.is_none() && self.tenant.as_ref().is_some_and(|tenant| run.owns(tenant))
+    }
+
+    /// Whether it belongs to the run at all.
+    pub(super) fn is_of(&self, run: &RunId) -> bool {
+        let by_correlation = self.correlation.as_ref().is_some_and(|text| run.number(text).is_some());
+        by_correlation || self.tenant.as_ref().is_some_and(|tenant| run.owns(tenant))
+    }
+}
+
+impl OnAws {
+    /// The dead letters of a consumer. They are given back.
+    pub(super) async fn letters(&self, consumer: &str) -> Result<Vec<Letter>, TargetError> {
+        let letters = self.take(consumer).await?;
+        let receipts: Vec<Receipt> = letters.iter().map(|letter| letter.receipt.clone()).collect();
+        self.give_back(consumer, &receipts).await;
+        Ok(letters)
+    }
+
+    /// Takes all dead letters of a consumer that nobody holds.
+    pub(super) async fn take(&self, consumer: &str) -> Result<Vec<Letter>, TargetError> {
+        let queue = dead(consumer);
+        let (mut found, mut empty) = (BTreeMap::new(), 0);
+        while empty < EMPTY_ANSWERS {
+            let some = self.ways.letters.take(&queue, SOME, HOLD).await;
+            let some = some.map_err(|e| TargetError::unreachable(format!("looking into `{queue}`"), e))?;
+            self.meter.queue_requests(1 + some.len() as u64);
+            let before = found.len();
+            for taken in some {
+                found.insert(taken.letter.message_id.clone(), Letter::of(taken));
+            }
+            empty = if found.len() == before { empty + 1 } else { 0 };
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// Gives letters back. One that can't be shows again when its lease is over.
+    pub(super) async fn give_back(&self, consumer: &str, receipts: &[Receipt]) {
+        self.ways.letters.hold(&dead(consumer), receipts, Duration::ZERO).await;
+    }
+}
+
+/// The name of a consumer's dead-letter queue.
+pub(super) fn dead(consumer: &str) -> String {
+    format!("{consumer}-dlq")
+}

@@ -1,0 +1,157 @@
+//! By the HTTP API, as any caller would.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use reqwest::{
+    Method,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName},
+};
+use sendoff_consumers::channels::http::{HttpClient, HttpError, HttpRequest, HttpResponse, HttpSettings};
+use sendoff_events::{Clock, EventId, TenantId, UserId};
+use sendoff_producers::api::{SigningKey, mint};
+use serde_json::json;
+
+use super::{Sent, misplaced, refused};
+use crate::{
+    RunId,
+    target::{Accepted, Parcel, Request, SendError, TargetError},
+};
+
+/// How long one request may take. What takes longer isn't known to have arrived.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a token is good for.
+const LIFE: Duration = Duration::from_secs(3600);
+
+/// For how many seconds it is used.
+const USED: i64 = 1800;
+
+const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");
+const IDEMPOTENCY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// What requests prove themselves with.
+pub(in crate::targets) enum Credential {
+    /// Tokens that are made for each user.
+    Minted(Box<SigningKey>),
+    /// One for all: the requests are those of its tenant and user, whatever they say.
+    Given(String),
+}
+
+type Minted = HashMap<(TenantId, UserId), (String, i64)>;
+
+/// The API of the system under test.
+pub(in crate::targets) struct Api {
+    http: HttpClient,
+    base: String,
+    credential: Credential,
+    clock: Arc<dyn Clock>,
+    tokens: Mutex<Minted>,
+}
+
+impl Api {
+    /// The API at `base`, a URL without a path.
+    pub(in crate::targets) fn new(
+        base: &str,
+        credential: Credential,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, TargetError> {
+        let settings = HttpSettings { timeout: TIMEOUT, ..HttpSettings::default() };
+        let http = HttpClient::new(&settings).map_err(|e| TargetError::unusable("opening the API", e))?;
+        let base = base.trim_end_matches('/').to_owned();
+        Ok(Self { http, base, credential, clock, tokens: Mutex::default() })
+    }
+
+    /// Makes the submission that the parcel asks for.
+    pub(super) async fn send(&self, parcel: &Parcel) -> Sent {
+        let Parcel::Request(request) = parcel else { return misplaced("API") };
+        let made = match self.request(request) {
+            Ok(made) => made,
+            Err(why) => return refused(&why),
+        };
+        match self.http.send(made).await {
+            Ok(answer) => accepted(&answer),
+            Err(error @ (HttpError::NotSent(_) | HttpError::Invalid(_))) => refused(&error.to_string()),
+            Err(error @ HttpError::Unknown(_)) => Err(SendError::Unknown(error.to_string())),
+        }
+    }
+
+    /// Whether requests are those of whoever the token names.
+    pub(super) const fn is_of_another_tenant(&self) -> bool {
+        matches!(self.credential, Credential::Given(_))
+    }
+
+    /// Makes the app if there is none of this id. One that is there stays as it is.
+    pub(super) async fn make_app(&self, app: &str, name: &str) -> Result<(), TargetError> {
+        const WHAT: &str = "making the app of the run by the API";
+        let Credential::Given(token) = &self.credential else { return Ok(()) };
+        let ask = |method, body: String| async {
+            let made = HttpRequest::new(method, format!("{}/v1/apps/{app}", self.base))
+                .header(AUTHORIZATION, &format!("Bearer {token}"), true)
+                .and_then(|made| made.header(CONTENT_TYPE, "application/json", false))
+                .map_err(|name| TargetError::unusable(WHAT, format!("the header `{name}` can't be made")))?;
+            self.http.send(made.body(body)).await.map_err(|e| TargetError::unreachable(WHAT, e))
+        };
+        if ask(Method::GET, String::new()).await?.status.is_success() {
+            return Ok(());
+        }
+        let answer = ask(Method::PUT, json!({ "name": name }).to_string()).await?;
+        if answer.status.is_success() {
+            return Ok(());
+        }
+        let why = format!("{}: {}", answer.status, String::from_utf8_lossy(&answer.body));
+        Err(TargetError::unusable(WHAT, why))
+    }
+
+    fn request(&self, request: &Request) -> Result<HttpRequest, String> {
+        let tenant = &request.tenant;
+        let run = RunId::of_tenant(tenant.as_str()).ok_or_else(|| format!("`{tenant}` is no tenant of a load test"))?;
+        let correlation = run.correlation(request.number);
+        let token = self.token(tenant, &request.user)?;
+        let url = format!("{}/v1/apps/{}/submissions", self.base, request.app);
+        let made = HttpRequest::new(Method::POST, url)
+            .header(AUTHORIZATION, &format!("Bearer {token}"), true)
+            .and_then(|made| made.header(CONTENT_TYPE, "application/json", false))
+            .and_then(|made| made.header(IDEMPOTENCY, &format!("\"{correlation}\""), false))
+            .and_then(|made| made.header(CORRELATION, &correlation, false));
+        let made = made.map_err(|name| format!("the header `{name}` can't be made"))?;
+        Ok(made.body(json!({ "fields": request.fields }).to_string()))
+    }
+
+    fn token(&self, tenant: &TenantId, user: &UserId) -> Result<String, String> {
+        let key = match &self.credential {
+            Credential::Given(token) => return Ok(token.clone()),
+            Credential::Minted(key) => key,
+        };
+        let now = self.clock.now().as_second();
+        let who = (tenant.clone(), user.clone());
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((token, until)) = tokens.get(&who)
+            && *until > now
+        {
+            return Ok(token.clone());
+        }
+        let token = mint(key, tenant, user, LIFE, &*self.clock).map_err(|e| e.to_string())?;
+        tokens.insert(who, (token.clone(), now + USED));
+        Ok(token)
+    }
+}
+
+fn accepted(answer: &HttpResponse) -> Sent {
+    let status = answer.status;
+    if status.is_success() {
+        let ids = answer.headers.get("sendoff-event-id").and_then(|ids| ids.to_str().ok()).unwrap_or_default();
+        let events: Vec<EventId> = ids.split(',').filter_map(|id| id.trim().parse().ok()).collect();
+        return if events.is_empty() {
+            Err(SendError::Unknown(format!("the answer {status} names no event")))
+        } else {
+            Ok(Accepted { events })
+        };
+    }
+    let why = format!("{status}: {}", String::from_utf8_lossy(&answer.body));
+    // A server that failed, or a proxy before it, may have committed nevertheless.
+    Err(if status.is_server_error() { SendError::Unknown(why) } else { SendError::Refused(why) })
+}

@@ -1,0 +1,135 @@
+//! The program `load`, as it is called.
+
+use std::{
+    ffi::OsString,
+    fs,
+    io::{self, Write},
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use sendoff_host::{Exit, SystemClock};
+use sendoff_load::cli::{Session, load};
+
+use crate::report::golden;
+
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Paper {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+struct Called {
+    exit: Exit,
+    out: String,
+    err: String,
+}
+
+async fn call(folder: &Path, arguments: &[&str]) -> Called {
+    let (out, err) = (Paper::default(), Paper::default());
+    let mut session = Session {
+        clock: Arc::new(SystemClock),
+        folder: folder.to_owned(),
+        out: Box::new(out.clone()),
+        err: Box::new(err.clone()),
+        err_is_terminal: false,
+    };
+    let all = std::iter::once("load").chain(arguments.iter().copied()).map(OsString::from);
+    let (exit, message) = match load(all, &mut session).await {
+        Ok(exit) => (exit, None),
+        Err(stopped) => (stopped.exit, stopped.message),
+    };
+    Called { exit, out: out.text(), err: format!("{}{}", err.text(), message.unwrap_or_default()) }
+}
+
+const SCENARIO: &str = "name = \"few\"\nduration = \"2s\"\n[rate]\nrate = \"10/s\"\n[[event]]\ntype = \"app.unassigned\"\n\
+                        [generator]\nlate_share = 1\n";
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("few.toml"), SCENARIO).unwrap();
+    folder
+}
+
+#[tokio::test]
+async fn the_help_reads_as_it_should() {
+    let folder = folder();
+    let mut all = String::new();
+    for verb in ["", "run", "find-max", "soak", "compare", "report", "clean"] {
+        let arguments: Vec<&str> = [verb, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+        let called = call(folder.path(), &arguments).await;
+        assert_eq!(called.exit, Exit::Done);
+        all.push_str(&format!("$ load {}\n{}\n", arguments.join(" "), called.out));
+    }
+    golden("help.txt", &all);
+}
+
+#[tokio::test]
+async fn a_dry_run_says_what_would_be_sent_and_sends_nothing() {
+    let folder = folder();
+    let called = call(folder.path(), &["run", "few.toml", "--dry-run", "--slo", "e2e p99<5s"]).await;
+    assert_eq!(called.exit, Exit::Done, "{}", called.err);
+    assert!(called.out.contains("few: 20 events at 10/s via topic, over 2.00 s, at most 10/s"), "{}", called.out);
+    assert!(called.out.contains("e2e p99<5s"));
+    assert!(!folder.path().join(".sendoff-load").exists());
+}
+
+#[tokio::test]
+async fn each_refusal_has_its_exit_code_and_leaves_nothing() {
+    let folder = folder();
+    let cases: [(&[&str], Exit, &str); 8] = [
+        (&["run", "none.toml"], Exit::Usage, "it can't be read"),
+        (&["run", "few.toml", "--rate", "soon"], Exit::Usage, "--rate: rate.rate = \"soon\""),
+        (&["run", "few.toml", "--slo", "e2e"], Exit::Usage, "--slo `e2e`"),
+        (&["run", "few.toml", "--backend", "gcp"], Exit::Usage, "sqlite:DIR"),
+        (&["run", "few.toml", "--api", "https://api.example.org"], Exit::Refused, "another machine"),
+        (&["run", "few.toml", "--rate", "20000/s"], Exit::Refused, "guards.max_rate"),
+        (&["find-max", "few.toml"], Exit::Usage, "say what has to hold"),
+        (&["compare", "one", "other"], Exit::NothingMatched, "can't be read"),
+    ];
+    for (arguments, exit, told) in cases {
+        let called = call(folder.path(), arguments).await;
+        assert_eq!(called.exit, exit, "{arguments:?}: {}", called.err);
+        assert!(called.err.contains(told), "{arguments:?}: {}", called.err);
+    }
+    fs::create_dir(folder.path().join(".sendoff-load")).unwrap();
+    fs::write(folder.path().join(".sendoff-load/STOP"), "").unwrap();
+    let called = call(folder.path(), &["run", "few.toml"]).await;
+    assert_eq!((called.exit, called.out.as_str()), (Exit::Refused, ""));
+    assert!(called.err.contains("kill switch"), "{}", called.err);
+    assert_eq!(fs::read_dir(folder.path().join(".sendoff-load")).unwrap().count(), 1, "no run was made");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_against_a_system_of_its_own_is_reported_and_can_be_compared_with_itself() {
+    let folder = folder();
+    let called = call(folder.path(), &["run", "few.toml", "--run", "one"]).await;
+    assert_eq!(called.exit, Exit::Done, "{}{}", called.out, called.err);
+    assert!(called.out.contains("20 sent = 20 done + 0 lost"), "{}", called.out);
+    let events = fs::read_to_string(folder.path().join(".sendoff-load/one/events.ndjson")).unwrap();
+    assert_eq!(events.lines().count(), 20);
+    let first: serde_json::Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
+    assert_eq!(first["number"], 0);
+    assert!(folder.path().join(".sendoff-load/one/report.html").is_file());
+
+    let again = call(folder.path(), &["run", "few.toml", "--run", "one"]).await;
+    assert_eq!(again.exit, Exit::Refused, "a run isn't overwritten");
+    let shown = call(folder.path(), &["report", "one", "--html", "page.html"]).await;
+    assert_eq!((shown.exit, &shown.out), (Exit::Done, &called.out));
+    let compared = call(folder.path(), &["compare", "one", ".sendoff-load/one/report.json", "--fail-if-worse"]).await;
+    assert_eq!(compared.exit, Exit::Done, "{}{}", compared.out, compared.err);
+    assert!(compared.out.contains("no difference seen") && !compared.out.contains("worse"), "{}", compared.out);
+}

@@ -1,0 +1,282 @@
+//! A system in memory that misbehaves on demand: it delays, loses, doubles, doubts, refuses, and answers late or never.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use sendoff_consumers::{Depth, Filter, Subscriber};
+use sendoff_events::{AnyEnvelope, BoxFuture, Clock, EventId, Rng, Timestamp};
+use sendoff_load::{
+    RunId, Via,
+    target::{Accepted, Cleaned, Fate, Found, Parcel, Person, Seen, SendError, Target, TargetError, Usage},
+};
+use sendoff_tests::simulation::WorldClock;
+
+/// What is said of a parcel by its number and a consumer.
+pub(crate) type Of<T> = Box<dyn Fn(u64, &str) -> T + Send + Sync>;
+
+/// What is done to one parcel. Numbers are those of the parcel's own event; one that is sent again has the number of the first.
+pub(crate) struct Faults {
+    /// How long the answer to a send takes.
+    pub(crate) answer: Box<dyn Fn(u64) -> Duration + Send + Sync>,
+    /// How the send goes: as it should where nothing is said.
+    pub(crate) send: Box<dyn Fn(u64) -> Sending + Send + Sync>,
+    /// What becomes of it at each consumer: `(number, consumer)`.
+    pub(crate) fate: Of<End>,
+    /// How long it takes until it is claimed, and how long until it is done.
+    pub(crate) pace: Of<(Duration, Duration)>,
+    /// Whether a repetition has its effect again.
+    pub(crate) repeats: bool,
+    /// Whether sinks count.
+    pub(crate) counts: bool,
+    /// Whether events can be found by their numbers.
+    pub(crate) finds: bool,
+    /// Poison that is lost in place of being dead-lettered: the first so many.
+    pub(crate) lost_poison: u64,
+    /// Resident bytes, by seconds since the beginning.
+    pub(crate) memory: fn(f64) -> u64,
+    /// Dollars a send.
+    pub(crate) price: f64,
+}
+
+/// How a send goes.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Sending {
+    Accepted,
+    Refused,
+    /// Nobody answers, and it arrived.
+    Unheard,
+    /// Nobody answers, and it didn't arrive.
+    Vanished,
+}
+
+/// What becomes of a delivery.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum End {
+    Done { attempts: u32 },
+    Dead,
+    Doubt,
+    Stuck,
+    Lost,
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self {
+            answer: Box::new(|_| Duration::from_millis(5)),
+            send: Box::new(|_| Sending::Accepted),
+            fate: Box::new(|_, _| End::Done { attempts: 1 }),
+            pace: Box::new(|_, _| (Duration::from_millis(20), Duration::from_millis(30))),
+            repeats: false,
+            counts: true,
+            finds: true,
+            lost_poison: 0,
+            memory: |_| 100 << 20,
+            price: 0.0,
+        }
+    }
+}
+
+pub(crate) const CONSUMERS: [&str; 2] = ["email", "webhook"];
+
+pub(crate) struct Fake {
+    clock: WorldClock,
+    ids: Box<dyn Rng>,
+    faults: Faults,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    start: Option<Timestamp>,
+    /// By event and consumer: the number, and when it arrived.
+    deliveries: BTreeMap<(EventId, String), (u64, Timestamp)>,
+    by_number: BTreeMap<u64, EventId>,
+    sent_at: Vec<(Timestamp, usize)>,
+    sends: u64,
+    poison: u64,
+    doubled: u64,
+    prepared: Vec<Person>,
+}
+
+impl Fake {
+    pub(crate) fn new(clock: WorldClock, ids: impl Rng + 'static, faults: Faults) -> Arc<Self> {
+        Arc::new(Self { clock, ids: Box::new(ids), faults, state: Mutex::default() })
+    }
+
+    /// When parcels came, and how many at once.
+    pub(crate) fn calls(&self) -> Vec<(Timestamp, usize)> {
+        self.state.lock().unwrap().sent_at.clone()
+    }
+
+    /// Who was made before the run.
+    pub(crate) fn prepared(&self) -> Vec<Person> {
+        self.state.lock().unwrap().prepared.clone()
+    }
+
+    /// The numbers of the events that arrived.
+    pub(crate) fn arrived(&self) -> Vec<u64> {
+        self.state.lock().unwrap().by_number.keys().copied().collect()
+    }
+
+    fn arrive(&self, number: u64, id: EventId, is_again: bool) {
+        let mut state = self.state.lock().unwrap();
+        if is_again && self.faults.repeats {
+            state.doubled += CONSUMERS.len() as u64;
+        }
+        let now = self.clock.now();
+        for consumer in CONSUMERS {
+            state.deliveries.entry((id, consumer.to_owned())).or_insert((number, now));
+        }
+        state.by_number.entry(number).or_insert(id);
+    }
+
+    fn one(&self, parcel: &Parcel) -> Result<Accepted, SendError> {
+        let (number, id, is_again) = match parcel {
+            Parcel::Event(event) | Parcel::Again(event) => {
+                let envelope = AnyEnvelope::decode(&event.body).unwrap();
+                let number = envelope.header.correlation.rsplit_once('/').unwrap().1.parse().unwrap();
+                (number, event.id, matches!(parcel, Parcel::Again(_)))
+            }
+            Parcel::Poison { .. } => {
+                self.state.lock().unwrap().poison += 1;
+                return Ok(Accepted::default());
+            }
+            Parcel::Request(request) => {
+                let known = self.state.lock().unwrap().by_number.get(&request.number).copied();
+                let is_new = known.is_none() || self.faults.repeats;
+                let id = if is_new { EventId::generate(&self.clock, &*self.ids) } else { known.unwrap() };
+                (request.number, id, false)
+            }
+        };
+        match (self.faults.send)(number) {
+            Sending::Accepted => {
+                self.arrive(number, id, is_again);
+                Ok(Accepted { events: vec![id] })
+            }
+            Sending::Refused => Err(SendError::Refused("it is full".into())),
+            Sending::Unheard => {
+                self.arrive(number, id, is_again);
+                Err(SendError::Unknown("the line broke".into()))
+            }
+            Sending::Vanished => Err(SendError::Unknown("the line broke".into())),
+        }
+    }
+
+    fn seen(&self, event: EventId, consumer: &str) -> Seen {
+        let nothing = Seen {
+            event,
+            consumer: consumer.to_owned(),
+            fate: Fate::Missing,
+            attempts: 0,
+            claimed_at: None,
+            updated_at: None,
+        };
+        let state = self.state.lock().unwrap();
+        let Some((number, at)) = state.deliveries.get(&(event, consumer.to_owned())).copied() else { return nothing };
+        let (wait, work) = (self.faults.pace)(number, consumer);
+        let (claimed, done, now) = (at + wait, at + wait + work, self.clock.now());
+        let seen = |fate, attempts| Seen { fate, attempts, ..nothing.clone() };
+        let end = (self.faults.fate)(number, consumer);
+        match end {
+            End::Lost => nothing,
+            _ if now < claimed => seen(Fate::InFlight, 0),
+            _ if now < done || end == End::Stuck => {
+                Seen { claimed_at: Some(claimed), updated_at: Some(claimed), ..seen(Fate::InFlight, 1) }
+            }
+            End::Done { attempts } => {
+                Seen { claimed_at: Some(claimed), updated_at: Some(done), ..seen(Fate::Done, attempts) }
+            }
+            End::Dead => Seen { claimed_at: Some(claimed), updated_at: Some(done), ..seen(Fate::DeadLettered, 5) },
+            End::Doubt => Seen { claimed_at: Some(claimed), updated_at: Some(done), ..seen(Fate::InDoubt, 1) },
+            End::Stuck => unreachable!("it was dealt with above"),
+        }
+    }
+}
+
+fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, T> {
+    Box::pin(std::future::ready(value))
+}
+
+impl Target for Fake {
+    fn name(&self) -> String {
+        "a system in memory".into()
+    }
+
+    fn subscribers(&self) -> BoxFuture<'_, Result<Vec<Subscriber>, TargetError>> {
+        let filter =
+            || Filter::event_types(["app.assigned", "app.unassigned", "submission.created", "submission.updated"]);
+        ready(Ok(CONSUMERS.iter().map(|name| Subscriber { queue: (*name).into(), filter: Some(filter()) }).collect()))
+    }
+
+    fn prepare<'a>(&'a self, _: &'a RunId, people: &'a [Person]) -> BoxFuture<'a, Result<(), TargetError>> {
+        let mut state = self.state.lock().unwrap();
+        state.prepared = people.to_vec();
+        state.start = Some(self.clock.now());
+        ready(Ok(()))
+    }
+
+    fn send<'a>(&'a self, _: Via, parcels: &'a [Parcel]) -> BoxFuture<'a, Vec<Result<Accepted, SendError>>> {
+        let number = {
+            let mut state = self.state.lock().unwrap();
+            state.sent_at.push((self.clock.now(), parcels.len()));
+            state.sends += parcels.len() as u64;
+            state.sent_at.len() as u64 - 1
+        };
+        Box::pin(async move {
+            self.clock.sleep((self.faults.answer)(number)).await;
+            parcels.iter().map(|parcel| self.one(parcel)).collect()
+        })
+    }
+
+    fn find<'a>(&'a self, _: &'a RunId, numbers: &'a [u64]) -> BoxFuture<'a, Result<Option<Found>, TargetError>> {
+        let state = self.state.lock().unwrap();
+        let found = numbers.iter().filter_map(|number| Some((*number, *state.by_number.get(number)?))).collect();
+        ready(Ok(self.faults.finds.then_some(found)))
+    }
+
+    fn look<'a>(&'a self, pairs: &'a [(EventId, String)]) -> BoxFuture<'a, Result<Vec<Seen>, TargetError>> {
+        assert!(pairs.len() <= 500, "{} are asked for at once", pairs.len());
+        // In another order than they were asked for: that is allowed.
+        ready(Ok(pairs.iter().rev().map(|(event, consumer)| self.seen(*event, consumer)).collect()))
+    }
+
+    fn dead_poison<'a>(&'a self, _: &'a RunId) -> BoxFuture<'a, Result<BTreeMap<String, u64>, TargetError>> {
+        let dead = self.state.lock().unwrap().poison.saturating_sub(self.faults.lost_poison);
+        ready(Ok(CONSUMERS.iter().map(|name| ((*name).into(), dead)).collect()))
+    }
+
+    fn doubled<'a>(&'a self, _: &'a RunId) -> BoxFuture<'a, Result<Option<BTreeMap<String, u64>>, TargetError>> {
+        let doubled = self.state.lock().unwrap().doubled / CONSUMERS.len() as u64;
+        let by_consumer = CONSUMERS.iter().map(|name| ((*name).into(), doubled)).collect();
+        ready(Ok(self.faults.counts.then_some(by_consumer)))
+    }
+
+    fn depths(&self) -> BoxFuture<'_, Result<BTreeMap<String, Depth>, TargetError>> {
+        let pairs: Vec<_> = self.state.lock().unwrap().deliveries.keys().cloned().collect();
+        let mut depths: BTreeMap<String, Depth> = CONSUMERS.iter().map(|n| ((*n).into(), Depth::default())).collect();
+        for (event, consumer) in pairs {
+            if self.seen(event, &consumer).fate == Fate::InFlight {
+                depths.entry(consumer).or_default().visible += 1;
+            }
+        }
+        ready(Ok(depths))
+    }
+
+    fn usage(&self) -> BoxFuture<'_, Result<Usage, TargetError>> {
+        let state = self.state.lock().unwrap();
+        let seconds = state.start.map_or(0.0, |start| self.clock.now().duration_since(start).as_secs_f64());
+        let cost = (self.faults.price > 0.0).then_some(self.faults.price * state.sends as f64);
+        ready(Ok(Usage { resident: Some((self.faults.memory)(seconds)), stored: Some(1 << 20), cost }))
+    }
+
+    fn clean<'a>(&'a self, _: &'a RunId, _: bool) -> BoxFuture<'a, Result<Cleaned, TargetError>> {
+        ready(Ok(Cleaned::new()))
+    }
+
+    fn stop(&self) -> BoxFuture<'_, Result<(), TargetError>> {
+        ready(Ok(()))
+    }
+}

@@ -1,0 +1,13 @@
+//! Load tests, tested: the generator in virtual time against a system that misbehaves on demand, and the targets for real.
+
+#![cfg(test)]
+
+mod arrivals;
+mod command_line;
+mod fake;
+mod payloads;
+mod report;
+mod runs;
+mod scenarios;
+mod targets;
+mod virtually;

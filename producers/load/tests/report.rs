@@ -1,0 +1,113 @@
+//! The report: a golden one, a page that stands by itself, and two reports beside each other.
+
+use std::{fs, path::Path, time::Duration};
+
+use sendoff_load::{
+    compare::{Comparison, Says},
+    report::Report,
+    soak::drifts,
+};
+
+use crate::{fake::Faults, virtually::ran};
+
+const SMALL: &str = "name = \"small\"\nduration = \"5s\"\ndrain = \"10s\"\n[rate]\nrate = \"20/s\"\n[[event]]\ntype = \"app.assigned\"\n\
+                     [[event]]\ntype = \"submission.created\"\n[keys]\nusers = 4\n[shares]\nduplicate = 0.1\n[slo]\nrequire = [\"e2e p99<1s\"]\n";
+
+/// Compares with a file beside the tests. `GOLDEN=write` writes it in its place.
+#[expect(clippy::disallowed_methods, reason = "whoever changes the output has to be able to write it anew")]
+pub(crate) fn golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var("GOLDEN").is_ok_and(|what| what == "write") {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+    }
+    let golden = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    assert_eq!(text, golden, "{} differs: run with GOLDEN=write if that is meant", path.display());
+}
+
+#[test]
+fn a_small_report_reads_as_it_should() {
+    let report = ran(SMALL, Faults::default()).report;
+    golden("report.txt", &report.text());
+    let mut bare = report;
+    bare.windows.parts.clear();
+    bare.samples.truncate(2);
+    golden("report.json", &format!("{}\n", serde_json::to_string_pretty(&bare).unwrap()));
+}
+
+#[test]
+fn a_report_that_is_written_is_read_as_the_same() {
+    let report = ran(SMALL, Faults::default()).report;
+    let read: Report = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
+    assert_eq!(read, report);
+}
+
+#[test]
+fn the_page_stands_by_itself_and_says_everything_in_words_too() {
+    let mut report = ran(SMALL, Faults::default()).report;
+    report.place.target = "<script>alert(1)</script> & co".into();
+    let page = report.page();
+    assert!(!page.contains("<script") && page.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; co"));
+    for elsewhere in ["http://", "https://", "src=", "@import", "url("] {
+        assert!(!page.contains(elsewhere), "{elsewhere}");
+    }
+    assert!(page.contains("prefers-color-scheme:dark") && page.contains("<html lang=\"en\">"));
+    let count = |what: &str| page.matches(what).count();
+    assert!(count("<svg ") >= 4, "{}", count("<svg "));
+    assert_eq!(count("<svg "), count("role=\"img\""));
+    assert_eq!(count("<svg "), count("<desc "));
+    for (open, close) in [("<table>", "</table>"), ("<figure>", "</figure>"), ("<tr", "</tr>"), ("<dl>", "</dl>")] {
+        assert_eq!(count(open), count(close), "{open}");
+    }
+    assert!(!page.contains("NaN") && !page.contains("inf,"), "every point is a point");
+}
+
+fn slowed(by: u64, seed: u64) -> Report {
+    // A different wait for each event, drawn from its number.
+    let pace = move |number: u64, _: &str| {
+        let wait = (number ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58;
+        (Duration::from_millis(5 + wait), Duration::from_millis(20 * by / 100))
+    };
+    let text = SMALL.replace("duration = \"5s\"", "duration = \"60s\"");
+    ran(&text, Faults { pace: Box::new(pace), ..Faults::default() }).report
+}
+
+#[test]
+fn a_difference_is_seen_and_none_is_made_up() {
+    let (first, same, slower) = (slowed(100, 1), slowed(100, 2), slowed(200, 3));
+    let same = Comparison::of(&first, &same);
+    assert!(!same.is_worse(), "{:?}", same.figures);
+    let figure = |comparison: &Comparison, name: &str| {
+        comparison.figures.iter().find(|figure| figure.name == name).cloned().unwrap_or_else(|| panic!("{name}"))
+    };
+    assert_eq!(figure(&same, "end to end p50").text(), "no difference seen");
+    let slower = Comparison::of(&first, &slower);
+    let handler = figure(&slower, "handler p50");
+    assert_eq!(handler.says(), Says::Worse);
+    assert!((1.9..2.1).contains(&handler.ratio.unwrap().ratio), "{handler:?}");
+    assert!(slower.is_worse() && slower.warnings.is_empty(), "{:?}", slower.warnings);
+    assert_eq!(figure(&slower, "queue wait p50").says(), Says::Nothing);
+}
+
+#[test]
+fn runs_that_cannot_be_compared_are_warned_of() {
+    let first = ran(SMALL, Faults::default()).report;
+    let mut second = first.clone();
+    second.scenario.rate = "40/s".into();
+    second.place.build = "release".into();
+    let warnings = Comparison::of(&first, &second).warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("the rate differs: `20/s` and `40/s`"));
+}
+
+#[test]
+fn memory_that_creeps_up_is_seen_and_a_quiet_one_is_left_alone() {
+    let text = SMALL.replace("duration = \"5s\"", "duration = \"10m\"").replace("20/s", "2/s");
+    let quiet = ran(&text, Faults::default()).report;
+    assert!(drifts(&quiet).iter().all(|drift| drift.is_flat), "{:?}", drifts(&quiet));
+    let leak = |seconds: f64| (100 << 20) + (seconds * 100_000.0) as u64;
+    let leaking = ran(&text, Faults { memory: leak, ..Faults::default() }).report;
+    let creeping: Vec<_> =
+        drifts(&leaking).into_iter().filter(|drift| !drift.is_flat).map(|drift| drift.what).collect();
+    assert_eq!(creeping, ["memory"]);
+}

@@ -1,0 +1,123 @@
+//! A deployment in the emulator, with consumers and a relay of our own.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use sendoff_aws::Store;
+use sendoff_consumers::{
+    Context, Filter, Handler, HandlerError, NoMeter, Router, RouterPorts, Stop, Stopper, Worker, WorkerSettings,
+};
+use sendoff_events::{AppAssigned, Clock as _, Envelope, Event as _};
+use sendoff_host::{SystemClock, SystemRng};
+use sendoff_load::{
+    target::Via,
+    targets::{Backend, TargetOptions, World, open_in},
+};
+use sendoff_producers::relay;
+use sendoff_tests::{
+    conformance::{Backend as _, OnAws, WarpClock},
+    servers::Emulator,
+};
+
+use super::conformance::{
+    Rig, clean_takes_its_own_run_and_nothing_else, every_way_is_accounted_for,
+    poison_is_counted_and_what_never_was_is_missing,
+};
+
+macro_rules! consumers {
+    ($($handler:ident = $name:literal),+) => {
+        $(struct $handler;
+
+        impl Handler for $handler {
+            type Event = AppAssigned;
+            const NAME: &'static str = $name;
+
+            async fn handle(&self, _: &Envelope<AppAssigned>, _: &Context) -> Result<(), HandlerError> {
+                Ok(())
+            }
+        })+
+
+        fn router(ports: RouterPorts) -> Router {
+            Router::new(ports)$(.with($handler).unwrap())+
+        }
+    };
+}
+
+consumers!(First = "first", Second = "second", Third = "third");
+
+/// Runs the consumers and the relay until the stoppers are dropped or told.
+async fn serve(backend: &OnAws) -> Vec<Stopper> {
+    let (store, clock, rng) = (backend.store().clone(), Arc::new(SystemClock), Arc::new(SystemRng::new()));
+    let ports = RouterPorts {
+        inbox: store.inbox(),
+        clock: clock.clone(),
+        rng: rng.clone(),
+        blobs: Some(store.blobs()),
+        keep: RouterPorts::KEEP,
+        meter: Arc::new(NoMeter),
+    };
+    let mut stoppers = Vec::new();
+    for consumer in router(ports).consumers() {
+        let queue = backend.create_queue(consumer.name(), Some(Filter::event_types([AppAssigned::TYPE]))).await;
+        let pace = WorkerSettings { wait: Duration::from_secs(1), ..WorkerSettings::default() };
+        let worker = Worker::new(consumer.clone(), queue, clock.clone(), rng.clone(), pace);
+        let (stopper, stop) = Stop::pair();
+        stoppers.push(stopper);
+        tokio::spawn(async move { worker.run(stop).await });
+    }
+    let (stopper, stop) = Stop::pair();
+    stoppers.push(stopper);
+    tokio::spawn(relay_all(store, stop));
+    stoppers
+}
+
+/// Publishes whatever is in the outbox, as the stream's function does.
+async fn relay_all(store: Store, stop: Stop) {
+    let (outbox, publisher) = (store.outbox(), store.publisher());
+    loop {
+        // Commits may carry the time of a clock that was moved.
+        let before = SystemClock.now() + Duration::from_secs(24 * 3600);
+        let events = outbox.pending(before, 10).await.unwrap_or_default();
+        relay::publish_committed(&*outbox, &*publisher, &events).await;
+        tokio::select! {
+            () = stop.requested() => return,
+            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+        }
+    }
+}
+
+/// The environment that leads to the deployment.
+fn variables(backend: &OnAws) -> BTreeMap<String, String> {
+    let resources = backend.store().resources();
+    let mut variables = Emulator::shared().variables();
+    variables.extend(
+        [
+            ("SENDOFF_TABLE", &resources.table),
+            ("SENDOFF_INBOX_TABLE", &resources.inbox_table),
+            ("SENDOFF_TOPIC_ARN", &resources.topic_arn),
+            ("SENDOFF_QUEUE_URL_BASE", &resources.queue_url_base),
+            ("SENDOFF_BUCKET", &resources.bucket),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.clone())),
+    );
+    variables
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_on_aws_keeps_every_promise() {
+    let backend = OnAws::open().await;
+    let stoppers = serve(&backend).await;
+    let runs = tempfile::tempdir().unwrap();
+    let clock = WarpClock::from(SystemClock.now());
+    let world =
+        World { variables: variables(&backend), clock: Arc::new(clock.clone()), rng: Arc::new(SystemRng::new()) };
+    let options =
+        TargetOptions { backend: Backend::Aws, runs: Some(runs.path().to_owned()), ..TargetOptions::default() };
+    let target = open_in(&options, &world).await.unwrap();
+    let pass = || clock.advance(Duration::from_secs(75));
+    let rig = Rig { target: &*target, pass: &pass, runs: Some(runs.path()) };
+    every_way_is_accounted_for(&rig, "ways", &[Via::Topic, Via::Queue, Via::Table]).await;
+    poison_is_counted_and_what_never_was_is_missing(&rig, "poison").await;
+    clean_takes_its_own_run_and_nothing_else(&rig, "clean").await;
+    assert!(target.usage().await.unwrap().cost.is_some_and(|dollars| dollars > 0.0));
+    stoppers.into_iter().for_each(Stopper::stop);
+}

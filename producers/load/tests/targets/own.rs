@@ -1,0 +1,39 @@
+//! The whole system in this process.
+
+use sendoff_embedded::sink::{Mailbox, Messages};
+use sendoff_load::{
+    target::Via,
+    targets::{TargetOptions, open},
+};
+
+use super::conformance::{
+    Rig, clean_takes_its_own_run_and_nothing_else, every_way_is_accounted_for,
+    poison_is_counted_and_what_never_was_is_missing,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_system_of_our_own_keeps_every_promise_and_sends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let target = open(&TargetOptions { keep_data: Some(data.clone()), ..TargetOptions::default() }).await.unwrap();
+    every_way_is_accounted_for(&Rig::of(&*target), "ways", &[Via::Topic, Via::Queue, Via::Table, Via::Api]).await;
+    poison_is_counted_and_what_never_was_is_missing(&Rig::of(&*target), "poison").await;
+    clean_takes_its_own_run_and_nothing_else(&Rig::of(&*target), "clean").await;
+    let usage = target.usage().await.unwrap();
+    assert!(usage.stored.is_some_and(|bytes| bytes > 0) && usage.cost.is_none(), "{usage:?}");
+    assert!(target.depths().await.unwrap().contains_key("email"));
+    target.stop().await.unwrap();
+    target.stop().await.unwrap();
+    assert_eq!(Mailbox::of(&data).list().unwrap().len(), 0, "no mail went even to the sink of the embedded system");
+    assert_eq!(Messages::of(&data).list(None).unwrap().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_folder_nothing_is_left() {
+    let target = open(&TargetOptions { relaxed: true, ..TargetOptions::default() }).await.unwrap();
+    every_way_is_accounted_for(&Rig::of(&*target), "gone", &[Via::Topic]).await;
+    let usage = target.usage().await.unwrap();
+    assert!(usage.stored.is_some());
+    target.stop().await.unwrap();
+    assert_eq!(target.usage().await.unwrap().stored, None, "the folder is gone");
+}
