@@ -8,7 +8,9 @@ use std::{path::PathBuf, time::Duration};
 pub(crate) use making::{Made, Planning, default_path};
 use sendoff_host::{Exit, Stopped};
 pub(super) use told::show;
-pub(crate) use told::{forecasts, subscribers, told};
+#[cfg(feature = "tui")]
+pub(crate) use told::told;
+pub(crate) use told::{forecasts, subscribers};
 
 use super::{
     Common, Output,

@@ -6,11 +6,15 @@ mod told;
 use std::{sync::Arc, time::Duration};
 
 use carrying::guard;
-pub(crate) use carrying::{Carried, Carrying};
+#[cfg(feature = "tui")]
+pub(crate) use carrying::Carried;
+pub(crate) use carrying::Carrying;
 use sendoff_embedded::program::print::one_line;
 use sendoff_host::{Exit, Stopped};
 pub(super) use told::shown;
-pub(crate) use told::{counts, tell, told};
+pub(crate) use told::tell;
+#[cfg(feature = "tui")]
+pub(crate) use told::{counts, told};
 
 use super::{Common, plan::show, source::duration};
 #[cfg(feature = "tui")]
