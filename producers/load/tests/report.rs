@@ -36,6 +36,13 @@ fn a_small_report_reads_as_it_should() {
 }
 
 #[test]
+fn what_nobody_counts_is_not_told_as_holding() {
+    let text = ran(SMALL, Faults { counts: false, ..Faults::default() }).report.text();
+    let line = text.lines().find(|line| line.starts_with("doubled=0")).unwrap();
+    assert!(line.contains("not counted") && line.trim_end().ends_with('-'), "{line}");
+}
+
+#[test]
 fn a_report_that_is_written_is_read_as_the_same() {
     let report = ran(SMALL, Faults::default()).report;
     let read: Report = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();

@@ -157,8 +157,20 @@ pub struct Check {
     pub value: Option<f64>,
     /// The same, as a reader reads it.
     pub shown: String,
-    /// Whether it holds.
+    /// Whether it holds. What nobody measured, and nobody asked for, doesn't stand against a run.
     pub holds: bool,
+}
+
+impl Check {
+    /// Whether it holds, in a word: `-` where nobody can say.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match (self.holds, self.value) {
+            (true, Some(_)) => "yes",
+            (true, None) => "-",
+            (false, _) => "no",
+        }
+    }
 }
 
 /// How fast it was, in events a second over the time of sending.

@@ -60,7 +60,7 @@ impl Report {
     fn checks(&self, page: &mut String) {
         page.push_str("<h2>What had to hold</h2><table><thead><tr><th>SLO</th><th>measured</th><th>holds</th></tr></thead><tbody>");
         for check in &self.verdict.checks {
-            let (class, word) = if check.holds { ("yes", "yes") } else { ("no", "no") };
+            let (class, word) = (if check.holds { "yes" } else { "no" }, check.word());
             let _ = write!(
                 page,
                 "<tr><td>{}</td><td>{}</td><td class=\"{class}\">{word}</td></tr>",

@@ -37,7 +37,7 @@ impl Report {
         let _ = writeln!(text, "{}: {}\n", self.run, self.verdict.word.text());
         text.push_str(&table(
             ["SLO", "measured", "holds"],
-            self.verdict.checks.iter().map(|c| [c.slo.clone(), c.shown.clone(), yes(c.holds).to_owned()]),
+            self.verdict.checks.iter().map(|c| [c.slo.clone(), c.shown.clone(), c.word().to_owned()]),
         ));
         let _ = writeln!(
             text,
@@ -97,8 +97,4 @@ impl Report {
         }
         text
     }
-}
-
-fn yes(holds: bool) -> &'static str {
-    if holds { "yes" } else { "no" }
 }
