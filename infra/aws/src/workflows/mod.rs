@@ -154,7 +154,13 @@ impl SfnWorkflows {
                 // Descriptions lag behind starts.
                 let (_, found) = found.ok_or_else(|| unavailable(format!("run `{}` can't be read yet", run.name)))?;
                 let is_same = parsed(&run.name, found.input())? == parsed(&run.name, Some(&stored::text(&run.input)))?;
-                if is_same { Ok(Started::Already) } else { Err(conflict(run)) }
+                if !is_same {
+                    return Err(conflict(run));
+                }
+                // An equal start overtook the one that took the name: Step Functions answers it as if it had come first, an
+                // emulator says that the run is there.
+                let is_overtaken = is_first && is(&found, RunStatus::Running);
+                Ok(if is_overtaken { Started::New } else { Started::Already })
             }
             Some(StartExecutionError::StateMachineDoesNotExist(_)) => {
                 self.known().remove(&(machine, run.version));

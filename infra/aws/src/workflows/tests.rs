@@ -212,6 +212,19 @@ async fn a_name_whose_item_got_lost_is_compared_with_what_runs_under_it() {
 }
 
 #[tokio::test]
+async fn whoever_took_the_name_started_the_run_though_an_equal_start_overtook_it() {
+    let peer = Peer::default();
+    let workflows = peer.store().workflows();
+    workflows.publish(&acme(), &published(1, waits(1))).await.unwrap();
+    workflows.start(&run("r1")).await.unwrap();
+    peer.forget_run("r1");
+    peer.say("StartExecution", refusal("ExecutionAlreadyExists", "the name is taken"));
+    assert_eq!(workflows.start(&run("r1")).await.unwrap(), Started::New);
+    peer.say("StartExecution", refusal("ExecutionAlreadyExists", "the name is taken"));
+    assert_eq!(workflows.start(&run("r1")).await.unwrap(), Started::Already);
+}
+
+#[tokio::test]
 async fn a_run_that_failed_is_taken_up_again_and_after_14_days_it_is_said_that_it_is_too_late() {
     let peer = Peer::default();
     let workflows = peer.store().workflows();
