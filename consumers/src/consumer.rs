@@ -126,7 +126,7 @@ impl Consumer {
             replay: delivery.attributes.get(REPLAY_ATTRIBUTE).and_then(|n| n.parse().ok()).unwrap_or(0),
             deliveries: delivery.receive_count,
             keep: ports.keep,
-            load: header.is_of_load_test(),
+            sink: header.is_of_load_test().then_some(&ports.meter),
         };
         let span = tracing::info_span!(
             "handle",

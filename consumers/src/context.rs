@@ -11,8 +11,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Doubt, Effect, Found, HandlerError, IdempotencyKey, Inbox, InboxError, InboxRecord, NotSent, OnDoubt, Once, Policy,
-    SendOutcome, Sending, Status, Step, StepState, inbox::insist, load, moments::later,
+    Doubt, Effect, Found, HandlerError, IdempotencyKey, Inbox, InboxError, InboxRecord, Meter, NotSent, OnDoubt, Once,
+    Policy, SendOutcome, Sending, Status, Step, StepState, inbox::insist, load, moments::later,
 };
 
 /// One attempt at one message: what its handler may use.
@@ -23,7 +23,8 @@ pub struct Context {
     policy: Policy,
     key: IdempotencyKey,
     attempt: u32,
-    load: bool,
+    /// Who counts what goes to the sink; of what is no load test nothing does.
+    sink: Option<Arc<dyn Meter>>,
     ledger: Mutex<Ledger>,
     /// Held while a record is on its way to the inbox, so that writes arrive in order.
     writing: futures::lock::Mutex<()>,
@@ -75,7 +76,7 @@ impl Context {
         inbox: Arc<dyn Inbox>,
         policy: Policy,
         record: InboxRecord,
-        load: bool,
+        sink: Option<Arc<dyn Meter>>,
     ) -> Self {
         Self {
             clock,
@@ -84,7 +85,7 @@ impl Context {
             policy,
             key: record.key.clone(),
             attempt: record.attempts,
-            load,
+            sink,
             ledger: Mutex::new(Ledger { stored: record.revision, record, lost: false, running: BTreeSet::new() }),
             writing: futures::lock::Mutex::new(()),
         }
@@ -131,7 +132,7 @@ impl Context {
     /// the system has to ask this itself.
     #[must_use]
     pub const fn is_of_load_test(&self) -> bool {
-        self.load
+        self.sink.is_some()
     }
 
     /// What is known of a step, if it has begun.
@@ -238,8 +239,10 @@ impl Context {
             Known::New => None,
             Known::Doubt(doubt) => Some(Doubt { moved: self.has_moved(step, mark.as_deref()), ..doubt }),
         };
-        let sink = self.load && self.policy.effect == Effect::Once;
-        if sink {
+        let sink = self.sink.as_ref().filter(|_| self.policy.effect == Effect::Once);
+        // What would have waited for somebody's decision has not happened twice.
+        let is_held = doubt.is_some() && matches!(self.policy.on_doubt, OnDoubt::Hold { .. });
+        if sink.is_some() {
             // Whatever an earlier attempt began, it went nowhere.
             doubt = None;
         }
@@ -273,7 +276,10 @@ impl Context {
         if self.policy.effect == Effect::Once {
             self.announce(step, mark).await?;
         }
-        if sink {
+        if let Some(sink) = sink {
+            if !is_held {
+                sink.sunk(self.key.consumer(), &self.key.step(step));
+            }
             return self.conclude(step, load::sunk());
         }
         let outcome = effect(Sending { idempotency_key: self.key.step(step), doubt }).await;

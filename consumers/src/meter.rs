@@ -95,6 +95,11 @@ pub trait Meter: Send + Sync {
     fn count(&self, what: Count, consumer: &str, n: u64);
     /// Records one duration.
     fn time(&self, what: Span, consumer: &str, took: Duration);
+    /// An effect of a load test that may happen once went to the sink, under this idempotency key (`consumer/event-id/step`).
+    /// The same key twice is an effect that happened twice.
+    fn sunk(&self, consumer: &str, key: &str) {
+        let _ = (consumer, key);
+    }
 }
 
 /// Measures nothing.

@@ -6,8 +6,8 @@ use sendoff_events::{Clock, Rng, at_millis};
 
 use super::{Ended, judge::Court};
 use crate::{
-    Claim, Claimed, Context, Effect, IdempotencyKey, Inbox, InboxError, InboxRecord, OnDoubt, Policy, Status, Verdict,
-    inbox::insist, moments::later,
+    Claim, Claimed, Context, Effect, IdempotencyKey, Inbox, InboxError, InboxRecord, Meter, OnDoubt, Policy, Status,
+    Verdict, inbox::insist, moments::later,
 };
 
 /// How much longer a claim lasts than its attempt may take: time to settle it.
@@ -24,8 +24,8 @@ pub(crate) struct Guard<'a> {
     pub(crate) replay: u32,
     pub(crate) deliveries: u32,
     pub(crate) keep: Duration,
-    /// Whether it is of a load test: then nothing leaves the system.
-    pub(crate) load: bool,
+    /// Of a load test: who counts what goes to the sink, since nothing leaves the system.
+    pub(crate) sink: Option<&'a Arc<dyn Meter>>,
 }
 
 /// Runs `attempt` if its key can be claimed, and settles the claim by how it ended.
@@ -59,7 +59,7 @@ where
     };
     let crash_loop = record.attempts > guard.policy.max_attempts;
     let (clock, rng, inbox) = (guard.clock.clone(), guard.rng.clone(), guard.inbox.clone());
-    let context = Arc::new(Context::new(clock, rng, inbox, guard.policy, record, guard.load));
+    let context = Arc::new(Context::new(clock, rng, inbox, guard.policy, record, guard.sink.cloned()));
     let settled = if crash_loop {
         context.settle(|record| guard.court().exhausted_by_crashes(record)).await
     } else {

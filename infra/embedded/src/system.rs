@@ -15,7 +15,7 @@ pub use error::SystemError;
 use providers::Guards;
 use senders::Senders;
 use sendoff_consumers::{
-    Consumer, NoMeter, ReactionContext, Reactor, Router, RouterError, RouterPorts, Stop, Worker, WorkerSettings,
+    Consumer, Meter, NoMeter, ReactionContext, Reactor, Router, RouterError, RouterPorts, Stop, Worker, WorkerSettings,
     reactions::Timeline,
 };
 use sendoff_events::{Clock, Rng};
@@ -59,6 +59,15 @@ impl System {
         Self::start_with(config, |router, _| Ok(router)).await
     }
 
+    /// Starts everything, and measures what the consumers and the reaction do.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](System::start).
+    pub async fn start_metered(config: &Config, meter: Arc<dyn Meter>) -> Result<Self, SystemError> {
+        Self::assemble(config, meter, |router, _| Ok(router)).await
+    }
+
     /// Starts everything, and the handlers that `add` adds to the router: a consumer of your own beside the standard ones.
     /// Its queue is made and subscribed to the events that it handles.
     ///
@@ -67,6 +76,14 @@ impl System {
     /// As [`start`](System::start), and what `add` gives.
     pub async fn start_with(
         config: &Config,
+        add: impl FnOnce(Router, &Store) -> Result<Router, RouterError>,
+    ) -> Result<Self, SystemError> {
+        Self::assemble(config, Arc::new(NoMeter), add).await
+    }
+
+    async fn assemble(
+        config: &Config,
+        meter: Arc<dyn Meter>,
         add: impl FnOnce(Router, &Store) -> Result<Router, RouterError>,
     ) -> Result<Self, SystemError> {
         let settings = &config.settings;
@@ -98,7 +115,7 @@ impl System {
             rng: rng.clone(),
             blobs: Some(store.blobs()),
             keep: settings.inbox_keep,
-            meter: Arc::new(NoMeter),
+            meter: meter.clone(),
         };
         let links = handlers::links(config)?;
         let engine = store.workflows(rng.clone());
@@ -129,7 +146,7 @@ impl System {
             });
         }
         let records = store.records();
-        let context = ReactionContext { clock: clock.clone(), rng: rng.clone(), meter: Arc::new(NoMeter) };
+        let context = ReactionContext { clock: clock.clone(), rng: rng.clone(), meter };
         let reactor = Reactor::new(Arc::new(Timeline { records: records.clone() }), store.changes(), context);
         let stop = middle.stop_signal();
         middle.run("the reaction to changes", async move {

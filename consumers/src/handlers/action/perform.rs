@@ -42,7 +42,7 @@ where
         replay: call.redrive,
         deliveries: 1,
         keep: ports.keep,
-        load: call.is_of_load_test(),
+        sink: call.is_of_load_test().then_some(&ports.meter),
     };
     let began = ports.clock.now();
     let span = tracing::info_span!("action", consumer = name, key = %key, attempt = tracing::field::Empty);

@@ -17,7 +17,7 @@ pub(crate) use provider::FakeProvider;
 use sendoff_events::{BoxFuture, Clock, Envelope, Event, EventId, Origin, Rng, TenantId, Timestamp};
 pub(crate) use workflows::{MemorySchedules, MemoryWorkflows};
 
-use crate::{Attributes, Delivery, IdempotencyKey, InboxRecord, NoMeter, Receipt, RouterPorts};
+use crate::{Attributes, Count, Delivery, IdempotencyKey, InboxRecord, Meter, Receipt, RouterPorts, Span};
 
 pub(crate) fn tenant() -> TenantId {
     "acme".parse().unwrap()
@@ -62,11 +62,39 @@ pub(crate) struct World {
     pub(crate) rng: Arc<Counting>,
     pub(crate) inbox: Arc<MemoryInbox>,
     pub(crate) records: Arc<MemoryRecords>,
+    pub(crate) sunk: Arc<Sunk>,
+}
+
+/// Remembers the keys of what went to the sink.
+#[derive(Default)]
+pub(crate) struct Sunk(Mutex<Vec<(String, String)>>);
+
+impl Sunk {
+    /// Consumers and keys, in order.
+    pub(crate) fn keys(&self) -> Vec<(String, String)> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Meter for Sunk {
+    fn count(&self, _: Count, _: &str, _: u64) {}
+
+    fn time(&self, _: Span, _: &str, _: Duration) {}
+
+    fn sunk(&self, consumer: &str, key: &str) {
+        self.0.lock().unwrap().push((consumer.into(), key.into()));
+    }
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self { clock: SetClock::new(), rng: Arc::default(), inbox: Arc::default(), records: Arc::default() }
+        Self {
+            clock: SetClock::new(),
+            rng: Arc::default(),
+            inbox: Arc::default(),
+            records: Arc::default(),
+            sunk: Arc::default(),
+        }
     }
 
     pub(crate) fn ports(&self) -> RouterPorts {
@@ -76,7 +104,7 @@ impl World {
             rng: self.rng.clone(),
             blobs: None,
             keep: RouterPorts::KEEP,
-            meter: Arc::new(NoMeter),
+            meter: self.sunk.clone(),
         }
     }
 

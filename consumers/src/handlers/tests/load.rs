@@ -59,6 +59,12 @@ fn no_channel_sends_anything_of_a_load_test_and_the_ledger_names_the_sink() {
         assert_eq!(sent(&stage), 1, "{channel} sends what is a load test");
         assert_eq!(providers(&stage, channel, id), BTreeSet::from([Some(LOAD_SINK.to_owned())]), "{channel}");
         assert!(!providers(&stage, channel, real).contains(&Some(LOAD_SINK.to_owned())), "{channel}");
+        let taken = stage.world.sunk.keys();
+        let key = format!("{channel}/{id}/");
+        assert!(
+            matches!(&taken[..], [(consumer, taken)] if consumer == channel && taken.starts_with(&key)),
+            "{taken:?}"
+        );
     }
 }
 

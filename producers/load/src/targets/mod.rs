@@ -5,6 +5,7 @@ mod beside;
 mod guard;
 mod own;
 mod people;
+mod sinks;
 mod store;
 mod ways;
 

@@ -15,7 +15,9 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 
 use super::{
-    TargetOptions, people, store,
+    TargetOptions, people,
+    sinks::Sinks,
+    store,
     ways::{Api, Credential, Ways},
 };
 use crate::{
@@ -29,6 +31,7 @@ const STARTING: &str = "starting a system of our own";
 pub(super) struct Own {
     store: Store,
     ways: Ways,
+    sinks: Arc<Sinks>,
     running: Mutex<Option<Running>>,
 }
 
@@ -62,14 +65,15 @@ impl Own {
             file: ConfigFile::Nothing,
         };
         let config = Config::load(&inputs).map_err(|e| failed(&e))?;
-        let system = System::start(&config).await.map_err(|e| failed(&e))?;
+        let sinks = Arc::new(Sinks::default());
+        let system = System::start_metered(&config, sinks.clone()).await.map_err(|e| failed(&e))?;
         let (store, clock) = (system.store().clone(), Arc::new(SystemClock));
         let key = DevelopmentKey::loopback(system.address()).map_err(|e| failed(&e))?.signing();
         let credential = Credential::Minted(Box::new(key));
         let api = Api::new(&format!("http://{}", system.address()), credential, clock.clone())?;
         let ways = Ways::new(store.records(), store.publisher(), store.dead_letter_queues(), clock, Some(api));
         let running = Running { system, _folder: temporary };
-        Ok(Self { store, ways, running: Mutex::new(Some(running)) })
+        Ok(Self { store, ways, sinks, running: Mutex::new(Some(running)) })
     }
 }
 
@@ -83,6 +87,7 @@ impl Target for Own {
     }
 
     fn prepare<'a>(&'a self, run: &'a RunId, made: &'a [Person]) -> BoxFuture<'a, Result<(), TargetError>> {
+        self.sinks.begin();
         Box::pin(people::make(&*self.ways.records, &*self.ways.clock, run, made))
     }
 
@@ -100,6 +105,11 @@ impl Target for Own {
 
     fn dead_poison<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<BTreeMap<String, u64>, TargetError>> {
         Box::pin(store::dead_poison(&self.store, run))
+    }
+
+    fn doubled<'a>(&'a self, _: &'a RunId) -> BoxFuture<'a, Result<Option<BTreeMap<String, u64>>, TargetError>> {
+        let doubled = self.sinks.doubled().map_err(|e| TargetError::unusable("counting what the sinks took", e));
+        Box::pin(std::future::ready(doubled.map(Some)))
     }
 
     fn depths(&self) -> BoxFuture<'_, Result<BTreeMap<String, Depth>, TargetError>> {
