@@ -13,6 +13,7 @@ pub(super) struct Node {
 }
 
 pub(super) enum What {
+    #[cfg_attr(not(feature = "yaml"), expect(dead_code, reason = "only what is made of YAML is read from here"))]
     Plain(Value),
     List(Vec<Node>),
     Object(BTreeMap<String, Node>),
