@@ -131,6 +131,8 @@ fn handle(way: &str, messages: usize) {
     };
     let router = Router::new(ports).with(Repeatable).unwrap().with(Once).unwrap();
     let limits = Limits::none();
+    // What a handler waits for is timed by it.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     for number in 0..messages {
         let delivery = delivery(number, &*clock, &*rng);
         match way {
@@ -138,7 +140,7 @@ fn handle(way: &str, messages: usize) {
             "decode" => drop(AnyEnvelope::decode(&delivery.body).unwrap().header),
             consumer => {
                 let consumer = router.consumer(consumer).unwrap();
-                let verdict = futures::executor::block_on(consumer.process(&delivery, &limits));
+                let verdict = runtime.block_on(consumer.process(&delivery, &limits));
                 assert!(matches!(verdict, Verdict::Ack { duplicate: false }), "{verdict:?}");
             }
         }

@@ -125,6 +125,10 @@ async fn publish(store: &Store) {
     store.records().commit(work).await.unwrap();
 }
 
+/// As the programs have it that are measured here.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     let runs = std::env::args().skip_while(|arg| arg != "--runs").nth(1).map_or(10_000, |n| n.parse().unwrap());
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(measure(runs));

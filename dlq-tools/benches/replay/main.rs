@@ -21,6 +21,10 @@ mod table;
 
 use std::time::Duration;
 
+/// As the programs have it that are measured here.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Letters in the queue.
 const MESSAGES: u64 = 100_000;
 

@@ -4,6 +4,10 @@ mod cli;
 
 use std::process::ExitCode;
 
+/// With the C library's own one a fifth of what a message costs would be memory that is taken and given back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::main()
 }

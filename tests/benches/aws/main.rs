@@ -16,6 +16,10 @@ mod raw;
 mod rig;
 mod stub;
 
+/// As the programs have it that are measured here.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Interleaved rounds of each comparison.
 const ROUNDS: usize = 41;
 

@@ -71,6 +71,11 @@ async fn publish(rig: &Rig, publisher: &dyn Publisher, numbers: std::ops::Range<
 
 /// Kills a server in the middle of its work, and starts it again.
 fn recovery(folder: &Path, queued: u64, bytes: u64) {
+    // More than a server handles until it is killed.
+    assert!(
+        queued >= 500_000,
+        "a server would be done with {queued} messages before it is killed: end with a larger size"
+    );
     let what = format!("a file with {queued} messages, {} MiB: opened after a clean stop", bytes >> 20);
     let [open, first] = serve(folder);
     print(&what, open, "ms");

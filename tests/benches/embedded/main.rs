@@ -22,6 +22,10 @@ use std::path::Path;
 
 use rig::{BODY, print};
 
+/// As the programs have it that are measured here.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct Options {
     events: u64,
     sizes: Vec<u64>,

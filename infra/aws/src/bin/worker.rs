@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// With the C library's own one a fifth of what a message costs would be memory that is taken and given back.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     sendoff_aws::worker::main()
 }
