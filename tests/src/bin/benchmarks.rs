@@ -23,6 +23,8 @@ struct Bench {
     title: &'static str,
     /// What is measured, and what we aim at.
     about: &'static str,
+    /// What it is told.
+    options: &'static [&'static str],
 }
 
 const BENCHES: [Bench; 7] = [
@@ -34,17 +36,20 @@ const BENCHES: [Bench; 7] = [
             run. Goals: instructions to `/next` at most 1.5 times those of the bare function; at least 100 times faster to `/next` than \
             Python and 50 times than Node; at most 2 ms of processor time to the first message of TLS; a zip of at most 2.5 MB, mail and \
             SMS 1.5 MB; at most 7 MiB resident; a warm batch at least 8 times cheaper than Python's, 10 times than Node's.",
+        options: &[],
     },
     Bench {
         name: "message",
         title: "A message from the queue to the ack",
         about: "Instructions and allocations of what stands around a handler: decode, route, inbox.",
+        options: &[],
     },
     Bench {
         name: "aws",
         title: "The AWS adapters beside the SDK",
         about: "Messages per second of processor time against a stub that answers at once, ours and the raw SDK's in turns, and what a \
             message costs in calls and items. Goal: 0.9 of the raw SDK.",
+        options: &[],
     },
     Bench {
         name: "embedded",
@@ -52,23 +57,27 @@ const BENCHES: [Bench; 7] = [
         about: "With `synchronous=FULL`: throughput beside the engine alone and beside peers on the same disk with the same durability, \
             the cost of a message as the queue grows, and how soon a killed process works again. Goals: 15,000 handled messages/s, half of \
             what the engine alone does, ahead of every peer, a cost that stays within 20 % from 10,000 to 1,000,000 queued messages.",
+        options: &[],
     },
     Bench {
         name: "workflows",
         title: "Workflows on the embedded engine",
         about: "10,000 runs of a workflow of ten steps, all under way at once.",
+        options: &[],
     },
     Bench {
         name: "million",
         title: "A million events through the embedded system",
         about: "A load test in one process with the system, at 5,000 events/s: what became of every single one, and how the memory went. \
             Goals: none lost, none doubled, memory flat.",
+        options: &[],
     },
     Bench {
         name: "replay",
         title: "Replaying dead letters",
         about: "The program `dlq` against a stub of SQS and DynamoDB, beside the SDK alone. Goals: with 10 ms for each call, replay 5,000/s \
             and snapshot 10,000/s; answered at once, replay 20,000/s per processor; memory that doesn't grow with the letters.",
+        options: &["--", "--million"],
     },
 ];
 
@@ -101,6 +110,7 @@ fn run(root: &Path, bench: &Bench) -> String {
     let output = Command::new(env!("CARGO"))
         .args(COMMAND)
         .arg(bench.name)
+        .args(bench.options)
         .current_dir(root)
         .stderr(Stdio::inherit())
         .output()
@@ -135,10 +145,11 @@ fn part<'a>(page: &'a str, bench: &Bench) -> Option<&'a str> {
 }
 
 fn section(root: &Path, bench: &Bench, printed: &str) -> String {
-    let Bench { name, title, about } = bench;
+    let Bench { name, title, about, options } = bench;
     let (machine, commit) = (machine(), commit(root));
-    let (command, printed) = (COMMAND.join(" "), printed.trim_end());
-    format!("## {title}\n\n{about}\n\n`cargo {command} {name}` at {commit}, on {machine}:\n\n```text\n{printed}\n```\n")
+    let command = [&COMMAND[..], &[*name], *options].concat().join(" ");
+    let printed = printed.trim_end();
+    format!("## {title}\n\n{about}\n\n`cargo {command}` at {commit}, on {machine}:\n\n```text\n{printed}\n```\n")
 }
 
 fn machine() -> String {
