@@ -31,12 +31,12 @@ const BENCHES: [Bench; 7] = [
     Bench {
         name: "functions",
         title: "Lambda functions: cold start, size, a warm batch",
-        about: "Each function beside a bare one of the same runtime, and a consumer with the whole protocol of the inbox beside the same \
+        about: "Each consumer beside a bare function of the same runtime, and a consumer with the whole protocol of the inbox beside the same \
             job in Python and Node with Powertools for AWS Lambda. Instructions and sizes compare between machines, times only within one \
             run. Goals: instructions to `/next` at most 1.5 times those of the bare function; at least 100 times faster to `/next` than \
             Python and 50 times than Node; at most 2 ms of processor time to the first message of TLS; a zip of at most 2.5 MB, mail and \
             SMS 1.5 MB; at most 7 MiB resident; a warm batch at least 8 times cheaper than Python's, 10 times than Node's.",
-        options: &[],
+        options: &["--", "email", "sms", "whatsapp", "push", "webhook", "workflow-kickoff"],
     },
     Bench {
         name: "message",
