@@ -20,7 +20,7 @@ use crate::letter::{self, Letter};
 
 /// How many letters are asked for at a time, at first and at most.
 const FIRST_PAGE: usize = 100;
-const PAGE: usize = 500;
+const PAGE: usize = 1000;
 /// How many bytes the letters of a page have together, about: a few pages are in memory at a time.
 const PAGE_BYTES: usize = 16 << 20;
 /// How many claim checks are fetched at a time.
