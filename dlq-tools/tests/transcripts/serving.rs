@@ -25,6 +25,7 @@ impl Serving {
     /// Begins to serve; each message is done, or fails again.
     pub(super) fn begin(store: Store, clock: StillClock, rng: Arc<Counting>, well: bool) -> Self {
         let (stop, mut stopped) = oneshot::channel();
+        let served = clock.served();
         let task = tokio::spawn(async move {
             while stopped.try_recv().is_err() {
                 for name in QUEUES {
@@ -33,9 +34,11 @@ impl Serving {
                         end(&store, &*queue, &clock, &rng, delivery, well).await;
                     }
                 }
+                clock.turn();
                 // Its own turn of the wheel; the tool's clock doesn't move by it.
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
+            drop(served);
             store.shutdown().await;
         });
         Self { stop, task }
