@@ -66,7 +66,8 @@ pub(crate) fn all(names: &[String], build: bool) -> Vec<Built> {
 pub(crate) fn of_the_same_job(build: bool) -> Vec<Built> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
     let peers = root.join("tests/peers");
-    let target = target(&root).join("peers");
+    // Where the functions are built: it shares nearly everything with them.
+    let target = target(&root);
     if build {
         let manifest = peers.join("batch-lambda/Cargo.toml");
         cargo(&["--target-dir".as_ref(), target.as_ref(), "--manifest-path".as_ref(), manifest.as_ref()]);
