@@ -30,14 +30,14 @@ struct Batches {
 impl Function for Batches {
     async fn handle(&self, event: &RawValue, invocation: &Invocation) -> Result<Box<RawValue>, FunctionError> {
         let batch = QueueEvent::of(event, self.clock.now())?;
-        to_raw_value(&self.host.handle(batch, &invocation.deadline).await).map_err(FunctionError::start)
+        to_raw_value(&self.host.handle(batch, &invocation.deadline).await).map_err(failed)
     }
 }
 
 async fn make() -> Result<Batches, FunctionError> {
     let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng::new()));
-    let aws = Aws::from_environment(Environment::of(std::env::vars())).map_err(FunctionError::start)?;
-    let variable = |name: &str| std::env::var(name).map_err(|why| FunctionError::start(format_args!("{name}: {why}")));
+    let aws = Aws::from_environment(Environment::of(std::env::vars())).map_err(failed)?;
+    let variable = |name: &str| std::env::var(name).map_err(|why| failed(format_args!("{name}: {why}")));
     let resources = Resources {
         table: variable("SENDOFF_TABLE")?,
         inbox_table: variable("SENDOFF_INBOX_TABLE")?,
@@ -61,9 +61,13 @@ async fn make() -> Result<Batches, FunctionError> {
         keep: RouterPorts::KEEP,
         meter: Arc::new(NoMeter),
     };
-    let router = Router::new(ports).with(Nothing).map_err(FunctionError::start)?;
-    let consumer = router.consumer("nothing").cloned().ok_or_else(|| FunctionError::start("it has no consumer"))?;
+    let router = Router::new(ports).with(Nothing).map_err(failed)?;
+    let consumer = router.consumer("nothing").cloned().ok_or_else(|| failed("it has no consumer"))?;
     Ok(Batches { host: SqsHost::new(consumer, store.queue("nothing"), clock.clone()), clock })
+}
+
+fn failed(error: impl std::fmt::Display) -> FunctionError {
+    FunctionError::Start(error.to_string())
 }
 
 fn main() -> Result<(), lambda_runtime::Error> {
