@@ -29,6 +29,17 @@ pub struct Original {
     pub group: Option<String>,
 }
 
+impl Original {
+    /// A letter as it stands, without its failure.
+    #[must_use]
+    pub fn as_it_stands(letter: DeadLetter) -> Self {
+        let DeadLetter { body, mut attributes, mut types, group, .. } = letter;
+        attributes.remove(FAILURE_ATTRIBUTE);
+        types.remove(FAILURE_ATTRIBUTE);
+        Self { body, attributes, types, group }
+    }
+}
+
 /// What has to be known of a letter to bring it back.
 #[derive(Clone, Copy)]
 pub(super) struct Known<'a> {

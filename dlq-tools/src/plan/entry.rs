@@ -5,6 +5,7 @@ use std::fmt;
 use clap::ValueEnum;
 use sendoff_events::{EventId, Timestamp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// What would become of a letter if it were sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ValueEnum)]
@@ -98,6 +99,10 @@ pub struct Entry {
     pub id: String,
     /// SHA-256 of its message body, 64 hexadecimal digits. A letter with another body isn't the one that was planned.
     pub sha256: String,
+    /// Whether it is sent as it stands, without its failure: its body is the event, and nothing of it was wrapped or put aside. Then
+    /// nobody has to look into it again.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub as_it_stands: bool,
     /// The event that is sent: of an edited letter, the new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event: Option<EventId>,
@@ -125,4 +130,43 @@ pub struct Entry {
     /// The whole new envelope of an edited letter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edit: Option<String>,
+}
+
+impl Entry {
+    /// The [`sha256`](Self::sha256) of a letter with this body.
+    #[must_use]
+    pub fn hash_of(body: &[u8]) -> String {
+        format!("{:x}", Sha256::digest(body))
+    }
+
+    /// Whether it is of a letter with this body.
+    #[must_use]
+    pub fn is_of(&self, body: &[u8]) -> bool {
+        // Done for each letter of a run, where making a text of it would be felt.
+        let halves = Sha256::digest(body).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        halves.map(|half| b"0123456789abcdef"[usize::from(half)]).eq(self.sha256.bytes())
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_of_the_body_that_it_was_made_of_and_of_no_other() {
+        let entry: Entry = serde_json::from_value(serde_json::json!({
+            "message_id": "m", "sha256": Entry::hash_of(b"body"), "forecast": "run", "action": "send", "replay": 1,
+        }))
+        .unwrap();
+        assert_eq!(entry.sha256, "230d8358dc8e8890b4c58deeb62912ee2f20357ae92a5cc861b98e68fe31acb5");
+        assert!(entry.is_of(b"body") && !entry.is_of(b"bodx"));
+        let cut = Entry { sha256: entry.sha256[..62].to_owned(), ..entry.clone() };
+        assert!(!cut.is_of(b"body"));
+        assert!(!Entry { sha256: entry.sha256.to_uppercase(), ..entry }.is_of(b"body"));
+    }
 }

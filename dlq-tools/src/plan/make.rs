@@ -12,14 +12,13 @@ use sendoff_consumers::{DeadLetters, Destination, IdempotencyKey, REPLAY_ATTRIBU
 use sendoff_events::Timestamp;
 use sendoff_host::{Exit, Stopped};
 use sendoff_producers::Records;
-use sha2::{Digest as _, Sha256};
 
 use super::{
     Action, Draft, Entry, Estimate, Forecast, Head, Plan, PlanError, Seen, Wish, forecast, forecast::replay,
     other_subscribers::OtherSubscribers, overtaken,
 };
 use crate::{
-    letter::{self, LedgerFacts, Letter},
+    letter::{self, LedgerFacts, Letter, Original},
     select::{self, Selector},
     snapshot::{Snapshot, Twin},
 };
@@ -236,23 +235,26 @@ pub(super) async fn ledgers(
         .collect())
 }
 
-/// Why a letter can't be sent.
-fn unsendable(letter: &Letter, is_sqs: bool) -> Option<String> {
-    match letter::original(&letter.message, &letter.facts, letter.payload.as_ref()) {
-        Ok(original) => {
-            // SQS has a place of its own for the trace header.
-            let names =
-                original.attributes.keys().map(String::as_str).filter(|name| !is_sqs || *name != "AWSTraceHeader");
-            let others = names.filter(|name| *name != REPLAY_ATTRIBUTE).count();
-            (others >= MOST_ATTRIBUTES).then(|| {
-                format!(
-                    "it has {others} attributes, and no queue takes more than {MOST_ATTRIBUTES}: `{REPLAY_ATTRIBUTE}`, which it \
-                     needs to run again, has no place. Publish its event once more with fewer"
-                )
-            })
-        }
-        Err(why) => Some(why),
+/// What a letter was before, or why it can't be sent.
+fn sendable(letter: &Letter, is_sqs: bool) -> Result<Original, String> {
+    let original = letter::original(&letter.message, &letter.facts, letter.payload.as_ref())?;
+    // SQS has a place of its own for the trace header.
+    let names = original.attributes.keys().map(String::as_str).filter(|name| !is_sqs || *name != "AWSTraceHeader");
+    let others = names.filter(|name| *name != REPLAY_ATTRIBUTE).count();
+    if others >= MOST_ATTRIBUTES {
+        return Err(format!(
+            "it has {others} attributes, and no queue takes more than {MOST_ATTRIBUTES}: `{REPLAY_ATTRIBUTE}`, which it \
+             needs to run again, has no place. Publish its event once more with fewer"
+        ));
     }
+    Ok(original)
+}
+
+/// Whether this is the letter as it stands. One whose body stands elsewhere isn't: whether that is still there is looked at again.
+fn as_it_stands(letter: &Letter, original: &Original) -> bool {
+    let Letter { message, facts, payload, .. } = letter;
+    let is_whole = facts.event.is_some() && payload.is_none() && facts.claim_check.is_none();
+    is_whole && *original == Original::as_it_stands(message.clone())
 }
 
 /// A message has at most so many attributes.
@@ -265,8 +267,8 @@ fn entry(
     newer: Option<u64>,
     replaced: bool,
 ) -> Entry {
-    let unsendable = unsendable(letter, order.is_billed);
-    let unsendable = unsendable.as_deref();
+    let original = sendable(letter, order.is_billed);
+    let unsendable = original.as_ref().err().map(String::as_str);
     let seen = Seen { ledger, replaced, newer, unsendable, now: order.now, keep: order.keep };
     let (forecast, why) = forecast(letter, &seen, &order.wish);
     let action = order.wish.action(forecast, letter.edit.is_some());
@@ -274,7 +276,8 @@ fn entry(
     let edit = letter.edit.as_ref().filter(|_| forecast == Forecast::Edited);
     Entry {
         id: letter.message.message_id.clone(),
-        sha256: format!("{:x}", Sha256::digest(&letter.message.body)),
+        sha256: Entry::hash_of(&letter.message.body),
+        as_it_stands: original.is_ok_and(|original| as_it_stands(letter, &original)),
         event: edit.map(|edit| edit.event).or_else(|| event.map(|event| event.id)),
         replaces: edit.and_then(|_| event.map(|event| event.id)),
         r#type: event.map(|event| event.r#type.clone()),

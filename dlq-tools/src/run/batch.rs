@@ -7,7 +7,9 @@ use std::{
 
 use bytes::Bytes;
 use futures::future::join_all;
-use sendoff_consumers::{DeadLettersError, FAILURE_ATTRIBUTE, OutgoingLetter, REPLAY_ATTRIBUTE, TakenLetter};
+use sendoff_consumers::{
+    DeadLetter, DeadLettersError, FAILURE_ATTRIBUTE, OutgoingLetter, REPLAY_ATTRIBUTE, Receipt, TakenLetter,
+};
 use sendoff_events::{EXTENDED_SIZE_ATTRIBUTE, Timestamp};
 
 use super::{RunError, Stage, engine::Engine};
@@ -52,14 +54,19 @@ pub(super) struct Batch {
     pub(super) deleted: Option<Result<(), String>>,
 }
 
-/// A letter in hand.
+/// That a letter is in hand.
 pub(super) struct Held {
     pub(super) place: u32,
     pub(super) entry: Entry,
-    pub(super) taken: TakenLetter,
+    pub(super) receipt: Receipt,
     /// When its lease ends.
     pub(super) until: Timestamp,
 }
+
+/// A letter in hand, as it was taken.
+pub(super) type Taken = (Held, DeadLetter);
+/// A letter in hand, as it will be sent.
+pub(super) type Ready = (Held, OutgoingLetter);
 
 impl Engine<'_> {
     /// Deals with one batch.
@@ -101,13 +108,13 @@ impl Engine<'_> {
         };
         let until = now.checked_add(self.run.settings.hold).unwrap_or(Timestamp::MAX);
         self.run.leases.took(&taken, until);
-        let held = self.sort(&fetch, taken, until, in_hand, &mut done).await?;
-        let held = self.compare(held).await?;
-        let held = self.only_delete(held, &mut done).await?;
-        let held = self.at_most(fetch.count(), held, in_hand).await;
-        let held = self.not_elsewhere(held).await?;
-        let held = self.not_handled(held, &mut done).await?;
-        let ready = self.restore(held).await?;
+        let taken = self.sort(&fetch, taken, until, in_hand, &mut done).await?;
+        let taken = self.compare(taken).await?;
+        let taken = self.only_delete(taken, &mut done).await?;
+        let taken = self.at_most(fetch.count(), taken, in_hand).await;
+        let taken = self.not_elsewhere(taken).await?;
+        let taken = self.not_handled(taken, &mut done).await?;
+        let ready = self.restore(taken).await?;
         let ready = self.reopen(ready, &mut done).await?;
         let ready = self.renew(ready, &mut done).await;
         self.send(ready, &mut done).await?;
@@ -135,16 +142,16 @@ impl Engine<'_> {
         until: Timestamp,
         in_hand: &mut Vec<u32>,
         done: &mut Batch,
-    ) -> Result<Vec<Held>, RunError> {
+    ) -> Result<Vec<Taken>, RunError> {
         let (mut foreign, mut came_back) = (Vec::new(), Vec::new());
         // As they stand in the plan: what is lost first goes first.
-        let mut held: BTreeMap<u32, Held> = BTreeMap::new();
+        let mut held: BTreeMap<u32, Taken> = BTreeMap::new();
         let asked: HashSet<u32> = match fetch {
             Fetch::These(asked) => asked.iter().copied().collect(),
             Fetch::Any(_) => HashSet::new(),
         };
-        for taken in taken {
-            let place = self.run.plan.place(&taken.letter.message_id);
+        for TakenLetter { receipt, letter } in taken {
+            let place = self.run.plan.place(&letter.message_id);
             let is_ours = place.filter(|place| {
                 let mut shared = self.shared();
                 match fetch {
@@ -164,7 +171,7 @@ impl Engine<'_> {
                 }
                 let entry = self.run.plan.entry(place)?;
                 // One that came twice in an answer is in hand by its last receipt only.
-                held.insert(place, Held { place, entry, taken, until });
+                held.insert(place, (Held { place, entry, receipt, until }, letter));
                 continue;
             }
             let busy = place.filter(|place| {
@@ -175,16 +182,16 @@ impl Engine<'_> {
             if let Some(place) = busy {
                 // A repetition of one that another batch has in hand: giving it back would take it from there. From now on only
                 // this receipt is sure to be good.
-                self.shared().newer.insert(place, taken.receipt);
+                self.shared().newer.insert(place, receipt);
                 continue;
             }
-            if let Some(place) = self.has_returned(&taken.letter) {
+            if let Some(place) = self.has_returned(&letter) {
                 came_back.push(place);
             }
-            if self.shared().seen.insert(crate::plan::brief(&taken.letter.message_id)) {
+            if self.shared().seen.insert(crate::plan::brief(&letter.message_id)) {
                 done.fresh += 1;
             }
-            foreign.push((taken.receipt, until));
+            foreign.push((receipt, until));
         }
         self.shared().strangers.append(&mut foreign);
         self.returned(came_back).await?;
@@ -196,10 +203,18 @@ impl Engine<'_> {
     }
 
     /// Brings letters into the form in which they were first sent.
-    async fn restore(&self, held: Vec<Held>) -> Result<Vec<(Held, OutgoingLetter)>, RunError> {
-        let originals = join_all(held.iter().map(|held| self.run.originals.original(&held.taken.letter))).await;
-        let (mut ready, mut refused) = (Vec::new(), Vec::new());
-        for (held, original) in held.into_iter().zip(originals) {
+    async fn restore(&self, taken: Vec<Taken>) -> Result<Vec<Ready>, RunError> {
+        // Those that have to be looked into: seldom any.
+        let looked = taken.iter().filter(|(held, _)| !held.entry.as_it_stands);
+        let looked = looked.map(|(_, letter)| self.run.originals.original(letter));
+        let mut originals = join_all(looked).await.into_iter();
+        let (mut ready, mut refused) = (Vec::with_capacity(taken.len()), Vec::new());
+        for (held, letter) in taken {
+            let original = if held.entry.as_it_stands {
+                Ok(Original::as_it_stands(letter))
+            } else {
+                originals.next().unwrap_or_else(|| Err("nobody has looked into it".to_owned()))
+            };
             match original {
                 Ok(original) => {
                     let outgoing = self.outgoing(&held, original);

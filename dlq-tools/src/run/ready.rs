@@ -1,12 +1,11 @@
 //! What is looked at before letters in hand are sent: whether they still are to be, and whether their leases last.
 
-use sendoff_consumers::{IdempotencyKey, OutgoingLetter, Receipt, ReopenError, Status, reopen};
+use sendoff_consumers::{IdempotencyKey, Receipt, ReopenError, Status, reopen};
 use sendoff_events::Timestamp;
-use sha2::{Digest as _, Sha256};
 
 use super::{
     Elsewhere, RunError, Stage,
-    batch::{Batch, Held},
+    batch::{Batch, Held, Ready, Taken},
     engine::Engine,
     journal::Step,
 };
@@ -14,58 +13,59 @@ use crate::plan::Forecast;
 
 impl Engine<'_> {
     /// Deletes those that were sent already.
-    pub(super) async fn only_delete(&self, held: Vec<Held>, done: &mut Batch) -> Result<Vec<Held>, RunError> {
-        let (sent, rest): (Vec<Held>, Vec<Held>) = held
-            .into_iter()
-            .partition(|held| matches!(self.shared().state.stage(held.place), Stage::Sent | Stage::Moved));
-        self.delete(sent.into_iter().map(|held| (held.place, held.taken.receipt)).collect(), done).await?;
-        Ok(rest)
+    pub(super) async fn only_delete(&self, mut taken: Vec<Taken>, done: &mut Batch) -> Result<Vec<Taken>, RunError> {
+        let is_sent =
+            |(held, _): &mut Taken| matches!(self.shared().state.stage(held.place), Stage::Sent | Stage::Moved);
+        let sent: Vec<_> = taken.extract_if(.., is_sent).map(|(held, _)| (held.place, held.receipt)).collect();
+        self.delete(sent, done).await?;
+        Ok(taken)
     }
 
     /// Gives back those that are more than were wanted. They are nobody's from then on: another batch may get them at once.
-    pub(super) async fn at_most(&self, count: usize, mut held: Vec<Held>, in_hand: &mut Vec<u32>) -> Vec<Held> {
-        let more = held.split_off(count.min(held.len()));
+    pub(super) async fn at_most(&self, count: usize, mut taken: Vec<Taken>, in_hand: &mut Vec<u32>) -> Vec<Taken> {
+        let more = taken.split_off(count.min(taken.len()));
         {
             let mut shared = self.shared();
-            for held in &more {
+            for (held, _) in &more {
                 shared.busy.remove(&held.place);
             }
         }
-        in_hand.retain(|place| more.iter().all(|held| held.place != *place));
-        self.release(&more.into_iter().map(|held| held.taken.receipt).collect::<Vec<_>>()).await;
-        held
+        in_hand.retain(|place| more.iter().all(|(held, _)| held.place != *place));
+        self.release(&receipts(more)).await;
+        taken
     }
 
     /// Leaves out those that another run may have sent as another event.
-    pub(super) async fn not_elsewhere(&self, held: Vec<Held>) -> Result<Vec<Held>, RunError> {
-        let mut rest = Vec::new();
-        for held in held {
-            match self.run.elsewhere.get(&held.place) {
-                // What its consumer says of it is looked at next.
-                None | Some(Elsewhere::SentAs { .. }) => rest.push(held),
+    pub(super) async fn not_elsewhere(&self, mut taken: Vec<Taken>) -> Result<Vec<Taken>, RunError> {
+        let elsewhere = self.run.elsewhere;
+        // Of one that was sent as another event, what its consumer says is looked at next.
+        let stays = |place: &u32| !matches!(elsewhere.get(place), None | Some(Elsewhere::SentAs { .. }));
+        let staying: Vec<_> = taken.extract_if(.., |(held, _)| stays(&held.place)).collect();
+        for (held, _) in staying {
+            match elsewhere.get(&held.place) {
                 Some(other) if other.is_final() => self.skip(vec![held], &other.to_string()).await?,
                 Some(other) => self.leave(held, &other.to_string()).await?,
+                None => {}
             }
         }
-        Ok(rest)
+        Ok(taken)
     }
 
     /// Leaves out edits of what was handled since the plan was made, or is just being handled: another letter may have carried the
     /// same event, and its effect must not happen under the new one, too.
-    pub(super) async fn not_handled(&self, held: Vec<Held>, done: &mut Batch) -> Result<Vec<Held>, RunError> {
-        let (edited, mut rest): (Vec<Held>, Vec<Held>) =
-            held.into_iter().partition(|held| held.entry.edit.is_some() && replaced(held).is_some());
+    pub(super) async fn not_handled(&self, mut rest: Vec<Taken>, done: &mut Batch) -> Result<Vec<Taken>, RunError> {
+        let is_edited = |(held, _): &mut Taken| held.entry.edit.is_some() && replaced(held).is_some();
+        let edited: Vec<Taken> = rest.extract_if(.., is_edited).collect();
         if edited.is_empty() {
             return Ok(rest);
         }
-        let keys: Vec<IdempotencyKey> = edited.iter().filter_map(replaced).collect();
+        let keys: Vec<IdempotencyKey> = edited.iter().filter_map(|(held, _)| replaced(held)).collect();
         let Ok(records) = self.run.letters.ledger(&keys).await else {
-            done.missing.extend(edited.iter().map(|held| held.place));
-            let receipts: Vec<Receipt> = edited.into_iter().map(|held| held.taken.receipt).collect();
-            self.release(&receipts).await;
+            done.missing.extend(edited.iter().map(|(held, _)| held.place));
+            self.release(&receipts(edited)).await;
             return Ok(rest);
         };
-        for (held, record) in edited.into_iter().zip(records) {
+        for ((held, letter), record) in edited.into_iter().zip(records) {
             let why = match record {
                 Some(record) if record.status == Status::InDoubt || record.is_doubted() => {
                     "in doubt, as its old event: settle it with `sendoff doubt resolve` first"
@@ -82,34 +82,29 @@ impl Engine<'_> {
                         {
                             self.leave(held, &other.to_string()).await?;
                         }
-                        _ => rest.push(held),
+                        _ => rest.push((held, letter)),
                     }
                     continue;
                 }
             };
             self.skip(vec![held], why).await?;
         }
-        rest.sort_by_key(|held| held.place);
+        rest.sort_by_key(|(held, _)| held.place);
         Ok(rest)
     }
 
     /// Leaves out those that aren't what was planned.
-    pub(super) async fn compare(&self, held: Vec<Held>) -> Result<Vec<Held>, RunError> {
-        let is_planned = |held: &Held| format!("{:x}", Sha256::digest(&held.taken.letter.body)) == held.entry.sha256;
-        let (same, changed): (Vec<Held>, Vec<Held>) = held.into_iter().partition(is_planned);
+    pub(super) async fn compare(&self, mut taken: Vec<Taken>) -> Result<Vec<Taken>, RunError> {
+        let changed = taken.extract_if(.., |(held, letter)| !held.entry.is_of(&letter.body));
+        let changed = changed.map(|(held, _)| held).collect();
         self.skip(changed, "changed: its body isn't the one that was planned").await?;
-        Ok(same)
+        Ok(taken)
     }
 
     /// Opens the records of what is done, where the plan wants that.
-    pub(super) async fn reopen(
-        &self,
-        ready: Vec<(Held, OutgoingLetter)>,
-        done: &mut Batch,
-    ) -> Result<Vec<(Held, OutgoingLetter)>, RunError> {
-        let Some(because) = &self.run.plan.head().force_rerun else { return Ok(ready) };
-        let (forced, mut rest): (Vec<_>, Vec<_>) =
-            ready.into_iter().partition(|(held, _)| held.entry.forecast == Forecast::Done);
+    pub(super) async fn reopen(&self, mut rest: Vec<Ready>, done: &mut Batch) -> Result<Vec<Ready>, RunError> {
+        let Some(because) = &self.run.plan.head().force_rerun else { return Ok(rest) };
+        let forced: Vec<Ready> = rest.extract_if(.., |(held, _)| held.entry.forecast == Forecast::Done).collect();
         if forced.is_empty() {
             return Ok(rest);
         }
@@ -130,7 +125,7 @@ impl Engine<'_> {
                 Ok(_) => {}
                 Err(_) => {
                     done.missing.push(held.place);
-                    self.release(&[held.taken.receipt]).await;
+                    self.release(&[held.receipt]).await;
                     continue;
                 }
             }
@@ -146,7 +141,7 @@ impl Engine<'_> {
                 Err(ReopenError::NotDone { .. }) => self.skip(vec![held], "its consumer is at work on it").await?,
                 Err(ReopenError::Inbox(_)) => {
                     done.missing.push(held.place);
-                    self.release(&[held.taken.receipt]).await;
+                    self.release(&[held.receipt]).await;
                 }
             }
         }
@@ -155,21 +150,17 @@ impl Engine<'_> {
     }
 
     /// Makes sure that the leases last. A letter whose lease has lapsed may be in somebody else's hands.
-    pub(super) async fn renew(
-        &self,
-        ready: Vec<(Held, OutgoingLetter)>,
-        done: &mut Batch,
-    ) -> Vec<(Held, OutgoingLetter)> {
+    pub(super) async fn renew(&self, mut good: Vec<Ready>, done: &mut Batch) -> Vec<Ready> {
         let hold = self.run.settings.hold;
         let soon = self.now().checked_add(hold / 4).unwrap_or(Timestamp::MAX);
         // Of an edited letter there must never be both: its lease is begun anew in any case.
-        let (due, mut good): (Vec<_>, Vec<_>) =
-            ready.into_iter().partition(|(held, _)| held.until < soon || held.entry.edit.is_some());
+        let is_due = |(held, _): &mut Ready| held.until < soon || held.entry.edit.is_some();
+        let due: Vec<Ready> = good.extract_if(.., is_due).collect();
         if due.is_empty() {
             return good;
         }
         let now = self.now();
-        let receipts: Vec<Receipt> = due.iter().map(|(held, _)| self.newest(held.place, &held.taken.receipt)).collect();
+        let receipts: Vec<Receipt> = due.iter().map(|(held, _)| self.newest(held.place, &held.receipt)).collect();
         let held = self.run.letters.hold(self.queue(), &receipts, hold).await;
         self.run.leases.end(&receipts, now.checked_add(hold).unwrap_or(Timestamp::MAX));
         for ((mut letter, outgoing), held) in due.into_iter().zip(held) {
@@ -183,6 +174,10 @@ impl Engine<'_> {
         good.sort_by_key(|(held, _)| held.place);
         good
     }
+}
+
+fn receipts(taken: Vec<Taken>) -> Vec<Receipt> {
+    taken.into_iter().map(|(held, _)| held.receipt).collect()
 }
 
 /// Under which key the old event of an edited letter is kept.

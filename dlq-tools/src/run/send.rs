@@ -7,13 +7,13 @@ use sendoff_events::Timestamp;
 
 use super::{
     RunError,
-    batch::{Batch, Held},
+    batch::{Batch, Held, Ready},
     engine::Engine,
     journal::Step,
 };
 
 impl Engine<'_> {
-    pub(super) async fn send(&self, ready: Vec<(Held, OutgoingLetter)>, done: &mut Batch) -> Result<(), RunError> {
+    pub(super) async fn send(&self, ready: Vec<Ready>, done: &mut Batch) -> Result<(), RunError> {
         if ready.is_empty() {
             return Ok(());
         }
@@ -37,7 +37,7 @@ impl Engine<'_> {
                 Some(Ok(id)) => {
                     sent.push(held.place);
                     ids.push(id);
-                    gone.push((held.place, held.taken.receipt));
+                    gone.push((held.place, held.receipt));
                 }
                 Some(Err(QueueError::Refused(why))) => refused.push((held, why)),
                 Some(Err(error)) => {
@@ -61,7 +61,7 @@ impl Engine<'_> {
             self.shared().unknown.extend(&places);
             let why = done.unknown.clone().unwrap_or_default();
             self.note(Step::Unknown { n: places, why }).await?;
-            let receipts: Vec<Receipt> = unknown.into_iter().map(|held| held.taken.receipt).collect();
+            let receipts: Vec<Receipt> = unknown.into_iter().map(|held| held.receipt).collect();
             self.release(&receipts).await;
         }
         for (held, why) in refused {
@@ -102,7 +102,7 @@ impl Engine<'_> {
                 shared.unknown.insert(held.place);
             }
         }
-        let receipts: Vec<Receipt> = held.into_iter().map(|held| held.taken.receipt).collect();
+        let receipts: Vec<Receipt> = held.into_iter().map(|held| held.receipt).collect();
         self.release(&receipts).await;
         Ok(())
     }
@@ -111,7 +111,7 @@ impl Engine<'_> {
     pub(super) async fn leave(&self, held: Held, why: &str) -> Result<(), RunError> {
         self.note(Step::Left { n: vec![held.place], why: why.to_owned() }).await?;
         self.shared().unknown.insert(held.place);
-        self.release(&[held.taken.receipt]).await;
+        self.release(&[held.receipt]).await;
         Ok(())
     }
 

@@ -92,16 +92,12 @@ impl Queue for Watched {
         self.queue.extend(receipts, lease)
     }
 
-    fn release<'a>(&'a self, entries: &'a [(Receipt, Duration)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
+    fn release<'a>(&'a self, entries: &'a [(Delivery, Duration)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
         self.queue.release(entries)
     }
 
     fn dead_letter<'a>(&'a self, entries: &'a [(Delivery, Failure)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
         self.queue.dead_letter(entries)
-    }
-
-    fn hold(&self, received: &[Delivery]) {
-        self.queue.hold(received);
     }
 
     fn depth(&self) -> BoxFuture<'_, Result<Depth, QueueError>> {

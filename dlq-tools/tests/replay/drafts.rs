@@ -60,6 +60,7 @@ pub(super) fn entry(n: usize, edits: bool) -> Entry {
     Entry {
         id: message_id(n),
         sha256: format!("{:x}", Sha256::digest(envelope(n))),
+        as_it_stands: n.is_multiple_of(2),
         event: Some(event_id(if edited { 1000 + n } else { n })),
         replaces: edited.then(|| event_id(n)),
         r#type: Some("app.assigned.v1".into()),
