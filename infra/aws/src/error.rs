@@ -4,6 +4,7 @@ use std::fmt;
 
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use hyper_util::client::legacy;
 
 /// Why a call failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,16 +130,20 @@ fn judge(code: &str, status: u16) -> Cause {
 
 /// Whether the connection itself failed, so that nothing can have been sent.
 fn connecting(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_refused = |error: &std::io::Error| error.kind() == std::io::ErrorKind::ConnectionRefused;
+    cause(error).is_some_and(legacy::Error::is_connect) || cause(error).is_some_and(is_refused)
+}
+
+/// The first of the error and its causes that is an `E`.
+pub(crate) fn cause<'a, E: std::error::Error + 'static>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a E> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::ConnectionRefused)
-            || error.to_string().contains("dns error")
-        {
-            return true;
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         next = error.source();
     }
-    false
+    None
 }
 
 /// The error with all that caused it: the SDK's own texts say only "dispatch failure".

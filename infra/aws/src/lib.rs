@@ -50,7 +50,7 @@ pub use auth_keys::auth_keys;
 #[cfg(feature = "redis")]
 pub use cache_redis::{RedisCache, RedisUrlError};
 pub use clear::Cleared;
-pub use connection::{Aws, ConnectionError, Environment};
+pub use connection::{Aws, ConnectionError, Environment, http_client};
 pub use doubts::{Decision, SettleError, Settled};
 pub use error::{CallError, Cause};
 pub use inspect::CommittedEvent;

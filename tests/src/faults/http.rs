@@ -2,7 +2,6 @@
 
 use std::{io, sync::Arc};
 
-use aws_smithy_http_client::Builder;
 use aws_smithy_runtime_api::{
     client::{
         http::{
@@ -19,7 +18,7 @@ use aws_smithy_types::body::SdkBody;
 
 use super::{Fault, SLOW, Weather, batch};
 
-/// An HTTP client (without TLS: it speaks to an emulator) that fails as its [`Weather`] says.
+/// The HTTP client that there is for all of AWS, failing as its [`Weather`] says.
 #[derive(Debug, Clone)]
 pub struct FaultyHttp {
     inner: SharedHttpClient,
@@ -30,7 +29,7 @@ impl FaultyHttp {
     /// A client in this weather.
     #[must_use]
     pub fn client(weather: Arc<Weather>) -> SharedHttpClient {
-        SharedHttpClient::new(Self { inner: Builder::new().build_http(), weather })
+        SharedHttpClient::new(Self { inner: sendoff_aws::http_client(), weather })
     }
 }
 

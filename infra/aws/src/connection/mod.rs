@@ -17,10 +17,8 @@ use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 use aws_types::{SdkConfig, region::Region, sdk_config::Builder};
 
 pub use environment::Environment;
-use http::LazyHttps;
+use http::{CONNECT, LazyHttps};
 
-/// How long it takes at most to connect. Within a region it is milliseconds.
-const CONNECT: Duration = Duration::from_secs(2);
 /// How long one attempt of a call may take, but for a long poll.
 pub(crate) const ATTEMPT: Duration = Duration::from_secs(10);
 /// How long a call may take with all its attempts.
@@ -62,6 +60,12 @@ struct Inner {
     sqs_repeating: OnceLock<aws_sdk_sqs::Client>,
 }
 
+/// The HTTP client that all services share, made at its first request.
+#[must_use]
+pub fn http_client() -> SharedHttpClient {
+    SharedHttpClient::new(LazyHttps::default())
+}
+
 impl Aws {
     /// A connection from environment variables alone, as a Lambda function has them. Asks nobody, so it costs next to
     /// nothing.
@@ -70,7 +74,7 @@ impl Aws {
     ///
     /// [`ConnectionError`] when region or credentials are missing.
     pub fn from_environment(environment: Environment) -> Result<Self, ConnectionError> {
-        Self::with_http(environment, SharedHttpClient::new(LazyHttps::default()))
+        Self::with_http(environment, http_client())
     }
 
     /// The same over an HTTP client of your own: one that injects faults, say.
@@ -94,7 +98,7 @@ impl Aws {
     ///
     /// [`ConnectionError`] when region or credentials are missing.
     pub async fn load(environment: Environment) -> Result<Self, ConnectionError> {
-        let http = SharedHttpClient::new(LazyHttps::default());
+        let http = http_client();
         let loader = aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http.clone());
         let loaded = loader.load().await;
         let region = loaded.region().cloned().ok_or(ConnectionError::NoRegion)?;
