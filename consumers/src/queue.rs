@@ -112,16 +112,13 @@ pub trait Queue: Send + Sync {
     /// Lets each lease end `lease` from now.
     fn extend<'a>(&'a self, receipts: &'a [Receipt], lease: Duration) -> BoxFuture<'a, Vec<Result<(), QueueError>>>;
 
-    /// Gives messages back, each to be delivered again after its delay.
-    fn release<'a>(&'a self, entries: &'a [(Receipt, Duration)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>>;
+    /// Gives messages back, each to be delivered again after its delay. A queue that can hide a message for a limited time only
+    /// needs its contents to put it off for longer.
+    fn release<'a>(&'a self, entries: &'a [(Delivery, Duration)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>>;
 
     /// Moves messages to the dead-letter queue: body and attributes as they were, and the failure as attribute
     /// [`FAILURE_ATTRIBUTE`](crate::FAILURE_ATTRIBUTE).
     fn dead_letter<'a>(&'a self, entries: &'a [(Delivery, Failure)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>>;
-
-    /// Tells of messages of this queue that were received elsewhere, by an event source mapping, and that will be finished
-    /// here. A queue that hides messages for a limited time only needs their contents to put one off for longer.
-    fn hold(&self, _received: &[Delivery]) {}
 
     /// How many messages there are, roughly.
     fn depth(&self) -> BoxFuture<'_, Result<Depth, QueueError>>;

@@ -156,7 +156,7 @@ impl Worker {
         for (delivery, verdict) in judged {
             match verdict {
                 Verdict::Ack { .. } => acks.push(delivery.receipt),
-                Verdict::Retry { after } | Verdict::Snooze { after, .. } => releases.push((delivery.receipt, after)),
+                Verdict::Retry { after } | Verdict::Snooze { after, .. } => releases.push((delivery, after)),
                 Verdict::DeadLetter(failure) => dead.push((delivery, *failure)),
                 Verdict::Superseded => {}
             }

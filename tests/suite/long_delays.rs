@@ -26,22 +26,8 @@ async fn a_message_that_an_event_source_mapping_received_is_put_off_for_longer_t
     let delivery =
         poller.receive(1, Duration::from_secs(5), Duration::from_secs(30)).await.expect("a message").remove(0);
 
-    function.hold(std::slice::from_ref(&delivery));
-    assert_eq!(function.release(&[(delivery.receipt.clone(), A_DAY)]).await, [Ok(())]);
+    assert_eq!(function.release(&[(delivery, A_DAY)]).await, [Ok(())]);
     assert_eq!(schedules(&backend).await, 1);
     let depth = function.depth().await.expect("the queue answers");
     assert_eq!((depth.visible, depth.in_flight), (0, 0), "the message itself is gone");
-}
-
-#[tokio::test]
-async fn a_message_that_nobody_holds_is_hidden_as_long_as_sqs_can() {
-    let backend = OnAws::open().await;
-    backend.create_queue("email", None).await;
-    let (poller, function) = (backend.store().queue("email"), backend.store().queue("email"));
-    poller.send(&[NewMessage { body: "later".into(), ..NewMessage::default() }]).await;
-    let delivery =
-        poller.receive(1, Duration::from_secs(5), Duration::from_secs(30)).await.expect("a message").remove(0);
-    assert_eq!(function.release(&[(delivery.receipt, A_DAY)]).await, [Ok(())]);
-    assert_eq!(schedules(&backend).await, 0);
-    assert_eq!(function.depth().await.expect("the queue answers").in_flight, 1);
 }

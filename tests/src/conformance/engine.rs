@@ -174,11 +174,10 @@ impl<'b> Stage<'b> {
                     let again = self.process(&self.router(Arc::new(forgetful)), &delivery).await;
                     assert!(matches!(again, Verdict::Ack { .. }), "{again:?}");
                 }
-                let receipt = delivery.receipt.clone();
                 match verdict {
-                    Verdict::Ack { .. } => drop(self.queue.ack(&[receipt]).await),
+                    Verdict::Ack { .. } => drop(self.queue.ack(&[delivery.receipt]).await),
                     Verdict::Retry { after } | Verdict::Snooze { after, .. } => {
-                        drop(self.queue.release(&[(receipt, after)]).await);
+                        drop(self.queue.release(&[(delivery, after)]).await);
                     }
                     other => panic!("{other:?}"),
                 }

@@ -75,7 +75,7 @@ pub(super) async fn a_stale_receipt_cannot_extend(backend: &dyn Backend) {
 
 pub(super) async fn a_stale_receipt_cannot_release(backend: &dyn Backend) {
     let (queue, old, new) = taken_over(backend).await;
-    assert_eq!(queue.release(&[(old.receipt, Duration::ZERO)]).await, [STALE]);
+    assert_eq!(queue.release(&[(old, Duration::ZERO)]).await, [STALE]);
     still_held(backend, &*queue, &new).await;
 }
 
@@ -88,7 +88,7 @@ pub(super) async fn a_stale_receipt_cannot_dead_letter(backend: &dyn Backend) {
 
 pub(super) async fn the_receipt_of_a_released_message_is_stale_once_it_is_delivered_again(backend: &dyn Backend) {
     let (queue, old) = leased(backend).await;
-    assert_eq!(queue.release(&[(old.receipt.clone(), Duration::ZERO)]).await, [Ok(())]);
+    assert_eq!(queue.release(&[(old.clone(), Duration::ZERO)]).await, [Ok(())]);
     let new = receive_one(backend, &*queue).await;
     assert_eq!(queue.ack(from_ref(&old.receipt)).await, [STALE]);
     assert_eq!(queue.extend(&[old.receipt], backend.tick()).await, [STALE]);
@@ -99,7 +99,7 @@ pub(super) async fn a_message_is_acked_once(backend: &dyn Backend) {
     let (queue, held) = leased(backend).await;
     assert_eq!(queue.ack(from_ref(&held.receipt)).await, [Ok(())]);
     assert_eq!(queue.ack(from_ref(&held.receipt)).await, [STALE]);
-    assert_eq!(queue.release(&[(held.receipt, Duration::ZERO)]).await, [STALE]);
+    assert_eq!(queue.release(&[(held, Duration::ZERO)]).await, [STALE]);
     assert_nothing_visible(&*queue, "it was acked").await;
 }
 
@@ -137,7 +137,7 @@ pub(super) async fn an_extension_counts_from_now_and_can_also_shorten(backend: &
 
 pub(super) async fn a_message_that_is_given_back_is_there_at_once_as_it_was(backend: &dyn Backend) {
     let (queue, first) = leased(backend).await;
-    assert_eq!(queue.release(&[(first.receipt, Duration::ZERO)]).await, [Ok(())]);
+    assert_eq!(queue.release(&[(first.clone(), Duration::ZERO)]).await, [Ok(())]);
     let again = receive_one(backend, &*queue).await;
     assert_eq!(again.receive_count, 2);
     assert_eq!((again.message_id, again.body, again.sent_at), (first.message_id, first.body, first.sent_at));
@@ -145,7 +145,7 @@ pub(super) async fn a_message_that_is_given_back_is_there_at_once_as_it_was(back
 
 pub(super) async fn a_message_that_is_given_back_with_a_delay_is_hidden_until_then(backend: &dyn Backend) {
     let (queue, held) = leased(backend).await;
-    assert_eq!(queue.release(&[(held.receipt, backend.tick() * 4)]).await, [Ok(())]);
+    assert_eq!(queue.release(&[(held, backend.tick() * 4)]).await, [Ok(())]);
     backend.advance(backend.tick() * 3).await;
     assert_nothing_visible(&*queue, "the delay isn't over").await;
     backend.advance(backend.tick() * 2).await;
@@ -181,7 +181,7 @@ pub(super) async fn one_stale_receipt_in_a_batch_of_extensions_fails_alone(backe
 
 pub(super) async fn one_stale_receipt_in_a_batch_of_releases_fails_alone(backend: &dyn Backend) {
     let (queue, held) = one_stale_among_good_ones(backend).await;
-    let entries: Vec<_> = receipts(&held).into_iter().map(|receipt| (receipt, Duration::ZERO)).collect();
+    let entries: Vec<_> = held.into_iter().map(|delivery| (delivery, Duration::ZERO)).collect();
     assert_eq!(queue.release(&entries).await, [Ok(()), STALE, Ok(())]);
     let mut bodies: Vec<_> = receive(backend, &*queue, 2).await.into_iter().map(|d| d.body).collect();
     bodies.sort();
@@ -204,7 +204,7 @@ pub(super) async fn batches_larger_than_a_brokers_are_carried_out_whole(backend:
     assert_eq!(queue.extend(&receipts(&held), backend.tick() * 2).await, vec![Ok(()); 45]);
     let dead: Vec<_> = held.split_off(30).into_iter().map(|delivery| (delivery, failure("broken"))).collect();
     assert_eq!(queue.dead_letter(&dead).await, vec![Ok(()); 15]);
-    let back: Vec<_> = receipts(&held.split_off(15)).into_iter().map(|receipt| (receipt, Duration::ZERO)).collect();
+    let back: Vec<_> = held.split_off(15).into_iter().map(|delivery| (delivery, Duration::ZERO)).collect();
     assert_eq!(queue.release(&back).await, vec![Ok(()); 15]);
     assert_eq!(queue.ack(&receipts(&held)).await, vec![Ok(()); 15]);
     receive(backend, &*queue, 15).await;

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use futures::{future::join_all, poll};
 use sendoff_consumers::{Attributes, Delivery, Depth, NewMessage, Queue, QueueError};
-use sendoff_events::{BoxFuture, at_millis};
+use sendoff_events::{BoxFuture, Timestamp, at_millis};
 
 use super::{
     Backend,
@@ -166,7 +166,7 @@ pub(super) async fn a_waiting_receive_gets_a_message_that_is_given_back(backend:
     send(&*queue, &[message("again")]).await;
     let held = receive_one(backend, &*queue).await;
     let waiting = waiting(backend, &*queue).await;
-    queue.release(&[(held.receipt, Duration::ZERO)]).await;
+    queue.release(&[(held, Duration::ZERO)]).await;
     assert_eq!(received(waiting).await.body, "again");
 }
 
@@ -226,7 +226,7 @@ pub(super) async fn depth_tells_how_many_messages_are_where(backend: &dyn Backen
     let mut held = receive(backend, &*queue, 6).await;
     assert_eq!(queue.ack(&[held.remove(0).receipt]).await, [Ok(())]);
     assert_eq!(queue.dead_letter(&[(held.remove(0), failure("broken"))]).await, [Ok(())]);
-    let given_back = (held.remove(0).receipt, Duration::ZERO);
+    let given_back = (held.remove(0), Duration::ZERO);
     assert_eq!(queue.release(&[given_back]).await, [Ok(())]);
     let expected = Depth { visible: 1, in_flight: 3, delayed: 1, dead: 1 };
     eventually("the depth", || async { (queue.depth().await == Ok(expected)).then_some(()) }).await;
@@ -240,7 +240,7 @@ pub(super) async fn a_delay_until_the_end_of_time_is_no_error(backend: &dyn Back
     let held = receive_one(backend, &*queue).await;
     assert_eq!(held.body, "now");
     assert_eq!(queue.extend(from_ref(&held.receipt), forever).await, [Ok(())]);
-    assert_eq!(queue.release(&[(held.receipt, forever)]).await, [Ok(())]);
+    assert_eq!(queue.release(&[(held, forever)]).await, [Ok(())]);
     backend.advance(backend.tick() * 2).await;
     assert_nothing_visible(&*queue, "both are hidden for good").await;
 }
@@ -255,7 +255,15 @@ pub(super) async fn a_receipt_that_never_was_is_stale(backend: &dyn Backend) {
         let stale = [Err(QueueError::Stale)];
         assert_eq!(queue.ack(from_ref(&receipt)).await, stale, "ack {text:?}");
         assert_eq!(queue.extend(from_ref(&receipt), backend.tick()).await, stale, "extend {text:?}");
-        assert_eq!(queue.release(&[(receipt, Duration::ZERO)]).await, stale, "release {text:?}");
+        let never = Delivery {
+            receipt,
+            message_id: "m".into(),
+            body: "never".into(),
+            attributes: Attributes::new(),
+            receive_count: 1,
+            sent_at: Timestamp::UNIX_EPOCH,
+        };
+        assert_eq!(queue.release(&[(never, Duration::ZERO)]).await, stale, "release {text:?}");
     }
     assert_eq!(receive_one(backend, &*queue).await.body, "untouched");
 }

@@ -131,7 +131,7 @@ pub(super) async fn a_delivered_message_outlives_a_new_schedule_of_its_name(back
     put(backend, &schedule(backend, "s", 1, "first")).await;
     backend.advance(backend.tick() * 2).await;
     let held = receive_one(backend, &*queue).await;
-    assert_eq!(queue.release(&[(held.receipt, Duration::ZERO)]).await, [Ok(())]);
+    assert_eq!(queue.release(&[(held, Duration::ZERO)]).await, [Ok(())]);
     put(backend, &schedule(backend, "s", 50, "second")).await;
     arrives(backend, &*queue, "first").await;
     assert!(cancel(backend, "s").await, "the second is still there");

@@ -213,8 +213,9 @@ impl Queue for MemoryQueue {
         self.batch(receipts.to_vec(), move |queue, now, receipt| queue.hide(&receipt, later(now, lease), true))
     }
 
-    fn release<'a>(&'a self, entries: &'a [(Receipt, Duration)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
-        self.batch(entries.to_vec(), |queue, now, (receipt, delay)| queue.hide(&receipt, later(now, delay), false))
+    fn release<'a>(&'a self, entries: &'a [(Delivery, Duration)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
+        let entries = entries.iter().map(|(delivery, delay)| (delivery.receipt.clone(), *delay)).collect();
+        self.batch(entries, |queue, now, (receipt, delay)| queue.hide(&receipt, later(now, delay), false))
     }
 
     fn dead_letter<'a>(&'a self, entries: &'a [(Delivery, Failure)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {

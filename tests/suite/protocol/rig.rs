@@ -137,12 +137,12 @@ impl Inbox for Counting {
     }
 }
 
-/// A queue that counts how often it is asked and remembers what it was told of, and whose leases may be impossible to extend.
+/// A queue that counts how often it is asked and remembers what it was given back, and whose leases may be impossible to extend.
 pub(super) struct Watched {
     pub(super) inner: MemoryQueue,
     pub(super) extends: bool,
     pub(super) receives: Arc<AtomicU32>,
-    pub(super) held: Arc<Mutex<Vec<Receipt>>>,
+    pub(super) released: Arc<Mutex<Vec<Delivery>>>,
 }
 
 impl Queue for Watched {
@@ -167,16 +167,13 @@ impl Queue for Watched {
         if self.extends { self.inner.extend(receipts, lease) } else { Box::pin(std::future::pending()) }
     }
 
-    fn release<'a>(&'a self, entries: &'a [(Receipt, Duration)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
+    fn release<'a>(&'a self, entries: &'a [(Delivery, Duration)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
+        lock(&self.released).extend(entries.iter().map(|(delivery, _)| delivery.clone()));
         self.inner.release(entries)
     }
 
     fn dead_letter<'a>(&'a self, entries: &'a [(Delivery, Failure)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
         self.inner.dead_letter(entries)
-    }
-
-    fn hold(&self, received: &[Delivery]) {
-        lock(&self.held).extend(received.iter().map(|delivery| delivery.receipt.clone()));
     }
 
     fn depth(&self) -> BoxFuture<'_, Result<Depth, QueueError>> {
@@ -261,7 +258,7 @@ impl Rig {
 
     pub(super) fn watched(&self) -> Watched {
         let inner = MemoryQueue::new("scripted", self.remote(&self.queue));
-        Watched { inner, extends: self.extends, receives: self.receives.clone(), held: Arc::default() }
+        Watched { inner, extends: self.extends, receives: self.receives.clone(), released: Arc::default() }
     }
 
     pub(super) fn envelope(&self, age: Duration) -> (EventId, Bytes) {

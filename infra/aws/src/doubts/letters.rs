@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use sendoff_consumers::{Delivery, FAILURE_ATTRIBUTE, NewMessage, Queue, QueueError, Receipt};
+use sendoff_consumers::{Attributes, Delivery, FAILURE_ATTRIBUTE, NewMessage, Queue, QueueError};
 use sendoff_events::{BlobError, EXTENDED_SIZE_ATTRIBUTE, EventId, MAX_BODY_BYTES, Pointer};
 use serde::Deserialize;
 
@@ -24,7 +24,7 @@ struct Head {
 /// A dead letter that is held.
 pub(super) struct Letter {
     dead: Arc<dyn Queue>,
-    receipt: Receipt,
+    letter: Delivery,
     message: NewMessage,
 }
 
@@ -44,20 +44,29 @@ impl Store {
         &self,
         dead: &Arc<dyn Queue>,
         event: EventId,
-        others: &mut Vec<(Receipt, Duration)>,
+        others: &mut Vec<(Delivery, Duration)>,
     ) -> Result<Option<Letter>, QueueError> {
         while others.len() < MOST {
             let some = dead.receive(10, WAIT, HOLD).await?;
             if some.is_empty() {
                 break;
             }
-            let seen = others.len();
-            others.extend(some.iter().map(|letter| (letter.receipt.clone(), Duration::ZERO)));
-            for (place, letter) in some.into_iter().enumerate() {
-                if let Some(message) = self.message_about(event, &letter).await? {
-                    others.remove(seen + place);
-                    return Ok(Some(Letter { dead: Arc::clone(dead), receipt: letter.receipt, message }));
+            let mut found = Ok(None);
+            for letter in some {
+                if !matches!(found, Ok(None)) {
+                    others.push(at_once(letter));
+                    continue;
                 }
+                found = match self.message_about(event, &letter).await {
+                    Ok(Some(message)) => Ok(Some(Letter { dead: Arc::clone(dead), letter, message })),
+                    other => {
+                        others.push(at_once(letter));
+                        other.map(|_| None)
+                    }
+                };
+            }
+            if !matches!(found, Ok(None)) {
+                return found;
             }
         }
         Ok(None)
@@ -97,16 +106,21 @@ impl Store {
     }
 }
 
+/// A letter that is to be there again at once. That takes its receipt alone: thousands of bodies would be much to keep.
+fn at_once(letter: Delivery) -> (Delivery, Duration) {
+    (Delivery { body: Bytes::new(), attributes: Attributes::new(), ..letter }, Duration::ZERO)
+}
+
 impl Letter {
     /// Puts the message into this queue, and then deletes the dead letter. When it isn't certain that it was put there, the
     /// dead letter stays: then there may be both, and the inbox knows what was done.
     pub(super) async fn move_to(self, queue: &dyn Queue) -> Result<(), QueueError> {
         let unsent = || Err(QueueError::Unavailable("the message was not sent".to_owned()));
         if let Err(error) = queue.send(&[self.message]).await.pop().unwrap_or_else(unsent) {
-            self.dead.release(&[(self.receipt, Duration::ZERO)]).await;
+            self.dead.release(&[at_once(self.letter)]).await;
             return Err(error);
         }
-        if let Some(Err(error)) = self.dead.ack(&[self.receipt]).await.pop() {
+        if let Some(Err(error)) = self.dead.ack(&[self.letter.receipt]).await.pop() {
             tracing::warn!(queue = self.dead.name(), %error, "a dead letter was moved back, and couldn't be deleted");
         }
         Ok(())
@@ -114,6 +128,6 @@ impl Letter {
 
     /// Leaves it where it is.
     pub(super) async fn release(self) {
-        self.dead.release(&[(self.receipt, Duration::ZERO)]).await;
+        self.dead.release(&[at_once(self.letter)]).await;
     }
 }

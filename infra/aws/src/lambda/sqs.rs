@@ -6,7 +6,7 @@ use futures::{
     FutureExt,
     future::{Either, join_all, select},
 };
-use sendoff_consumers::{Consumer, Delivery, Failure, Limits, Queue, Receipt, Stop, Verdict};
+use sendoff_consumers::{Consumer, Delivery, Failure, Limits, Queue, Stop, Verdict};
 use sendoff_events::{Clock, Timestamp};
 use tracing::Instrument;
 
@@ -33,6 +33,9 @@ enum End {
 /// A message on its way: its place in the batch, and what there is to handle.
 type Placed = (usize, Option<String>, Result<Delivery, String>);
 
+/// The same when it has come to an end.
+type Ended = (usize, Result<Delivery, String>, End);
+
 impl SqsHost {
     /// A host for `consumer`, whose messages come from `queue`.
     #[must_use]
@@ -47,16 +50,13 @@ impl SqsHost {
     /// Lambda would delete it although that worker may still fail.
     pub async fn handle(&self, batch: QueueEvent, deadline: &Deadline) -> Answer {
         let ids: Vec<ItemId> = batch.messages.iter().map(|message| message.id.clone()).collect();
-        for delivery in batch.messages.iter().filter_map(|message| message.delivery.as_ref().ok()) {
-            self.queue.hold(std::slice::from_ref(delivery));
-        }
         let ended = join_all(lanes(batch.messages).into_iter().map(|lane| self.in_order(lane, deadline))).await;
         let mut outcomes = vec![Outcome::Failed; ids.len()];
         let mut releases = Vec::new();
-        for (place, receipt, end) in ended.into_iter().flatten() {
-            match (end, receipt) {
+        for (place, delivery, end) in ended.into_iter().flatten() {
+            match (end, delivery) {
                 (End::Done, _) => outcomes[place] = Outcome::Done,
-                (End::Again(after), Some(receipt)) => releases.push((receipt, after)),
+                (End::Again(after), Ok(delivery)) => releases.push((delivery, after)),
                 (End::Again(_) | End::Left, _) => {}
             }
         }
@@ -66,20 +66,19 @@ impl SqsHost {
 
     /// The messages of one lane, one after the other. On a FIFO queue nothing may overtake a message that failed, so what
     /// follows it is given back with it.
-    async fn in_order(&self, lane: Vec<Placed>, deadline: &Deadline) -> Vec<(usize, Option<Receipt>, End)> {
-        let mut ended: Vec<(usize, Option<Receipt>, End)> = Vec::with_capacity(lane.len());
+    async fn in_order(&self, lane: Vec<Placed>, deadline: &Deadline) -> Vec<Ended> {
+        let mut ended: Vec<Ended> = Vec::with_capacity(lane.len());
         for (place, trace, delivery) in lane {
-            let receipt = delivery.as_ref().ok().map(|delivery| delivery.receipt.clone());
             let end = match ended.last() {
                 Some((_, _, before @ (End::Again(_) | End::Left))) => before.clone(),
-                _ => self.one(trace, delivery, deadline).await,
+                _ => self.one(trace, delivery.as_ref(), deadline).await,
             };
-            ended.push((place, receipt, end));
+            ended.push((place, delivery, end));
         }
         ended
     }
 
-    async fn one(&self, trace: Option<String>, delivery: Result<Delivery, String>, deadline: &Deadline) -> End {
+    async fn one(&self, trace: Option<String>, delivery: Result<&Delivery, &String>, deadline: &Deadline) -> End {
         let delivery = match delivery {
             Ok(delivery) => delivery,
             Err(error) => {
@@ -99,16 +98,16 @@ impl SqsHost {
         })
     }
 
-    async fn judge(&self, delivery: Delivery, deadline: &Deadline) -> End {
+    async fn judge(&self, delivery: &Delivery, deadline: &Deadline) -> End {
         let limits = Limits { stop: Stop::never(), until: Some(deadline.interrupt) };
-        let Some(verdict) = self.by(deadline.drop, self.consumer.process(&delivery, &limits)).await else {
+        let Some(verdict) = self.by(deadline.drop, self.consumer.process(delivery, &limits)).await else {
             tracing::warn!(consumer = self.consumer.name(), "a message took too long and was dropped");
             return End::Left;
         };
         match verdict {
             Verdict::Ack { .. } => End::Done,
             Verdict::Retry { after } | Verdict::Snooze { after, .. } => End::Again(after),
-            Verdict::DeadLetter(failure) => self.dead_letter(delivery, *failure, deadline).await,
+            Verdict::DeadLetter(failure) => self.dead_letter(delivery.clone(), *failure, deadline).await,
             Verdict::Superseded => End::Left,
         }
     }
@@ -124,7 +123,7 @@ impl SqsHost {
         }
     }
 
-    async fn release(&self, entries: &[(Receipt, Duration)], deadline: &Deadline) {
+    async fn release(&self, entries: &[(Delivery, Duration)], deadline: &Deadline) {
         if entries.is_empty() {
             return;
         }

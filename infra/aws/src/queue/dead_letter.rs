@@ -84,7 +84,7 @@ impl SqsQueue {
             }
         }
         let receipts: Vec<Receipt> = gone.iter().map(|place| entries[*place].0.receipt.clone()).collect();
-        for (place, result) in gone.into_iter().zip(self.delete(&receipts).await) {
+        for (place, result) in gone.into_iter().zip(self.leases().delete(&receipts).await) {
             results[place] = result;
         }
         results

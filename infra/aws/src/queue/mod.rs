@@ -2,7 +2,6 @@
 
 pub(crate) mod batch;
 mod dead_letter;
-mod held;
 mod receipts;
 mod receive;
 mod send;
@@ -18,7 +17,6 @@ use sendoff_events::{Blobs, BoxFuture};
 
 use crate::{CallError, Cause, Store, schedules::Scheduler};
 pub(crate) use dead_letter::PUT_ASIDE;
-use held::Held;
 pub(crate) use receipts::{Leases, seconds};
 
 /// [`Queue`] over an SQS standard queue.
@@ -36,7 +34,6 @@ pub(crate) struct SqsQueue {
     dead_url: String,
     blobs: Arc<dyn Blobs>,
     scheduler: Scheduler,
-    held: Held,
 }
 
 impl Store {
@@ -50,7 +47,6 @@ impl Store {
             dead_url: self.resources.dead_letter_url(name),
             blobs: self.blobs(),
             scheduler: Scheduler::new(self),
-            held: Held::default(),
         })
     }
 }
@@ -69,7 +65,7 @@ impl Queue for SqsQueue {
     }
 
     fn ack<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
-        Box::pin(self.delete(receipts))
+        Box::pin(async move { self.leases().delete(receipts).await })
     }
 
     fn extend<'a>(&'a self, receipts: &'a [Receipt], lease: Duration) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
@@ -79,16 +75,12 @@ impl Queue for SqsQueue {
         })
     }
 
-    fn release<'a>(&'a self, entries: &'a [(Receipt, Duration)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
+    fn release<'a>(&'a self, entries: &'a [(Delivery, Duration)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
         Box::pin(self.give_back(entries))
     }
 
     fn dead_letter<'a>(&'a self, entries: &'a [(Delivery, Failure)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
         Box::pin(self.bury(entries))
-    }
-
-    fn hold(&self, received: &[Delivery]) {
-        received.iter().for_each(|delivery| self.held.remember(delivery));
     }
 
     fn depth(&self) -> BoxFuture<'_, Result<Depth, QueueError>> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry};
-use sendoff_consumers::{NewMessage, QueueError, Receipt};
+use sendoff_consumers::{Delivery, NewMessage, QueueError, Receipt};
 
 use super::{SqsQueue, batch, batch::Answer};
 use crate::{Aws, CallError, batches};
@@ -102,19 +102,8 @@ impl<'a> Leases<'a> {
 }
 
 impl SqsQueue {
-    fn leases(&self) -> Leases<'_> {
+    pub(super) fn leases(&self) -> Leases<'_> {
         Leases::new(&self.store.aws, &self.url, batch::AT_ONCE)
-    }
-
-    /// Removes the messages.
-    pub(super) async fn delete(&self, receipts: &[Receipt]) -> Vec<Result<(), QueueError>> {
-        let results = self.leases().delete(receipts).await;
-        for (receipt, result) in receipts.iter().zip(&results) {
-            if !matches!(result, Err(QueueError::Unavailable(_))) {
-                self.held.forget(receipt);
-            }
-        }
-        results
     }
 
     /// Hides each message for its seconds from now on.
@@ -123,17 +112,15 @@ impl SqsQueue {
     }
 
     /// Gives messages back. One that is to wait for longer than SQS can hide it goes away and comes back as a new message by
-    /// a schedule, if this queue has handed it out and still knows it; else it comes back sooner, and its handler puts it off
-    /// again.
-    pub(super) async fn give_back(&self, entries: &[(Receipt, Duration)]) -> Vec<Result<(), QueueError>> {
+    /// a schedule; where that can't be made it comes back sooner, and its handler puts it off again.
+    pub(super) async fn give_back(&self, entries: &[(Delivery, Duration)]) -> Vec<Result<(), QueueError>> {
         let mut results: Vec<Option<Result<(), QueueError>>> = Vec::with_capacity(entries.len());
-        for (receipt, delay) in entries {
-            results.push(if *delay > LONGEST { self.put_off(receipt, *delay).await } else { None });
+        for (delivery, delay) in entries {
+            results.push(if *delay > LONGEST { self.put_off(delivery, *delay).await } else { None });
         }
         let places: Vec<usize> = (0..entries.len()).filter(|place| results[*place].is_none()).collect();
-        let shorter: Vec<_> = places.iter().map(|&n| (entries[n].0.clone(), seconds(entries[n].1))).collect();
+        let shorter: Vec<_> = places.iter().map(|&n| (entries[n].0.receipt.clone(), seconds(entries[n].1))).collect();
         for (place, result) in places.into_iter().zip(self.hide(&shorter).await) {
-            self.held.forget(&entries[place].0);
             results[place] = Some(result);
         }
         results.into_iter().flatten().collect()
@@ -141,16 +128,16 @@ impl SqsQueue {
 
     /// Schedules a copy of the message, with all its attributes, and removes it. `None` when that can't be done; then it is
     /// still there.
-    async fn put_off(&self, receipt: &Receipt, delay: Duration) -> Option<Result<(), QueueError>> {
-        let held = self.held.get(receipt)?;
-        let copy = NewMessage { body: held.body, attributes: held.attributes, delay: Duration::ZERO };
+    async fn put_off(&self, delivery: &Delivery, delay: Duration) -> Option<Result<(), QueueError>> {
+        let Delivery { receipt, message_id, body, attributes, .. } = delivery;
+        let copy = NewMessage { body: body.clone(), attributes: attributes.clone(), delay: Duration::ZERO };
         // The name is the message's own, so that a release that is repeated schedules no second copy.
-        let put = self.later(&format!("release/{}/{}", self.name, held.message_id), &copy, delay).await;
+        let put = self.later(&format!("release/{}/{message_id}", self.name), &copy, delay).await;
         if let Err(error) = put {
             tracing::warn!(queue = self.name, %error, "a message comes back sooner than it was put off to");
             return None;
         }
-        self.delete(std::slice::from_ref(receipt)).await.pop()
+        self.leases().delete(std::slice::from_ref(receipt)).await.pop()
     }
 }
 

@@ -46,14 +46,8 @@ impl SqsQueue {
             .fold(call, |call, name| call.message_system_attribute_names(name));
         let answer =
             call.send().await.map_err(|error| failed(&CallError::of("sqs:ReceiveMessage", &self.url, &error)))?;
-        let deliveries: Vec<Delivery> = answer
-            .messages
-            .unwrap_or_default()
-            .into_iter()
-            .map(|message| delivery(message, &*self.store.clock))
-            .collect();
-        deliveries.iter().for_each(|delivery| self.held.remember(delivery));
-        Ok(deliveries)
+        let messages = answer.messages.unwrap_or_default().into_iter();
+        Ok(messages.map(|message| delivery(message, &*self.store.clock)).collect())
     }
 }
 

@@ -130,10 +130,10 @@ impl Queue for SqliteQueue {
         })
     }
 
-    fn release<'a>(&'a self, entries: &'a [(Receipt, Duration)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
+    fn release<'a>(&'a self, entries: &'a [(Delivery, Duration)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
         let queue = self.ids.queue;
-        let entries: Vec<_> =
-            entries.iter().map(|(receipt, delay)| named(receipt).map(|named| (named, *delay))).collect();
+        let entry = |(delivery, delay): &(Delivery, Duration)| named(&delivery.receipt).map(|named| (named, *delay));
+        let entries: Vec<_> = entries.iter().map(entry).collect();
         Box::pin(async move {
             let released = entries.len();
             let done = self.db.write(move |tx| {

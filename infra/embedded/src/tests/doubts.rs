@@ -130,7 +130,7 @@ async fn a_message_that_waits_out_its_doubt_comes_at_once() {
     let bench = Bench::new();
     let (queue, record) = doubted(&bench, &[("ada", StepState::InDoubt)]).await;
     let held = receive(&*queue, 1).await.remove(0);
-    queue.release(&[(held.receipt, Duration::from_secs(900))]).await.remove(0).unwrap();
+    queue.release(&[(held, Duration::from_secs(900))]).await.remove(0).unwrap();
     assert!(receive(&*queue, 1).await.is_empty());
     let done = bench.store.settle_doubt(decision(&record, "ada", Resolution::SendAgain)).await;
     assert_eq!(done, Ok(Settled::GoesOn));
@@ -178,7 +178,7 @@ async fn a_guest_writes_while_the_folder_is_served_and_a_waiting_receive_is_told
     let bench = Bench::new();
     let (queue, record) = doubted(&bench, &[("ada", StepState::InDoubt)]).await;
     let held = receive(&*queue, 1).await.remove(0);
-    queue.release(&[(held.receipt, Duration::from_secs(900))]).await.remove(0).unwrap();
+    queue.release(&[(held, Duration::from_secs(900))]).await.remove(0).unwrap();
     assert_eq!(bench.store.notice_others().await, Ok(false), "what this process wrote is nobody else's");
     // The clock stands still: only a bell can end this wait.
     let waiting = tokio::spawn(async move { queue.receive(1, Duration::from_secs(60), LEASE).await });

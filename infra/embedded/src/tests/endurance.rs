@@ -20,7 +20,7 @@ async fn a_message_that_is_put_off_again_and_again_is_never_given_up() {
     for round in 1..=10 {
         let delivery = receive(&*queue, 1).await.remove(0);
         assert_eq!(delivery.receive_count, round);
-        queue.release(&[(delivery.receipt, Duration::ZERO)]).await[0].as_ref().unwrap();
+        queue.release(&[(delivery, Duration::ZERO)]).await[0].as_ref().unwrap();
     }
     assert_eq!(queue.depth().await.unwrap().dead, 0);
 }

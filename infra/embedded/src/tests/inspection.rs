@@ -48,11 +48,10 @@ async fn the_deliveries_of_an_event_show_where_it_stands_in_every_queue() {
     for name in &names[..4] {
         let queue = bench.store.queue(name).await.unwrap();
         let delivery = receive(&*queue, 1).await.remove(0);
-        let receipt = delivery.receipt.clone();
         match *name {
             "dead" => queue.dead_letter(&[(delivery, failure("bad-template"))]).await.remove(0).unwrap(),
-            "delayed" => queue.release(&[(receipt, Duration::from_secs(5))]).await.remove(0).unwrap(),
-            "done" => queue.ack(&[receipt]).await.remove(0).unwrap(),
+            "delayed" => queue.release(&[(delivery, Duration::from_secs(5))]).await.remove(0).unwrap(),
+            "done" => queue.ack(&[delivery.receipt]).await.remove(0).unwrap(),
             _ => {}
         }
     }

@@ -60,7 +60,7 @@ async fn a_release_wakes_whoever_waits() {
     let first = receive(&*queue, 1).await.remove(0);
     let mut poll = queue.receive(1, MINUTE, LEASE);
     assert!(futures::poll!(&mut poll).is_pending());
-    queue.release(&[(first.receipt.clone(), Duration::ZERO)]).await[0].as_ref().unwrap();
+    queue.release(&[(first.clone(), Duration::ZERO)]).await[0].as_ref().unwrap();
     assert_eq!(poll.await.unwrap()[0].receive_count, 2);
     assert_eq!(queue.ack(&[first.receipt]).await, [Err(QueueError::Stale)]);
 }
