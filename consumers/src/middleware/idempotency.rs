@@ -6,12 +6,16 @@ use sendoff_events::{Clock, Rng, at_millis};
 
 use super::{Ended, judge::Court};
 use crate::{
-    Claim, Claimed, Context, Effect, IdempotencyKey, Inbox, InboxError, InboxRecord, Meter, OnDoubt, Policy, Status,
-    Verdict, inbox::insist, moments::later,
+    Backoff, Claim, Claimed, Context, Effect, IdempotencyKey, Inbox, InboxError, InboxRecord, Meter, OnDoubt, Policy,
+    Status, Verdict, inbox::insist, moments::later,
 };
 
 /// How much longer a claim lasts than its attempt may take: time to settle it.
 const SETTLE_MARGIN: Duration = Duration::from_secs(10);
+
+/// When a delivery comes again whose key another attempt has claimed. It may be over at any moment, and at the latest when its
+/// claim is: between the two a look costs a receive and a call of the inbox.
+const AGAIN: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(60) };
 
 /// What the guard needs to know of a delivery.
 pub(crate) struct Guard<'a> {
@@ -50,7 +54,8 @@ where
     let record = match insist(&**guard.clock, &**guard.rng, || guard.inbox.claim(&claim)).await {
         Ok(Claimed::Won(record)) => record,
         Ok(Claimed::Busy { until }) => {
-            let after = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+            let at_most = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+            let after = AGAIN.delay(guard.deliveries, &**guard.rng).min(at_most);
             return Verdict::Snooze { after, pause: false };
         }
         Ok(Claimed::Settled(record)) => return guard.settled(&record),

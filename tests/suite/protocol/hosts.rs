@@ -21,6 +21,19 @@ fn a_running_handlers_lease_is_extended_so_that_nobody_else_gets_its_message() {
 }
 
 #[test]
+fn a_duplicate_that_comes_while_the_first_is_worked_does_not_wait_for_the_end_of_its_claim() {
+    let mut rig = Rig::new(|_, _| Act::Hang(Duration::from_secs(2)));
+    let (event, body) = rig.envelope(Duration::ZERO);
+    rig.push(body.clone(), None);
+    rig.push(body, None);
+    rig.start(Stop::never(), LEASE);
+    rig.start(Stop::never(), LEASE);
+    rig.run_for(Duration::from_secs(20));
+    assert_eq!(rig.record(event).status, Status::Done);
+    assert_eq!((rig.sends().len(), lock(&rig.queue).len()), (2, 0), "both are gone, and each was sent once");
+}
+
+#[test]
 fn a_stop_lets_a_running_handler_finish() {
     let mut rig = Rig::new(|_, _| Act::Hang(Duration::from_secs(5)));
     let (event, body) = rig.envelope(Duration::ZERO);
