@@ -1,9 +1,10 @@
 //! Taking away what a load test has left, item by item, by the keys that its report knows. What nobody can name stays until it
 //! expires.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sendoff_consumers::IdempotencyKey;
 use sendoff_events::{EventId, TenantId};
@@ -12,6 +13,7 @@ use crate::{
     CallError, Cause, Store, inbox,
     item::Item,
     outbox,
+    publisher::{PAYLOADS, key},
     records::{answer_of, partition},
     table::Table,
     tables::{
@@ -23,6 +25,8 @@ use crate::{
 /// How many deletions `BatchWriteItem` takes
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>).
 const BATCH: usize = 25;
+/// How many objects `DeleteObjects` takes (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
+const OBJECTS: usize = 1000;
 /// How often what DynamoDB left over is sent again.
 const TRIES: u32 = 10;
 /// How many calls are under way at a time.
@@ -88,6 +92,62 @@ impl Store {
         let answers = requests.iter().map(|key| answer_of(tenant, key)).collect();
         cleared.insert("answers", remove(&table, &[PK, SK], answers, dry).await?);
         Ok(cleared)
+    }
+}
+
+impl Store {
+    /// Takes away the bodies that these events have in the bucket. With `dry` it only counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`clear_events`](Self::clear_events).
+    pub async fn clear_payloads(&self, events: &[EventId], dry: bool) -> Result<u64, CallError> {
+        let found = self.payloads(&events.iter().map(|event| key(*event)).collect()).await?;
+        if !dry {
+            for some in found.chunks(OBJECTS) {
+                self.delete_objects(some).await?;
+            }
+        }
+        Ok(found.len() as u64)
+    }
+
+    /// Those of the keys that there is something under. Ids of events are in the order of time, so that the bucket's list is read
+    /// only from the first of them to the last.
+    async fn payloads(&self, keys: &BTreeSet<String>) -> Result<Vec<String>, CallError> {
+        let (Some(first), Some(last)) = (keys.first(), keys.last()) else { return Ok(Vec::new()) };
+        // The list begins after a key, and the first one is to be in it.
+        let before = &first[..first.len() - 1];
+        let (bucket, mut found, mut from) = (&self.resources.bucket, Vec::new(), None);
+        loop {
+            let call = self.aws.s3().list_objects_v2().bucket(bucket).prefix(PAYLOADS).start_after(before);
+            let page = call.set_continuation_token(from.take()).send().await;
+            let page = page.map_err(|error| CallError::of("s3:ListBucket", bucket, &error))?;
+            let listed: Vec<String> = page.contents.into_iter().flatten().filter_map(|object| object.key).collect();
+            let is_over = listed.last().is_none_or(|key| key >= last);
+            found.extend(listed.into_iter().filter(|key| keys.contains(key)));
+            from = page.next_continuation_token;
+            if is_over || from.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn delete_objects(&self, keys: &[String]) -> Result<(), CallError> {
+        let (call, bucket) = ("s3:DeleteObject", &self.resources.bucket);
+        let failed = |cause, code, message| CallError { call, resource: bucket.clone(), cause, code, message };
+        let objects = keys.iter().map(|key| ObjectIdentifier::builder().key(key).build()).collect::<Result<_, _>>();
+        let objects = objects.map_err(|error| failed(Cause::Refused, None, error.to_string()))?;
+        let delete = Delete::builder().set_objects(Some(objects)).quiet(true).build();
+        let delete = delete.map_err(|error| failed(Cause::Refused, None, error.to_string()))?;
+        let told = self.aws.s3().delete_objects().bucket(bucket).delete(delete).send().await;
+        match told.map_err(|error| CallError::of(call, bucket, &error))?.errors.unwrap_or_default().pop() {
+            None => Ok(()),
+            Some(error) => {
+                let what = error.key.unwrap_or_default();
+                let message = format!("`{what}` can't be deleted: {}", error.message.unwrap_or_default());
+                Err(failed(Cause::Unknown, error.code, message))
+            }
+        }
     }
 }
 

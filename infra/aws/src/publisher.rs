@@ -181,9 +181,12 @@ impl SnsPublisher {
 }
 
 /// The key of a claim check. Publishing an event again writes the same bytes to the same place.
-fn key(event: EventId) -> String {
-    format!("events/{event}")
+pub(crate) fn key(event: EventId) -> String {
+    format!("{PAYLOADS}{event}")
 }
+
+/// What the keys of claim checks begin with.
+pub(crate) const PAYLOADS: &str = "events/";
 
 fn entry(ready: &Ready<'_>) -> Option<PublishBatchRequestEntry> {
     let value = |(name, value): &(&str, Cow<'_, str>)| {

@@ -19,8 +19,8 @@ use sendoff_tests::{
 };
 
 use super::conformance::{
-    Rig, clean_takes_its_own_run_and_nothing_else, every_way_is_accounted_for,
-    poison_is_counted_and_what_never_was_is_missing,
+    Rig, clean_takes_its_own_run_and_nothing_else, clean_takes_what_waits_and_what_is_large,
+    every_way_is_accounted_for, poison_is_counted_and_what_never_was_is_missing,
 };
 
 macro_rules! consumers {
@@ -120,4 +120,21 @@ async fn a_deployment_on_aws_keeps_every_promise() {
     clean_takes_its_own_run_and_nothing_else(&rig, "clean").await;
     assert!(target.usage().await.unwrap().cost.is_some_and(|dollars| dollars > 0.0));
     stoppers.into_iter().for_each(Stopper::stop);
+}
+
+#[tokio::test]
+async fn what_waits_in_a_deployment_and_what_is_large_is_cleaned_up_too() {
+    let backend = OnAws::open().await;
+    for queue in ["first", "second"] {
+        backend.create_queue(queue, Some(Filter::event_types([AppAssigned::TYPE]))).await;
+    }
+    let runs = tempfile::tempdir().unwrap();
+    let mut variables = variables(&backend);
+    variables.insert("SENDOFF_TOPIC_LIMIT".into(), "1 KiB".into());
+    let world = World { variables, clock: Arc::new(SystemClock), rng: Arc::new(SystemRng::new()) };
+    let options =
+        TargetOptions { backend: Backend::Aws, runs: Some(runs.path().to_owned()), ..TargetOptions::default() };
+    let target = open_in(&options, &world).await.unwrap();
+    let rig = Rig { target: &*target, pass: &|| (), runs: Some(runs.path()) };
+    clean_takes_what_waits_and_what_is_large(&rig, "waiting").await;
 }

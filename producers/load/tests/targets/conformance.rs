@@ -154,3 +154,29 @@ pub(super) async fn clean_takes_its_own_run_and_nothing_else(rig: &Rig<'_>, name
     let dead = target.dead_poison(&bystander).await.unwrap();
     assert_eq!(dead.values().filter(|count| **count == 1).count(), consumers.len(), "{dead:?}");
 }
+
+/// What no consumer has taken yet goes, too, with the bodies that stand elsewhere, and what another run has there stays. Nothing
+/// consumes, and bodies of two kilobytes don't travel in their messages.
+pub(super) async fn clean_takes_what_waits_and_what_is_large(rig: &Rig<'_>, name: &str) {
+    let target = rig.target;
+    let (run, bystander) = (run(name), run(&format!("{name}-1")));
+    let consumers = wanting(&target.subscribers().await.unwrap(), &assigned_type()).len() as u64;
+    let large = |run: &RunId, number| {
+        let mut event = assigned(run, number);
+        let mut body: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
+        body["data"]["padding"] = "x".repeat(2000).into();
+        event.body = body.to_string().into();
+        Parcel::Event(event)
+    };
+    let parcels = |run: &RunId| (0..3).map(|n| large(run, n)).collect::<Vec<_>>();
+    let theirs = sent(target, Via::Topic, &parcels(&bystander)).await;
+    let mine = sent(target, Via::Topic, &parcels(&run)).await;
+    rig.write_down(&run, &mine);
+    let told = target.clean(&run, true).await.unwrap();
+    assert_eq!((told["messages"], told["payloads"]), (3 * consumers, 3), "{told:?}");
+    assert_eq!(target.clean(&run, false).await.unwrap(), told);
+    assert!(target.clean(&run, true).await.unwrap().is_empty());
+    rig.write_down(&bystander, &theirs);
+    let left = target.clean(&bystander, false).await.unwrap();
+    assert_eq!((left["messages"], left["payloads"]), (3 * consumers, 3), "{left:?}");
+}

@@ -1,5 +1,5 @@
-//! Taking away what a run has left: by the ids that its report knows, by its tenants, and among the dead letters by what they say.
-//! What waits in a queue can't be picked out of it, and large bodies in the bucket go by its lifecycle rule.
+//! Taking away what a run has left: by the ids that its report knows, by its tenants, and among messages and dead letters by what
+//! they say. Sinks tell nothing of deliveries, so none of those are recorded.
 
 use std::{fs, io, path::Path};
 
@@ -38,6 +38,7 @@ impl OnAws {
         let events = distinct(lines.iter().map(|line| line.event));
         for some in events.chunks(STEP) {
             add(&mut cleaned, self.store.clear_events(some, &consumers, dry).await.map_err(failed)?);
+            add(&mut cleaned, [("payloads", self.store.clear_payloads(some, dry).await.map_err(failed)?)]);
         }
         let requests: Vec<String> = distinct(lines.iter().map(|line| run.correlation(line.number)));
         let (mut number, mut empty) = (0, 0);
@@ -49,8 +50,11 @@ impl OnAws {
             number += 1;
         }
         for consumer in consumers {
-            let count = self.remove_letters(run, &consumer, dry).await?;
-            add(&mut cleaned, [("dead letters", count)]);
+            add(&mut cleaned, [("dead letters", self.remove_letters(run, &dead(&consumer), dry).await?)]);
+            // To look at what waits counts as a receive of each message, also of those that aren't the run's.
+            if self.permit.queue(&consumer) {
+                add(&mut cleaned, [("messages", self.remove_letters(run, &consumer, dry).await?)]);
+            }
         }
         cleaned.retain(|_, rows| *rows > 0);
         Ok(cleaned)
@@ -66,19 +70,18 @@ impl OnAws {
         self.store.clear_tenant(tenant, &collections, requests, dry).await
     }
 
-    async fn remove_letters(&self, run: &RunId, consumer: &str, dry: bool) -> Result<u64, TargetError> {
-        let (own, others): (Vec<_>, Vec<_>) =
-            self.take(consumer).await?.into_iter().partition(|letter| letter.is_of(run));
+    async fn remove_letters(&self, run: &RunId, queue: &str, dry: bool) -> Result<u64, TargetError> {
+        let (own, others): (Vec<_>, Vec<_>) = self.take(queue).await?.into_iter().partition(|letter| letter.is_of(run));
         let receipts = |letters: Vec<super::letters::Letter>| -> Vec<Receipt> {
             letters.into_iter().map(|letter| letter.receipt).collect()
         };
         let (own, others) = (receipts(own), receipts(others));
-        self.give_back(consumer, &others).await;
+        self.give_back(queue, &others).await;
         if dry {
-            self.give_back(consumer, &own).await;
+            self.give_back(queue, &own).await;
             return Ok(own.len() as u64);
         }
-        let deleted = self.ways.letters.delete(&dead(consumer), &own).await;
+        let deleted = self.ways.letters.delete(queue, &own).await;
         Ok(deleted.iter().filter(|deleted| deleted.is_ok()).count() as u64)
     }
 }

@@ -1,4 +1,4 @@
-//! The dead letters, which SQS shows only to whoever takes them: each look counts as a receive, and is given back at once.
+//! The messages of a queue, dead letters mostly, which SQS shows only to whoever takes them: each look counts as a receive, and is given back at once.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,7 +15,7 @@ const SOME: usize = 500;
 /// After so many answers without a new letter, all were seen: SQS may give none although there are some.
 const EMPTY_ANSWERS: usize = 3;
 
-/// A dead letter, as far as a run needs to know it.
+/// A message, as far as a run needs to know it.
 pub(super) struct Letter {
     pub(super) receipt: Receipt,
     pub(super) event: Option<EventId>,
@@ -49,18 +49,18 @@ impl Letter {
 impl OnAws {
     /// The dead letters of a consumer. They are given back.
     pub(super) async fn letters(&self, consumer: &str) -> Result<Vec<Letter>, TargetError> {
-        let letters = self.take(consumer).await?;
+        let queue = dead(consumer);
+        let letters = self.take(&queue).await?;
         let receipts: Vec<Receipt> = letters.iter().map(|letter| letter.receipt.clone()).collect();
-        self.give_back(consumer, &receipts).await;
+        self.give_back(&queue, &receipts).await;
         Ok(letters)
     }
 
-    /// Takes all dead letters of a consumer that nobody holds.
-    pub(super) async fn take(&self, consumer: &str) -> Result<Vec<Letter>, TargetError> {
-        let queue = dead(consumer);
+    /// Takes all messages of a queue that nobody holds.
+    pub(super) async fn take(&self, queue: &str) -> Result<Vec<Letter>, TargetError> {
         let (mut found, mut empty) = (BTreeMap::new(), 0);
         while empty < EMPTY_ANSWERS {
-            let some = self.ways.letters.take(&queue, SOME, HOLD).await;
+            let some = self.ways.letters.take(queue, SOME, HOLD).await;
             let some = some.map_err(|e| TargetError::unreachable(format!("looking into `{queue}`"), e))?;
             self.meter.queue_requests(1 + some.len() as u64);
             let before = found.len();
@@ -73,8 +73,8 @@ impl OnAws {
     }
 
     /// Gives letters back. One that can't be shows again when its lease is over.
-    pub(super) async fn give_back(&self, consumer: &str, receipts: &[Receipt]) {
-        self.ways.letters.hold(&dead(consumer), receipts, Duration::ZERO).await;
+    pub(super) async fn give_back(&self, queue: &str, receipts: &[Receipt]) {
+        self.ways.letters.hold(queue, receipts, Duration::ZERO).await;
     }
 }
 
