@@ -215,6 +215,15 @@ impl Letter {
         self.payload.as_deref().unwrap_or(&self.message.body)
     }
 
+    /// Whether it is the message that it was made of, but for its failure: its body is the event, and nothing of it was wrapped or put
+    /// aside. One whose body stands elsewhere isn't: whether that is still there has to be looked at before it is sent.
+    #[must_use]
+    pub fn stands_as(&self, original: &Original) -> bool {
+        let Self { message, facts, payload, .. } = self;
+        let is_whole = facts.event.is_some() && payload.is_none() && facts.claim_check.is_none();
+        is_whole && *original == Original::as_it_stands(message.clone())
+    }
+
     /// What the letter is grouped by: the fingerprint of its failure.
     #[must_use]
     pub fn fingerprint(&self) -> &str {

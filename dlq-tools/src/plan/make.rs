@@ -250,13 +250,6 @@ fn sendable(letter: &Letter, is_sqs: bool) -> Result<Original, String> {
     Ok(original)
 }
 
-/// Whether this is the letter as it stands. One whose body stands elsewhere isn't: whether that is still there is looked at again.
-fn as_it_stands(letter: &Letter, original: &Original) -> bool {
-    let Letter { message, facts, payload, .. } = letter;
-    let is_whole = facts.event.is_some() && payload.is_none() && facts.claim_check.is_none();
-    is_whole && *original == Original::as_it_stands(message.clone())
-}
-
 /// A message has at most so many attributes.
 const MOST_ATTRIBUTES: usize = 10;
 
@@ -277,7 +270,7 @@ fn entry(
     Entry {
         id: letter.message.message_id.clone(),
         sha256: Entry::hash_of(&letter.message.body),
-        as_it_stands: original.is_ok_and(|original| as_it_stands(letter, &original)),
+        as_it_stands: original.is_ok_and(|original| letter.stands_as(&original)),
         event: edit.map(|edit| edit.event).or_else(|| event.map(|event| event.id)),
         replaces: edit.and_then(|_| event.map(|event| event.id)),
         r#type: event.map(|event| event.r#type.clone()),

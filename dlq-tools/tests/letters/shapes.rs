@@ -60,6 +60,7 @@ async fn each_shape_says_what_it_is_about_and_what_is_sent_again() {
             Err(why) => json!({ "refused": why }),
             Ok(original) => json!({
                 "body": if original.body == envelope { "the envelope".into() } else { String::from_utf8_lossy(&original.body) },
+                "as_it_stands": letter.stands_as(&original),
                 "attributes": original.attributes, "types": original.types, "group": original.group,
             }),
         };

@@ -30,6 +30,8 @@ pub(super) async fn begun(house: &House, plan: &str, steps: impl IntoIterator<It
 async fn a_plan_is_carried_out_exactly_and_the_letters_wait_in_their_queue_again() {
     let house = House::with(25).await;
     let (plan, hash) = planned(&house, &["--canary", "1,10", "--watch", "0s"]).await;
+    let entries = Plan::open(Path::new(&plan)).unwrap();
+    assert!(entries.entries().all(|entry| entry.unwrap().as_it_stands), "nobody has to look into these again");
     let looked = house.dlq(&["run", &plan]).await.expect(Exit::Done);
     assert!(looked.err.contains("nothing was done"), "{looked:?}");
     assert_eq!(house.letters().await, 25);
