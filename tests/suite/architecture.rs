@@ -253,8 +253,17 @@ fn functions_are_deployed_and_measured_as_the_profile_function_says() {
     let function = profile("Cargo.toml", "function");
     assert_eq!(function["panic"], "\"unwind\"");
     assert_eq!(profile("tests/peers/bare-lambda/Cargo.toml", "function"), function);
+    assert_eq!(profile("tests/peers/batch-lambda/Cargo.toml", "function"), function);
     let mut deployed = profile("infra/aws/.cargo/config.toml", "release");
     deployed.insert("inherits".to_owned(), "\"release\"".to_owned());
     deployed.extend(profile("Cargo.toml", "release").remove_entry("panic"));
     assert_eq!(deployed, function);
+    // What each message goes through is built for speed.
+    let fast = profile("Cargo.toml", "function.package");
+    assert!(fast.contains_key("serde_json"), "{fast:?}");
+    assert_eq!(profile("infra/aws/.cargo/config.toml", "release.package"), fast);
+    assert_eq!(profile("tests/peers/batch-lambda/Cargo.toml", "function.package"), fast);
+    // The bare function has few of those.
+    let bare = profile("tests/peers/bare-lambda/Cargo.toml", "function.package");
+    assert!(bare.contains_key("serde_json") && bare.keys().all(|name| fast.contains_key(name)), "{bare:?}");
 }
