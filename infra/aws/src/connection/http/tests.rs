@@ -87,10 +87,10 @@ async fn http_body(answer: HttpResponse) -> Vec<u8> {
 #[tokio::test]
 async fn what_has_no_connection_was_never_sent() {
     let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
-    for url in [format!("http://127.0.0.1:{unused}/"), "http://nowhere.invalid/".to_owned()] {
-        let error = connector().call(request(&url)).await.unwrap_err();
+    for scheme in ["http", "https"] {
+        let error = connector().call(request(&format!("{scheme}://127.0.0.1:{unused}/"))).await.unwrap_err();
         assert!(error.is_io(), "{error:?}");
-        assert_eq!(cause_of(error), Cause::NotSent, "{url}");
+        assert_eq!(cause_of(error), Cause::NotSent, "{scheme}");
     }
 }
 
