@@ -3,8 +3,8 @@
 //! Every service client that is built asks for a connector to check its configuration. Were each of them built then, with
 //! its trust store, a cold start would pay for it several times before the first request.
 //!
-//! It stands on hyper and rustls as the SDK's own does, which takes its roots as PEM files alone: to write Mozilla's as such and
-//! read them again is most of what a first request costs (`docs/adr/0028-roots-that-are-read-already.md`).
+//! It stands on hyper and rustls as the SDK's own does, which takes its roots as PEM files alone: each cold start would write
+//! Mozilla's as such and read them again (`docs/adr/0028-roots-that-are-read-already.md`).
 
 use std::{
     error::Error,
