@@ -14,6 +14,7 @@
 
 pub mod archive;
 pub mod deployment;
+pub mod disk;
 pub mod doctor;
 pub mod edit;
 pub mod executions;

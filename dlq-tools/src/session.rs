@@ -12,6 +12,8 @@ use sendoff_events::{Clock, Rng};
 use sendoff_host::{SystemClock, SystemRng};
 use serde::Serialize;
 
+use crate::disk::{self, Measure};
+
 /// What a call of the tool needs of the world. Tests make their own.
 pub struct Session {
     /// The time.
@@ -22,6 +24,8 @@ pub struct Session {
     pub variables: BTreeMap<String, String>,
     /// The present folder.
     pub folder: PathBuf,
+    /// Tells how much room there is on a disk.
+    pub disk: Measure,
     /// Where data goes.
     pub out: Box<dyn Write + Send>,
     /// Where prose goes.
@@ -42,6 +46,7 @@ impl Session {
             rng: Arc::new(SystemRng::new()),
             variables: std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect(),
             folder: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            disk: disk::measure,
             out: Box::new(io::stdout()),
             err: Box::new(io::stderr()),
             out_is_terminal: io::stdout().is_terminal(),

@@ -80,7 +80,7 @@ async fn look(session: &Session, common: &Common) -> Result<Model, Stopped> {
     let keep = deployment.inbox_keep;
     Ok(match &deployment.native {
         Native::Aws(store) => collect::aws::look(store, now, keep).await,
-        Native::Embedded(store) => collect::folder::look(store, now, keep).await,
+        Native::Embedded(store) => collect::folder::look(store, now, keep, session.disk).await,
     })
 }
 

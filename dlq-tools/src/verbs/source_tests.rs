@@ -79,6 +79,7 @@ impl Bench {
             rng: Arc::new(SystemRng::new()),
             variables: std::collections::BTreeMap::new(),
             folder: folder.path().to_owned(),
+            disk: crate::disk::measure,
             out: Box::new(io::sink()),
             err: Box::new(said.clone()),
             out_is_terminal: false,

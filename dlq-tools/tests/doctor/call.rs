@@ -9,14 +9,19 @@ use crate::calls::{self, Ran};
 
 /// Calls the tool in this folder with these variables and arguments; the terminal is looked at by a person if asked for.
 pub(super) async fn call(folder: &Path, variables: &BTreeMap<String, String>, person: bool, arguments: &[&str]) -> Ran {
-    let session = Session {
+    calls::call(session(folder, variables, person), arguments).await
+}
+
+/// The call's session, on a disk with much room, whatever the machine has.
+pub(super) fn session(folder: &Path, variables: &BTreeMap<String, String>, person: bool) -> Session {
+    Session {
         variables: variables.clone(),
         folder: folder.to_owned(),
+        disk: |_| Ok((40 << 30, 100 << 30)),
         out_is_terminal: person,
         err_is_terminal: false,
         ..Session::of_this_process()
-    };
-    calls::call(session, arguments).await
+    }
 }
 
 /// The variables that lead the tool to a deployment.

@@ -4,14 +4,15 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use rusqlite::Connection;
 use sendoff_consumers::{Change, Class, Failure, Filter, NewMessage, Position};
+use sendoff_dlq_tools::{Session, disk::Measure};
 use sendoff_embedded::{Store, StoreOptions};
 use sendoff_events::{AppAssigned, BlobKey, Clock, Envelope, Origin, Outgoing, Pointer, Timestamp, at_millis};
 use sendoff_host::{Exit, SystemClock, SystemRng};
 use sendoff_producers::RecordKey;
 use serde_json::json;
 
-use super::call::call;
-use crate::calls::Ran;
+use super::call::{call, session};
+use crate::calls::{self, Ran};
 
 async fn doctor(folder: &Path, arguments: &[&str]) -> Ran {
     let backend = format!("sqlite:{}", folder.display());
@@ -22,9 +23,7 @@ async fn doctor(folder: &Path, arguments: &[&str]) -> Ran {
 fn rules(called: &Ran) -> Vec<String> {
     let report = called.json();
     let findings = report["findings"].as_array().unwrap().iter();
-    // The machine's own disk is what it is.
-    let rules = findings.map(|finding| finding["rule"].as_str().unwrap().to_owned());
-    rules.filter(|rule| rule != "disk-nearly-full").collect()
+    findings.map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
 }
 
 async fn open(folder: &Path) -> Store {
@@ -124,6 +123,23 @@ async fn what_can_not_be_replayed_any_more_is_found() {
     assert!(called.exit == Exit::NothingMatched && called.err.contains("`fox`"), "{called:?}");
     let only = doctor(folder.path(), &["--rule", "no-consumer"]).await;
     assert_eq!((rules(&only), only.exit), (vec!["no-consumer".to_owned()], Exit::Partly));
+    store.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_is_found_and_one_that_nobody_can_measure_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).await;
+    let on = async |disk: Measure| {
+        let session = Session { disk, ..session(folder.path(), &BTreeMap::new(), false) };
+        let data = folder.path().to_str().unwrap();
+        calls::call(session, &["--data", data, "doctor", "--output", "json"]).await
+    };
+    let full = on(|_| Ok((100 << 20, 100 << 30))).await;
+    assert_eq!((rules(&full), full.exit), (vec!["disk-nearly-full".to_owned()], Exit::Failed), "{full:?}");
+    let unknown = on(|_| Err("`df` can't be run: not found".into())).await;
+    assert!(unknown.json()["not_checked"][0].to_string().contains("not found"), "{unknown:?}");
+    assert_eq!(rules(&unknown), Vec::<String>::new());
     store.shutdown().await;
 }
 

@@ -274,6 +274,8 @@ impl Scenario {
             rng: Arc::clone(&self.rng) as Arc<dyn Rng>,
             variables,
             folder: self.path().to_owned(),
+            // That of the machine may be full.
+            disk: |_| Ok((40 << 30, 100 << 30)),
             out: Box::new(screen.clone()),
             err: Box::new(screen.clone()),
             out_is_terminal: false,

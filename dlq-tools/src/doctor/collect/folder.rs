@@ -5,7 +5,6 @@ use std::{
     fs::{File, TryLockError},
     io,
     path::Path,
-    process::Command,
     time::Duration,
 };
 
@@ -17,9 +16,12 @@ use sendoff_embedded::Store;
 use sendoff_events::{BlobError, Blobs, Pointer, Timestamp};
 use serde::Deserialize;
 
-use crate::doctor::{
-    Kind, Model, family,
-    model::{Folder, FolderQueue, OldDoubt, Part},
+use crate::{
+    disk::Measure,
+    doctor::{
+        Kind, Model, family,
+        model::{Folder, FolderQueue, OldDoubt, Part},
+    },
 };
 
 /// So many letters are read at a time.
@@ -30,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 const MARGIN: Duration = Duration::from_secs(24 * 3600);
 
 /// Everything that the rules ask about.
-pub async fn look(store: &Store, now: Timestamp, inbox_keep: Duration) -> Model {
+pub async fn look(store: &Store, now: Timestamp, inbox_keep: Duration, disk: Measure) -> Model {
     let mut model = Model::empty(Kind::Folder, now, inbox_keep);
     let file = store.file();
     let folder = file.parent().unwrap_or(file);
@@ -105,23 +107,6 @@ fn is_served(folder: &Path) -> io::Result<bool> {
         Err(TryLockError::WouldBlock) => Ok(true),
         Err(TryLockError::Error(error)) => Err(error),
     }
-}
-
-/// How much of the folder's disk is free, and how much there is, as `df` tells: the standard library does not.
-fn disk(folder: &Path) -> Result<(u64, u64), String> {
-    let told = Command::new("df").args(["-P", "-k"]).arg(folder).env("LC_ALL", "C").output();
-    let told = told.map_err(|error| format!("`df` can't be run: {error}"))?;
-    let text = String::from_utf8_lossy(&told.stdout);
-    space(&text).ok_or_else(|| format!("`df -P -k {}` tells nothing that can be read", folder.display()))
-}
-
-/// Free and all bytes in what `df -P -k` prints. Names may hold spaces, so it is the share that tells where the numbers stand.
-fn space(text: &str) -> Option<(u64, u64)> {
-    let fields: Vec<&str> = text.lines().nth(1)?.split_whitespace().collect();
-    let share =
-        fields.iter().position(|field| field.ends_with('%') && field[..field.len() - 1].parse::<u32>().is_ok())?;
-    let number = |back: usize| fields.get(share.checked_sub(back)?)?.parse::<u64>().ok();
-    Some((number(1)?.checked_mul(1024)?, number(3)?.checked_mul(1024)?))
 }
 
 async fn queues(store: &Store, now: Timestamp, inbox_keep: Duration) -> Result<Vec<FolderQueue>, DeadLettersError> {
@@ -216,15 +201,6 @@ fn window(consumer: &str) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn free_space_is_read_from_names_with_spaces_too() {
-        let head = "Filesystem 1024-blocks Used Available Capacity Mounted on\n";
-        let bytes = |line: &str| space(&format!("{head}{line}\n"));
-        assert_eq!(bytes("/dev/sda1 1000 400 600 40% /srv"), Some((600 * 1024, 1000 * 1024)));
-        assert_eq!(bytes("//nas/my share 1000 400 600 40% /my 50% disk"), Some((600 * 1024, 1000 * 1024)));
-        assert_eq!((bytes("broken"), bytes("40%"), space("")), (None, None, None));
-    }
 
     #[test]
     fn a_folder_is_served_as_long_as_somebody_holds_its_lock() {
