@@ -8,10 +8,10 @@ Reads one case per line on stdin, writes one outcome per line on stdout:
   outcome  {"name", "status", "error"?, "output"?, "calls": {idempotency_key: [payload, ...]}, "waits": [seconds, ...],
             "moments": [text, ...]}
 
-Four things are changed in the interpreter. Expressions are evaluated by jsonata-python, with the variables bound as values: as
+Five things are changed in the interpreter. Expressions are evaluated by jsonata-python, with the variables bound as values: as
 it stands it has no JSONata at all, and writes texts into expressions without escaping them. Tasks are answered from the script.
 Waits and retries take no time; how long they would have been is told. A branch may fail with an error of Step Functions itself,
-which it calls by a name of its own then, and refuses.
+which it calls by a name of its own then, and refuses. A branch that is given up makes no call any more.
 """
 
 import datetime
@@ -146,6 +146,9 @@ def _case(env):
 
 
 def _eval_service_task(self, env, resource_runtime_part, normalised_parameters, state_credentials):
+    if not env.is_running():
+        # Its branch was given up while the call was put together: what there is of it is by chance, and nobody would make it.
+        return
     case = _case(env)
     payload = json.loads(normalised_parameters["Payload"])
     answer = case.answer(payload)
