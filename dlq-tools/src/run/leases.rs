@@ -5,6 +5,7 @@
 //! read is left out. One that is known here and has ended does no harm either: its receipt does nothing any more.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     fs::{self, File, OpenOptions},
     io::Write as _,
@@ -47,12 +48,13 @@ pub trait Leases: Send + Sync {
 
 /// A line of the file.
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct Line<'a> {
     until: Timestamp,
-    receipts: Vec<String>,
+    #[serde(borrow)]
+    receipts: Vec<Cow<'a, str>>,
     /// Of which messages, in the same order; nothing when that isn't known.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    ids: Vec<String>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    ids: Vec<Cow<'a, str>>,
 }
 
 /// Leases in a file, which only its owner can read.
@@ -73,7 +75,7 @@ impl FileLeases {
         self.path.with_extension("before")
     }
 
-    fn write(&self, line: &Line) {
+    fn write(&self, line: &Line<'_>) {
         let mut text = serde_json::to_vec(line).unwrap_or_default();
         text.push(b'\n');
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,13 +99,14 @@ impl FileLeases {
 
 impl Leases for FileLeases {
     fn took(&self, letters: &[TakenLetter], until: Timestamp) {
-        let receipts = letters.iter().map(|taken| taken.receipt.to_string()).collect();
-        let ids = letters.iter().map(|taken| taken.letter.message_id.clone()).collect();
+        let receipts = letters.iter().map(|taken| taken.receipt.as_str().into()).collect();
+        let ids = letters.iter().map(|taken| taken.letter.message_id.as_str().into()).collect();
         self.write(&Line { until, receipts, ids });
     }
 
     fn end(&self, receipts: &[Receipt], until: Timestamp) {
-        self.write(&Line { until, receipts: receipts.iter().map(Receipt::to_string).collect(), ids: Vec::new() });
+        let receipts = receipts.iter().map(|receipt| receipt.as_str().into()).collect();
+        self.write(&Line { until, receipts, ids: Vec::new() });
     }
 
     fn known(&self) -> Vec<Lease> {
@@ -113,10 +116,10 @@ impl Leases for FileLeases {
             // A line that is torn says nothing.
             let lines = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Line>(line).ok());
             for Line { until, receipts, ids } in lines {
-                let mut ids = ids.into_iter();
+                let mut ids = ids.into_iter().map(Cow::into_owned);
                 for text in receipts {
                     let (message_id, receipt) = (ids.next(), Receipt::new(&*text));
-                    let lease = known.entry(text).or_insert(Lease { message_id: None, receipt, until });
+                    let lease = known.entry(text.into_owned()).or_insert(Lease { message_id: None, receipt, until });
                     lease.until = until;
                     lease.message_id = message_id.or(lease.message_id.take());
                 }

@@ -72,14 +72,15 @@ impl Letters {
         })
     }
 
-    /// Writes the message as SQS gives it out, with a receipt that names this lease of it.
+    /// Writes the message as SQS gives it out, with a receipt that names this lease of it, and of the system attributes those two that
+    /// everybody asks for.
     pub(super) fn write(&self, out: &mut String, number: u64, lease: u32, received: u32) {
         write_pieces(out, &self.message, number);
         // The pieces end with the brace.
         out.pop();
         let sent = self.first + i64::try_from(number).unwrap_or_default();
         out.push_str(&format!(
-            r#","ReceiptHandle":"{number}-{lease}-{}","Attributes":{{"ApproximateReceiveCount":"{received}","ApproximateFirstReceiveTimestamp":"{sent}","SenderId":"AROA:bench","SentTimestamp":"{sent}"}}}}"#,
+            r#","ReceiptHandle":"{number}-{lease}-{}","Attributes":{{"ApproximateReceiveCount":"{received}","SentTimestamp":"{sent}"}}}}"#,
             self.receipt
         ));
     }
