@@ -4,16 +4,19 @@ mod clock;
 
 use std::{
     io::{self, Write},
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 pub(crate) use clock::SleepClock;
 use sendoff_dlq_tools::{Session, dlq};
-use sendoff_events::Rng;
-use sendoff_host::Exit;
+use sendoff_embedded::{OpenError, Store, StoreOptions};
+use sendoff_events::{Clock, Rng};
+use sendoff_host::{Exit, SystemClock};
 use serde_json::Value;
 
 /// What a call came to.
@@ -68,6 +71,21 @@ impl Write for Captured {
 impl Captured {
     fn text(&self) -> String {
         String::from_utf8(self.bytes.lock().unwrap().clone()).unwrap()
+    }
+}
+
+/// Opens a data folder again. Its lock may last a moment longer than whoever had it: a process that another test begins just then has a
+/// copy of all open files until it runs its own program.
+pub(crate) fn open(folder: &Path, clock: Arc<dyn Clock>) -> Store {
+    let options = StoreOptions { clock, ..StoreOptions::default() };
+    let begun = SystemClock.now();
+    loop {
+        match Store::open(folder, options.clone()) {
+            Err(OpenError::Locked { .. }) if SystemClock.now() < begun + Duration::from_secs(30) => {
+                std::thread::yield_now();
+            }
+            opened => return opened.unwrap(),
+        }
     }
 }
 

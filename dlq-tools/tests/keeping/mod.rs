@@ -10,12 +10,11 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use sendoff_consumers::{Attributes, Claim, Claimed, Class, DeadLetter, Failure, IdempotencyKey, NewMessage, Status};
 use sendoff_dlq_tools::Session;
-use sendoff_embedded::{OpenError, Store, StoreOptions};
+use sendoff_embedded::Store;
 use sendoff_events::{Clock as _, EventId};
-use sendoff_host::SystemClock;
 use serde_json::{Value, json};
 
-use crate::calls::{Counting, Ran, SleepClock, call};
+use crate::calls::{Counting, Ran, SleepClock, call, open};
 
 /// A data folder with dead letters, and the tool over it.
 pub(crate) struct House {
@@ -39,17 +38,7 @@ impl House {
     }
 
     pub(crate) fn store(&self) -> Store {
-        let options = StoreOptions { clock: self.clock.clone(), ..StoreOptions::default() };
-        let begun = SystemClock.now();
-        loop {
-            match Store::open(self.folder.path(), options.clone()) {
-                // Whoever was broken off lets go of the folder a moment later.
-                Err(OpenError::Locked { .. }) if SystemClock.now() < begun + Duration::from_secs(30) => {
-                    std::thread::yield_now();
-                }
-                opened => return opened.unwrap(),
-            }
-        }
+        open(self.folder.path(), self.clock.clone())
     }
 
     /// Lets these bodies fail at a consumer.

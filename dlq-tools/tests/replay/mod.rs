@@ -25,7 +25,7 @@ use sendoff_events::EventId;
 use sendoff_host::Exit;
 use serde_json::{Value, json};
 
-use crate::calls::{Counting, Ran, SleepClock, call};
+use crate::calls::{Counting, Ran, SleepClock, call, open};
 
 /// The path and the hash of a new plan.
 pub(crate) async fn planned(house: &House, more: &[&str]) -> (String, String) {
@@ -73,8 +73,7 @@ impl House {
     }
 
     pub(crate) fn store(&self) -> Store {
-        let options = StoreOptions { clock: self.clock.clone(), ..StoreOptions::default() };
-        Store::open(self.folder.path(), options).unwrap()
+        open(self.folder.path(), self.clock.clone())
     }
 
     async fn fail(&self, count: usize) {

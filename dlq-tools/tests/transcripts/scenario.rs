@@ -11,7 +11,7 @@ use sendoff_consumers::{
     Claim, Claimed, Class, Delivery, Failure, Filter, IdempotencyKey, Status, Step, StepState, fingerprint,
 };
 use sendoff_dlq_tools::Session;
-use sendoff_embedded::{Store, StoreOptions};
+use sendoff_embedded::Store;
 use sendoff_events::{AppAssigned, Clock as _, Envelope, EventId, Origin, Rng, Timestamp};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -21,6 +21,7 @@ use super::{
     clock::StillClock,
     serving::{QUEUES, Serving},
 };
+use crate::calls::open;
 
 /// When every scenario begins: a Thursday, 3 a.m.
 const NIGHT: &str = "2026-11-26T03:00:00Z";
@@ -240,8 +241,7 @@ impl Scenario {
     }
 
     pub(crate) fn open(&self) -> Store {
-        let options = StoreOptions { clock: Arc::new(self.clock.clone()), ..StoreOptions::default() };
-        Store::open(self.folder.path().join("data"), options).unwrap()
+        open(&self.folder.path().join("data"), Arc::new(self.clock.clone()))
     }
 
     /// What happens between two commands.
