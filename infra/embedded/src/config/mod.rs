@@ -9,7 +9,6 @@ mod channel_tests;
 mod channels;
 mod check;
 mod connections;
-mod file;
 mod reference;
 mod settings;
 #[cfg(test)]
@@ -25,12 +24,11 @@ use std::{
 pub use channels::{Callbacks, Channels, MetaCallbacks, WhatsappBy};
 use check::Checker;
 pub use check::Mail;
-use file::File;
 pub use reference::reference;
 use sendoff_consumers::{routing::Routing, templates::Templates};
 pub use sendoff_host::config::{ConfigError, Effective, Problem, Source};
 use sendoff_host::{
-    config::{Given, fill, shown, variables},
+    config::{Given, TomlFile, fill, shown, variables},
     connections::Opened,
 };
 use sendoff_producers::api::KeySet;
@@ -106,8 +104,8 @@ impl Config {
         fill(SETTINGS, &mut draft, &values, "", &mut problems);
         let effective: Vec<Effective> = SETTINGS.iter().map(|s| Effective::of(s, &values)).collect();
         let connections = connections::open(&connections, draft.data.as_deref(), &mut problems);
-        let keys = auth::keys(&file.auth_keys, &mut problems);
-        let has_keys = !file.auth_keys.is_empty();
+        let keys = auth::keys(&file.tables, &mut problems);
+        let has_keys = !file.tables.is_empty();
         let mut checker = Checker { draft: &draft, effective: &effective, problems: &mut problems };
         checker.listen(has_keys);
         let mail = checker.mail();
@@ -140,15 +138,15 @@ fn given(key: &str, text: &str, source: Source) -> Given {
     Given { key: key.to_owned(), text: text.to_owned(), source }
 }
 
-fn read_file(file: &ConfigFile, problems: &mut Vec<Problem>) -> File {
+fn read_file(file: &ConfigFile, problems: &mut Vec<Problem>) -> TomlFile {
     let path = match file {
         ConfigFile::Usual => Path::new(FILE_NAME),
         ConfigFile::Named(path) => path,
-        ConfigFile::Nothing => return File::default(),
+        ConfigFile::Nothing => return TomlFile::default(),
     };
     match fs::read_to_string(path) {
-        Ok(text) => file::read(path, &text, problems),
-        Err(e) if e.kind() == io::ErrorKind::NotFound && *file == ConfigFile::Usual => File::default(),
+        Ok(text) => TomlFile::read(path, &text, "auth.key", false, problems),
+        Err(e) if e.kind() == io::ErrorKind::NotFound && *file == ConfigFile::Usual => TomlFile::default(),
         Err(e) => {
             problems.push(Problem {
                 key: "--config".into(),
@@ -157,7 +155,7 @@ fn read_file(file: &ConfigFile, problems: &mut Vec<Problem>) -> File {
                 rule: format!("the file can't be read: {e}"),
                 suggestion: None,
             });
-            File::default()
+            TomlFile::default()
         }
     }
 }

@@ -5,8 +5,12 @@ mod problem;
 pub mod reference;
 pub mod rules;
 mod table;
+#[cfg(feature = "toml")]
+mod toml;
 mod values;
 
 pub use problem::{ConfigError, Problem, Source, nearest, shown};
 pub use table::{Broken, Rule, Setting};
+#[cfg(feature = "toml")]
+pub use toml::TomlFile;
 pub use values::{Effective, Given, fill, variables};

@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use sendoff_host::config::{Given, Problem, Source, fill, shown};
+use sendoff_host::config::{Given, Problem, Source, TomlFile, fill, shown};
 
 use super::{
     GeneratorLimits, Guards, Ingredient, Keys, Kind, Scenario, Shares,
-    file::File,
     settings::{Draft, EVENT, EventDraft, SETTINGS, Settings, ShapeName},
 };
 use crate::{
@@ -15,7 +14,7 @@ use crate::{
 };
 
 /// The scenario, unless something is wrong with it; that is added to the problems.
-pub(super) fn scenario(path: &Path, file: &File, problems: &mut Vec<Problem>) -> Option<Scenario> {
+pub(super) fn scenario(path: &Path, file: &TomlFile, problems: &mut Vec<Problem>) -> Option<Scenario> {
     let mut draft = Draft::default();
     fill(SETTINGS, &mut draft, &file.values, "", problems);
     let mix = mix(path, file, problems);
@@ -34,9 +33,9 @@ pub(super) fn scenario(path: &Path, file: &File, problems: &mut Vec<Problem>) ->
     Some(checked)
 }
 
-fn mix(path: &Path, file: &File, problems: &mut Vec<Problem>) -> Vec<Ingredient> {
+fn mix(path: &Path, file: &TomlFile, problems: &mut Vec<Problem>) -> Vec<Ingredient> {
     let mut mix = Vec::new();
-    for (source, values) in &file.events {
+    for (source, values) in &file.tables {
         let mut draft = EventDraft::default();
         fill(EVENT, &mut draft, values, "event.", problems);
         if !values.iter().any(|given| given.key == "type") {
@@ -46,7 +45,7 @@ fn mix(path: &Path, file: &File, problems: &mut Vec<Problem>) -> Vec<Ingredient>
             mix.push(Ingredient { kind: event.kind, weight: event.weight, size: event.size });
         }
     }
-    if file.events.is_empty() {
+    if file.tables.is_empty() {
         let source = Source::File { path: path.to_owned(), line: 1 };
         problems.push(problem("event", source, None, "there has to be one `[[event]]` at least".into()));
     }
@@ -134,7 +133,7 @@ impl Checker<'_> {
         }
     }
 
-    fn ways(&mut self, settings: &Settings, mix: &[Ingredient], file: &File) {
+    fn ways(&mut self, settings: &Settings, mix: &[Ingredient], file: &TomlFile) {
         if settings.warm_up >= settings.duration {
             self.blame("warm_up", "must be shorter than `duration`, or no latency is left");
         }
@@ -166,7 +165,7 @@ impl Checker<'_> {
             if settings.oversize > 0.0 {
                 self.blame("shares.oversize", "the API's events carry references, and are never too large");
             }
-            let other = mix.iter().zip(&file.events).find(|(event, _)| event.kind != Kind::SubmissionCreated);
+            let other = mix.iter().zip(&file.tables).find(|(event, _)| event.kind != Kind::SubmissionCreated);
             if let Some((event, (source, _))) = other {
                 let rule = "a request makes a submission: by `api`, `submission.created` is the only type";
                 self.problems.push(problem(

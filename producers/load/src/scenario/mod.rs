@@ -1,7 +1,6 @@
 //! A scenario: what is sent, how fast, on which way, and what has to hold. Read from TOML; everything that is wrong is told at once.
 
 mod check;
-mod file;
 mod kind;
 mod overrides;
 mod reference;
@@ -13,7 +12,7 @@ use std::{fmt, fs, path::Path, time::Duration};
 pub use kind::Kind;
 pub use overrides::Overrides;
 pub use reference::reference;
-use sendoff_host::config::Problem;
+use sendoff_host::config::{Problem, TomlFile};
 pub use size::{Size, SizeError};
 
 use crate::{
@@ -164,7 +163,7 @@ impl Scenario {
     /// [`ScenarioError`] with everything that is wrong.
     pub fn parse(path: &Path, text: &str, over: &Overrides) -> Result<Self, ScenarioError> {
         let mut problems = Vec::new();
-        let mut file = file::read(path, text, &mut problems);
+        let mut file = TomlFile::read(path, text, "event", true, &mut problems);
         over.apply(&mut file.values);
         let scenario = check::scenario(path, &file, &mut problems);
         match scenario {
