@@ -94,10 +94,7 @@ impl SqsMessage {
             let built = MessageAttributeValue::builder().data_type(data_type(name)).string_value(value).build().ok()?;
             Some((name.clone(), built))
         };
-        // As large as it will be: done for each message that is sent, where growing would be felt.
-        let mut values = HashMap::with_capacity(self.attributes.len());
-        values.extend(self.attributes.iter().filter_map(value));
-        (!values.is_empty()).then_some(values)
+        (!self.attributes.is_empty()).then(|| self.attributes.iter().filter_map(value).collect())
     }
 }
 

@@ -98,17 +98,17 @@ impl SqsDeadLetters {
 
 fn entry(place: usize, ready: &Ready<'_>, fifo: bool) -> Option<SendMessageBatchRequestEntry> {
     let letter = ready.letter;
-    // As large as it will be: done for each letter of a replay, where growing would be felt.
-    let mut values = HashMap::with_capacity(letter.attributes.len());
-    values.extend(attributes(letter).filter_map(|(name, kind, value)| {
-        let built = MessageAttributeValue::builder().data_type(kind);
-        let built = if is_binary(kind) {
-            built.binary_value(Blob::new(base64::decode(value).ok()?))
-        } else {
-            built.string_value(value)
-        };
-        Some((name.to_owned(), built.build().ok()?))
-    }));
+    let values: HashMap<_, _> = attributes(letter)
+        .filter_map(|(name, kind, value)| {
+            let built = MessageAttributeValue::builder().data_type(kind);
+            let built = if is_binary(kind) {
+                built.binary_value(Blob::new(base64::decode(value).ok()?))
+            } else {
+                built.string_value(value)
+            };
+            Some((name.to_owned(), built.build().ok()?))
+        })
+        .collect();
     let trace = letter.attributes.get(TRACE_HEADER).and_then(|trace| {
         let value = MessageSystemAttributeValue::builder().string_value(trace).data_type("String").build().ok()?;
         Some(HashMap::from([(MessageSystemAttributeNameForSends::AwsTraceHeader, value)]))
