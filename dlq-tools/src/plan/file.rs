@@ -153,8 +153,8 @@ fn read_at(file: &mut File, line: &mut [u8], at: u64) -> io::Result<()> {
     io::Seek::seek(file, io::SeekFrom::Start(at)).and_then(|_| io::Read::read_exact(file, line))
 }
 
-/// A number instead of an id: a million whole ids are too much to remember, and no two of them share this. Of a UUID, as SQS and the
-/// embedded system give them, it is the UUID; of another text half of its digest.
+/// A number instead of an id: a million whole ids are too much to remember, and no two of them share this. Of a UUID, as SQS
+/// gives them, it is the UUID; of another text half of its digest.
 pub(crate) fn brief(message_id: &str) -> u128 {
     let uuid = || Uuid::try_parse(message_id).ok();
     // One of several ways to write a UUID isn't another message.
