@@ -5,7 +5,7 @@ mod cases;
 #[path = "cases/peer.rs"]
 mod peer;
 
-use std::cell::RefCell;
+use std::{cell::RefCell, thread};
 
 use proptest::{
     prelude::*,
@@ -16,6 +16,9 @@ use serde_json::Value;
 
 use cases::{Case, Values, Variables};
 use peer::Peer;
+
+/// So many peers at a time: while one evaluates, the side that asked it waits.
+const PEERS: u32 = 4;
 
 /// As many as the design asks for; `PROPTEST_CASES` says otherwise, and `PROPTEST_RNG_SEED` makes other ones.
 fn config() -> ProptestConfig {
@@ -44,11 +47,45 @@ fn same(a: &Value, b: &Value) -> bool {
 
 #[test]
 fn rust_and_jsonata_compute_the_same_of_twenty_thousand_expressions() {
-    let scope = cases::scope();
     let count = config().cases;
+    let seen = thread::scope(|scope| {
+        let parts: Vec<_> = (0..PEERS).map(|part| scope.spawn(move || compare(part_of(config(), part)))).collect();
+        let parts = parts.into_iter().map(|part| part.join().expect("a part ends"));
+        let seen: Result<Vec<Seen>, String> = parts.collect();
+        seen.unwrap_or_else(|failure| panic!("{failure}"))
+    });
+    let cases: u32 = seen.iter().map(|part| part.cases).sum();
+    let blank: u32 = seen.iter().map(|part| part.blank).sum();
+    let longest = seen.iter().map(|part| part.longest).max();
+    assert_eq!(cases, count, "cases that were compared");
+    assert!(blank < count / 2, "{blank} of {count} are blank: the cases have become trivial");
+    assert!(longest > Some(1_000), "the longest has {longest:?} bytes: the cases have become trivial");
+}
+
+/// What was compared.
+#[derive(Default)]
+struct Seen {
+    cases: u32,
+    blank: u32,
+    /// The longest printed text, in bytes.
+    longest: usize,
+}
+
+/// The share of one peer: other cases than those of the others.
+fn part_of(whole: ProptestConfig, part: u32) -> ProptestConfig {
+    let rng_seed = match whole.rng_seed {
+        RngSeed::Random => RngSeed::Random,
+        RngSeed::Fixed(seed) => RngSeed::Fixed(seed.wrapping_add(part.into())),
+    };
+    let cases = whole.cases / PEERS + u32::from(part < whole.cases % PEERS);
+    ProptestConfig { cases, rng_seed, ..whole }
+}
+
+fn compare(config: ProptestConfig) -> Result<Seen, String> {
+    let scope = cases::scope();
     let peer = RefCell::new(Peer::jsonata_core());
-    let seen = RefCell::new((0_u32, 0_usize));
-    TestRunner::new(config())
+    let seen = RefCell::new(Seen::default());
+    TestRunner::new(config)
         .run(&cases::cases(), |Case { text, values }| {
             let expr = match expr::read(&text, &scope) {
                 Ok(expr) => expr,
@@ -65,14 +102,13 @@ fn rust_and_jsonata_compute_the_same_of_twenty_thousand_expressions() {
                 Err(error) => return Err(TestCaseError::fail(format!("{text}\nRust: {expected}\n{error}\n{printed}"))),
             }
             let mut seen = seen.borrow_mut();
-            seen.0 += u32::from(expected.is_null());
-            seen.1 = seen.1.max(printed.len());
+            seen.cases += 1;
+            seen.blank += u32::from(expected.is_null());
+            seen.longest = seen.longest.max(printed.len());
             Ok(())
         })
-        .unwrap_or_else(|failure| panic!("{failure}"));
-    let (blank, longest) = *seen.borrow();
-    assert!(blank < count / 2, "{blank} of {count} are blank: the cases have become trivial");
-    assert!(longest > 1_000, "the longest has {longest} bytes: the cases have become trivial");
+        .map_err(|failure| failure.to_string())?;
+    Ok(seen.into_inner())
 }
 
 #[test]
