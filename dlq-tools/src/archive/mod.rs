@@ -6,7 +6,9 @@
 pub mod known;
 mod line;
 mod lock;
+mod look;
 mod manifest;
+mod mover;
 mod moves;
 mod place;
 mod read;
@@ -14,15 +16,20 @@ pub mod taking;
 mod write;
 
 pub use lock::lock;
+pub use look::look;
 pub use manifest::{FORMAT, Manifest, hex};
-pub use moves::{Moved, Mover, Moves, Source};
+pub use mover::{Moved, Mover, Source};
+pub use moves::Moves;
 pub use place::Place;
 pub use read::Archive;
-use sendoff_consumers::AuditNote;
+use sendoff_consumers::{AuditEntry, AuditNote};
 use sendoff_host::{Exit, Stopped};
 pub use write::{Writer, Written};
 
 use crate::deployment::Deployment;
+
+/// How many entries of the audit are read at a time.
+const PAGE: usize = 500;
 
 /// Writes into the audit that something is about to be done, or what came of it. Names queues, archives and counts, never what letters say.
 ///
@@ -45,6 +52,25 @@ pub async fn audited(
             format_args!("`{}` of {} can't be written down: {error}", note.action, note.target),
         )
     })
+}
+
+/// Shows every entry of the audit to `see`, in their order.
+///
+/// # Errors
+///
+/// When it can't be read.
+pub async fn each_audited(deployment: &Deployment, mut see: impl FnMut(AuditEntry)) -> Result<(), Stopped> {
+    let mut after = 0;
+    loop {
+        let page = deployment
+            .audit
+            .entries(after, PAGE)
+            .await
+            .map_err(|error| Stopped::new(Exit::Unreachable, format_args!("the audit can't be read: {error}")))?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.seq;
+        page.into_iter().for_each(&mut see);
+    }
 }
 
 #[cfg(test)]

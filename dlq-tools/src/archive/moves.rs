@@ -3,85 +3,39 @@
 //!
 //! What is to be moved lies in a file of its own, in an order that never changes, and a journal says how far each came: `intent` is on the
 //! disk before a letter is sent, `sent` before it is deleted where it was. After a crash, a letter with an intent only may have been
-//! sent: it is sent once more, under the same deduplication id, and that is told. One that was sent is only deleted.
+//! sent: it is sent once more, under the same deduplication id, and that is told. One that was sent is only deleted. One that can't be
+//! had counts as gone only when it isn't seen in the queue: until then the move stays open.
 
-use std::{collections::BTreeMap, fs::File, ops::ControlFlow, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    ops::ControlFlow,
+    path::Path,
+    time::Duration,
+};
 
-use sendoff_consumers::{DeadLetter, DeadLetters, Destination, OutgoingLetter, QueueError, Receipt, TakenLetter};
-use sendoff_events::Clock;
+use sendoff_consumers::{DeadLetter, DeadLetters, Destination, QueueError, Receipt, TakenLetter};
+use sendoff_events::Timestamp;
 use sendoff_host::Stopped;
 
 use super::{
     lock::lock,
+    look::look,
+    mover::{Moved, Mover, Source},
     taking::{self, hash},
 };
 use crate::{
-    run::journal::{self, FileJournal, Journal as _, Line, Step},
-    snapshot::Snapshot,
+    run::{
+        journal::{self, FileJournal, Journal as _, Line, Step},
+        leases::{FileLeases, Leases as _},
+    },
+    snapshot::{Snapshot, take::stopped},
 };
 
 const BATCH: usize = 500;
 const LETTERS: &str = "letters.db";
 const JOURNAL: &str = "journal.ndjson";
-
-/// Where letters come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source<'a> {
-    /// Out of an archive: nothing is deleted anywhere.
-    Archive,
-    /// Out of this queue, which they leave.
-    Queue(&'a str),
-}
-
-/// How letters are moved.
-#[derive(Clone, Copy)]
-pub struct Mover<'a> {
-    /// The queues.
-    pub letters: &'a dyn DeadLetters,
-    /// The time.
-    pub clock: &'a dyn Clock,
-    /// Where they come from.
-    pub source: Source<'a>,
-    /// The queue that they go into.
-    pub to: &'a str,
-    /// The queue that they are copies of, if it is one of this deployment.
-    pub copy_of: Option<&'a str>,
-    /// What stands behind a message's id in its deduplication id: another text for each kind of move.
-    pub dedup: &'a str,
-}
-
-/// What came of the letters.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Moved {
-    /// Sent by this call.
-    pub sent: u64,
-    /// Sent before, by a call that broke off or by an earlier one.
-    pub sent_before: u64,
-    /// Deleted where they were.
-    pub deleted: u64,
-    /// Of those sent by this call, how many a call that broke off may have sent already: they may be there twice.
-    pub sent_again: u64,
-    /// Nobody knows whether they were sent.
-    pub unknown: u64,
-    /// The queue doesn't take them.
-    pub refused: u64,
-    /// Sent, but still in the queue that they are to leave.
-    pub left: u64,
-    /// Gone from there before they could be sent, or held by somebody else.
-    pub missing: u64,
-    /// Not seen among those that could be leased: whether they are there, nobody knows.
-    pub not_seen: u64,
-    /// With another body than when they were chosen: not touched.
-    pub changed: u64,
-}
-
-impl Moved {
-    /// Whether nothing is left to do for a later call.
-    #[must_use]
-    pub const fn is_finished(&self) -> bool {
-        self.unknown == 0 && self.left == 0
-    }
-}
+const LEASES: &str = "leases.ndjson";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
@@ -100,6 +54,8 @@ pub struct Moves {
     ids: Vec<String>,
     states: Vec<State>,
     journal: FileJournal,
+    /// What is held meanwhile: whoever goes on needn't wait for its end.
+    leases: FileLeases,
     _lock: File,
 }
 
@@ -154,7 +110,8 @@ impl Moves {
             }
         })?;
         let journal = FileJournal::open(&path, whole)?;
-        Ok(Self { letters, ids, states, journal, _lock: lock })
+        let leases = FileLeases::new(&folder.join(LEASES));
+        Ok(Self { letters, ids, states, journal, leases, _lock: lock })
     }
 
     /// What is moved.
@@ -175,11 +132,33 @@ impl Moves {
             .map_err(|error| Stopped::failed(format_args!("{} can't be removed: {error}", path.display())))
     }
 
+    /// The message ids of all that is moved, in order.
+    #[must_use]
+    pub fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    /// Whether this one was sent already, as far as is known.
+    #[must_use]
+    pub fn is_sent(&self, id: &str) -> bool {
+        self.place(id).is_some_and(|place| self.states[place] >= State::Sent)
+    }
+
     /// How many of these were sent already, as far as is known.
     #[must_use]
-    pub fn sent(&self, ids: impl Iterator<Item = String>) -> u64 {
-        let is_sent = |id: &String| self.place(id).is_some_and(|place| self.states[place] >= State::Sent);
-        ids.filter(is_sent).count() as u64
+    pub fn sent(&self, ids: &[String]) -> u64 {
+        ids.iter().filter(|id| self.is_sent(id)).count() as u64
+    }
+
+    /// Counts none of these as sent any more.
+    ///
+    /// # Errors
+    ///
+    /// When the journal can't be written.
+    pub async fn begin_anew(&mut self, mover: Mover<'_>, ids: &[String]) -> Result<(), Stopped> {
+        let places = ids.iter().filter_map(|id| self.place(id));
+        let places: Vec<usize> = places.filter(|place| self.states[*place] != State::Waiting).collect();
+        self.step(mover, &places, State::Waiting, |n| Step::Unsent { n }).await
     }
 
     /// Sends those of its letters that `chosen` names, and that weren't sent yet, and deletes them where they were. `by` is who wants it.
@@ -202,6 +181,7 @@ impl Moves {
         }
         if moved.is_finished() && mover.source != Source::Archive {
             self.note(mover, Step::Finished {}).await?;
+            self.leases.forget();
         }
         Ok(moved)
     }
@@ -213,6 +193,7 @@ impl Moves {
         chosen: &[String],
         moved: &mut Moved,
     ) -> Result<(), Stopped> {
+        self.take_over(mover, queue).await;
         let mut wanted = BTreeMap::new();
         for id in chosen {
             if self.place(id).is_some_and(|place| self.states[place] == State::Deleted) {
@@ -221,22 +202,41 @@ impl Moves {
                 wanted.insert(id.clone(), hash(&letter.message));
             }
         }
-        let taken = taking::taken(mover.letters, mover.clock, queue, wanted, async |taken: &[TakenLetter]| {
+        let taken = taking::taken(mover.letters, mover.clock, queue, wanted, async |taken: &[TakenLetter], until| {
+            self.leases.took(taken, until);
             let letters: Vec<_> = taken.iter().map(|taken| &taken.letter).collect();
             self.send(mover, &letters, moved).await?;
             self.delete(mover, queue, taken, moved).await
         });
         let taken = taken.await?;
         moved.changed += taken.changed;
+        let held = held(mover.letters, queue, &taken).await?;
+        let mut gone = Vec::new();
         for id in taken.missing.keys() {
-            // What was sent and is gone was deleted, just not written down.
-            match self.place(id).map(|place| self.states[place]) {
-                Some(State::Sent) => moved.sent_before += 1,
+            let Some(place) = self.place(id) else { continue };
+            match (self.states[place], held.contains(id)) {
+                // It was deleted, just not written down.
+                (State::Sent, false) => gone.push(place),
+                (State::Sent, true) => moved.left += 1,
+                (State::Intent, true) => moved.unknown += 1,
                 _ if taken.saw_all => moved.missing += 1,
                 _ => moved.not_seen += 1,
             }
         }
-        Ok(())
+        moved.sent_before += gone.len() as u64;
+        self.step(mover, &gone, State::Deleted, |n| Step::Deleted { n }).await
+    }
+
+    /// Gives back what a process held that has died since, so that nobody has to wait for the end of its leases.
+    async fn take_over(&self, mover: Mover<'_>, queue: &str) {
+        let now = mover.clock.now();
+        let leases = self.leases.known().into_iter().filter(|lease| lease.until > now);
+        let receipts: Vec<Receipt> = leases.map(|lease| lease.receipt).collect();
+        if !receipts.is_empty() {
+            // What can't be given back comes back when its lease ends.
+            mover.letters.hold(queue, &receipts, Duration::ZERO).await;
+        }
+        self.leases.forget();
     }
 
     /// Sends those of a batch that weren't sent yet.
@@ -337,12 +337,22 @@ impl Moves {
     }
 }
 
-impl Mover<'_> {
-    /// The letter as it is, its failure and all attributes included.
-    fn outgoing(&self, letter: &DeadLetter) -> OutgoingLetter {
-        let DeadLetter { message_id, body, attributes, types, group, .. } = letter.clone();
-        let dedup = format!("{message_id}-{}", self.dedup);
-        let copy_of = self.copy_of.map(|queue| (queue.to_owned(), message_id));
-        OutgoingLetter { body, attributes, types, group, dedup, copy_of }
+/// Which of those that couldn't be had may still be in the queue, in somebody's hands. Where it can't be looked into, that is each, unless
+/// nobody has any letter of it in hand and all others were seen.
+async fn held(letters: &dyn DeadLetters, queue: &str, taken: &taking::Taken) -> Result<BTreeSet<String>, Stopped> {
+    let mut held = BTreeSet::new();
+    if taken.missing.is_empty() {
+        return Ok(held);
     }
+    let see = |letter: DeadLetter| {
+        if taken.missing.contains_key(&letter.message_id) {
+            held.insert(letter.message_id);
+        }
+        Ok(())
+    };
+    if look(letters, queue, see).await? {
+        return Ok(held);
+    }
+    let in_flight = letters.queue(queue, Timestamp::MAX).await.map_err(stopped)?.in_flight;
+    Ok(if taken.saw_all && in_flight == 0 { held } else { taken.missing.keys().cloned().collect() })
 }

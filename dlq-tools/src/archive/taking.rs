@@ -7,7 +7,7 @@ use std::{
 };
 
 use sendoff_consumers::{DeadLetter, DeadLetters, DeadLettersError, Receipt, TakenLetter};
-use sendoff_events::Clock;
+use sendoff_events::{Clock, Timestamp};
 use sendoff_host::Stopped;
 use sha2::{Digest as _, Sha256};
 
@@ -45,8 +45,8 @@ pub struct Taken {
 /// What is said of letters that are missing where not all was looked at.
 pub const NOT_SEEN: &str = "not seen: there are more letters than can be leased at a time. Say the same once more, or purge or replay others first";
 
-/// Takes each of `wanted` (by message id, with the hash of its body) once, and gives them to `act` in batches. It is `act` that ends
-/// their leases, by deleting them; those that it leaves are given back.
+/// Takes each of `wanted` (by message id, with the hash of its body) once, and gives them to `act` in batches, with the moment when
+/// their leases end. It is `act` that ends them before, by deleting the letters; those that it leaves are given back.
 ///
 /// # Errors
 ///
@@ -56,17 +56,18 @@ pub async fn taken(
     clock: &dyn Clock,
     queue: &str,
     wanted: BTreeMap<String, Hash>,
-    mut act: impl AsyncFnMut(&[TakenLetter]) -> Result<(), Stopped>,
+    mut act: impl AsyncFnMut(&[TakenLetter], Timestamp) -> Result<(), Stopped>,
 ) -> Result<Taken, Stopped> {
     let mut told = Taken { changed: 0, missing: wanted, saw_all: true };
     let ids: Vec<String> = told.missing.keys().cloned().collect();
     for chunk in ids.chunks(BATCH) {
+        let until = until(clock);
         let Some(taken) = letters.take_these(queue, chunk, HOLD).await.map_err(stopped)? else {
             // None was leased: this queue never gives letters by their ids.
             by_looking(letters, clock, queue, &mut told, &mut act).await?;
             return Ok(told);
         };
-        batch(letters, queue, &mut told, taken, &mut act).await?;
+        batch(letters, queue, &mut told, (taken, until), &mut act).await?;
     }
     Ok(told)
 }
@@ -76,13 +77,14 @@ async fn by_looking(
     clock: &dyn Clock,
     queue: &str,
     told: &mut Taken,
-    act: &mut impl AsyncFnMut(&[TakenLetter]) -> Result<(), Stopped>,
+    act: &mut impl AsyncFnMut(&[TakenLetter], Timestamp) -> Result<(), Stopped>,
 ) -> Result<(), Stopped> {
     let mut others: Vec<Receipt> = Vec::new();
     let mut seen = HashSet::new();
     let mut idle = 0;
     let mut ended = Ok(());
     while !told.missing.is_empty() && idle < IDLE {
+        let until = until(clock);
         let found = match letters.take(queue, BATCH, HOLD).await {
             Ok(found) => found,
             Err(DeadLettersError::TooManyLeased(_)) if !others.is_empty() => {
@@ -109,7 +111,7 @@ async fn by_looking(
             idle += 1;
             clock.sleep(PAUSE).await;
         }
-        ended = batch(letters, queue, told, ours, act).await;
+        ended = batch(letters, queue, told, (ours, until), act).await;
         if ended.is_err() {
             break;
         }
@@ -118,12 +120,17 @@ async fn by_looking(
     ended
 }
 
+/// When what is leased now is free again.
+fn until(clock: &dyn Clock) -> Timestamp {
+    clock.now().checked_add(HOLD).unwrap_or(Timestamp::MAX)
+}
+
 async fn batch(
     letters: &dyn DeadLetters,
     queue: &str,
     told: &mut Taken,
-    taken: Vec<TakenLetter>,
-    act: &mut impl AsyncFnMut(&[TakenLetter]) -> Result<(), Stopped>,
+    (taken, until): (Vec<TakenLetter>, Timestamp),
+    act: &mut impl AsyncFnMut(&[TakenLetter], Timestamp) -> Result<(), Stopped>,
 ) -> Result<(), Stopped> {
     let mut ours = Vec::with_capacity(taken.len());
     let mut others = Vec::new();
@@ -136,7 +143,7 @@ async fn batch(
             }
         }
     }
-    let acted = if ours.is_empty() { Ok(()) } else { act(&ours).await };
+    let acted = if ours.is_empty() { Ok(()) } else { act(&ours, until).await };
     // The receipts of those that were deleted are stale: nothing comes of them.
     others.extend(ours.into_iter().map(|taken| taken.receipt));
     letters.hold(queue, &others, Duration::ZERO).await;

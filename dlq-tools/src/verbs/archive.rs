@@ -89,7 +89,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             session.data(format_args!("{hash}\n"))?;
             session.prose(format_args!(
                 "{} of `{queue}` are in {place}. The line above is the archive's hash.\nThey are still in the queue; \
-                 `dlq purge {queue} --archive {} --yes` deletes those that are archived",
+                 `dlq purge {queue} --archive {} --because TEXT --yes` deletes those that are archived",
                 letters(*count),
                 &hash[..known::LEAST_DIGITS]
             ));

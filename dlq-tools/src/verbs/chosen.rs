@@ -69,6 +69,24 @@ pub(crate) fn must_be_touchable(queue: &DeadLetterQueue) -> Result<(), Stopped> 
     Err(Stopped::new(Exit::Refused, why))
 }
 
+/// Refuses to move letters that are edited: where they are put they are other messages, and an edit is of one message. `instead` is
+/// what can be done with the edits.
+pub(crate) fn must_be_unedited(letters: &Snapshot, selector: &Selector, instead: &str) -> Result<(), Stopped> {
+    let mut edited = 0_u64;
+    select::each(letters, selector, |letter| {
+        edited += u64::from(letter.edit.is_some());
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if edited == 0 {
+        return Ok(());
+    }
+    let why = format!(
+        "{edited} of them are edited, and would be put there as they were before: an edit stays with the message that it was made \
+         of. {instead}, or say --without-edits"
+    );
+    Err(Stopped::new(Exit::Refused, why))
+}
+
 /// Ends a verb that found no letter.
 pub(crate) fn nothing(queue: &str) -> Stopped {
     Stopped::new(

@@ -44,6 +44,9 @@ pub(super) struct Args {
 pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
     let who = args.yes.then(|| common.who(session)).transpose()?;
     known::check_hash(&args.archive)?;
+    if args.because.as_ref().is_some_and(|because| because.trim().is_empty()) {
+        return Err(Stopped::new(Exit::Usage, "say why with --because TEXT: the letters can't tell any more"));
+    }
     let selector = Selector::new(&args.selection, &*session.clock)?;
     let access = if args.yes { Access::Change } else { Access::Look };
     let deployment = common.open(session, access).await?;
@@ -119,7 +122,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         let because = args.because.unwrap_or_default();
         let target = |what: &str| format!("{queue}: {what}, archive {}", manifest.hash);
         audited(&deployment, who, "purge", target(&format!("{} to be deleted", letters(count))), &because).await?;
-        let ended = taking::taken(&*deployment.letters, &*session.clock, &queue, archived, async |taken| {
+        let ended = taking::taken(&*deployment.letters, &*session.clock, &queue, archived, async |taken, _| {
             let receipts: Vec<_> = taken.iter().map(|taken| taken.receipt.clone()).collect();
             let results = deployment.letters.delete(&queue, &receipts).await;
             let gone = results.iter().filter(|result| result.is_ok()).count() as u64;
@@ -132,7 +135,8 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         audited(&deployment, who, "purge-done", target(&format!("{} deleted", letters(deleted))), "").await?;
         told = ended?;
         if let Err(error) = noted {
-            session.prose(format_args!("the work folder can't note that letters are gone ({error}): look with --fresh"));
+            session
+                .prose(format_args!("the work folder can't note that letters are gone ({error}): look with --fresh"));
         }
     }
     let (missing, not_seen) = match told.missing.len() as u64 {

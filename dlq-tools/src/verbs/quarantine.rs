@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     Common, Output,
-    chosen::{must_be_touchable, nothing},
+    chosen::{must_be_touchable, must_be_unedited, nothing},
     source::{Source, find_queue, letters},
 };
 use crate::{
@@ -38,8 +38,11 @@ pub(super) struct Args {
     /// Why, for the audit
     #[arg(long, value_name = "TEXT")]
     because: Option<String>,
+    /// Also those that are edited, as they were before: their edits are lost
+    #[arg(long)]
+    without_edits: bool,
     /// Goes on with the one of this queue that broke off; whatever else is chosen is left
-    #[arg(long, conflicts_with_all = ["to", "because"])]
+    #[arg(long, conflicts_with_all = ["to", "because", "without_edits"])]
     resume: bool,
     /// Moves them; without it, only says which
     #[arg(long)]
@@ -94,6 +97,10 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             check_name(&to, &queue.name)?;
             let selector = Selector::new(&args.selection, &*session.clock)?;
             let snapshot = args.source.open(session, common, &deployment).await?;
+            if !args.without_edits {
+                let instead = "Replay them first, take their edits back with `dlq edit --undo`";
+                must_be_unedited(&snapshot, &selector, instead)?;
+            }
             let order = Order { to, because: args.because.unwrap_or_default() };
             let folder = args.yes.then(|| new_folder(&base, &queue.name, session.clock.now())).transpose()?;
             let count = match &folder {
@@ -123,11 +130,7 @@ async fn carry_out(
 ) -> Result<Moved, Stopped> {
     let Order { to, because } = order;
     let mut moves = Moves::open(folder)?;
-    let mut ids = Vec::new();
-    moves.letters().each(|letter| {
-        ids.push(letter.message.message_id);
-        Ok::<_, Stopped>(ControlFlow::Continue(()))
-    })?;
+    let ids = moves.ids().to_vec();
     let target = |told: &str| format!("{queue} into {to}: {told}");
     audited(deployment, who, "quarantine", target(&format!("{} to be moved", letters(ids.len() as u64))), because)
         .await?;
@@ -148,7 +151,8 @@ async fn carry_out(
     audited(deployment, who, "quarantine-done", told, "").await?;
     for queue in [queue, to] {
         // It is about a hint only; whoever needs to know looks with --fresh.
-        let _ = moved::note(&deployment.work, &deployment.letters.deployment(), queue, "quarantine", session.clock.now());
+        let _ =
+            moved::note(&deployment.work, &deployment.letters.deployment(), queue, "quarantine", session.clock.now());
     }
     if ended.as_ref().is_ok_and(Moved::is_finished) {
         moves.forget_letters()?;
@@ -175,7 +179,7 @@ fn tell(
         (Output::Table, Some(moved)) => {
             let done = moved.sent + moved.sent_before;
             session.data(format_args!("{done} of {} are in `{to}`\n", letters(count)))?;
-            super::restore::tell_moved(session, moved);
+            super::restore::tell_moved(session, moved, &format!("go on with `dlq quarantine {queue} --resume --yes`"));
         }
     }
     Ok(match moved {

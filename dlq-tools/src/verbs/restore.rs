@@ -1,20 +1,25 @@
 //! `dlq restore`.
 
-use std::{collections::BTreeSet, ops::ControlFlow};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
+};
 
+use sendoff_consumers::AuditEntry;
 use sendoff_host::{Exit, Stopped};
 use serde_json::json;
 
 use super::{
     Common, Output,
+    chosen::must_be_unedited,
     source::{find_queue, letters},
 };
 use crate::{
     Session,
-    archive::{self, Archive, Moved, Mover, Moves, Place, audited, taking},
+    archive::{self, Archive, Manifest, Moved, Mover, Moves, Place, audited, taking},
     deployment::{Access, Deployment, private_folder},
     select::{self, Selection, Selector},
-    snapshot::{Snapshot, Taken, moved, take::stopped},
+    snapshot::{Snapshot, Taken, moved},
 };
 
 #[derive(Debug, clap::Args)]
@@ -26,6 +31,12 @@ pub(super) struct Args {
     into: Option<String>,
     #[command(flatten)]
     selection: Selection,
+    /// Also those that are edited, as they were before: their edits are lost
+    #[arg(long)]
+    without_edits: bool,
+    /// Also those that were put back before, from here or from elsewhere: whatever became of them, they come once more
+    #[arg(long)]
+    again: bool,
     /// Why, for the audit
     #[arg(long, value_name = "TEXT", default_value = "")]
     because: String,
@@ -38,6 +49,8 @@ pub(super) struct Args {
 const PAGE: usize = 500;
 /// How much of an archive's hash names its folder.
 const DIGITS: usize = 16;
+/// What the audit calls a restore that has ended.
+const DONE: &str = "restore-done";
 
 pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
     let who = args.yes.then(|| common.who(session)).transpose()?;
@@ -68,13 +81,16 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         moves.forget_letters()?;
         return Err(Stopped::new(Exit::NothingMatched, format_args!("no letter of the archive {place} fits")));
     }
+    if !args.without_edits {
+        must_be_unedited(moves.letters(), &selector, "Leave them out")?;
+    }
     let count = chosen.len() as u64;
-    let before = moves.sent(chosen.iter().cloned());
-    let there = match manifest.deployment == here && manifest.queue == queue {
-        true => still_there(&deployment, &queue, moves.letters()).await?,
-        false => Some(BTreeSet::new()),
-    };
-    if there.is_none() {
+    if !args.again {
+        not_from_elsewhere(&deployment, &queue, &manifest, &moves).await?;
+    }
+    let before = if args.again { 0 } else { moves.sent(&chosen) };
+    let there = still_there(&deployment, &queue, &moves, args.again).await?;
+    if there.is_none() && manifest.deployment == here && manifest.queue == queue {
         session.prose(format_args!(
             "whether any of them is still in `{queue}` can't be seen without leases: one that wasn't purged will be there twice"
         ));
@@ -88,24 +104,33 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         let target = |told: &str| format!("{queue}: {told}, archive {}", manifest.hash);
         let planned = format!("{} to be put back", letters(chosen.len() as u64));
         audited(&deployment, who, "restore", target(&planned), &args.because).await?;
+        let mut dedup = manifest.hash[..DIGITS].to_owned();
+        if args.again {
+            // Another one than those had: within five minutes they would be accepted and dropped.
+            dedup = format!("{dedup}-{}", session.clock.now().as_second());
+        }
         let mover = Mover {
             letters: &*deployment.letters,
             clock: &*session.clock,
             source: archive::Source::Archive,
             to: &queue,
             copy_of: (manifest.deployment == here).then_some(&*manifest.queue),
-            dedup: &manifest.hash[..DIGITS],
+            dedup: &dedup,
         };
+        if args.again {
+            moves.begin_anew(mover, &chosen).await?;
+        }
         let ended = moves.carry_out(mover, &chosen, who).await;
         let told = match &ended {
-            Ok(moved) => target(&format!("{} put back", letters(moved.sent))),
+            Ok(moved) => told_of(&queue, moved.sent, &manifest.hash),
             Err(_) => target("it broke off"),
         };
-        audited(&deployment, who, "restore-done", told, "").await?;
+        audited(&deployment, who, DONE, told, "").await?;
         let noted = moved::note(&deployment.work, &here, &queue, "restore", session.clock.now());
         moved = Some(ended?);
         if let Err(error) = noted {
-            session.prose(format_args!("the work folder can't note that letters came back ({error}): look with --fresh"));
+            session
+                .prose(format_args!("the work folder can't note that letters came back ({error}): look with --fresh"));
         }
     }
     moves.forget_letters()?;
@@ -117,7 +142,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         (Output::Json, _) => session.json(&doc)?,
         (Output::Ndjson, _) => session.json_line(&doc)?,
         (Output::Table, None) => {
-            let now = count - before - still;
+            let now = count.saturating_sub(before + still);
             session.data(format_args!("{} would be put into `{queue}`\n", letters(now)))?;
             session.prose(format_args!(
                 "the archive is whole; {before} were put back before, {still} are still there. Nothing was sent: add --yes. \
@@ -126,7 +151,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         }
         (Output::Table, Some(moved)) => {
             session.data(format_args!("{} put into `{queue}`\n", letters(moved.sent)))?;
-            tell_moved(session, moved);
+            tell_moved(session, moved, "say the same once more");
             if moved.sent > 0 {
                 session.prose(format_args!(
                     "they are new messages to the broker: their retention begins anew, and no archive holds them under their new \
@@ -135,7 +160,8 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             } else if still > 0 {
                 session.prose(format_args!("nothing was sent: {still} of the {} are still there", letters(count)));
             } else {
-                session.prose("nothing was sent: all of them were put back before");
+                session
+                    .prose("nothing was sent: all of them were put back before; --again puts them back all the same");
             }
         }
     }
@@ -148,17 +174,19 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     })
 }
 
-/// Tells whatever didn't go as usual.
-pub(super) fn tell_moved(session: &mut Session, moved: &Moved) {
+/// Tells whatever didn't go as usual. `next` is how to go on.
+pub(super) fn tell_moved(session: &mut Session, moved: &Moved, next: &str) {
+    let unknown = format!("may have been sent, and nobody knows: {next}");
+    let left = format!("were sent, but are still where they were, perhaps in somebody's hands: {next}");
     for (count, what) in [
         (moved.sent_before, "were sent before, and not again"),
         (
             moved.sent_again,
             "may have been sent before, by a call that broke off, and were sent again: they may be there twice",
         ),
-        (moved.unknown, "may have been sent: the queue didn't answer. Say the same once more"),
+        (moved.unknown, &unknown),
         (moved.refused, "the queue doesn't take"),
-        (moved.left, "were sent, but are still where they were: go on with --resume"),
+        (moved.left, &left),
         (moved.missing, "aren't in the queue any more, or are held by somebody else"),
         (moved.not_seen, taking::NOT_SEEN),
         (moved.changed, "have another body than they had, and stay"),
@@ -212,25 +240,110 @@ fn lay_out(archive: &mut Archive, folder: &std::path::Path) -> Result<(), Stoppe
     Ok(copy.set_taken(Taken { ended_at: Some(taken.begun_at), ..taken })?)
 }
 
-/// Those letters that are still in the queue; `None` where that can't be seen.
+/// Those letters that are in the queue, as the messages that they were, or as copies that were put there by others than this work
+/// folder knows of; `None` where that can't be seen. Whoever puts them back `again` wants the copies besides.
 async fn still_there(
     deployment: &Deployment,
     queue: &str,
-    letters: &Snapshot,
+    moves: &Moves,
+    again: bool,
 ) -> Result<Option<BTreeSet<String>>, Stopped> {
-    let mut there = BTreeSet::new();
-    let mut after = None::<String>;
-    loop {
-        let Some(page) = deployment.letters.read(queue, after.as_deref(), PAGE).await.map_err(stopped)? else {
-            return Ok(None);
-        };
-        let Some(last) = page.last() else { return Ok(Some(there)) };
-        after = Some(last.message_id.clone());
-        for message in page {
-            let kept = letters.letter(&message.message_id)?;
-            if kept.is_some_and(|kept| taking::hash(&kept.message) == taking::hash(&message)) {
-                there.insert(message.message_id);
-            }
+    let (mut there, mut copies) = (BTreeSet::new(), BTreeMap::<taking::Hash, u64>::new());
+    let looked = archive::look(&*deployment.letters, queue, |message| {
+        let hash = taking::hash(&message);
+        let kept = moves.letters().letter(&message.message_id)?;
+        if kept.is_some_and(|kept| taking::hash(&kept.message) == hash) {
+            there.insert(message.message_id);
+        } else if !again {
+            *copies.entry(hash).or_default() += 1;
         }
+        Ok(())
+    });
+    if !looked.await? {
+        return Ok(None);
+    }
+    for of_ours in [true, false] {
+        moves.letters().each(|letter| {
+            let id = letter.message.message_id.clone();
+            if moves.is_sent(&id) == of_ours
+                && !there.contains(&id)
+                && let Some(left) = copies.get_mut(&taking::hash(&letter.message)).filter(|left| **left > 0)
+            {
+                *left -= 1;
+                if !of_ours {
+                    there.insert(id);
+                }
+            }
+            Ok::<_, Stopped>(ControlFlow::Continue(()))
+        })?;
+    }
+    Ok(Some(there))
+}
+
+/// Refuses when more of this archive was put into the queue than is known here: somebody did it from another work folder.
+async fn not_from_elsewhere(
+    deployment: &Deployment,
+    queue: &str,
+    manifest: &Manifest,
+    moves: &Moves,
+) -> Result<(), Stopped> {
+    let (mut told, mut last) = (0, None::<AuditEntry>);
+    archive::each_audited(deployment, |entry| {
+        let count = put_back(&entry, queue, &manifest.hash);
+        if count > 0 {
+            told += count;
+            last = Some(entry);
+        }
+    })
+    .await?;
+    match last {
+        Some(entry) if told > moves.sent(moves.ids()) => {
+            let why = format!(
+                "letters of this archive were put into `{queue}` before, {told} in all, not all of them from this work folder; the last \
+                 time by {} at {} (`dlq audit` has it). Look with `dlq groups {queue} --fresh` what became of them; --again puts them \
+                 back all the same",
+                entry.note.who, entry.at
+            );
+            Err(Stopped::new(Exit::Refused, why))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the audit says of a restore that has ended.
+fn told_of(queue: &str, count: u64, hash: &str) -> String {
+    format!("{queue}: {} put back, archive {hash}", letters(count))
+}
+
+/// How many letters of this archive the entry says were put into the queue.
+fn put_back(entry: &AuditEntry, queue: &str, hash: &str) -> u64 {
+    let told = Some(&entry.note).filter(|note| note.action == DONE).and_then(|note| {
+        let rest = note.target.strip_prefix(queue)?.strip_prefix(": ")?;
+        rest.split(' ').next()?.parse().ok()
+    });
+    told.filter(|count| entry.note.target == told_of(queue, *count, hash)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use sendoff_consumers::{AuditDigest, AuditNote};
+    use sendoff_events::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_into_the_audit_of_a_restore_is_read_again() {
+        let entry = |action: &str, target: String| {
+            let (action, who, because) = (action.to_owned(), "ada".to_owned(), String::new());
+            let note = AuditNote { who, action, event: None, target, because };
+            AuditEntry::after(AuditDigest::NONE, 1, Timestamp::UNIX_EPOCH, note)
+        };
+        for count in [0, 1, 2, 12_345] {
+            assert_eq!(put_back(&entry(DONE, told_of("email-dlq", count, "abc")), "email-dlq", "abc"), count);
+        }
+        assert_eq!(put_back(&entry("restore", told_of("email-dlq", 2, "abc")), "email-dlq", "abc"), 0);
+        assert_eq!(put_back(&entry(DONE, told_of("email-dlq", 2, "abd")), "email-dlq", "abc"), 0);
+        assert_eq!(put_back(&entry(DONE, told_of("sms-dlq", 2, "abc")), "email-dlq", "abc"), 0);
+        assert_eq!(put_back(&entry(DONE, "email-dlq: it broke off, archive abc".into()), "email-dlq", "abc"), 0);
     }
 }

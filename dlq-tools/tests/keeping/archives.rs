@@ -171,3 +171,58 @@ async fn letters_are_never_put_back_into_a_queue_that_somebody_handles() {
     house.dlq(&["restore", "kept.jsonl.zst", "--into", "sms", "--yes"]).await.expect(Exit::Done);
     assert_eq!(house.letters("sms-dlq").await.len(), 1);
 }
+
+#[tokio::test]
+async fn what_was_put_back_from_another_work_folder_is_only_put_back_again_when_that_is_said() {
+    let house = House::with(3).await;
+    let hash = archived(&house, &[]).await;
+    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old"]).await.expect(Exit::Done);
+    house.dlq(&["restore", "kept.jsonl.zst", "--yes"]).await.expect(Exit::Done);
+
+    let elsewhere = ["--work", "elsewhere", "restore", "kept.jsonl.zst", "--yes"];
+    let refused = house.dlq(&elsewhere).await.expect(Exit::Refused);
+    assert!(refused.err.contains("3 in all") && refused.err.contains("by grace"), "{refused:?}");
+    assert_eq!(house.letters("email-dlq").await.len(), 3);
+    let again = house.dlq(&[&elsewhere[..], &["--again"]].concat()).await.expect(Exit::Done);
+    assert_eq!(again.out, "3 letters put into `email-dlq`\n");
+    let here = house.dlq(&["restore", "kept.jsonl.zst", "--yes", "--again"]).await.expect(Exit::Done);
+    assert_eq!(here.out, "3 letters put into `email-dlq`\n");
+    assert_eq!(house.letters("email-dlq").await.len(), 9);
+}
+
+#[tokio::test]
+async fn of_what_is_in_the_queue_as_another_letter_no_second_one_is_put_back() {
+    let house = House::with(3).await;
+    let hash = archived(&house, &[]).await;
+    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old"]).await.expect(Exit::Done);
+    // It came back to its consumer from elsewhere, and failed again.
+    house.fail("email", vec![super::envelope(1)]).await;
+    let back = ["restore", "kept.jsonl.zst", "--yes", "--output", "json"];
+    let back = house.dlq(&back).await.expect(Exit::Done).json();
+    assert_eq!((&back["still_there"], &back["moved"]["sent"]), (&1.into(), &2.into()));
+    assert_eq!(house.letters("email-dlq").await.len(), 3);
+}
+
+#[tokio::test]
+async fn letters_that_were_archived_with_an_edit_are_not_put_back_without_it_unless_that_is_said() {
+    let house = House::with(2).await;
+    let one = event_id(1).to_string();
+    house.dlq(&["edit", "email", "--set", "data.assigned_by=heidi", "--id", &one, "--yes"]).await.expect(Exit::Done);
+    let hash = archived(&house, &[]).await;
+    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old"]).await.expect(Exit::Done);
+    let refused = house.dlq(&["restore", "kept.jsonl.zst", "--yes"]).await.expect(Exit::Refused);
+    assert!(refused.err.contains("1 of them are edited"), "{refused:?}");
+    assert_eq!(house.letters("email-dlq").await, []);
+    house.dlq(&["restore", "kept.jsonl.zst", "--yes", "--without-edits"]).await.expect(Exit::Done);
+    assert_eq!(house.letters("email-dlq").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_purge_says_why() {
+    let house = House::with(1).await;
+    let hash = archived(&house, &[]).await;
+    for because in ["", "  "] {
+        house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", because]).await.expect(Exit::Usage);
+    }
+    assert_eq!(house.letters("email-dlq").await.len(), 1);
+}

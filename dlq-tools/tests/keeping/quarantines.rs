@@ -60,3 +60,22 @@ async fn what_is_in_quarantine_can_be_planned_back_to_its_consumer() {
     assert_eq!(lines.len(), 3);
     assert!(lines[1..].iter().all(|entry| entry["action"] == "send" && entry["consumer"] == "email"), "{lines:?}");
 }
+
+#[tokio::test]
+async fn letters_that_are_edited_are_not_put_aside_without_their_edits_unless_that_is_said() {
+    let house = House::with(3).await;
+    let one = event_id(1).to_string();
+    house.dlq(&["edit", "email", "--set", "data.assigned_by=heidi", "--id", &one, "--yes"]).await.expect(Exit::Done);
+    let call = ["quarantine", "email", "--because", "x"];
+    for yes in [&[][..], &["--yes"]] {
+        let refused = house.dlq(&[&call[..], yes].concat()).await.expect(Exit::Refused);
+        assert!(refused.err.contains("1 of them are edited") && refused.err.contains("--without-edits"), "{refused:?}");
+    }
+    assert_eq!(house.letters("email-dlq").await.len(), 3);
+    house
+        .dlq(&["quarantine", "email", "--because", "x", "--id", &event_id(0).to_string(), "--yes"])
+        .await
+        .expect(Exit::Done);
+    house.dlq(&[&call[..], &["--without-edits", "--yes"]].concat()).await.expect(Exit::Partly);
+    assert_eq!((house.letters("email-dlq").await.len(), house.letters("email-quarantine").await.len()), (0, 3));
+}
