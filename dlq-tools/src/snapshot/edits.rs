@@ -1,41 +1,77 @@
 //! Edits of earlier snapshots. A person who edited letters means the letters, and not the copy that they happened to look at: in a
 //! new snapshot without the edits, a plan would send the old events.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::{Path, PathBuf},
+};
 
 use super::{Snapshot, SnapshotError, take::mark};
 use crate::letter::Letter;
 
 /// Edits that are waiting for their letters to be seen again.
+#[derive(Default)]
 pub(super) struct Edits {
     snapshots: Vec<Snapshot>,
     /// In which of the snapshots a letter was edited. Not the edits: of many, they are too much to remember.
     places: HashMap<u128, usize>,
     taken_over: u64,
+    damaged: BTreeMap<PathBuf, String>,
 }
 
 impl Edits {
     /// Those of these snapshots, the newest first. Of each letter, what the newest says counts that has it: an edit that was taken
-    /// back there stays so. A snapshot of something else, or that can't be opened, says nothing.
+    /// back there stays so. A snapshot of something else says nothing, and neither does one that is damaged.
     pub(super) fn of(paths: &[PathBuf], deployment: &str, queue: &str) -> Result<Self, SnapshotError> {
-        let (mut snapshots, mut places) = (Vec::<Snapshot>::new(), HashMap::new());
+        let mut edits = Self::default();
         for path in paths {
-            let Ok(snapshot) = Snapshot::open(path) else { continue };
-            if (&*snapshot.taken().deployment, &*snapshot.taken().queue) != (deployment, queue) {
-                continue;
-            }
-            for id in snapshot.edited()? {
-                let mut is_newer = false;
-                for newer in &snapshots {
-                    is_newer = is_newer || newer.has(&id)?;
-                }
-                if !is_newer {
-                    places.insert(mark(&id), snapshots.len());
-                }
-            }
-            snapshots.push(snapshot);
+            let read = edits.read(path, deployment, queue);
+            edits.pass_over(read)?;
         }
-        Ok(Self { snapshots, places, taken_over: 0 })
+        Ok(edits)
+    }
+
+    fn read(&mut self, path: &Path, deployment: &str, queue: &str) -> Result<(), SnapshotError> {
+        let snapshot = Snapshot::open(path)?;
+        if (&*snapshot.taken().deployment, &*snapshot.taken().queue) != (deployment, queue) {
+            return Ok(());
+        }
+        for id in snapshot.edited()? {
+            if !self.is_in_newer(&id)? {
+                self.places.insert(mark(&id), self.snapshots.len());
+            }
+        }
+        self.snapshots.push(snapshot);
+        Ok(())
+    }
+
+    /// Whether a snapshot that was read already has this letter.
+    fn is_in_newer(&mut self, id: &str) -> Result<bool, SnapshotError> {
+        for place in 0..self.snapshots.len() {
+            let has = self.snapshots.get(place).map(|newer| newer.has(id)).transpose();
+            if self.pass_over(has)?.flatten() == Some(true) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// What was read, if it could be; a file that is damaged, or none of ours, is remembered.
+    fn pass_over<T>(&mut self, read: Result<T, SnapshotError>) -> Result<Option<T>, SnapshotError> {
+        match read {
+            Ok(read) => Ok(Some(read)),
+            Err(SnapshotError::Missing(_)) => Ok(None),
+            // Another process has just begun it.
+            Err(SnapshotError::Foreign { path, .. }) if fs::metadata(&path).is_ok_and(|file| file.len() == 0) => {
+                Ok(None)
+            }
+            Err(SnapshotError::Damaged { path, why } | SnapshotError::Foreign { path, why }) => {
+                self.damaged.entry(path).or_insert(why);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Edits these letters as they were before, if they are still the same.
@@ -46,7 +82,8 @@ impl Edits {
         for letter in letters {
             let id = &letter.message.message_id;
             let snapshot = self.places.get(&mark(id)).and_then(|place| self.snapshots.get(*place));
-            let Some(before) = snapshot.map(|snapshot| snapshot.letter(id)).transpose()?.flatten() else { continue };
+            let before = snapshot.map(|snapshot| snapshot.letter(id)).transpose();
+            let Some(before) = self.pass_over(before)?.flatten().flatten() else { continue };
             if before.message.body == letter.message.body && before.edit.is_some() {
                 letter.edit = before.edit;
                 self.taken_over += 1;
@@ -55,8 +92,8 @@ impl Edits {
         Ok(())
     }
 
-    /// How many were taken over.
-    pub(super) const fn taken_over(&self) -> u64 {
-        self.taken_over
+    /// How many were taken over, and which files were passed over, each with why it can't be read.
+    pub(super) fn told(self) -> (u64, BTreeMap<PathBuf, String>) {
+        (self.taken_over, self.damaged)
     }
 }

@@ -45,7 +45,7 @@ impl Snapshot {
     pub fn create(path: &Path, taken: Taken) -> Result<Self, SnapshotError> {
         private_file(path).map_err(|source| SnapshotError::Io { path: path.to_owned(), source })?;
         let connection = connect(path)?;
-        let failed = |source| SnapshotError::Sqlite { path: path.to_owned(), source };
+        let failed = |source| SnapshotError::of(path, source);
         let script = format!(
             "BEGIN; {TABLES} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT"
         );
@@ -69,7 +69,7 @@ impl Snapshot {
         let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
         let failed = |error: rusqlite::Error| match error.sqlite_error_code() {
             Some(rusqlite::ErrorCode::NotADatabase) => foreign("it isn't an SQLite file".into()),
-            _ => SnapshotError::Sqlite { path: path.to_owned(), source: error },
+            _ => SnapshotError::of(path, error),
         };
         let (application, version) =
             (number("application_id").map_err(failed)?, number("user_version").map_err(failed)?);
@@ -116,7 +116,7 @@ impl Snapshot {
     /// [`SnapshotError`].
     pub fn add(&mut self, letters: &[Letter]) -> Result<usize, SnapshotError> {
         let path = self.path.clone();
-        let failed = |source| SnapshotError::Sqlite { path: path.clone(), source };
+        let failed = |source| SnapshotError::of(&path, source);
         let transaction = self.connection.transaction().map_err(failed)?;
         let mut new = 0;
         {
@@ -136,7 +136,7 @@ impl Snapshot {
     /// [`SnapshotError`].
     pub fn set_ledger(&mut self, ledgers: &[(String, Option<LedgerFacts>)]) -> Result<(), SnapshotError> {
         let path = self.path.clone();
-        let failed = |source| SnapshotError::Sqlite { path: path.clone(), source };
+        let failed = |source| SnapshotError::of(&path, source);
         let transaction = self.connection.transaction().map_err(failed)?;
         let mut set = transaction.prepare_cached("UPDATE letters SET ledger = ?2 WHERE id = ?1").map_err(failed)?;
         for (id, ledger) in ledgers {
@@ -153,7 +153,7 @@ impl Snapshot {
     /// [`SnapshotError`].
     pub fn set_edits(&mut self, edits: &[(String, Option<Edit>)]) -> Result<(), SnapshotError> {
         let path = self.path.clone();
-        let failed = |source| SnapshotError::Sqlite { path: path.clone(), source };
+        let failed = |source| SnapshotError::of(&path, source);
         let transaction = self.connection.transaction().map_err(failed)?;
         let mut set = transaction.prepare_cached("UPDATE letters SET edit = ?2 WHERE id = ?1").map_err(failed)?;
         for (id, edit) in edits {
@@ -184,7 +184,7 @@ impl Snapshot {
 
     pub(super) fn failed(&self) -> impl Fn(rusqlite::Error) -> SnapshotError {
         let path = self.path.clone();
-        move |source| SnapshotError::Sqlite { path: path.clone(), source }
+        move |source| SnapshotError::of(&path, source)
     }
 }
 

@@ -12,7 +12,10 @@ mod row;
 pub mod take;
 mod writer;
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 pub use file::Snapshot;
 pub use names::{file, folder, newest, of_queue};
@@ -65,6 +68,17 @@ pub enum SnapshotError {
         /// How that shows.
         why: String,
     },
+    /// What stands in the file isn't what was written.
+    #[error(
+        "the snapshot {} is damaged: {why}. Move it away, or take a new one with --fresh; edits that stand only in it are lost",
+        path.display()
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// How that shows.
+        why: String,
+    },
     /// It can't be read or written.
     #[error("the snapshot {} can't be used: {source}", path.display())]
     Sqlite {
@@ -86,13 +100,32 @@ pub enum SnapshotError {
     },
 }
 
+impl SnapshotError {
+    /// What this error of the file's reader or writer says of it.
+    fn of(path: &Path, source: rusqlite::Error) -> Self {
+        use rusqlite::{
+            Error::{FromSqlConversionFailure, InvalidColumnType},
+            ErrorCode::{DatabaseCorrupt, NotADatabase},
+        };
+        let path = path.to_owned();
+        match (source.sqlite_error_code(), &source) {
+            // Not what stands there: it may be personal.
+            (_, FromSqlConversionFailure(column, ..) | InvalidColumnType(column, ..)) => {
+                Self::Damaged { path, why: format!("column {column} of a row can't be read") }
+            }
+            (None | Some(DatabaseCorrupt | NotADatabase), _) => Self::Damaged { path, why: source.to_string() },
+            _ => Self::Sqlite { path, source },
+        }
+    }
+}
+
 impl From<SnapshotError> for Stopped {
     fn from(error: SnapshotError) -> Self {
         let exit = match &error {
             SnapshotError::Missing(_) => Exit::NothingMatched,
             SnapshotError::Foreign { .. } => Exit::Refused,
             SnapshotError::Sqlite { .. } | SnapshotError::Io { .. } => Exit::Unreachable,
-            SnapshotError::Broken => Exit::Failed,
+            SnapshotError::Damaged { .. } | SnapshotError::Broken => Exit::Failed,
         };
         Self::new(exit, error)
     }

@@ -3,7 +3,11 @@
 //! Where the queue can be read, it is read. Where every look is a lease, many are leased at a time and held until the end, so that
 //! each look gives other letters; then all are given back.
 
-use std::{collections::HashSet, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use futures::{
     FutureExt as _, StreamExt as _,
@@ -66,6 +70,8 @@ pub struct Took {
     pub added: u64,
     /// How many of those were edited in an earlier snapshot, and so in this one.
     pub edits: u64,
+    /// Earlier snapshots that can't be read, and why: what was edited there isn't edited in this one.
+    pub damaged: BTreeMap<PathBuf, String>,
     /// Whether it was stopped before its end.
     pub is_stopped: bool,
 }
@@ -143,9 +149,9 @@ pub async fn take(
     if let Some(why) = queue.untouchable.clone() {
         return Err(TakeError::Untouchable { queue: queue.name.clone(), why });
     }
-    let snapshot = begin(ports, queue, taking)?;
     let earlier: Vec<PathBuf> = taking.earlier.iter().filter(|path| **path != taking.path).cloned().collect();
-    let mut edits = Edits::of(&earlier, &snapshot.taken().deployment, &queue.name)?;
+    let mut edits = Edits::of(&earlier, &ports.letters.deployment(), &queue.name)?;
+    let snapshot = begin(ports, queue, taking)?;
     snapshot.be_quick()?;
     let mut known = HashSet::new();
     snapshot.each_id(|id| {
@@ -183,7 +189,8 @@ pub async fn take(
     let is_stopped = looked? == End::Stopped;
     let snapshot = written?;
     let added = snapshot.count()?.saturating_sub(before);
-    Ok(Took { snapshot, added, edits: edits.taken_over(), is_stopped })
+    let (edits, damaged) = edits.told();
+    Ok(Took { snapshot, added, edits, damaged, is_stopped })
 }
 
 fn begin(ports: Ports<'_>, queue: &DeadLetterQueue, taking: &Taking) -> Result<Snapshot, TakeError> {

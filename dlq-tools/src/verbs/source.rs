@@ -12,8 +12,8 @@ use crate::{
     Session,
     deployment::Deployment,
     snapshot::{
-        self, Snapshot, moved,
-        take::{self, Taking, Took, stopped},
+        self, Snapshot, SnapshotError, moved,
+        take::{self, TakeError, Taking, Took, stopped},
     },
 };
 
@@ -187,23 +187,34 @@ pub(crate) async fn take_told(
     if told.is_some() {
         let _ = write!(session.err, "\r\u{1b}[K");
     }
-    if let Ok(took) = &taken
-        && took.edits > 0
-    {
-        let edits = if took.edits == 1 { "1 edit".into() } else { format!("{} edits", took.edits) };
-        session.prose(format_args!(
-            "{edits} of earlier snapshots were taken over; `dlq edit {} --undo` takes them back",
-            queue.name
-        ));
+    if let Ok(took) = &taken {
+        tell_edits(session, &queue.name, took);
     }
     taken.map_err(|error| {
-        let is_kept = Snapshot::open(&path).is_ok_and(|kept| kept.taken().ended_at.is_none());
+        let is_damaged = matches!(error, TakeError::Snapshot(SnapshotError::Damaged { .. }));
+        let is_kept = !is_damaged && Snapshot::open(&path).is_ok_and(|kept| kept.taken().ended_at.is_none());
         let mut stopped = Stopped::from(error);
         if let (true, Some(message)) = (is_kept, &mut stopped.message) {
             let _ = write!(message, ". What was seen is kept: `dlq snap {} --resume` goes on", queue.name);
         }
         stopped
     })
+}
+
+/// Says what became of the edits of earlier snapshots.
+fn tell_edits(session: &mut Session, queue: &str, took: &Took) {
+    if took.edits > 0 {
+        let edits = if took.edits == 1 { "1 edit".into() } else { format!("{} edits", took.edits) };
+        session.prose(format_args!(
+            "{edits} of earlier snapshots were taken over; `dlq edit {queue} --undo` takes them back"
+        ));
+    }
+    for (file, why) in &took.damaged {
+        session.prose(format_args!(
+            "{} can't be read, and was passed over ({why}): edits that stand only in it aren't taken over. Move it away",
+            file.display()
+        ));
+    }
 }
 
 /// `1 letter`, `2 letters`.
@@ -232,8 +243,30 @@ pub(crate) fn span(time: Duration) -> String {
 #[path = "source_tests.rs"]
 mod tests;
 
-/// A span of time as it is typed: `30s`, `2h`.
+/// A span of time as it is typed: `30s`, `2h`, `7d`, with days of 24 hours.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let span = text.parse::<jiff::SignedDuration>().ok().and_then(|span| Duration::try_from(span).ok());
-    span.ok_or_else(|| "write it with its unit, such as `30s`, `10m` or `2h`".to_owned())
+    let span = |text: &str| {
+        text.parse::<jiff::Span>().and_then(|span| span.to_duration(jiff::SpanRelativeTo::days_are_24_hours())).ok()
+    };
+    let why = match span(text) {
+        Some(span) if !span.is_negative() => return Duration::try_from(span).map_err(|error| error.to_string()),
+        Some(_) => "it is less than nothing",
+        // With smaller numbers it would be one.
+        None if span(&with_ones(text)).is_some() => "it is too long: write at most `3650d`",
+        None => "write it with its unit, such as `30s`, `10m`, `2h` or `7d`",
+    };
+    Err(why.to_owned())
+}
+
+/// The text with 1 for each number in it.
+fn with_ones(text: &str) -> String {
+    let mut ones = String::new();
+    for character in text.chars() {
+        match character {
+            '0'..='9' if ones.ends_with('1') => {}
+            '0'..='9' => ones.push('1'),
+            other => ones.push(other),
+        }
+    }
+    ones
 }

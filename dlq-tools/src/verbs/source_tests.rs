@@ -133,6 +133,28 @@ async fn a_snapshot_of_another_deployment_or_queue_is_refused_by_name_and_passed
 }
 
 #[test]
+fn a_span_is_typed_with_its_unit_and_a_refusal_says_what_is_wrong() {
+    let typed = |text| duration(text).map(|span| span.as_secs());
+    let (days, mixed) = (typed("5d"), typed("1d 2h"));
+    assert_eq!(
+        (typed("30s"), typed("0s"), typed("90m"), days, mixed),
+        (Ok(30), Ok(0), Ok(5400), Ok(432_000), Ok(93_600))
+    );
+    for (text, why) in [
+        ("30", "with its unit"),
+        ("", "with its unit"),
+        ("3 months", "with its unit"),
+        ("soon", "with its unit"),
+        ("18446744073709551615s", "too long"),
+        ("9223372036854775807s", "too long"),
+        ("1d 99999999999999h", "too long"),
+        ("-5s", "less than nothing"),
+    ] {
+        assert!(typed(text).is_err_and(|error| error.contains(why)), "{text}: {:?}", typed(text));
+    }
+}
+
+#[test]
 fn a_span_is_told_in_its_two_greatest_units() {
     let told = |seconds| span(Duration::from_secs(seconds));
     assert_eq!([0, 59, 60, 200, 3600, 90_061].map(told), ["0s", "59s", "1m", "3m 20s", "1h", "1d 1h"]);

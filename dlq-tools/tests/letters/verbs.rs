@@ -210,6 +210,53 @@ async fn a_snapshot_that_was_cut_off_is_used_only_when_it_is_named() {
     assert!(part.err.contains("2 of about 4 letters") && part.err.contains("which --max cut off"), "{}", part.err);
 }
 
+/// Overwrites all but the first two pages of a snapshot: what it is of can be read still, and its letters can't.
+fn damage(file: &Path) {
+    let mut bytes = std::fs::read(file).unwrap();
+    bytes[2 * 4096..].fill(0x5a);
+    std::fs::write(file, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_snapshot_keeps_nobody_from_taking_a_new_one() {
+    let bench = Bench::with(4).await;
+    let snap = async || {
+        let told = bench.dlq(&["snap", "email", "--output", "json"]).await.expect(Exit::Done);
+        (bench.data().join(told.json()["path"].as_str().unwrap()), told.err)
+    };
+    let edit = ["edit", "email", "--set", "data.assigned_by=heidi", "--yes", "--by", "grace"];
+    let (first, _) = snap().await;
+    bench.dlq(&edit).await.expect(Exit::Done);
+    let (second, told) = snap().await;
+    assert!(told.contains("4 edits of earlier snapshots were taken over"), "{told}");
+    damage(&second);
+    let damaged = bench.dlq(&["groups", "email"]).await.expect(Exit::Failed);
+    assert!(damaged.err.contains("is damaged") && damaged.err.contains("--fresh"), "{damaged:?}");
+    let fresh = bench.dlq(&["groups", "email", "--fresh"]).await.expect(Exit::Done);
+    let name = second.file_name().unwrap().to_str().unwrap();
+    assert!(fresh.err.contains(name) && fresh.err.contains("was passed over"), "{fresh:?}");
+    assert!(fresh.err.contains("4 edits of earlier snapshots were taken over"), "the first one has them: {fresh:?}");
+    // One row that can't be read, of a letter that was edited.
+    let row = |file: &Path| {
+        let file = rusqlite::Connection::open(file).unwrap();
+        let broken = "UPDATE letters SET message = '{' WHERE id = (SELECT max(id) FROM letters)";
+        assert_eq!(file.execute(broken, []).unwrap(), 1);
+    };
+    std::fs::read_dir(first.parent().unwrap()).unwrap().for_each(|file| {
+        let file = file.unwrap().path();
+        if file != second && file.extension().is_some_and(|end| end == "db") {
+            row(&file);
+        }
+    });
+    let damaged = bench.dlq(&["groups", "email"]).await.expect(Exit::Failed);
+    assert!(damaged.err.contains("column 1 of a row can't be read") && damaged.err.contains("--fresh"), "{damaged:?}");
+    let (_, told) = snap().await;
+    assert!(told.contains("column 1 of a row") && told.contains("3 edits of earlier"), "{told}");
+    std::fs::write(&second, "no snapshot".repeat(1000)).unwrap();
+    assert!(snap().await.1.contains("isn't an SQLite file"));
+    bench.dlq(&["snap", "email", "--resume"]).await.expect(Exit::NothingMatched);
+}
+
 #[tokio::test]
 async fn the_file_in_a_data_folder_is_not_the_folder() {
     let bench = Bench::with(1).await;
