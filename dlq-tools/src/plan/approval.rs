@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Cover, PlanError};
 
+/// How the file of approvals beside a plan ends.
+pub(crate) const APPROVALS: &str = ".approvals";
+
 /// What an approval is called in the audit.
 const ACTION: &str = "approve";
 
@@ -82,7 +85,9 @@ fn target(plan: &Cover) -> String {
     format!("plan {}", plan.hash())
 }
 
-/// The file of approvals beside a plan.
+/// The file of approvals beside a plan: named after it, and never the plan itself.
 fn beside(plan: &Path) -> PathBuf {
-    plan.with_extension("approvals")
+    let mut name = plan.file_name().unwrap_or_default().to_owned();
+    name.push(APPROVALS);
+    plan.with_file_name(name)
 }

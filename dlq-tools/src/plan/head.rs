@@ -88,14 +88,9 @@ impl Estimate {
         let calls = if is_billed { 3 * count.div_ceil(PER_CALL) } else { 0 };
         // Rounded to millionths: more would feign a precision that isn't there.
         let usd = (calls as f64 * USD_PER_MILLION).round() / 1e6;
-        let mut reached = 0;
-        let rungs = canary.iter().take_while(|rung| {
-            reached += **rung;
-            reached < count
-        });
-        let watches = rungs.count() as u64 + u64::from(count > 0);
+        let watches = rungs(canary).take_while(|reached| *reached < count).count() as u64 + u64::from(count > 0);
         let sending = if rate == 0 { 0 } else { count.div_ceil(u64::from(rate)) };
-        Self { calls, usd, seconds: sending + watches * watch.as_secs() }
+        Self { calls, usd, seconds: sending.saturating_add(watches.saturating_mul(watch.as_secs())) }
     }
 }
 
@@ -173,5 +168,31 @@ impl Head {
     #[must_use]
     pub const fn watch(&self) -> Duration {
         Duration::from_secs(self.watch_s)
+    }
+
+    /// How many letters were sent at each pause to watch, counted from the first one.
+    pub fn rungs(&self) -> impl Iterator<Item = u64> + '_ {
+        rungs(&self.canary)
+    }
+}
+
+/// How many letters are reached with each step of a ladder.
+fn rungs(canary: &[u64]) -> impl Iterator<Item = u64> + '_ {
+    canary.iter().scan(0_u64, |reached, rung| {
+        *reached = reached.saturating_add(*rung);
+        Some(*reached)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ladder_that_reaches_beyond_all_numbers_ends_at_the_greatest() {
+        let most = u64::MAX;
+        assert_eq!(rungs(&[1, most / 2, most, 3]).collect::<Vec<_>>(), [1, most / 2 + 1, most, most]);
+        let estimate = Estimate::of(5, false, 1, &[1, most, most], Duration::from_secs(most));
+        assert_eq!(estimate.seconds, most);
     }
 }

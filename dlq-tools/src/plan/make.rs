@@ -1,10 +1,10 @@
 //! Making a plan of the chosen letters of a snapshot.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     ops::ControlFlow,
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
@@ -48,6 +48,9 @@ pub struct Order<'a> {
 /// How many letters are looked at together.
 const PAGE: usize = 500;
 
+/// When a letter is lost that the broker never forgets.
+const NEVER: i64 = i64::MAX;
+
 /// Where an entry stands in the draft on disk, and what it is ordered by. A million of these are in memory, and not the entries.
 struct Place {
     lost_at: i64,
@@ -66,14 +69,14 @@ struct Drafted {
 
 /// A plan that isn't written yet: its letters are known, and what would become of them.
 pub struct Planned {
-    path: PathBuf,
     head: Head,
     file: std::fs::File,
     places: Vec<Place>,
+    failed_elsewhere: BTreeMap<String, u64>,
 }
 
 impl Planned {
-    /// That of these letters, to stand at `path`; `None` when none is chosen.
+    /// That of these letters, which is to stand at `path`; `None` when none is chosen.
     ///
     /// # Errors
     ///
@@ -92,12 +95,17 @@ impl Planned {
         let mut drafted = Drafted { file, end: 0, places: Vec::new() };
         let mut others = OtherSubscribers::of(&order).await?;
         let replaced = replaced(order.snapshot.twins()?);
+        let mut failed_elsewhere = BTreeMap::new();
         for ids in chosen.chunks(PAGE) {
             let letters: Result<Vec<Option<Letter>>, _> = ids.iter().map(|id| order.snapshot.letter(id)).collect();
             let letters: Vec<Letter> = letters?.into_iter().flatten().collect();
             others.count(&letters, order.letters).await?;
-            for entry in entries(&order, letters, &replaced).await? {
+            let elsewhere: Vec<Option<String>> = letters.iter().map(|letter| other_consumer(&order, letter)).collect();
+            for (entry, elsewhere) in entries(&order, letters, &replaced).await?.into_iter().zip(elsewhere) {
                 drafted.add(&entry).map_err(failed)?;
+                if let Some(other) = elsewhere.filter(|_| entry.action == Action::Send) {
+                    *failed_elsewhere.entry(other).or_insert(0) += 1;
+                }
             }
         }
         let (file, mut places) = drafted.finish().map_err(failed)?;
@@ -114,7 +122,7 @@ impl Planned {
         head.leave = places.len() as u64 - head.send;
         head.estimate = Estimate::of(head.send, order.is_billed, head.rate, &head.canary, head.watch());
         head.other_subscribers = others.found();
-        Ok(Some(Self { path: path.to_owned(), head: order.head, file, places }))
+        Ok(Some(Self { head: order.head, file, places, failed_elsewhere }))
     }
 
     /// What the plan will say of itself.
@@ -123,16 +131,22 @@ impl Planned {
         &self.head
     }
 
+    /// How many of the letters that it sends failed at another consumer than the one that gets them, by that other one.
+    #[must_use]
+    pub const fn failed_elsewhere(&self) -> &BTreeMap<String, u64> {
+        &self.failed_elsewhere
+    }
+
     /// Writes it.
     ///
     /// # Errors
     ///
-    /// [`PlanError`].
-    pub fn write(self) -> Result<Plan, PlanError> {
-        let Self { path, head, mut file, places } = self;
-        let failed = |source| PlanError::Io { path: path.clone(), source };
-        let mut draft = Draft::begin(&path, &head)?;
-        for place in places {
+    /// [`PlanError`], also when there is a file already: then it can be written elsewhere.
+    pub fn write(&mut self, path: &Path) -> Result<Plan, PlanError> {
+        let Self { head, file, places, .. } = self;
+        let failed = |source| PlanError::Io { path: path.to_owned(), source };
+        let mut draft = Draft::begin(path, head)?;
+        for place in places.iter() {
             let mut line = vec![0; place.bytes as usize];
             file.seek(SeekFrom::Start(place.at)).and_then(|_| file.read_exact(&mut line)).map_err(failed)?;
             let mut entry: Entry = serde_json::from_slice(&line).map_err(|error| failed(error.into()))?;
@@ -148,7 +162,7 @@ impl Drafted {
         let line = serde_json::to_vec(entry)?;
         self.file.write_all(&line)?;
         let bytes = u32::try_from(line.len()).map_err(io::Error::other)?;
-        let lost_at = entry.lost_at.map_or(i64::MAX, |at| at.as_millisecond());
+        let lost_at = entry.lost_at.map_or(NEVER, |at| at.as_millisecond());
         let is_sent = entry.action == Action::Send;
         self.places.push(Place { lost_at, at: self.end, bytes, forecast: entry.forecast, is_sent });
         self.end += u64::from(bytes);
@@ -162,17 +176,12 @@ impl Drafted {
 
 /// Marks those that the broker may have forgotten when their turn comes.
 fn mark_late(places: &mut [Place], head: &Head, now: Timestamp) {
-    let Head { rate, canary, .. } = head;
     for (sent, place) in (0_u64..).zip(places.iter_mut().filter(|place| place.is_sent)) {
-        let mut reached = 0;
-        let watches = canary.iter().take_while(|rung| {
-            reached += **rung;
-            reached <= sent
-        });
-        let sending = sent.saturating_mul(1000).checked_div(u64::from(*rate)).unwrap_or_default();
+        let watches = head.rungs().take_while(|reached| *reached <= sent);
+        let sending = sent.saturating_mul(1000).checked_div(u64::from(head.rate)).unwrap_or_default();
         let watching = (watches.count() as u64).saturating_mul(head.watch_s).saturating_mul(1000);
         let turn = now.as_millisecond().saturating_add_unsigned(sending.saturating_add(watching));
-        if place.forecast == Forecast::Run && place.lost_at <= turn {
+        if place.forecast == Forecast::Run && place.lost_at != NEVER && place.lost_at <= turn {
             place.forecast = Forecast::LostBeforeItsTurn;
         }
     }
@@ -194,6 +203,14 @@ fn consumer<'a>(order: &'a Order<'_>, letter: &'a Letter) -> Option<&'a str> {
         Destination::Queue(queue) => Some(queue),
         Destination::Topic => letter.facts.consumer.as_deref(),
     }
+}
+
+/// The consumer that a letter failed at, if it is another one than that of the queue which it is sent to. Its failure counts, and not
+/// the queue that it stands in now: somebody may have put it there.
+fn other_consumer(order: &Order<'_>, letter: &Letter) -> Option<String> {
+    let Destination::Queue(queue) = &order.head.to.0 else { return None };
+    let failed_at = letter.facts.claims.as_ref().or(letter.facts.consumer.as_ref());
+    failed_at.filter(|consumer| *consumer != queue).cloned()
 }
 
 async fn entries(order: &Order<'_>, letters: Vec<Letter>, replaced: &HashSet<String>) -> Result<Vec<Entry>, Stopped> {
@@ -286,8 +303,6 @@ fn entry(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use sendoff_events::EventId;
 
     use super::*;
@@ -341,6 +356,13 @@ mod tests {
         // The first goes at once, the next two after a watch of 10 s, and the fourth after two.
         assert_eq!(late(&[1, 10_501, 11_001, 21_501]), [false, false, false, false]);
         assert_eq!(late(&[0, 10_500, 11_000, 21_500]), [true, true, true, true]);
+        // What is never lost is never late, however long the ladder watches.
+        let head = Head { watch_s: u64::MAX, ..head };
+        let mut places: Vec<_> = [NEVER - 1, NEVER].map(|at| place(at, Forecast::Run, true)).into();
+        places.insert(0, place(NEVER, Forecast::Run, true));
+        mark_late(&mut places, &head, Timestamp::UNIX_EPOCH);
+        let forecasts: Vec<_> = places.iter().map(|place| place.forecast).collect();
+        assert_eq!(forecasts, [Forecast::Run, Forecast::LostBeforeItsTurn, Forecast::Run]);
         // Those that stay take no turn, and what is edited or to be sent in any case keeps its own forecast.
         let mut places =
             vec![place(0, Forecast::Done, false), place(1, Forecast::Run, true), place(2, Forecast::Overtaken, true)];

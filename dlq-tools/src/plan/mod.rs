@@ -18,6 +18,7 @@ mod overtaken;
 
 use std::path::{Path, PathBuf};
 
+pub(crate) use approval::APPROVALS;
 pub use approval::{Approval, approvals, approve};
 pub(crate) use cover::BEGIN;
 pub use cover::Cover;

@@ -212,15 +212,16 @@ impl Stands {
 /// Refuses to go on beside a run whose plan can't be read, if it may have sent what must not be sent, too. It can't send any more.
 fn unreadable(other: &RunFolder, plan: &Plan, why: &dyn fmt::Display) -> Result<(), Stopped> {
     let has_begun = fs::metadata(other.journal()).is_ok_and(|journal| journal.len() > 0);
-    let says_edit = || {
+    let may_edit = || {
+        // Of a plan that is gone nobody knows what it said.
         let text = fs::read(other.plan()).unwrap_or_default();
-        text.windows(EDIT.len()).any(|window| window == EDIT)
+        text.is_empty() || text.windows(EDIT.len()).any(|window| window == EDIT)
     };
-    if !has_begun || !(has_edits(plan.head()) || says_edit()) {
+    if !has_begun || !(has_edits(plan.head()) || may_edit()) {
         return Ok(());
     }
     let why = format!(
-        "run {} can't be read ({why}), and letters are edited in one of the two: both forms of one might be sent. Once you know \
+        "run {} can't be read ({why}), and letters may be edited in one of the two: both forms of one might be sent. Once you know \
          what it has sent, move its folder {} away",
         other.name(),
         other.path().display()

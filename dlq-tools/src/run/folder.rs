@@ -101,7 +101,7 @@ impl RunFolder {
         Ok(())
     }
 
-    /// The runs in a work folder, by name.
+    /// The runs in a work folder, by name; also those of which only the journal is there.
     ///
     /// # Errors
     ///
@@ -117,7 +117,7 @@ impl RunFolder {
         let mut all = Vec::new();
         for entry in entries {
             let run = Self { path: entry.map_err(failed)?.path() };
-            if run.plan().exists() {
+            if run.plan().exists() || run.journal().exists() {
                 all.push(run);
             }
         }
@@ -208,7 +208,10 @@ impl RunFolder {
     ///
     /// When the plan or the journal isn't what was written.
     pub fn read(&self) -> Result<Found, ReadRunError> {
-        let plan = Plan::open(&self.plan())?;
+        let plan = match Plan::open(&self.plan()) {
+            Err(PlanError::Missing(path)) => return Err(ReadRunError::NoPlan { path, run: self.name() }),
+            read => read?,
+        };
         if !plan.hash().starts_with(&self.name()) {
             return Err(ReadRunError::OtherPlan { path: self.plan(), hash: plan.hash().to_owned() });
         }
@@ -271,6 +274,18 @@ pub enum ReadRunError {
     /// Its journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// Its plan isn't there.
+    #[error(
+        "{} is gone, the plan of run {run}: put it back, by `dlq run PLAN --apply {run}` with the plan that it was copied from. Or, once \
+         you know what the run has sent, move its folder away",
+        path.display()
+    )]
+    NoPlan {
+        /// Where it was.
+        path: PathBuf,
+        /// Which run.
+        run: String,
+    },
     /// Another plan stands in its place.
     #[error("{} is the plan {hash}, and not that of this run: look at it, and move the folder away", path.display())]
     OtherPlan {
@@ -286,7 +301,7 @@ impl From<ReadRunError> for Stopped {
         match error {
             ReadRunError::Plan(error) => error.into(),
             ReadRunError::Journal(error) => error.into(),
-            ReadRunError::OtherPlan { .. } => Self::new(Exit::Refused, error),
+            ReadRunError::NoPlan { .. } | ReadRunError::OtherPlan { .. } => Self::new(Exit::Refused, error),
         }
     }
 }

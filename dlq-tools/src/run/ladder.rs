@@ -92,16 +92,7 @@ impl Engine<'_> {
         // What another process sent and didn't see to its end is watched on.
         let unsettled: Vec<u32> = self.shared().state.unsettled().collect();
         self.begin_watch(&unsettled);
-        let mut reached = 0;
-        let rungs: Vec<u64> = head
-            .canary
-            .iter()
-            .map(|rung| {
-                reached += rung;
-                reached
-            })
-            .collect();
-        for rung in rungs {
+        for rung in head.rungs() {
             let (sent, open) = self.standing();
             // One that was sent before its process ended may not have been watched.
             if self.shared().state.rung() >= rung || rung >= sent + open {

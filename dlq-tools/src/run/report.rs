@@ -6,6 +6,7 @@ use sendoff_host::Exit;
 use serde::{Deserialize, Serialize};
 
 use super::{Ended, Stage, State};
+use crate::plan::Plan;
 
 /// What a run has done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,12 +55,18 @@ pub struct Report {
     pub not_ended: u64,
     /// How many records were opened so that what was done runs once more.
     pub reopened: u64,
+    /// Where they were sent, in the words of the plan.
+    #[serde(default)]
+    pub to: String,
+    /// For how long the plan has what was sent watched, in seconds; 0 when it isn't.
+    #[serde(default)]
+    pub watch_s: u64,
 }
 
 impl Report {
     /// That of a run that ended so; `None` when nobody wrote how.
     #[must_use]
-    pub fn of(plan: &str, state: &State, ended: Option<&Ended>) -> Self {
+    pub fn of(plan: &Plan, state: &State, ended: Option<&Ended>) -> Self {
         let (ended, why) = match ended {
             None => ("broken-off", None),
             Some(Ended::Finished) => ("finished", None),
@@ -67,7 +74,7 @@ impl Report {
             Some(Ended::Aborted { by }) => ("aborted", Some(format!("{by} wanted it"))),
         };
         Self {
-            plan: plan.to_owned(),
+            plan: plan.hash().to_owned(),
             ended: ended.to_owned(),
             why,
             planned: state.planned(),
@@ -87,6 +94,8 @@ impl Report {
             done: state.watched().saturating_sub(state.returned()),
             not_ended: state.sent().saturating_sub(state.watched()),
             reopened: state.reopened(),
+            to: plan.head().to.to_string(),
+            watch_s: plan.head().watch_s,
         }
     }
 
@@ -96,12 +105,19 @@ impl Report {
         self.planned == self.moved + self.sent_not_deleted + self.ambiguous + self.gone + self.skipped + self.waiting
     }
 
+    /// Whether letters were watched, and not one of them is known to have come to an end: perhaps nobody serves their consumer.
+    #[must_use]
+    pub const fn is_without_evidence(&self) -> bool {
+        self.watch_s > 0 && self.watched == 0 && self.not_ended > 0
+    }
+
     /// What the program's exit code says of it.
     #[must_use]
     pub const fn exit(&self) -> Exit {
+        let is_well = self.returned + self.perhaps_twice == 0 && !self.is_without_evidence();
         if self.ambiguous + self.gone_in_doubt > 0 {
             Exit::InDoubt
-        } else if self.moved == self.planned && self.returned + self.perhaps_twice == 0 {
+        } else if self.moved == self.planned && is_well {
             Exit::Done
         } else {
             Exit::Partly

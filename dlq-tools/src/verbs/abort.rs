@@ -44,8 +44,10 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         is_over(found.stands.ended.as_ref())?;
     }
     if !args.yes {
-        tell(session, common, &Report::of(found.plan.hash(), &found.stands.state, found.stands.ended.as_ref()), &folder)?;
-        session.prose("nothing was done: with --yes the run ends here for good, and what is left stays in the dead-letter queue");
+        tell(session, common, &Report::of(&found.plan, &found.stands.state, found.stands.ended.as_ref()), &folder)?;
+        session.prose(
+            "nothing was done: with --yes the run ends here for good, and what is left stays in the dead-letter queue",
+        );
         return Ok(Exit::Done);
     }
     let note = AuditNote {
@@ -68,7 +70,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let journal = FileJournal::open(&folder.journal(), found.stands.whole)?;
     let at = at_millis(session.clock.now());
     journal.write(Line { at, step: Step::Aborted { by: by.clone() } }).await?;
-    let report = Report::of(found.plan.hash(), &found.stands.state, Some(&Ended::Aborted { by }));
+    let report = Report::of(&found.plan, &found.stands.state, Some(&Ended::Aborted { by }));
     folder.report(&report)?;
     tell(session, common, &report, &folder)?;
     Ok(report.exit())

@@ -5,7 +5,7 @@ mod told;
 
 use std::{path::PathBuf, time::Duration};
 
-pub(crate) use making::{Made, Planning, default_path};
+pub(crate) use making::{Made, Planning};
 use sendoff_host::{Exit, Stopped};
 pub(super) use told::show;
 #[cfg(feature = "tui")]
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     Session,
     deployment::Access,
-    plan::{Forecast, To},
+    plan::{APPROVALS, Forecast, To},
     select::{Selection, Selector},
 };
 
@@ -86,18 +86,19 @@ pub(crate) struct Wanted {
 pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
     let who = common.who(session)?;
     check(&args.wanted)?;
+    if args.out.as_ref().is_some_and(|path| path.to_string_lossy().ends_with(APPROVALS)) {
+        let why = format!("--out: a file that ends with `{APPROVALS}` holds the approvals of a plan: name another");
+        return Err(Stopped::new(Exit::Usage, why));
+    }
     // What makes no sense is said before anything is opened.
     Selector::new(&args.selection, &*session.clock)?;
     let deployment = common.open(session, Access::Look).await?;
     let queue = find_queue(&deployment, &args.source.queue).await?;
     let snapshot = args.source.open(session, common, &deployment).await?;
-    let path = match &args.out {
-        Some(path) => session.folder.join(path),
-        None => default_path(&deployment, &queue.name, &*session.clock),
-    };
+    let path = args.out.as_ref().map(|path| session.folder.join(path));
     let Args { selection, wanted, .. } = &args;
     let planning = Planning { deployment: &deployment, queue: &queue, snapshot: &snapshot, selection, wanted, by: who };
-    match planning.make(&*session.clock, &path).await? {
+    match planning.make(&*session.clock, path.as_deref()).await? {
         Made::Plan(plan) => {
             show(session, common, &plan)?;
             return Ok(Exit::Done);
@@ -130,7 +131,8 @@ fn check(wanted: &Wanted) -> Result<(), Stopped> {
         ),
         (Forecast::Done, "what is done is only sent with --force-rerun --because TEXT"),
     ] {
-        if wanted.include.contains(&forecast) {
+        let is_forced = forecast == Forecast::Done && wanted.force_rerun;
+        if wanted.include.contains(&forecast) && !is_forced {
             return Err(Stopped::new(Exit::Refused, why));
         }
     }

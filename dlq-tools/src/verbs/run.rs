@@ -5,10 +5,10 @@ mod told;
 
 use std::{sync::Arc, time::Duration};
 
-use carrying::guard;
 #[cfg(feature = "tui")]
 pub(crate) use carrying::Carried;
 pub(crate) use carrying::Carrying;
+use carrying::guard;
 use sendoff_embedded::program::print::one_line;
 use sendoff_host::{Exit, Stopped};
 pub(super) use told::shown;
@@ -26,7 +26,7 @@ use crate::{
     run::{
         Report, Screen, Stage, State,
         control::{self, Wanted},
-        folder::{RunFolder, Standing},
+        folder::{Found, RunFolder, Standing},
     },
 };
 
@@ -107,8 +107,8 @@ async fn standing(deployment: &Deployment, plan: &Cover) -> Result<Vec<String>, 
     let mut runs = RunFolder::all(&deployment.work)?;
     runs.retain(|run| plan.hash().starts_with(&run.name()));
     for run in runs {
-        let Standing { state, ended, last_at, .. } = run.read()?.stands;
-        let report = Report::of(plan.hash(), &state, ended.as_ref());
+        let Found { plan, stands: Standing { state, ended, last_at, .. } } = run.read()?;
+        let report = Report::of(&plan, &state, ended.as_ref());
         let stands = stands(&run, &state, &report)?;
         lines.push(format!(
             "its run {} is {stands}: {} of {} moved; last written {}",

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     Session,
     deployment::Access,
+    plan::Cover,
     run::{
         Report,
         folder::{Found, RunFolder, Standing},
@@ -22,17 +23,24 @@ pub(super) struct Args {}
 
 pub(super) async fn run(session: &mut Session, common: &Common, _args: Args) -> Result<Exit, Stopped> {
     let deployment = common.open(session, Access::Look).await?;
-    let (mut rows, mut documents) = (Vec::new(), Vec::new());
+    let (mut rows, mut documents, mut is_damaged) = (Vec::new(), Vec::new(), false);
     for folder in RunFolder::all(&deployment.work)? {
         // One that is damaged must not hide the others.
         let Found { plan, stands: Standing { state, ended, last_at, .. } } = match folder.read() {
             Ok(found) => found,
             Err(error) => {
                 session.prose(format_args!("run {}: {error}", folder.name()));
+                let queue = Cover::open(&folder.plan()).ok().map(|plan| plan.head().queue.clone());
+                rows.push(damaged(&folder, queue.as_deref()));
+                documents.push(json!({
+                    "run": folder.name(), "queue": queue, "state": DAMAGED, "last_at": null, "report": null,
+                    "why": error.to_string(),
+                }));
+                is_damaged = true;
                 continue;
             }
         };
-        let report = Report::of(plan.hash(), &state, ended.as_ref());
+        let report = Report::of(&plan, &state, ended.as_ref());
         let stands = stands(&folder, &state, &report)?;
         rows.push([
             folder.name(),
@@ -61,5 +69,19 @@ pub(super) async fn run(session: &mut Session, common: &Common, _args: Args) -> 
             session.data(table(heading, rows))?;
         }
     }
-    Ok(if is_none { Exit::NothingMatched } else { Exit::Done })
+    Ok(match (is_none, is_damaged) {
+        (true, _) => Exit::NothingMatched,
+        (false, true) => Exit::Partly,
+        (false, false) => Exit::Done,
+    })
+}
+
+/// The state of a run that can't be read.
+const DAMAGED: &str = "damaged";
+
+/// The row of a run that can't be read: it has to be seen among the others.
+fn damaged(folder: &RunFolder, queue: Option<&str>) -> [String; 7] {
+    let unknown = || "-".to_owned();
+    let queue = queue.map_or_else(unknown, one_line);
+    [folder.name(), queue, DAMAGED.to_owned(), unknown(), unknown(), unknown(), unknown()]
 }

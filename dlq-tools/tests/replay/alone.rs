@@ -65,7 +65,7 @@ fn to_its_end(seed: u64, world: &mut World, replay: &Replay) {
     while world.alive(replay.process) > 0 {
         assert!(world.step());
     }
-    let report = Report::of("", &replay.state(), None);
+    let report = Report::of(&replay.plan, &replay.state(), None);
     assert_eq!(report.moved, MANY as u64, "seed {seed}: {report:?}");
     assert_eq!(replay.broker.kept().sent.len(), MANY, "seed {seed}: each was sent once");
 }
@@ -118,7 +118,7 @@ fn what_a_run_leaves_in_the_queue_is_free_for_others_when_it_ends() {
         while world.alive(replay.process) > 0 {
             assert!(world.step());
         }
-        let report = Report::of("", &replay.state(), None);
+        let report = Report::of(&replay.plan, &replay.state(), None);
         assert_eq!((report.moved, report.skipped), (100, 100), "seed {seed}: {report:?}");
         assert_eq!(replay.broker.free(), 130, "seed {seed}");
     }
@@ -160,7 +160,7 @@ fn whoever_goes_on_after_a_kill_waits_for_no_lease_of_the_process_that_was_kille
         while world.alive(replay.process) > 0 {
             assert!(world.step());
         }
-        let report = Report::of("", &replay.state(), None);
+        let report = Report::of(&replay.plan, &replay.state(), None);
         assert_eq!(report.moved, MANY as u64, "seed {seed}: {report:?}");
         // A lease lasts for 20 s.
         assert!(world.clock().now() < begun + Duration::from_secs(15), "seed {seed}: {}", world.clock().now() - begun);
@@ -197,7 +197,7 @@ fn a_letter_that_has_the_id_of_one_that_was_sent_and_another_body_is_not_deleted
         while world.alive(replay.process) > 0 {
             assert!(world.step());
         }
-        let report = Report::of("", &replay.state(), None);
+        let report = Report::of(&replay.plan, &replay.state(), None);
         let left: Vec<String> = replay.broker.kept().letters.keys().cloned().collect();
         assert_eq!(left, sent.iter().map(|n| message_id(*n)).collect::<Vec<_>>(), "seed {seed}");
         assert_eq!(report.sent_not_deleted, sent.len() as u64, "seed {seed}: {report:?}");

@@ -167,6 +167,15 @@ async fn a_damaged_run_stops_only_those_that_it_may_have_to_do_with() {
     let refused = elsewhere(work.path(), &own, &edited, |_| ()).unwrap_err();
     assert_eq!(refused.exit, Exit::Refused);
     assert!(refused.message.unwrap().contains("move its folder"));
+    // Of one whose plan is gone nobody knows whether it had edits.
+    std::fs::remove_dir_all(own.path()).unwrap();
+    std::fs::remove_file(damaged.join("plan")).unwrap();
+    let own = RunFolder::of(work.path(), &plain).unwrap();
+    let refused = elsewhere(work.path(), &own, &plain, |_| ()).unwrap_err();
+    assert_eq!(refused.exit, Exit::Refused);
+    assert!(refused.message.unwrap().contains("move its folder"));
+    std::fs::write(damaged.join("journal.ndjson"), "").unwrap();
+    assert!(elsewhere(work.path(), &own, &plain, |_| ()).unwrap().is_empty(), "it has sent nothing");
 }
 
 #[test]

@@ -80,11 +80,64 @@ async fn a_plan_that_needs_it_waits_for_the_approval_of_somebody_else() {
     // Who approved one plan has not approved another one of the same letters.
     let (other, other_hash) = planned(&house, &["--watch", "2s", "--out", "other.plan"]).await;
     house.dlq(&["run", &other, "--apply", &other_hash]).await.expect(Exit::Refused);
-    std::fs::copy(std::path::Path::new(&plan).with_extension("approvals"), house.folder.path().join("other.approvals"))
-        .unwrap();
+    let beside = |plan: &str| house.folder.path().join(format!("{plan}.approvals"));
+    std::fs::copy(beside(&plan), beside("other.plan")).unwrap();
     house.dlq(&["run", &other, "--apply", &other_hash]).await.expect(Exit::Refused);
     house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Done);
     assert_eq!(house.audit().await, ["approve", "replay", "replay-ended"]);
+}
+
+#[tokio::test]
+async fn an_approval_never_stands_in_the_plan_that_it_is_of() {
+    let house = House::with(1).await;
+    let path = house.folder.path().join("mails.approvals");
+    let named = path.to_str().unwrap();
+    let refused = house.dlq(&["plan", "email", "--out", named]).await.expect(Exit::Usage);
+    assert!(refused.err.contains("name another"), "{refused:?}");
+    // One of that name may have been made before, or been moved there.
+    let (plan, hash) = planned(&house, &["--watch", "0s"]).await;
+    std::fs::rename(house.folder.path().join(&plan), &path).unwrap();
+    house.dlq(&["approve", named, &hash, "--by", "ada"]).await.expect(Exit::Done);
+    assert_eq!(Plan::open(&path).unwrap().hash(), hash);
+    assert!(house.folder.path().join("mails.approvals.approvals").is_file());
+    house.dlq(&["run", named, "--apply", &hash]).await.expect(Exit::Done);
+}
+
+#[tokio::test]
+async fn who_somebody_is_has_no_control_character_in_it() {
+    let house = House::with(1).await;
+    for by in ["a\nb", "a\u{202e}b"] {
+        let refused = house.dlq(&["plan", "email", "--by", by]).await.expect(Exit::Usage);
+        assert!(refused.err.contains("control character"), "{refused:?}");
+    }
+    assert!(house.dlq(&["plan", "email", "--by", " "]).await.expect(Exit::Usage).err.contains("who are you?"));
+}
+
+#[tokio::test]
+async fn runs_that_are_damaged_are_listed_among_the_others() {
+    let house = House::with(3).await;
+    let mut folders = Vec::new();
+    for rate in ["1", "2", "3"] {
+        let (plan, _) = planned(&house, &["--rate", rate, "--watch", "0s"]).await;
+        folders.push(begun(&house, &plan, [Step::Begun { by: "ada".into() }]).await);
+    }
+    let states = async || {
+        let runs = house.dlq(&["runs", "--output", "json"]).await;
+        let state = |folder: &RunFolder| {
+            let runs = runs.json();
+            runs.as_array().unwrap().iter().find(|run| run["run"] == folder.name()).unwrap()["state"].clone()
+        };
+        (runs.exit, folders.iter().map(state).collect::<Vec<_>>())
+    };
+    assert_eq!(states().await, (Exit::Done, vec!["broken-off".into(); 3]));
+    std::fs::write(folders[0].journal(), "broken\n{}\n").unwrap();
+    std::fs::remove_file(folders[1].plan()).unwrap();
+    assert_eq!(states().await, (Exit::Partly, vec!["damaged".into(), "damaged".into(), "broken-off".into()]));
+    let told = house.dlq(&["runs"]).await.expect(Exit::Partly);
+    assert_eq!((told.out.lines().count(), told.out.matches(" damaged ").count()), (4, 2), "{told:?}");
+    assert!(told.err.contains("is gone, the plan of run"), "{told:?}");
+    let refused = house.dlq(&["resume", &folders[1].name()]).await.expect(Exit::Refused);
+    assert!(refused.err.contains("put it back"), "{refused:?}");
 }
 
 #[tokio::test]

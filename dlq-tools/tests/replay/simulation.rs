@@ -92,7 +92,7 @@ fn play(seed: u64, edits: bool, mistake: Mistake) {
             let is_over = match ended {
                 None => false,
                 Some(Ok((Ended::Finished, state))) if steps > 6000 => {
-                    let report = Report::of("", &state, Some(&Ended::Finished));
+                    let report = Report::of(&replay.plan, &state, Some(&Ended::Finished));
                     assert!(report.adds_up(), "seed {seed}: {report:?}");
                     // What this process left in the dark, a next one clears up.
                     let done = report.ambiguous + report.waiting + report.sent_not_deleted == 0;

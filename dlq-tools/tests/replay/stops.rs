@@ -15,7 +15,7 @@ use std::{
 
 use sendoff_host::Exit;
 
-use super::{House, consumer::Outside, planned};
+use super::{House, consumer::Outside, event_id, planned};
 
 const SLOWLY: [&str; 6] = ["--rate", "1", "--canary", "0", "--watch", "0s"];
 
@@ -116,6 +116,32 @@ async fn a_run_pauses_itself_when_nothing_of_a_canary_comes_to_an_end() {
     let report = ran.json();
     assert_eq!((&report["moved"], &report["done"], &report["not_ended"]), (&4.into(), &1.into(), &3.into()));
     assert!(ran.err.contains("watching until") && ran.err.contains("0 of 3 came to an end"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_run_of_which_no_letter_comes_to_an_end_says_so_and_is_only_partly_done() {
+    let house = Arc::new(House::with(6).await);
+    let (plan, hash) = planned(&house, &["--canary", "0", "--watch", "1s", "--id", &event_id(0).to_string()]).await;
+    let ran = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Partly);
+    let report = ran.json();
+    assert_eq!((&report["moved"], &report["watched"], &report["not_ended"]), (&1.into(), &0.into(), &1.into()));
+    assert!(ran.err.contains("the end of 1 letter isn't known: is `email` being served?"), "{ran:?}");
+    let again = house.dlq(&["resume", &hash]).await.expect(Exit::Partly);
+    assert!(again.err.contains("nothing was done") && again.err.contains("isn't known"), "{again:?}");
+    // Who doesn't watch expects nothing.
+    let more = ["--canary", "0", "--watch", "0s", "--fresh"];
+    let (plan, hash) = planned(&house, &more).await;
+    let ran = house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Done);
+    assert!(!ran.err.contains("isn't known"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn a_ladder_that_reaches_beyond_all_numbers_is_climbed() {
+    let house = House::with(3).await;
+    let most = u64::MAX.to_string();
+    let (plan, hash) = planned(&house, &["--canary", &[&*most, &most, &most].join(","), "--watch", "0s"]).await;
+    let ran = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Done).json();
+    assert_eq!(ran["moved"], 3);
 }
 
 #[tokio::test]

@@ -65,4 +65,41 @@ async fn letters_go_only_where_somebody_serves_them_and_plans_of_a_second_get_nu
     let (first, _) = planned(&house, &[]).await;
     let (second, _) = planned(&house, &[]).await;
     assert_eq!(first.replace(".plan", "-2.plan"), second);
+    // At once, neither sees the file of the other before it writes its own.
+    let plan = ["plan", "email", "--output", "json"];
+    let (one, other) = futures::join!(house.dlq(&plan), house.dlq(&plan));
+    let [one, other] = [one, other].map(|made| made.expect(Exit::Done).json()["plan"].clone());
+    assert_ne!(one, other);
+}
+
+#[tokio::test]
+async fn a_letter_goes_to_another_consumer_than_it_failed_at_only_when_somebody_says_so() {
+    let house = House::with(3).await;
+    let store = house.store();
+    store.queue("sms").await.unwrap();
+    store.shutdown().await;
+    let (zero, one) = (event_id(0).to_string(), event_id(1).to_string());
+    let aside =
+        ["quarantine", "email", "--to", "sms-quarantine", "--because", "x", "--yes", "--id", &zero, "--id", &one];
+    house.dlq(&aside).await.expect(Exit::Done);
+    let refused = house.dlq(&["plan", "sms-quarantine"]).await.expect(Exit::Refused);
+    assert!(refused.err.contains("queue:sms") && refused.err.contains("2 letters at `email` failed"), "{refused:?}");
+    let one = house.dlq(&["plan", "sms-quarantine", "--id", &zero]).await.expect(Exit::Refused);
+    assert!(one.err.contains("1 letter at `email` failed"), "{one:?}");
+    house.dlq(&["plan", "sms-quarantine", "--yes-other-consumer"]).await.expect(Exit::Done);
+    // Back to where they failed.
+    let back = ["plan", "sms-quarantine", "--to", "queue:email", "--yes-other-consumer", "--output", "json"];
+    assert_eq!(house.dlq(&back).await.expect(Exit::Done).json()["head"]["send"], 2);
+    house.dlq(&["plan", "email"]).await.expect(Exit::Done);
+}
+
+#[tokio::test]
+async fn what_is_done_may_be_included_where_it_is_forced_to_run_again() {
+    let house = House::with(1).await;
+    let include = ["plan", "email", "--include", "done"];
+    house.dlq(&include).await.expect(Exit::Refused);
+    house
+        .dlq(&[&include[..], &["--force-rerun", "--because", "the mails were lost"]].concat())
+        .await
+        .expect(Exit::Done);
 }

@@ -1,14 +1,12 @@
 //! From chosen letters to a plan on the screen.
 
-use std::path::PathBuf;
-
 use sendoff_host::{Exit, Stopped};
 
 use super::{Desk, patiently};
 use crate::{
     plan::{Head, Plan},
     tui::{Chosen, Console, Page, Planned, Screen, State},
-    verbs::plan::{Made, NONE_SENT, NOT_ASKED, Planning, default_path, forecasts, subscribers, told},
+    verbs::plan::{Made, NONE_SENT, NOT_ASKED, Planning, forecasts, subscribers, told},
 };
 
 impl Desk<'_> {
@@ -22,8 +20,7 @@ impl Desk<'_> {
         let selection = self.chosen(chosen)?;
         let Self { deployment, queue, snapshot, wanted, .. } = &*self;
         let planning = Planning { deployment, queue, snapshot, selection: &selection, wanted, by: self.who.clone() };
-        let path = self.free_path();
-        let made = patiently(console, state, "planning", planning.make(&*self.session.clock, &path)).await?;
+        let made = patiently(console, state, "planning", planning.make(&*self.session.clock, None)).await?;
         let (page, hash) = match made.transpose()? {
             None => return Ok(()),
             Some(Made::Plan(plan)) => {
@@ -39,14 +36,6 @@ impl Desk<'_> {
         };
         state.screens.push(Screen::Plan(Planned { page: Page::new("", &page), hash }));
         Ok(())
-    }
-
-    /// Two plans may be made within a second, and none is written over.
-    fn free_path(&self) -> PathBuf {
-        let path = default_path(&self.deployment, &self.queue.name, &*self.session.clock);
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let others = (2..100).map(|n| path.with_file_name(format!("{stem}-{n}.plan")));
-        std::iter::once(path.clone()).chain(others).find(|path| !path.exists()).unwrap_or(path)
     }
 }
 

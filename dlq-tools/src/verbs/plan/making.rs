@@ -13,7 +13,7 @@ use sendoff_host::{Exit, Stopped};
 use super::{Wanted, check};
 use crate::{
     deployment::{Backend, Deployment},
-    plan::{self, Estimate, Forecast, Head, Order, Plan, Stops, To, Wish},
+    plan::{self, Estimate, Forecast, Head, Order, Plan, PlanError, Stops, To, Wish},
     select::{Selection, Selector},
     snapshot::{Snapshot, take::stopped},
     verbs::source::letters,
@@ -48,8 +48,8 @@ pub(crate) enum Made {
 }
 
 impl Planning<'_> {
-    /// Makes the plan, and writes it to `path` if it is one.
-    pub(crate) async fn make(self, clock: &dyn Clock, path: &Path) -> Result<Made, Stopped> {
+    /// Makes the plan, and writes it if it is one: to the file that is named, or into the work folder.
+    pub(crate) async fn make(self, clock: &dyn Clock, named: Option<&Path>) -> Result<Made, Stopped> {
         let Self { deployment, queue, snapshot, selection, wanted, by } = self;
         check(wanted)?;
         let selector = Selector::new(selection, clock)?;
@@ -85,7 +85,8 @@ impl Planning<'_> {
             is_billed: deployment.backend == Backend::Aws,
             now,
         };
-        let Some(draft) = plan::Planned::of(order, path).await? else { return Ok(Made::NoLetter) };
+        let place = || named.map_or_else(|| default_path(deployment, &queue.name, clock), Path::to_owned);
+        let Some(mut draft) = plan::Planned::of(order, &place()).await? else { return Ok(Made::NoLetter) };
         let head = draft.head();
         if *force_rerun && let Some(doubts) = head.forecasts.get(&Forecast::InDoubt) {
             let why = format!(
@@ -95,13 +96,24 @@ impl Planning<'_> {
             );
             return Err(Stopped::new(Exit::Refused, why));
         }
+        if !draft.failed_elsewhere().is_empty() && !wanted.yes_other_consumer {
+            return Err(elsewhere(&head.to, draft.failed_elsewhere()));
+        }
         if !head.other_subscribers.is_empty() && !wanted.yes_other_subscribers {
             return Ok(Made::NotAsked(Box::new(head.clone())));
         }
         if head.send == 0 {
             return Ok(Made::NoneSent(Box::new(head.clone())));
         }
-        Ok(Made::Plan(Box::new(draft.write()?)))
+        let mut tries = 100;
+        loop {
+            tries -= 1;
+            match draft.write(&place()) {
+                // Somebody else made one within the same second.
+                Err(PlanError::Taken(_)) if named.is_none() && tries > 0 => {}
+                written => return Ok(Made::Plan(Box::new(written?))),
+            }
+        }
     }
 }
 
@@ -148,8 +160,22 @@ async fn destination(
     }
 }
 
-/// Where a plan of this queue is written that is made now.
-pub(crate) fn default_path(deployment: &Deployment, queue: &str, clock: &dyn Clock) -> PathBuf {
+/// Refuses letters that failed at other consumers than the one that would get them.
+fn elsewhere(to: &To, failed: &BTreeMap<String, u64>) -> Stopped {
+    let failed: Vec<_> =
+        failed.iter().map(|(consumer, count)| format!("{} at `{}`", letters(*count), one_line(consumer))).collect();
+    let why = format!(
+        "not all of these letters failed at the consumer of {}, which may have done them already: {} failed. `dlq show` says of each \
+         which; choose the others by --id, or say --yes-other-consumer if it is to run them all. The forecast is then by what that one \
+         has recorded",
+        one_line(&to.to_string()),
+        failed.join(", ")
+    );
+    Stopped::new(Exit::Refused, why)
+}
+
+/// Where a plan of this queue is written that is made now, as long as nobody else writes one there.
+fn default_path(deployment: &Deployment, queue: &str, clock: &dyn Clock) -> PathBuf {
     let name = queue.replace(['/', '\\', ':'], "_");
     let name = format!("{name}-{}", clock.now().strftime("%Y%m%dT%H%M%SZ"));
     let folder = plan::folder(&deployment.work);

@@ -90,7 +90,7 @@ impl Carrying<'_> {
         }
         let is_open = (0..state.len()).any(|place| state.is_open(place));
         if ended == Some(Ended::Finished) && !is_open {
-            let report = Report::of(plan.hash(), &state, ended.as_ref());
+            let report = Report::of(&plan, &state, ended.as_ref());
             // The process that finished it may have died before it said so here.
             folder.report(&report)?;
             return Ok(Carried { report, outcome: Ok(Ended::Finished), over_since: last_at });
@@ -145,11 +145,18 @@ impl Carrying<'_> {
         // What counts is what stands in the journal, also when the run failed.
         let outcome = gone.map(|(ended, _)| ended);
         let state = folder.stands(&plan)?.state;
-        let report = Report::of(plan.hash(), &state, outcome.as_ref().ok());
+        let report = Report::of(&plan, &state, outcome.as_ref().ok());
         folder.report(&report)?;
         let counts = format!(
             "{}: {} of {} moved, {} returned, {} skipped, {} gone, {} ambiguous, {} waiting",
-            report.ended, report.moved, report.planned, report.returned, report.skipped, report.gone, report.ambiguous, report.waiting
+            report.ended,
+            report.moved,
+            report.planned,
+            report.returned,
+            report.skipped,
+            report.gone,
+            report.ambiguous,
+            report.waiting
         );
         audited(&*deployment.audit, &note("replay-ended", &counts)).await?;
         Ok(Carried { report, outcome, over_since: None })
@@ -160,7 +167,10 @@ impl Carrying<'_> {
 pub(super) async fn guard(deployment: &Deployment, plan: &Cover) -> Result<(), Stopped> {
     let (head, here) = (plan.head(), deployment.letters.deployment());
     if head.deployment != here {
-        let why = format!("the plan is for {}, and this is {here}: name the deployment with --backend", one_line(&head.deployment));
+        let why = format!(
+            "the plan is for {}, and this is {here}: name the deployment with --backend",
+            one_line(&head.deployment)
+        );
         return Err(Stopped::new(Exit::Refused, why));
     }
     let needed = head.approvals.max(u32::from(deployment.needs_approval));
@@ -197,7 +207,10 @@ async fn no_doubts(deployment: &Deployment, plan: &Plan, state: &State) -> Resul
         let records = records.map_err(|error| Stopped::new(Exit::Unreachable, error))?;
         let doubted = records.iter().flatten().find(|record| record.status == Status::InDoubt || record.is_doubted());
         if let Some(record) = doubted {
-            let why = format!("`{}` is in doubt: settle it with `sendoff doubt resolve` first, then make a new plan", record.key);
+            let why = format!(
+                "`{}` is in doubt: settle it with `sendoff doubt resolve` first, then make a new plan",
+                record.key
+            );
             return Err(Stopped::new(Exit::Refused, why));
         }
     }

@@ -11,12 +11,7 @@ use crate::{
 };
 
 /// Says what a run has done.
-pub(crate) fn tell(
-    session: &mut Session,
-    common: &Common,
-    report: &Report,
-    folder: &RunFolder,
-) -> Result<(), Stopped> {
+pub(crate) fn tell(session: &mut Session, common: &Common, report: &Report, folder: &RunFolder) -> Result<(), Stopped> {
     match common.output {
         Output::Json => session.json(report)?,
         Output::Ndjson => session.json_line(report)?,
@@ -31,7 +26,11 @@ pub(crate) fn counts(report: &Report) -> String {
     let counts = [
         ("moved", report.moved, "sent, and deleted"),
         ("sent", report.sent_not_deleted, "sent, and not deleted yet: `dlq resume` does only that"),
-        ("ambiguous", report.ambiguous, "perhaps sent: `dlq resume` sends them once more, and their consumer does them once"),
+        (
+            "ambiguous",
+            report.ambiguous,
+            "perhaps sent: `dlq resume` sends them once more, and their consumer does them once",
+        ),
         ("gone", report.gone, "not in the queue any more"),
         ("skipped", report.skipped, "not sent"),
         ("waiting", report.waiting, "not sent yet"),
@@ -52,24 +51,38 @@ pub(crate) fn told(report: &Report, folder: &RunFolder) -> Vec<String> {
         told.push(format!("{} left for now: {}", letters(*count), one_line(why)));
     }
     if report.resent > 0 {
-        told.push(format!("{} sent once more, since nobody knew whether they were: their consumer does them once", letters(report.resent)));
+        told.push(format!(
+            "{} sent once more, since nobody knew whether they were: their consumer does them once",
+            letters(report.resent)
+        ));
     }
     if report.returned > 0 {
         told.push(format!("{} failed again, of {} that were watched", letters(report.returned), report.watched));
     }
     if report.gone_in_doubt > 0 {
-        told.push(format!("{} may have been sent, and then moved by somebody else: their consumer's records tell", letters(report.gone_in_doubt)));
+        told.push(format!(
+            "{} may have been sent, and then moved by somebody else: their consumer's records tell",
+            letters(report.gone_in_doubt)
+        ));
     }
     if report.perhaps_twice > 0 {
-        told.push(format!("{} sent, and gone before this run had deleted them: somebody else may have sent them, too", letters(report.perhaps_twice)));
+        told.push(format!(
+            "{} sent, and gone before this run had deleted them: somebody else may have sent them, too",
+            letters(report.perhaps_twice)
+        ));
     }
     if report.not_ended > 0 && report.watched > 0 {
         told.push(format!("{} done; the end of {} more isn't known", report.done, report.not_ended));
     }
+    // A run that paused for it says so itself.
+    if report.is_without_evidence() && report.ended == "finished" {
+        told.push(unwatched(report));
+    }
     let name = folder.name();
     match (&*report.ended, &report.why) {
         ("finished", _) if report.waiting + report.sent_not_deleted + report.ambiguous == 0 => {}
-        ("aborted", _) if report.sent_not_deleted > 0 => told.push(format!("the run was aborted: `dlq resume {name}` deletes what it has sent, and does nothing more")),
+        ("aborted", _) if report.sent_not_deleted > 0 => told
+            .push(format!("the run was aborted: `dlq resume {name}` deletes what it has sent, and does nothing more")),
         ("aborted", _) => told.push("the run was aborted: what is left stays in the dead-letter queue".into()),
         (_, why) => {
             let why = why.as_ref().map(|why| format!("it stopped: {}; ", one_line(why))).unwrap_or_default();
@@ -77,6 +90,18 @@ pub(crate) fn told(report: &Report, folder: &RunFolder) -> Vec<String> {
         }
     }
     told
+}
+
+/// What to look at when nothing is known of what became of the letters.
+fn unwatched(report: &Report) -> String {
+    let served = match report.to.strip_prefix("queue:") {
+        Some(queue) => format!("is `{}` being served", one_line(queue)),
+        None => "are their consumers being served".to_owned(),
+    };
+    format!(
+        "the end of {} isn't known: {served}? What fails again is a dead letter again: `dlq ls`",
+        letters(report.not_ended)
+    )
 }
 
 /// When a run's folder was last written, as it is shown.
