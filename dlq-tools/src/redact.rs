@@ -65,6 +65,13 @@ impl Redact {
         Self::new(showing.redact || (session.out_is_terminal && !showing.show_personal))
     }
 
+    /// The same for what is told beside the data, where that goes to a terminal.
+    #[must_use]
+    pub fn for_prose(session: &Session, showing: Showing) -> Self {
+        let is_seen = session.out_is_terminal || session.err_is_terminal;
+        Self::new(showing.redact || (is_seen && !showing.show_personal))
+    }
+
     /// Hides, or shows all.
     #[must_use]
     pub fn new(hides: bool) -> Self {

@@ -12,7 +12,7 @@ mod set;
 pub use diff::{diff, places};
 pub use fact::InOrder;
 pub use path::{Part, Path};
-pub use script::{PATIENCE, Script};
+pub use script::{PATIENCE, Script, ScriptError};
 use sendoff_consumers::{Status, StepState};
 use sendoff_events::{Clock, EventId, Rng, at_millis};
 use serde_json::Value;
@@ -40,15 +40,15 @@ impl Change {
         patch::read(text).map(Self::Patch)
     }
 
-    fn apply(&self, envelope: &Value) -> Result<Value, String> {
+    fn apply(&self, envelope: &Value) -> Result<Value, Refusal> {
         match self {
             Self::Set(sets) => {
                 let mut changed = envelope.clone();
-                sets.iter().try_for_each(|set| set.apply(&mut changed))?;
+                sets.iter().try_for_each(|set| set.apply(&mut changed)).map_err(Refusal::Invalid)?;
                 Ok(changed)
             }
-            Self::Patch(patch) => patch::apply(patch, envelope),
-            Self::Script(script) => script.run(envelope),
+            Self::Patch(patch) => patch::apply(patch, envelope).map_err(Refusal::Invalid),
+            Self::Script(script) => script.run(envelope).map_err(Refusal::Script),
         }
     }
 }
@@ -119,6 +119,9 @@ pub enum Refusal {
     /// It carries no event.
     #[error("it carries no event that can be edited: {0}")]
     NoEvent(String),
+    /// The script gives nothing for it.
+    #[error(transparent)]
+    Script(ScriptError),
     /// The change can't be made, or nobody could read its result.
     #[error("{0}")]
     Invalid(String),
@@ -155,7 +158,7 @@ impl Editor<'_> {
                 "it has the number {cut}, which would become another one by being read and written"
             )));
         }
-        let after = self.change.apply(&before).map_err(Refusal::Invalid)?;
+        let after = self.change.apply(&before)?;
         if after == before {
             return Ok(None);
         }

@@ -34,10 +34,27 @@ const OUTSIDE: [&str; 10] = [
     "strflocaltime",
 ];
 
+/// Why there is no changed envelope.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScriptError {
+    /// The program says so, perhaps in words of the envelope.
+    #[error("the script fails: {0}")]
+    Fails(String),
+    /// It came to no end, or to none that can be used.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+impl From<&str> for ScriptError {
+    fn from(why: &str) -> Self {
+        Self::Unusable(why.to_owned())
+    }
+}
+
 /// A program that waits for envelopes.
 pub struct Script {
     envelopes: mpsc::Sender<String>,
-    results: mpsc::Receiver<Result<String, String>>,
+    results: mpsc::Receiver<Result<String, ScriptError>>,
     patience: Duration,
 }
 
@@ -56,7 +73,7 @@ impl Script {
         thread.map_err(|error| format!("no thread can be started for it: {error}"))?;
         let script = Self { envelopes, results, patience };
         // The first thing that it says is whether it compiles.
-        script.answer().map(|_| script)
+        script.answer().map(|_| script).map_err(|error| error.to_string())
     }
 
     /// Runs it over an envelope.
@@ -64,22 +81,24 @@ impl Script {
     /// # Errors
     ///
     /// When it fails, runs for too long, or gives anything but one object.
-    pub fn run(&self, envelope: &Value) -> Result<Value, String> {
-        self.envelopes.send(envelope.to_string()).map_err(|_| GONE.to_owned())?;
+    pub fn run(&self, envelope: &Value) -> Result<Value, ScriptError> {
+        self.envelopes.send(envelope.to_string()).map_err(|_| GONE)?;
         let result = self.answer()?;
-        match serde_json::from_str(&result) {
-            Ok(value @ Value::Object(_)) => Ok(value),
-            Ok(other) => Err(format!("the script gives {}, not an object", super::path::kind(&other))),
-            Err(error) => Err(format!("the script gives something that isn't JSON: {error}")),
-        }
+        let unusable = match serde_json::from_str(&result) {
+            Ok(value @ Value::Object(_)) => return Ok(value),
+            Ok(other) => format!("the script gives {}, not an object", super::path::kind(&other)),
+            Err(error) => format!("the script gives something that isn't JSON: {error}"),
+        };
+        Err(ScriptError::Unusable(unusable))
     }
 
-    fn answer(&self) -> Result<String, String> {
+    fn answer(&self) -> Result<String, ScriptError> {
         match self.results.recv_timeout(self.patience) {
             Ok(result) => result,
-            Err(mpsc::RecvTimeoutError::Timeout) => {
-                Err(format!("the script ran for more than {} s and was given up", self.patience.as_secs_f64()))
-            }
+            Err(mpsc::RecvTimeoutError::Timeout) => Err(ScriptError::Unusable(format!(
+                "the script ran for more than {} s and was given up",
+                self.patience.as_secs_f64()
+            ))),
             Err(mpsc::RecvTimeoutError::Disconnected) => Err(GONE.into()),
         }
     }
@@ -87,11 +106,11 @@ impl Script {
 
 const GONE: &str = "the script broke off";
 
-fn serve(program: &str, inputs: &mpsc::Receiver<String>, outputs: &mpsc::Sender<Result<String, String>>) {
+fn serve(program: &str, inputs: &mpsc::Receiver<String>, outputs: &mpsc::Sender<Result<String, ScriptError>>) {
     let filter = match compile(program) {
         Ok(filter) => filter,
         Err(error) => {
-            let _ = outputs.send(Err(error));
+            let _ = outputs.send(Err(ScriptError::Unusable(error)));
             return;
         }
     };
@@ -105,11 +124,11 @@ fn serve(program: &str, inputs: &mpsc::Receiver<String>, outputs: &mpsc::Sender<
 
 type Filter = jaq_core::Filter<data::JustLut<Val>>;
 
-fn one(filter: &Filter, envelope: &str) -> Result<String, String> {
-    let input: Val = serde_json::from_str(envelope).map_err(|error| error.to_string())?;
+fn one(filter: &Filter, envelope: &str) -> Result<String, ScriptError> {
+    let input: Val = serde_json::from_str(envelope).map_err(|error| ScriptError::Unusable(error.to_string()))?;
     let cx = Ctx::<data::JustLut<Val>>::new(&filter.lut, Vars::new([]));
     let mut results = filter.id.run((cx, input)).map(unwrap_valr);
-    let failed = |error: jaq_core::Error<Val>| format!("the script fails: {error}");
+    let failed = |error: jaq_core::Error<Val>| ScriptError::Fails(error.to_string());
     let result = results.next().ok_or("the script gives nothing, not an object")?.map_err(failed)?;
     match results.next() {
         None => Ok(result.to_string()),
@@ -157,7 +176,7 @@ mod tests {
     use super::*;
 
     fn run(program: &str, input: Value) -> Result<Value, String> {
-        Script::start(program, PATIENCE)?.run(&input)
+        Script::start(program, PATIENCE)?.run(&input).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -205,7 +224,7 @@ mod tests {
     #[test]
     fn a_script_that_runs_for_too_long_is_given_up() {
         let script = Script::start("last(range(0; 3000000)) as $n | .", Duration::from_millis(1));
-        let given_up = script.and_then(|script| script.run(&json!({}))).unwrap_err();
+        let given_up = script.and_then(|script| script.run(&json!({})).map_err(|error| error.to_string())).unwrap_err();
         assert!(given_up.contains("given up"), "{given_up}");
     }
 }

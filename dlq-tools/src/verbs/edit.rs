@@ -20,7 +20,7 @@ use crate::{
     Session,
     archive::audited,
     deployment::Access,
-    edit::{Change, Edited, Editor, Outcome, PATIENCE, Refusal, Script, Set, diff, places},
+    edit::{Change, Edited, Editor, Outcome, PATIENCE, Refusal, Script, ScriptError, Set, diff, places},
     letter::{Edit, Letter},
     redact::{Redact, Showing},
     select::{Selection, Selector},
@@ -135,7 +135,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         }
     }
     if !refused.is_empty() {
-        return Err(told_refused(&refused, ids.len()));
+        return Err(told_refused(&refused, ids.len(), &Redact::for_prose(session, args.showing)));
     }
     if edits.is_empty() {
         return Err(nothing_changes("the change leaves all of these letters as they are"));
@@ -280,16 +280,30 @@ fn outline(value: Option<&Value>) -> String {
     }
 }
 
-fn told_refused(refused: &[(String, Refusal)], of: usize) -> Stopped {
+fn told_refused(refused: &[(String, Refusal)], of: usize, redact: &Redact) -> Stopped {
     let mut text = format!("{} of {} letters can't be edited so, and none was:", refused.len(), of);
     for (id, refusal) in refused.iter().take(NAMED) {
-        text += &format!("\n  {}: {}", one_line(id), one_line(&refusal.to_string()));
+        text += &format!("\n  {}: {}", one_line(id), one_line(&why(refusal, redact)));
     }
     if refused.len() > NAMED {
         text += &format!("\n  and {} more", refused.len() - NAMED);
     }
     text += "\nLeave them out with --where, --type or --id, or change the edit";
     Stopped::new(Exit::Refused, text)
+}
+
+/// Why a letter can't be edited, as it may be told: what is quoted there may be the letter's own words.
+fn why(refusal: &Refusal, redact: &Redact) -> String {
+    let told = refusal.to_string();
+    match refusal {
+        _ if !redact.hides() => told,
+        Refusal::Script(ScriptError::Fails(_)) => "the script fails on it; --show-personal says how".to_owned(),
+        _ => {
+            let parts = told.split('"').enumerate();
+            let parts: Vec<_> = parts.map(|(at, part)| if at % 2 == 1 { "<hidden>" } else { part }).collect();
+            redact.text(&parts.join("\"")).into_owned()
+        }
+    }
 }
 
 fn nothing_changes(why: &str) -> Stopped {
