@@ -77,8 +77,14 @@ impl Selector {
     ///
     /// # Errors
     ///
-    /// With [`Exit::Usage`] when a condition or a time makes no sense, and where.
+    /// With [`Exit::Usage`] when a condition or a time makes no sense, and where, or when the group is empty.
     pub fn new(selection: &Selection, clock: &dyn Clock) -> Result<Self, Stopped> {
+        if selection.group.as_deref() == Some("") {
+            // It is the beginning of every group.
+            let why =
+                "--group is empty: name a fingerprint that `dlq groups` shows, or leave --group out for all letters";
+            return Err(Stopped::new(Exit::Usage, why));
+        }
         let now = clock.now();
         let at = |flag, text: &Option<String>| text.as_deref().map(|text| moment(flag, text, now)).transpose();
         Ok(Self {

@@ -1,6 +1,6 @@
 //! `dlq audit`: what people did by hand, and whether anybody changed what was written down of it.
 
-use std::{collections::VecDeque, str::FromStr};
+use std::{collections::VecDeque, num::NonZeroUsize, str::FromStr};
 
 use sendoff_consumers::{Audit, AuditDigest, AuditEntry, AuditError, BrokenAudit, check_chain};
 use sendoff_embedded::program::print::{one_line, table};
@@ -26,8 +26,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME", conflicts_with_all = ["verify", "expect"])]
     since: Option<String>,
     /// How many entries are shown, the newest ones
-    #[arg(long, value_name = "N", default_value_t = 100, conflicts_with_all = ["verify", "expect"])]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value = "100", conflicts_with_all = ["verify", "expect"])]
+    limit: NonZeroUsize,
 }
 
 /// A digest at a place.
@@ -54,7 +54,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     if args.verify || args.expect.is_some() {
         return verify(session, common.output, &*deployment.audit, args.expect).await;
     }
-    let Newest { entries, all, broken } = newest(&*deployment.audit, since, args.limit).await?;
+    let Newest { entries, all, broken } = newest(&*deployment.audit, since, args.limit.get()).await?;
     list(session, common.output, &entries)?;
     // Whatever is wrong with it, people see what is there first.
     if let Some(broken) = broken {
@@ -131,9 +131,7 @@ async fn verify(
     loop {
         let page = audit.entries(seq, PAGE).await.map_err(stopped)?;
         let Some(last) = page.last() else { break };
-        check_chain(digest, seq + 1, &page).map_err(|broken| {
-            Stopped::failed(changed(broken))
-        })?;
+        check_chain(digest, seq + 1, &page).map_err(|broken| Stopped::failed(changed(broken)))?;
         if let Some(expected) = expected
             && let Some(entry) = page.iter().find(|entry| entry.seq == expected.seq)
         {

@@ -3,6 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use sendoff_embedded::program::print::one_line;
 use sendoff_host::{Exit, Stopped};
 
 use crate::{
@@ -153,10 +154,16 @@ impl Common {
     pub(crate) fn who(&self, session: &Session) -> Result<String, Stopped> {
         let said = |name: &str| session.variables.get(name).filter(|who| !who.trim().is_empty()).cloned();
         let named = self.by.clone().or_else(|| said("USER")).or_else(|| said("LOGNAME"));
-        let who = named.filter(|who| !who.trim().is_empty() && !who.chars().any(char::is_control));
-        who.ok_or_else(|| {
+        let who = named.filter(|who| !who.trim().is_empty());
+        let who = who.ok_or_else(|| {
             Stopped::new(Exit::Usage, "who are you? Say --by NAME, or set USER: it is written into the audit")
-        })
+        })?;
+        if one_line(&who) != who {
+            let why =
+                "who you are has a control character in it, and is written into the audit: say --by NAME without one";
+            return Err(Stopped::new(Exit::Usage, why));
+        }
+        Ok(who)
     }
 }
 

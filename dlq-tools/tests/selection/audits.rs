@@ -32,6 +32,8 @@ fn the_newest_entries_are_listed_in_their_order() {
     assert_eq!(desk.call(&["audit", "--output", "json"]).json().as_array().unwrap().len(), 7);
     assert_eq!(desk.call(&["audit", "--since", "1h", "--output", "ndjson"]).out.lines().count(), 7);
     desk.call(&["audit", "--since", "2027-01-01T00:00:00Z"]).expect(Exit::NothingMatched);
+    // None are wanted: that says nothing of what there is.
+    desk.call(&["audit", "--since", "1h", "--limit", "0"]).expect(Exit::Usage);
 }
 
 #[test]

@@ -260,3 +260,42 @@ fn a_group_may_be_abbreviated_while_no_other_begins_like_it() {
     assert!(unclear.err.contains("`la` is the beginning of `late`, `late-01`, `late-02`"), "{}", unclear.err);
     assert_eq!(ids("other").expect(Exit::NothingMatched).out, "");
 }
+
+#[test]
+fn a_group_without_a_name_is_none_and_not_all() {
+    let desk = Desk::new();
+    drop(desk.snapshot(&[ada()]));
+    for verb in ["grep", "show", "plan", "purge", "quarantine", "edit"] {
+        let more: &[&str] = match verb {
+            "purge" => &["--archive", "0123456789abcdef"],
+            "quarantine" => &["--because", "x"],
+            "edit" => &["--undo"],
+            _ => &[],
+        };
+        let refused = desk.look(verb, &[more, &["--group", ""]].concat()).expect(Exit::Usage);
+        assert!(refused.err.contains("--group is empty"), "{verb}: {}", refused.err);
+    }
+}
+
+#[test]
+fn a_terminal_sees_no_personal_data_in_why_a_letter_cannot_be_edited() {
+    let mut desk = Desk::new();
+    let mut letter = ada();
+    (letter.edit, letter.ledger) = (None, None);
+    drop(desk.snapshot(&[letter]));
+    let fails = ["--script", ".data.email |= tonumber"];
+    let whole = desk.look("edit", &fails).expect(Exit::Refused);
+    assert!(whole.err.contains("ada@example.org"), "{}", whole.err);
+    desk.is_terminal = true;
+    let shown = desk.look("edit", &[&fails[..], &["--show-personal"]].concat()).expect(Exit::Refused);
+    assert!(shown.err.contains("ada@example.org"), "{}", shown.err);
+    for script in [fails[1], "error(.data)", ".data.phone |= error", ".subject = .data.email"] {
+        let hidden = desk.look("edit", &["--script", script]).expect(Exit::Refused);
+        for personal in ["ada", "example.org", "4915112345678"] {
+            assert!(!hidden.err.contains(personal), "{script}: {}", hidden.err);
+        }
+        assert!(hidden.err.contains("m-1: "), "{script}: {}", hidden.err);
+    }
+    let hidden = desk.look("edit", &fails).err;
+    assert!(hidden.contains("m-1: the script fails") && hidden.contains("--show-personal"), "{hidden}");
+}

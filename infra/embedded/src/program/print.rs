@@ -55,13 +55,19 @@ pub fn prose(text: impl Display) {
 /// A text on one line. What was received may hold anything, and must not move a terminal's cursor about.
 #[must_use]
 pub fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if is_steering(c) { ' ' } else { c }).collect()
 }
 
-/// A text on its lines, without other control characters.
+/// Whether a character moves a terminal's cursor, or turns the direction of what stands beside it.
+fn is_steering(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text on its lines, without other characters that steer the terminal.
 #[must_use]
 pub fn lines(text: &str) -> String {
-    let text: String = text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect();
+    let text: String = text.chars().filter(|c| !is_steering(*c) || matches!(c, '\n' | '\t')).collect();
     text.trim_end().to_owned()
 }
 
@@ -86,11 +92,20 @@ pub fn table<const N: usize>(heading: [&str; N], rows: impl IntoIterator<Item = 
 
 #[cfg(test)]
 mod tests {
-    use super::table;
+    use super::{lines, one_line, table};
 
     #[test]
     fn columns_are_aligned_and_nothing_trails() {
         let rows = [["1".to_owned(), "long value".to_owned()], ["23".to_owned(), String::new()]];
         assert_eq!(table(["n", "what"], rows), "n   what\n1   long value\n23\n");
+    }
+
+    #[test]
+    fn what_was_received_neither_moves_the_cursor_nor_turns_the_line() {
+        for steering in "\u{1b}\u{9b}\u{7f}\r\u{61c}\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069}".chars() {
+            let text = format!("a{steering}b");
+            assert_eq!((&*one_line(&text), &*lines(&text)), ("a b", "ab"), "{steering:?}");
+        }
+        assert_eq!((&*one_line("שלום\n"), &*lines("שלום\n\tx\n")), ("שלום ", "שלום\n\tx"));
     }
 }
