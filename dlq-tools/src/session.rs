@@ -24,6 +24,8 @@ pub struct Session {
     pub variables: BTreeMap<String, String>,
     /// The present folder.
     pub folder: PathBuf,
+    /// The tool's own program, for what is better run apart.
+    pub program: PathBuf,
     /// Tells how much room there is on a disk.
     pub disk: Measure,
     /// Where data goes.
@@ -46,6 +48,7 @@ impl Session {
             rng: Arc::new(SystemRng::new()),
             variables: std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect(),
             folder: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("dlq")),
             disk: disk::measure,
             out: Box::new(io::stdout()),
             err: Box::new(io::stderr()),

@@ -1,6 +1,7 @@
 //! Changing letters. A changed payload is a new fact: it becomes an event of its own, caused by the one that it replaces, and only
 //! one of the two is ever sent. Nothing happens to the queue here: the new event is kept in the snapshot, and a plan sends it.
 
+mod apart;
 mod check;
 mod diff;
 mod fact;
@@ -9,10 +10,11 @@ mod path;
 mod script;
 mod set;
 
+pub use apart::{APART, Apart, serve_apart};
 pub use diff::{diff, places};
 pub use fact::InOrder;
 pub use path::{Part, Path};
-pub use script::{PATIENCE, Script, ScriptError};
+pub use script::ScriptError;
 use sendoff_consumers::{Status, StepState};
 use sendoff_events::{Clock, EventId, Rng, at_millis};
 use serde_json::Value;
@@ -27,7 +29,7 @@ pub enum Change {
     /// A JSON Patch.
     Patch(json_patch::Patch),
     /// A jq program.
-    Script(Script),
+    Script(Apart),
 }
 
 impl Change {

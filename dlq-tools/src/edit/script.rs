@@ -1,8 +1,8 @@
 //! `--script`: a jq program that gets an envelope and gives the changed one.
 //!
 //! A program may run for ever, and nothing in it can be asked to stop. So it runs on a thread of its own, and whoever has waited
-//! longer than its patience gives it up: the call ends, and the thread with the process. It gets no way to the outside either:
-//! no environment, no time, no further inputs, no output but its result.
+//! longer than its patience gives it up: the thread ends with its process, which is [one of its own](super::apart). It gets no way to
+//! the outside either: no environment, no time, no further inputs, no output but its result.
 
 use std::{sync::mpsc, thread, time::Duration};
 
@@ -12,10 +12,11 @@ use jaq_core::{
     unwrap_valr,
 };
 use jaq_json::Val;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// For how long one letter's program may run.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Deep results are printed and dropped by recursion.
 const STACK_BYTES: usize = 128 * 1024 * 1024;
@@ -35,14 +36,18 @@ const OUTSIDE: [&str; 10] = [
 ];
 
 /// Why there is no changed envelope.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ScriptError {
     /// The program says so, perhaps in words of the envelope.
     #[error("the script fails: {0}")]
     Fails(String),
-    /// It came to no end, or to none that can be used.
+    /// It comes to nothing that can be used.
     #[error("{0}")]
     Unusable(String),
+    /// It took too long or too much, and is over.
+    #[error("{0}")]
+    Ended(String),
 }
 
 impl From<&str> for ScriptError {
@@ -52,7 +57,7 @@ impl From<&str> for ScriptError {
 }
 
 /// A program that waits for envelopes.
-pub struct Script {
+pub(super) struct Script {
     envelopes: mpsc::Sender<String>,
     results: mpsc::Receiver<Result<String, ScriptError>>,
     patience: Duration,
@@ -64,47 +69,55 @@ impl Script {
     /// # Errors
     ///
     /// What is wrong with it, and where.
-    pub fn start(program: &str, patience: Duration) -> Result<Self, String> {
+    pub(super) fn start(program: &str, patience: Duration) -> Result<Self, ScriptError> {
         let (envelopes, inputs) = mpsc::channel();
         let (outputs, results) = mpsc::channel();
         let program = program.to_owned();
         let work = move || serve(&program, &inputs, &outputs);
         let thread = thread::Builder::new().name("jq".into()).stack_size(STACK_BYTES).spawn(work);
-        thread.map_err(|error| format!("no thread can be started for it: {error}"))?;
+        thread.map_err(|error| ScriptError::Ended(format!("no thread can be started for it: {error}")))?;
         let script = Self { envelopes, results, patience };
         // The first thing that it says is whether it compiles.
-        script.answer().map(|_| script).map_err(|error| error.to_string())
+        script.answer().map(|_| script)
     }
 
-    /// Runs it over an envelope.
+    /// Runs it over an envelope, and gives what it prints.
     ///
     /// # Errors
     ///
-    /// When it fails, runs for too long, or gives anything but one object.
-    pub fn run(&self, envelope: &Value) -> Result<Value, ScriptError> {
-        self.envelopes.send(envelope.to_string()).map_err(|_| GONE)?;
-        let result = self.answer()?;
-        let unusable = match serde_json::from_str(&result) {
-            Ok(value @ Value::Object(_)) => return Ok(value),
-            Ok(other) => format!("the script gives {}, not an object", super::path::kind(&other)),
-            Err(error) => format!("the script gives something that isn't JSON: {error}"),
-        };
-        Err(ScriptError::Unusable(unusable))
+    /// When it fails, runs for too long, or gives anything but one result.
+    pub(super) fn run(&self, envelope: &str) -> Result<String, ScriptError> {
+        self.envelopes.send(envelope.to_owned()).map_err(|_| ScriptError::Ended(GONE.into()))?;
+        self.answer()
     }
 
     fn answer(&self) -> Result<String, ScriptError> {
-        match self.results.recv_timeout(self.patience) {
-            Ok(result) => result,
-            Err(mpsc::RecvTimeoutError::Timeout) => Err(ScriptError::Unusable(format!(
-                "the script ran for more than {} s and was given up",
-                self.patience.as_secs_f64()
-            ))),
-            Err(mpsc::RecvTimeoutError::Disconnected) => Err(GONE.into()),
-        }
+        self.results.recv_timeout(self.patience).unwrap_or_else(|error| {
+            Err(ScriptError::Ended(match error {
+                mpsc::RecvTimeoutError::Timeout => {
+                    format!("the script ran for more than {} s and was given up", self.patience.as_secs_f64())
+                }
+                mpsc::RecvTimeoutError::Disconnected => GONE.to_owned(),
+            }))
+        })
     }
 }
 
 const GONE: &str = "the script broke off";
+
+/// The object that a script has printed.
+///
+/// # Errors
+///
+/// When it is something else.
+pub(super) fn object(result: &str) -> Result<Value, ScriptError> {
+    let unusable = match serde_json::from_str(result) {
+        Ok(value @ Value::Object(_)) => return Ok(value),
+        Ok(other) => format!("the script gives {}, not an object", super::path::kind(&other)),
+        Err(error) => format!("the script gives something that isn't JSON: {error}"),
+    };
+    Err(ScriptError::Unusable(unusable))
+}
 
 fn serve(program: &str, inputs: &mpsc::Receiver<String>, outputs: &mpsc::Sender<Result<String, ScriptError>>) {
     let filter = match compile(program) {
@@ -176,7 +189,8 @@ mod tests {
     use super::*;
 
     fn run(program: &str, input: Value) -> Result<Value, String> {
-        Script::start(program, PATIENCE)?.run(&input).map_err(|error| error.to_string())
+        let result = Script::start(program, PATIENCE).and_then(|script| object(&script.run(&input.to_string())?));
+        result.map_err(|error| error.to_string())
     }
 
     #[test]
@@ -224,7 +238,7 @@ mod tests {
     #[test]
     fn a_script_that_runs_for_too_long_is_given_up() {
         let script = Script::start("last(range(0; 3000000)) as $n | .", Duration::from_millis(1));
-        let given_up = script.and_then(|script| script.run(&json!({})).map_err(|error| error.to_string())).unwrap_err();
-        assert!(given_up.contains("given up"), "{given_up}");
+        let given_up = script.and_then(|script| script.run("{}")).unwrap_err();
+        assert!(matches!(&given_up, ScriptError::Ended(why) if why.contains("given up")), "{given_up}");
     }
 }

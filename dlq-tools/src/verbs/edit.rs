@@ -20,7 +20,7 @@ use crate::{
     Session,
     archive::audited,
     deployment::Access,
-    edit::{Change, Edited, Editor, Outcome, PATIENCE, Refusal, Script, ScriptError, Set, diff, places},
+    edit::{Apart, Change, Edited, Editor, Outcome, Refusal, ScriptError, Set, diff, places},
     letter::{Edit, Letter},
     redact::{Redact, Showing},
     select::{Selection, Selector},
@@ -41,7 +41,7 @@ pub(super) struct Args {
     /// A JSON Patch (RFC 6902) of the envelope: a list, or a file with one
     #[arg(long, value_name = "JSON|FILE")]
     patch: Option<String>,
-    /// A jq program that gets the envelope and gives the changed one. It may run for 5 seconds per letter
+    /// A jq program that gets the envelope and gives the changed one. It may run for 5 seconds per letter, and take 2 GiB of memory
     #[arg(long, value_name = "JQ")]
     script: Option<String>,
     /// Takes the edits of these letters back
@@ -191,7 +191,7 @@ fn all_twins(twins: &[Vec<(String, Option<EventId>)>], chosen: &[String]) -> Res
 fn change(args: &Args, session: &Session) -> Result<Change, Stopped> {
     let usage = |flag: &str, why: String| Stopped::new(Exit::Usage, format_args!("{flag}: {}", lines(&why)));
     if let Some(script) = &args.script {
-        return Script::start(script, PATIENCE).map(Change::Script).map_err(|why| usage("--script", why));
+        return Apart::start(&session.program, script).map(Change::Script).map_err(|why| usage("--script", why));
     }
     if let Some(patch) = &args.patch {
         let text = if patch.trim_start().starts_with('[') {

@@ -79,6 +79,7 @@ impl Bench {
             rng: Arc::new(SystemRng::new()),
             variables: std::collections::BTreeMap::new(),
             folder: folder.path().to_owned(),
+            program: PathBuf::new(),
             disk: crate::disk::measure,
             out: Box::new(io::sink()),
             err: Box::new(said.clone()),

@@ -97,7 +97,8 @@ pub(crate) async fn call(session: Session, arguments: &[&str]) -> Ran {
 /// The same, while whoever reads what it prints goes away after so many bytes.
 pub(crate) async fn call_until(session: Session, arguments: &[&str], goes_after: Option<usize>) -> Ran {
     let (out, err) = (Captured { goes_after, ..Captured::default() }, Captured::default());
-    let mut session = Session { out: Box::new(out.clone()), err: Box::new(err.clone()), ..session };
+    let program = env!("CARGO_BIN_EXE_dlq").into();
+    let mut session = Session { program, out: Box::new(out.clone()), err: Box::new(err.clone()), ..session };
     let arguments = [&["dlq"], arguments].concat();
     let (exit, message) = match dlq(arguments.into_iter().map(Into::into), &mut session).await {
         Ok(exit) => (exit, String::new()),

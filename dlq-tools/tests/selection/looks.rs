@@ -278,6 +278,23 @@ fn a_group_without_a_name_is_none_and_not_all() {
 }
 
 #[test]
+fn a_script_that_takes_more_than_it_may_is_refused_and_ends_nothing_but_itself() {
+    let desk = Desk::new();
+    let mut letters = [ada(), ada()];
+    letters[1].message.message_id = "m-2".into();
+    for letter in &mut letters {
+        (letter.edit, letter.ledger) = (None, None);
+    }
+    drop(desk.snapshot(&letters));
+    for script in ["def f: [f]; f", ".data.app_id = (\"a\" * 1000000000000)"] {
+        let refused = desk.look("edit", &["--script", script]).expect(Exit::Refused);
+        let broke_off = refused.err.matches("the script broke off: it took more memory").count();
+        assert!(broke_off == 2 && refused.err.contains("m-2: "), "{script}: {}", refused.err);
+    }
+    desk.look("edit", &["--script", ".data.assigned_by = \"heidi\""]).expect(Exit::Done);
+}
+
+#[test]
 fn a_terminal_sees_no_personal_data_in_why_a_letter_cannot_be_edited() {
     let mut desk = Desk::new();
     let mut letter = ada();

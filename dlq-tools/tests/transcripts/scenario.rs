@@ -274,6 +274,7 @@ impl Scenario {
             rng: Arc::clone(&self.rng) as Arc<dyn Rng>,
             variables,
             folder: self.path().to_owned(),
+            program: env!("CARGO_BIN_EXE_dlq").into(),
             // That of the machine may be full.
             disk: |_| Ok((40 << 30, 100 << 30)),
             out: Box::new(screen.clone()),
