@@ -154,7 +154,12 @@ mod tests {
 
     #[test]
     fn the_script_and_each_envelope_are_answered() {
-        let said = answers(&[".a |= tonumber", r#"{"a":"1"}"#, r#"{"a":"\n"}"#, r#"{"a":"2"}"#]);
+        let said = answers(&[
+            r#"if .a == "\n" then error else .a |= tonumber end"#,
+            r#"{"a":"1"}"#,
+            r#"{"a":"\n"}"#,
+            r#"{"a":"2"}"#,
+        ]);
         assert_eq!(
             (&said[0], &said[1], &said[3]),
             (&Ok(String::new()), &Ok(r#"{"a":1}"#.into()), &Ok(r#"{"a":2}"#.into()))
