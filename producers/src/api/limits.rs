@@ -1,4 +1,4 @@
-//! How much of a request is read, and how deep: checked before anything is deserialised.
+//! How much of a request is read, and how deep: checked before anything is deserialised. And that what is read is what was sent.
 
 use axum::{
     body::Body,
@@ -8,7 +8,10 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use serde_json::Value;
 
-use super::problem::{Kind, Problem};
+use super::{
+    json,
+    problem::{Kind, Problem},
+};
 
 /// Limits of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +43,7 @@ impl Limits {
         let mut read = BytesMut::new();
         let mut chunks = body.into_data_stream();
         while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|_| Problem::new(Kind::InvalidRequest, "the body broke off"))?;
+            let chunk = chunk.map_err(|_| Problem::new(Kind::InvalidRequest, BROKEN_OFF))?;
             if read.len() + chunk.len() > limit {
                 return Err(too_large());
             }
@@ -49,16 +52,20 @@ impl Limits {
         Ok(read.freeze())
     }
 
-    /// The body as JSON, if its media type says so and it isn't nested too deeply.
+    /// The body as JSON, if its media type says so, it isn't nested too deeply, and nothing in it would be changed.
     pub(super) fn json(&self, headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
         require_json_type(headers)?;
         if let Some(at) = too_deep(body, self.json_depth.min(MAX_DEPTH)) {
             let detail = format!("the limit is {} levels, passed at byte {at}", self.json_depth.min(MAX_DEPTH));
             return Err(Problem::new(Kind::JsonTooDeep, detail));
         }
-        serde_json::from_slice(body).map_err(|e| Problem::new(Kind::BadJson, e.to_string()).at(e.line(), e.column()))
+        let bad = |e: serde_json::Error| Problem::new(Kind::BadJson, e.to_string()).at(e.line(), e.column());
+        let (value, flaws) = json::read(body).map_err(bad)?;
+        if flaws.is_empty() { Ok(value) } else { Err(Problem::invalid_fields(flaws)) }
     }
 }
+
+const BROKEN_OFF: &str = "the body broke off, or took too long; send the request again";
 
 /// serde_json's own limit is 127 levels; ours has to bite first.
 const MAX_DEPTH: usize = 120;
@@ -76,19 +83,16 @@ fn require_json_type(headers: &HeaderMap) -> Result<(), Problem> {
 
 /// The byte at which nesting passes `limit`, without parsing: brackets outside of strings are counted.
 fn too_deep(body: &[u8], limit: usize) -> Option<usize> {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for (at, byte) in body.iter().enumerate() {
+    let mut depth = 0_usize;
+    for (at, byte) in json::outside_strings(body) {
         match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
+            b'[' | b'{' => {
                 depth += 1;
                 if depth > limit {
                     return Some(at);
                 }
             }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
         }
     }

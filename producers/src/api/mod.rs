@@ -18,6 +18,7 @@ mod form;
 mod guard;
 mod health;
 mod idempotency;
+mod json;
 mod limits;
 mod listing;
 mod mutation;

@@ -80,6 +80,26 @@ fn the_same_key_for_another_request_is_refused() {
 }
 
 #[test]
+fn requests_that_differ_only_in_what_a_number_can_not_hold_are_no_repetition() {
+    let world = World::furnished();
+    let number = |number: &str| {
+        let body =
+            format!(r#"{{ "fields": {{ "iban_ref": {number}, "whole": 18446744073709551615, "half": [0.5] }} }}"#);
+        world.post(SUBMISSIONS).body(body).key("k-1").send()
+    };
+    for changed in ["98765432109876543210", "98765432109876543999", "0.10000000000000000001"] {
+        let refused = number(changed);
+        assert_eq!(refused.problem(StatusCode::UNPROCESSABLE_ENTITY), "invalid-fields");
+        assert_eq!(refused.pointers(), ["#/fields/iban_ref"]);
+    }
+    let first = number("\"98765432109876543210\"").expect(StatusCode::CREATED);
+    assert_eq!(first.json()["fields"]["iban_ref"], "98765432109876543210");
+    assert_eq!(first.json()["fields"]["whole"], u64::MAX);
+    let other = number("\"98765432109876543999\"");
+    assert_eq!(other.problem(StatusCode::UNPROCESSABLE_ENTITY), "idempotency-key-reused");
+}
+
+#[test]
 fn the_same_key_in_two_tenants_is_two_requests() {
     let world = World::furnished();
     let other = world.token("umbrella", "grace");

@@ -37,6 +37,25 @@ fn bad_json_is_located() {
 }
 
 #[test]
+fn a_field_that_stands_twice_is_refused() {
+    let world = World::furnished();
+    let twice = world.put("/v1/users/ada").body(r#"{ "name": "B", "name": "C" }"#).send();
+    assert_eq!(twice.problem(StatusCode::UNPROCESSABLE_ENTITY), "invalid-fields");
+    assert_eq!(twice.pointers(), ["#/name"]);
+    let nested = r#"{ "fields": { "a": [{ "b": 1, "b": 1 }], "c": 1e-400 } }"#;
+    let nested = world.post("/v1/apps/expenses/submissions").body(nested).send();
+    assert_eq!(nested.problem(StatusCode::UNPROCESSABLE_ENTITY), "invalid-fields");
+    assert_eq!(nested.pointers(), ["#/fields/a/0/b", "#/fields/c"]);
+}
+
+#[test]
+fn a_body_that_breaks_off_is_refused() {
+    let chunks = stream::iter([Ok("{"), Err(std::io::Error::from(std::io::ErrorKind::TimedOut))]);
+    let reply = World::new().put("/v1/users/ada").body(Body::from_stream(chunks)).send();
+    assert_eq!(reply.problem(StatusCode::BAD_REQUEST), "invalid-request");
+}
+
+#[test]
 fn a_missing_body_is_bad_json() {
     assert_eq!(World::new().put("/v1/users/ada").send().problem(StatusCode::BAD_REQUEST), "bad-json");
 }
