@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use futures::future::select_all;
+use futures::future::{join_all, select_all};
 use sendoff_consumers::{Stop, Stopper};
 use tokio::task::{JoinError, JoinHandle};
 
@@ -37,7 +37,7 @@ struct Part {
 }
 
 impl Phase {
-    /// A phase without parts, whose parts have `patience` to end when they are asked to.
+    /// A phase without parts, whose parts have `patience`, all at the same time, to end when they are asked to.
     pub fn new(patience: Duration) -> Self {
         let (stopper, stop) = Stop::pair();
         Self { stopper: Some(stopper), stop, parts: Vec::new(), patience }
@@ -81,26 +81,26 @@ impl Phase {
         if let Some(stopper) = self.stopper.take() {
             stopper.stop();
         }
-        let mut result = Ok(());
-        for Part { name, mut task } in self.parts {
-            let ended = tokio::time::timeout(self.patience, &mut task).await;
-            let why = match ended {
-                Ok(Ok(Ok(()))) => continue,
-                Ok(Ok(Err(why))) => why,
-                Ok(Err(error)) => describe(error),
-                Err(_) => {
-                    task.abort();
-                    tracing::warn!(
-                        part = name,
-                        patience_s = self.patience.as_secs(),
-                        "did not end in time and was cut off"
-                    );
-                    continue;
-                }
-            };
-            result = result.and(Err(PartError { part: name, why }));
-        }
-        result
+        let ends = self.parts.into_iter().map(|part| part.end(self.patience));
+        join_all(ends).await.into_iter().fold(Ok(()), Result::and)
+    }
+}
+
+impl Part {
+    /// Waits for its end. If that doesn't come in time, it is cut off.
+    async fn end(self, patience: Duration) -> Result<(), PartError> {
+        let Self { name: part, mut task } = self;
+        let why = match tokio::time::timeout(patience, &mut task).await {
+            Ok(Ok(Ok(()))) => return Ok(()),
+            Ok(Ok(Err(why))) => why,
+            Ok(Err(error)) => describe(error),
+            Err(_) => {
+                task.abort();
+                tracing::warn!(part, patience_s = patience.as_secs(), "did not end in time and was cut off");
+                return Ok(());
+            }
+        };
+        Err(PartError { part, why })
     }
 }
 
@@ -202,5 +202,15 @@ mod tests {
         let mut phase = Phase::new(Duration::ZERO);
         phase.run("the stubborn one", std::future::pending());
         assert_eq!(phase.stop().await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn parts_that_do_not_end_take_no_longer_together_than_one() {
+        let mut phase = Phase::new(Duration::from_millis(100));
+        for _ in 0..100 {
+            phase.run("a stubborn one", std::future::pending());
+        }
+        let ended = tokio::time::timeout(Duration::from_secs(5), phase.stop()).await;
+        assert_eq!(ended, Ok(Ok(())));
     }
 }
