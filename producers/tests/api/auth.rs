@@ -216,6 +216,24 @@ fn a_minted_token_opens_its_tenant() {
 }
 
 #[test]
+fn the_development_key_opens_nothing_to_a_request_for_another_host() {
+    let world = World::new();
+    let token = world.token("acme", "grace");
+    let get = |host: &str| world.get("/v1/users").token(&token).header("host", host).send();
+    get("localhost:8080").expect(StatusCode::OK);
+    // A proxy before it, or a web page that has its own name lead here.
+    for host in ["notify.example.org", "evil.example:8080"] {
+        let reply = get(host);
+        assert_eq!(reply.problem(StatusCode::UNAUTHORIZED), "unauthorized");
+        assert!(
+            reply.json()["detail"].as_str().unwrap().contains("everybody knows the development key"),
+            "{}",
+            reply.text
+        );
+    }
+}
+
+#[test]
 fn the_development_key_opens_nothing_where_it_was_not_allowed() {
     let world = world();
     refused(&world, &world.token("acme", "grace"), "key is not known");

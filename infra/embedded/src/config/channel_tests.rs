@@ -13,9 +13,18 @@ fn load(set: &[(&str, &str)]) -> Result<Config, Vec<String>> {
     load_as_given(&if is_mail_given { set.to_vec() } else { [set, &[kept]].concat() })
 }
 
+/// With a key to check tokens with, where others are to reach it.
 fn load_as_given(set: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = file(folder.path(), "secret", "an example secret of more than 32 bytes");
+    let key = format!(
+        "[[auth.key]]\nid = \"one\"\nalgorithm = \"HS256\"\nissuer = \"me\"\naudience = \"sendoff\"\nsecret_file = {secret:?}\n"
+    );
+    let key = file(folder.path(), "key.toml", &key);
     let flags = set.iter().map(|(key, value)| ("--set".into(), (*key).into(), (*value).into())).collect();
-    let inputs = Inputs { flags, file: ConfigFile::Nothing, ..Inputs::default() };
+    let is_public = set.iter().any(|(key, _)| *key == "public.url");
+    let file = if is_public { ConfigFile::Named(key.into()) } else { ConfigFile::Nothing };
+    let inputs = Inputs { flags, file, ..Inputs::default() };
     Config::load(&inputs).map_err(|error| {
         let told = error.problems.iter().map(|p| p.to_string().split_whitespace().collect::<Vec<_>>().join(" "));
         told.collect()

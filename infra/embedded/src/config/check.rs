@@ -60,6 +60,21 @@ impl Checker<'_> {
         }
     }
 
+    /// So does one that they are told.
+    pub(super) fn public(&mut self, has_keys: bool) {
+        // An address without TLS is one of this machine.
+        if let Some(Some(url)) = &self.draft.public_url
+            && url.starts_with("https:")
+            && !has_keys
+        {
+            let why = format!(
+                "says that others reach this at {url}, and there is no `[[auth.key]]` to check their tokens with: everybody knows the \
+                 development key. Configure a key"
+            );
+            self.report("public.url", why);
+        }
+    }
+
     /// Where mail goes.
     pub(super) fn mail(&mut self) -> Checked<Mail> {
         let draft = self.draft;

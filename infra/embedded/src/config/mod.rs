@@ -108,6 +108,7 @@ impl Config {
         let has_keys = !file.tables.is_empty();
         let mut checker = Checker { draft: &draft, effective: &effective, problems: &mut problems };
         checker.listen(has_keys);
+        checker.public(has_keys);
         let mail = checker.mail();
         let channels = checker.channels(mail.as_ref());
         let templates = checker.templates().map(Arc::new);

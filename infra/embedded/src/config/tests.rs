@@ -166,6 +166,12 @@ fn an_address_that_others_reach_needs_a_key() {
     let config = Config::load(&inputs(&[("listen", "0.0.0.0:80")], &[], Some(&toml.path))).unwrap();
     assert!(config.has_keys);
 
+    // A proxy reaches the loopback address, and whoever reaches the proxy everything with a key that all know.
+    let public = [("public.url", "https://n.example.org")];
+    let found = problems(&inputs(&public, &[], None));
+    assert!(found[0].contains("public.url") && found[0].contains("there is no `[[auth.key]]`"), "{found:?}");
+    assert!(Config::load(&inputs(&public, &[], Some(&toml.path))).is_ok());
+
     let twice = file(&format!("{key}\n{key}"));
     let found = problems(&inputs(&[], &[], Some(&twice.path)));
     assert!(found[0].contains("two keys have the id `one`"), "{found:?}");

@@ -6,7 +6,7 @@ use jsonwebtoken::{Validation, decode, decode_header, errors::ErrorKind};
 use sendoff_events::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{Caller, KeySet};
+use super::{Caller, KeySet, development};
 
 /// How far clocks may be apart.
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -37,6 +37,8 @@ impl fmt::Display for Scope {
 pub(super) struct Verified {
     pub(super) caller: Caller,
     pub(super) scopes: Option<String>,
+    /// Whether everybody could have signed it.
+    pub(super) is_development: bool,
 }
 
 impl Verified {
@@ -77,6 +79,11 @@ pub enum Refusal {
     /// Its `aud` isn't the one that its key is for.
     #[error("the token is meant for another audience")]
     WrongAudience,
+    /// It is a development token, and the request is addressed to another host than this machine.
+    #[error(
+        "everybody knows the development key: its tokens are taken only by requests to localhost or a loopback address"
+    )]
+    DevelopmentElsewhere,
     /// A claim isn't there, or isn't what it has to be.
     #[error("the token lacks a valid claim: exp, iss, aud, sub and tenant are needed")]
     MissingClaim,
@@ -111,7 +118,7 @@ impl KeySet {
             })?
             .claims;
         check_time(&claims, now)?;
-        accept(&claims)
+        Ok(Verified { is_development: key.issuer == development::ISSUER, ..accept(&claims)? })
     }
 }
 
@@ -137,5 +144,5 @@ fn accept(claims: &Map<String, Value>) -> Result<Verified, Refusal> {
         // A scope that isn't text must not count as no scope, which would allow everything.
         Some(scope) => Some(scope.as_str().ok_or(Refusal::MissingClaim)?.to_owned()),
     };
-    Ok(Verified { caller: Caller { tenant, subject }, scopes })
+    Ok(Verified { caller: Caller { tenant, subject }, scopes, is_development: false })
 }

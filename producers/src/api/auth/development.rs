@@ -1,7 +1,9 @@
-//! The key for trying things out. Everybody knows it, so it opens nothing but a server on the loopback address.
+//! The key for trying things out. Everybody knows it, so it opens nothing but a server on the loopback address, to requests that are
+//! addressed to this machine.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use axum::http::{HeaderMap, header, uri::Authority};
 use jsonwebtoken::{Algorithm, DecodingKey};
 
 use super::{Key, SharedSecret, SigningKey};
@@ -12,7 +14,7 @@ pub(super) const ID: &str = "development";
 /// The secret of development tokens. Public on purpose: any JWT library can make one.
 pub(super) const SECRET: &[u8] = b"sendoff development key: loopback only, never a secret";
 
-const ISSUER: &str = "sendoff-development";
+pub(super) const ISSUER: &str = "sendoff-development";
 const AUDIENCE: &str = "sendoff";
 
 /// Leave to use the development key: HS256, `kid` `development`, `iss` `sendoff-development`, `aud` `sendoff`, and the secret
@@ -57,5 +59,50 @@ impl DevelopmentKey {
             audience: AUDIENCE.to_owned(),
             verifying: DecodingKey::from_secret(SECRET),
         }
+    }
+}
+
+/// Whether a request is addressed to this machine, by each `Host` that it names. What comes through a proxy has the proxy's name, and
+/// what a web page sends through a name that leads here has that one.
+pub(super) fn is_for_this_machine(headers: &HeaderMap) -> bool {
+    headers.get_all(header::HOST).iter().all(|host| {
+        let authority = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+        authority.is_some_and(|authority| {
+            let host = authority.host();
+            let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+            host.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_requests_to_this_machine_are_for_it() {
+        let host = |host: &'static str| HeaderMap::from_iter([(header::HOST, HeaderValue::from_static(host))]);
+        for here in ["localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:8080", "127.9.9.9", "[::1]", "[::1]:8080"] {
+            assert!(is_for_this_machine(&host(here)), "{here}");
+        }
+        for elsewhere in [
+            "notify.example.org",
+            "localhost.example.org",
+            "10.0.0.1:8080",
+            "127.0.0.1.nip.io",
+            "[::2]",
+            "",
+            "a b",
+            "::1",
+        ] {
+            assert!(!is_for_this_machine(&host(elsewhere)), "{elsewhere}");
+        }
+        let mut two = host("localhost");
+        two.append(header::HOST, HeaderValue::from_static("evil.example"));
+        assert!(!is_for_this_machine(&two));
+        // In the process, or by HTTP/1.0, no host is named.
+        assert!(is_for_this_machine(&HeaderMap::new()));
     }
 }

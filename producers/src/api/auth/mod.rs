@@ -42,7 +42,11 @@ pub(super) async fn authorise(
     next: Next,
 ) -> Result<Response, Problem> {
     let token = bearer(request.headers())?;
-    let verified = api.keys().verify(token, api.clock().now()).map_err(|refusal| {
+    let verified = api.keys().verify(token, api.clock().now()).and_then(|verified| {
+        let is_elsewhere = verified.is_development && !development::is_for_this_machine(request.headers());
+        if is_elsewhere { Err(Refusal::DevelopmentElsewhere) } else { Ok(verified) }
+    });
+    let verified = verified.map_err(|refusal| {
         tracing::info!(reason = %refusal, "a token was refused");
         let challenge = format!(r#"Bearer realm="sendoff", error="invalid_token", error_description="{refusal}""#);
         unauthorized(&refusal.to_string(), &challenge)
