@@ -1,6 +1,6 @@
 //! How every template is run.
 
-use std::io;
+use std::{io, panic::resume_unwind, thread};
 
 use minijinja::{AutoEscape, Environment, Template, UndefinedBehavior, Value};
 
@@ -10,6 +10,19 @@ use super::TemplateError;
 pub(super) const FUEL: u64 = 50_000;
 /// The longest result: larger mails are clipped by mailboxes anyway (Gmail: 102 KB).
 pub(super) const MAX_OUTPUT: usize = 512 * 1024;
+
+/// The stack that a template of a tenant is read and run on. Fuel bounds how long it runs, and nothing how deep it nests: of 20,000
+/// characters, which is the longest one, each may be an operator, and each operator a call. Only what is used of it takes memory.
+const STACK: usize = 256 * 1024 * 1024;
+
+/// Does it on a stack that no template of 20,000 characters overflows: that would end the process, whoever's template it is.
+pub(super) fn on_a_deep_stack<T: Send>(name: &str, work: impl FnOnce() -> T + Send) -> Result<T, TemplateError> {
+    thread::scope(|scope| {
+        let started = thread::Builder::new().name("template".into()).stack_size(STACK).spawn_scoped(scope, work);
+        let started = started.map_err(|e| TemplateError::plain(name, format!("no thread can be had for it: {e}")))?;
+        Ok(started.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })
+}
 
 pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();

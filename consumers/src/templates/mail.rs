@@ -67,9 +67,11 @@ impl Templates {
                 self.environment.template_from_named_str(&name, source).map_err(|e| TemplateError::new(&name, &e))?;
             engine::render(&template, data.clone())
         };
-        let subject = clean::title(&part("subject", &template.subject)?)
-            .ok_or_else(|| TemplateError::empty(&format!("{name}/subject"), "subject"))?;
-        let text = part("text", &template.text)?;
+        let parts =
+            || -> Result<_, TemplateError> { Ok((part("subject", &template.subject)?, part("text", &template.text)?)) };
+        let (subject, text) = engine::on_a_deep_stack(name, parts)??;
+        let subject =
+            clean::title(&subject).ok_or_else(|| TemplateError::empty(&format!("{name}/subject"), "subject"))?;
         let html = paragraphs::html(&clean::text(&text));
         let language = locale::best(locale, self.catalogue.languages(Channel::Email));
         self.laid_out(language, subject, &html, &text, &data)

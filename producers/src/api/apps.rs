@@ -130,7 +130,7 @@ fn sample() -> Value {
         "owners": ["ada"],
         "submission_mail": {
             "subject": "New expense from {{ author.name }}",
-            "text": "{{ author.name }} spent {{ submission.amount }}.",
+            "text": "{{ author.name }} spent {{ submission.fields.amount }}.",
         },
         "fields": { "amount": "number", "reason": "text", "receipts": { "list": "text" } },
     })

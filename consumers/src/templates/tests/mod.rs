@@ -178,3 +178,51 @@ fn an_error_does_not_quote_the_data() {
         assert!(!error.contains("Secret"), "{error}");
     }
 }
+
+#[test]
+fn a_template_that_nests_as_deep_as_its_length_allows_ends_nothing_but_itself() {
+    let most = 20_000;
+    let repeated = |before: &str, part: &str, after: &str| {
+        let count = (most - before.len() - after.len()) / part.len();
+        format!("{before}{}{after}", part.repeat(count))
+    };
+    for (before, part, after) in [
+        ("{{ 1", "+1", " }}"),
+        ("{{ 1", "~1", " }}"),
+        ("{{ user", ".a", " }}"),
+        ("{{ 1", "|e", " }}"),
+        ("{{ ", "not ", "1 }}"),
+        ("{{ ", "-", "1 }}"),
+        ("{{ ", "1 if 0 else ", "1 }}"),
+        ("{{ ", "[", " }}"),
+        ("{{ ", "(", " }}"),
+        ("", "{% if 1 %}", ""),
+        ("{{ user", "[0]", " }}"),
+        ("{{ 1", " and 1", " }}"),
+    ] {
+        let text = repeated(before, part, after);
+        assert!(text.len() <= most && text.len() > most - 20);
+        // Whatever it comes to: the process goes on.
+        if let Ok(mail) = custom("s", &text, &data()) {
+            assert!(!mail.text.is_empty());
+        }
+    }
+}
+
+#[test]
+fn the_example_of_the_api_makes_a_mail_of_the_example_of_a_submission() {
+    let api: Value = serde_json::from_str(include_str!("../../../../docs/openapi.json")).unwrap();
+    let example = |path: &str, method: &str| {
+        api["paths"][path][method]["requestBody"]["content"]["application/json"]["example"].clone()
+    };
+    let app = example("/v1/apps/{app_id}", "put");
+    let submission = example("/v1/apps/{app_id}/submissions", "post");
+    let template: MailTemplate = serde_json::from_value(app["submission_mail"].clone()).unwrap();
+    let data = json!({
+        "app": { "id": "expenses", "name": app["name"] },
+        "author": { "id": "eve", "name": "Eve" },
+        "submission": { "id": "s1", "revision": 1, "fields": submission["fields"] },
+    });
+    let mail = custom(&template.subject, &template.text, &data).unwrap_or_else(|error| panic!("{error}"));
+    assert!(mail.subject.contains("Eve") && mail.text.contains("Eve spent 12.5."), "{}", mail.text);
+}
