@@ -52,15 +52,17 @@ impl Desk {
         self.change(user_key(tenant, user), without, mark, "a device that is gone can't be struck from its user").await;
     }
 
-    /// The endpoint is called no more.
-    pub(super) async fn disable_webhook(&self, tenant: &TenantId, app: &AppId, webhook: &str, why: &str, mark: Mark) {
+    /// The endpoint is called no more, unless it has another address by now than the one, `url`, that was called.
+    pub(super) async fn disable_webhook(&self, webhook: (&TenantId, &AppId, &str), url: &str, why: &str, mark: Mark) {
         let disabled = |endpoint: &mut WebhookEndpoint| {
-            let was_on = endpoint.disabled.is_none();
-            endpoint.disabled.get_or_insert_with(|| scrub(why));
-            was_on
+            let is_to_be = endpoint.url == url && endpoint.disabled.is_none();
+            if is_to_be {
+                endpoint.disabled = Some(scrub(why));
+            }
+            is_to_be
         };
-        self.change(webhook_key(tenant, app, webhook), disabled, mark, "a webhook that is gone can't be disabled")
-            .await;
+        let (tenant, app, id) = webhook;
+        self.change(webhook_key(tenant, app, id), disabled, mark, "a webhook that is gone can't be disabled").await;
     }
 
     /// Changes a record as it stands; `edit` says whether there is anything to change.

@@ -105,8 +105,8 @@ impl<E: OfApp> CallWebhooks<E> {
             |sending| async move {
                 let outcome = self.provider.send(message, sending.doubt.as_ref()).await;
                 if let SendOutcome::NotSent(NotSent::Gone { reason }) = &outcome {
-                    let (tenant, app) = (&event.header.tenant, event.data.app());
-                    self.desk.disable_webhook(tenant, app, webhook, reason, mark).await;
+                    let webhook = (&event.header.tenant, event.data.app(), webhook);
+                    self.desk.disable_webhook(webhook, &message.url, reason, mark).await;
                 }
                 outcome
             },

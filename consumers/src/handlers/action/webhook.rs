@@ -64,7 +64,8 @@ impl WebhookActions {
             |sending| async move {
                 let outcome = self.provider.send(message, sending.doubt.as_ref()).await;
                 if let SendOutcome::NotSent(NotSent::Gone { reason }) = &outcome {
-                    self.desk.disable_webhook(&call.head.tenant, app, webhook, reason, mark).await;
+                    let webhook = (&call.head.tenant, app, webhook);
+                    self.desk.disable_webhook(webhook, &message.url, reason, mark).await;
                 }
                 outcome
             },

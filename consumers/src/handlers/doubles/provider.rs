@@ -50,11 +50,13 @@ pub(crate) struct FakeProvider<M> {
     pub(crate) sent: Mutex<Vec<M>>,
     pub(crate) answers: Mutex<BTreeMap<String, SendOutcome>>,
     pub(crate) finds: Mutex<Option<Found>>,
+    /// What happens while the next message is under way.
+    pub(crate) meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl<M> Default for FakeProvider<M> {
     fn default() -> Self {
-        Self { sent: Mutex::default(), answers: Mutex::default(), finds: Mutex::default() }
+        Self { sent: Mutex::default(), answers: Mutex::default(), finds: Mutex::default(), meanwhile: Mutex::default() }
     }
 }
 
@@ -77,6 +79,9 @@ impl<M: Addressed> Provider<M> for FakeProvider<M> {
         Box::pin(async move {
             let to = message.to();
             self.sent.lock().unwrap().push(message.clone());
+            if let Some(happens) = self.meanwhile.lock().unwrap().take() {
+                happens();
+            }
             let told = self.answers.lock().unwrap().remove(&to);
             told.unwrap_or(SendOutcome::Sent { provider: None, provider_id: Some(format!("queued for {}", to.len())) })
         })

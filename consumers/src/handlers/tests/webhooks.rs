@@ -91,6 +91,19 @@ fn an_endpoint_that_says_that_it_is_gone_is_disabled_and_called_no_more() {
 }
 
 #[test]
+fn an_old_address_that_says_that_it_is_gone_does_not_disable_the_new_one() {
+    let stage = stage();
+    let (key, records) = (webhook_key(&tenant(), &"expenses".parse().unwrap(), "a"), stage.world.records.clone());
+    let moved = json!({ "url": "https://new.example/hook", "secrets": ["whsec_MDEyMzQ1Njc4OWFiY2RlZg=="] });
+    let (at, is) = (key.clone(), moved.clone());
+    *stage.calls.meanwhile.lock().unwrap() = Some(Box::new(move || records.put(at, is)));
+    stage.calls.answer(A, SendOutcome::NotSent(NotSent::Gone { reason: "status 410".into() }));
+    assert_eq!(reason(stage.deliver("webhook", submitted()).0), "refused-by-provider");
+    assert_eq!(stage.calls.recipients(), [A, B]);
+    assert_eq!(stage.world.records.records.lock().unwrap()[&key].data, moved, "it is as its owner wrote it");
+}
+
+#[test]
 fn a_missing_endpoint_and_an_app_without_any_are_on_record() {
     let stage = stage();
     stage.app(json!({ "name": "Expenses", "webhooks": ["gone"] }));
