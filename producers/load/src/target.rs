@@ -129,7 +129,8 @@ pub struct Usage {
     pub resident: Option<u64>,
     /// Bytes that its data takes on disk; none where that can't be known.
     pub stored: Option<u64>,
-    /// Dollars that the run has cost, as far as it can be computed from its calls; none where nothing costs.
+    /// Dollars that the run has cost by list prices: its own calls, and what a deployment does with its events; none where nothing
+    /// costs.
     pub cost: Option<f64>,
 }
 
@@ -184,8 +185,23 @@ pub trait Target: Send + Sync {
     /// What it is, in a few words without secrets.
     fn name(&self) -> String;
 
+    /// How durable its commits are, where that is the run's own choice: figures of one that is `relaxed` are another system's.
+    fn durability(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What a reader of the figures has to know of this way in.
+    fn remark(&self, via: Via) -> Option<&'static str> {
+        let _ = via;
+        None
+    }
+
     /// Who gets what from the topic.
     fn subscribers(&self) -> BoxFuture<'_, Result<Vec<Subscriber>, TargetError>>;
+
+    /// Whether a run of this name can begin: the system is served, its API answers where that is the way in, and nothing of an
+    /// earlier run of the same name stands in it. Requests of one would be answered by what the other has done.
+    fn ready<'a>(&'a self, run: &'a RunId, via: Via) -> BoxFuture<'a, Result<(), TargetError>>;
 
     /// Makes the tenants' apps and users that a run speaks of. Making them twice changes nothing.
     fn prepare<'a>(&'a self, run: &'a RunId, people: &'a [Person]) -> BoxFuture<'a, Result<(), TargetError>>;
@@ -206,6 +222,16 @@ pub trait Target: Send + Sync {
     /// How many effects of the run have happened more than once at each consumer, as its sinks have counted: the same message
     /// under the same key, twice. `None` where no sink counts.
     fn doubled<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Option<BTreeMap<String, u64>>, TargetError>> {
+        let _ = run;
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// The events of the run among the dead letters of each consumer, each as often as it stands there.
+    fn dead_events<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<BTreeMap<String, Vec<EventId>>, TargetError>>;
+
+    /// How many messages each consumer has passed over since the run began because it had handled them before. `None` where no
+    /// consumer counts for the run.
+    fn suppressed<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<Option<BTreeMap<String, u64>>, TargetError>> {
         let _ = run;
         Box::pin(std::future::ready(Ok(None)))
     }

@@ -73,6 +73,7 @@ fn a_trace_is_sent_as_it_was_and_its_peak_is_that_of_its_fullest_second() {
     assert_eq!(shape.arrivals(Duration::from_secs(60), 0).collect::<Vec<_>>(), moments);
     assert_eq!(shape.peak(), 5.0, "900 to 1800 ms");
     assert_eq!(shape.arrivals(Duration::from_secs(2), 0).count(), 7);
+    assert_eq!((shape.expected(Duration::from_secs(2)), shape.expected(Duration::from_secs(5))), (7, 7));
 }
 
 fn rates() -> impl Strategy<Value = Rate> {
@@ -112,6 +113,13 @@ proptest! {
         let count = shape.arrivals(Duration::from_secs(seconds), 0).count() as u64;
         prop_assert_eq!(count, u64::from(events) * seconds);
         prop_assert_eq!(shape.expected(Duration::from_secs(seconds)), count);
+    }
+
+    #[test]
+    fn how_many_come_is_known_without_counting_them(shape in shapes(), seconds in 1_u64..30) {
+        prop_assume!(!matches!(shape, Shape::Poisson(_)));
+        let duration = Duration::from_secs(seconds);
+        prop_assert_eq!(shape.expected(duration), shape.arrivals(duration, 0).count() as u64);
     }
 
     #[test]

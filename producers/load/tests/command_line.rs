@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use sendoff_host::{Exit, SystemClock};
+use sendoff_host::{Exit, Stopped, SystemClock};
 use sendoff_load::cli::{Session, load};
 
 use crate::report::golden;
@@ -32,23 +32,37 @@ impl Paper {
     }
 }
 
-struct Called {
-    exit: Exit,
-    out: String,
-    err: String,
+pub(crate) struct Called {
+    pub(crate) exit: Exit,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-async fn call(folder: &Path, arguments: &[&str]) -> Called {
-    let (out, err) = (Paper::default(), Paper::default());
-    let mut session = Session {
-        clock: Arc::new(SystemClock),
-        folder: folder.to_owned(),
-        out: Box::new(out.clone()),
-        err: Box::new(err.clone()),
-        err_is_terminal: false,
-    };
+/// Calls the program; its data goes to `out`, its prose nowhere.
+pub(crate) async fn call_writing(
+    folder: &Path,
+    arguments: &[&str],
+    out: Box<dyn Write + Send>,
+) -> Result<Exit, Stopped> {
+    called(folder, arguments, out, Box::new(io::sink())).await
+}
+
+async fn called(
+    folder: &Path,
+    arguments: &[&str],
+    out: Box<dyn Write + Send>,
+    err: Box<dyn Write + Send>,
+) -> Result<Exit, Stopped> {
+    let clock = Arc::new(SystemClock);
+    let mut session = Session { clock, folder: folder.to_owned(), out, err, err_is_terminal: false };
     let all = std::iter::once("load").chain(arguments.iter().copied()).map(OsString::from);
-    let (exit, message) = match load(all, &mut session).await {
+    load(all, &mut session).await
+}
+
+pub(crate) async fn call(folder: &Path, arguments: &[&str]) -> Called {
+    let (out, err) = (Paper::default(), Paper::default());
+    let ended = called(folder, arguments, Box::new(out.clone()), Box::new(err.clone())).await;
+    let (exit, message) = match ended {
         Ok(exit) => (exit, None),
         Err(stopped) => (stopped.exit, stopped.message),
     };
@@ -58,7 +72,7 @@ async fn call(folder: &Path, arguments: &[&str]) -> Called {
 const SCENARIO: &str = "name = \"few\"\nduration = \"2s\"\n[rate]\nrate = \"10/s\"\n[[event]]\ntype = \"app.unassigned\"\n\
                         [generator]\nlate_share = 1\n";
 
-fn folder() -> tempfile::TempDir {
+pub(crate) fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("few.toml"), SCENARIO).unwrap();
     folder
@@ -95,7 +109,11 @@ async fn each_refusal_has_its_exit_code_and_leaves_nothing() {
         (&["run", "few.toml", "--rate", "soon"], Exit::Usage, "--rate: rate.rate = \"soon\""),
         (&["run", "few.toml", "--slo", "e2e"], Exit::Usage, "--slo `e2e`"),
         (&["run", "few.toml", "--backend", "gcp"], Exit::Usage, "sqlite:DIR"),
-        (&["run", "few.toml", "--api", "https://api.example.org"], Exit::Refused, "another machine"),
+        (
+            &["run", "few.toml", "--backend", "sqlite:data", "--api", "https://api.example.org"],
+            Exit::Refused,
+            "another machine",
+        ),
         (&["run", "few.toml", "--rate", "20000/s"], Exit::Refused, "guards.max_rate"),
         (&["find-max", "few.toml"], Exit::Usage, "say what has to hold"),
         (&["compare", "one", "other"], Exit::NothingMatched, "can't be read"),
@@ -132,4 +150,47 @@ async fn a_run_against_a_system_of_its_own_is_reported_and_can_be_compared_with_
     let compared = call(folder.path(), &["compare", "one", ".sendoff-load/one/report.json", "--fail-if-worse"]).await;
     assert_eq!(compared.exit, Exit::Done, "{}{}", compared.out, compared.err);
     assert!(compared.out.contains("no difference seen") && !compared.out.contains("worse"), "{}", compared.out);
+}
+
+#[tokio::test]
+async fn what_could_never_be_measured_is_refused_by_a_dry_run_too() {
+    let folder = folder();
+    for (slo, told) in [
+        ("e2e[emial] p99<1s", "did you mean `email`?"),
+        ("queue[nosuch] p99<1s", "neither a type of the mix nor a consumer that gets it"),
+        ("publish[email] p99<1s", "what is published has no consumer yet"),
+    ] {
+        let called = call(folder.path(), &["run", "few.toml", "--dry-run", "--slo", slo]).await;
+        assert_eq!(called.exit, Exit::Usage, "{slo}: {}", called.out);
+        assert!(called.err.contains(told), "{slo}: {}", called.err);
+    }
+    let fine =
+        ["run", "few.toml", "--dry-run", "--slo", "e2e[email] p99<1s", "--slo", "publish[app.unassigned] p99<1s"];
+    let called = call(folder.path(), &fine).await;
+    assert_eq!(called.exit, Exit::Done, "{}", called.err);
+}
+
+#[tokio::test]
+async fn moments_of_a_trace_that_are_left_out_are_told() {
+    let folder = folder();
+    fs::write(folder.path().join("monday.txt"), "0\n1\n2\n3\n").unwrap();
+    let trace = format!("trace:{}", folder.path().join("monday.txt").display());
+    let called = call(folder.path(), &["run", "few.toml", "--dry-run", "--rate", &trace]).await;
+    assert!(
+        called.out.contains("2 moments of the trace come after `duration` and are left out"),
+        "{}{}",
+        called.out,
+        called.err
+    );
+}
+
+#[tokio::test]
+async fn a_report_of_another_format_is_refused_with_what_to_do() {
+    let folder = folder();
+    fs::write(folder.path().join("old.json"), "{\"format\":1,\"run\":\"old\"}").unwrap();
+    for arguments in [&["report", "old.json"][..], &["compare", "old.json", "old.json"]] {
+        let called = call(folder.path(), arguments).await;
+        assert_eq!(called.exit, Exit::Usage, "{}", called.err);
+        assert!(called.err.contains("is a report of format 1, and this program reads format 2"), "{}", called.err);
+    }
 }

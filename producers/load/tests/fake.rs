@@ -29,7 +29,9 @@ pub(crate) struct Faults {
     pub(crate) pace: Of<(Duration, Duration)>,
     /// Whether a repetition has its effect again.
     pub(crate) repeats: bool,
-    /// Whether sinks count.
+    /// What becomes of a repetition that has no effect, by the number of the first.
+    pub(crate) again: fn(u64) -> Again,
+    /// Whether sinks and consumers count.
     pub(crate) counts: bool,
     /// Whether events can be found by their numbers.
     pub(crate) finds: bool,
@@ -39,6 +41,8 @@ pub(crate) struct Faults {
     pub(crate) memory: fn(f64) -> u64,
     /// Dollars a send.
     pub(crate) price: f64,
+    /// Requests are answered by what another run has done an hour ago.
+    pub(crate) answers_are_old: bool,
 }
 
 /// How a send goes.
@@ -62,6 +66,14 @@ pub(crate) enum End {
     Lost,
 }
 
+/// What becomes of a repetition.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Again {
+    Suppressed,
+    Dead,
+    Vanished,
+}
+
 impl Default for Faults {
     fn default() -> Self {
         Self {
@@ -70,11 +82,13 @@ impl Default for Faults {
             fate: Box::new(|_, _| End::Done { attempts: 1 }),
             pace: Box::new(|_, _| (Duration::from_millis(20), Duration::from_millis(30))),
             repeats: false,
+            again: |_| Again::Suppressed,
             counts: true,
             finds: true,
             lost_poison: 0,
             memory: |_| 100 << 20,
             price: 0.0,
+            answers_are_old: false,
         }
     }
 }
@@ -98,6 +112,10 @@ struct State {
     sends: u64,
     poison: u64,
     doubled: u64,
+    /// How many repetitions each consumer has passed over.
+    suppressed: u64,
+    /// The events of repetitions that each consumer has dead-lettered.
+    dead_again: Vec<EventId>,
     prepared: Vec<Person>,
 }
 
@@ -125,8 +143,14 @@ impl Fake {
         let mut state = self.state.lock().unwrap();
         if is_again && self.faults.repeats {
             state.doubled += CONSUMERS.len() as u64;
+        } else if is_again {
+            match (self.faults.again)(number) {
+                Again::Suppressed => state.suppressed += 1,
+                Again::Dead => state.dead_again.push(id),
+                Again::Vanished => {}
+            }
         }
-        let now = self.clock.now();
+        let now = if self.faults.answers_are_old { self.clock.now() - HOUR } else { self.clock.now() };
         for consumer in CONSUMERS {
             state.deliveries.entry((id, consumer.to_owned())).or_insert((number, now));
         }
@@ -147,7 +171,10 @@ impl Fake {
             Parcel::Request(request) => {
                 let known = self.state.lock().unwrap().by_number.get(&request.number).copied();
                 let is_new = known.is_none() || self.faults.repeats;
-                let id = if is_new { EventId::generate(&self.clock, &*self.ids) } else { known.unwrap() };
+                let mut id = if is_new { EventId::generate(&self.clock, &*self.ids) } else { known.unwrap() };
+                if self.faults.answers_are_old {
+                    id = an_hour_older(id);
+                }
                 (request.number, id, false)
             }
         };
@@ -196,6 +223,17 @@ impl Fake {
     }
 }
 
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The first six bytes of an id are the milliseconds in which it was made.
+fn an_hour_older(id: EventId) -> EventId {
+    let mut bytes = *id.as_bytes();
+    let millis = bytes[..6].iter().fold(0_u64, |millis, byte| millis << 8 | u64::from(*byte));
+    let older = millis - u64::try_from(HOUR.as_millis()).unwrap();
+    bytes[..6].copy_from_slice(&older.to_be_bytes()[2..]);
+    EventId::from_bytes(bytes)
+}
+
 fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, T> {
     Box::pin(std::future::ready(value))
 }
@@ -209,6 +247,10 @@ impl Target for Fake {
         let filter =
             || Filter::event_types(["app.assigned", "app.unassigned", "submission.created", "submission.updated"]);
         ready(Ok(CONSUMERS.iter().map(|name| Subscriber { queue: (*name).into(), filter: Some(filter()) }).collect()))
+    }
+
+    fn ready<'a>(&'a self, _: &'a RunId, _: Via) -> BoxFuture<'a, Result<(), TargetError>> {
+        ready(Ok(()))
     }
 
     fn prepare<'a>(&'a self, _: &'a RunId, people: &'a [Person]) -> BoxFuture<'a, Result<(), TargetError>> {
@@ -251,6 +293,25 @@ impl Target for Fake {
     fn doubled<'a>(&'a self, _: &'a RunId) -> BoxFuture<'a, Result<Option<BTreeMap<String, u64>>, TargetError>> {
         let doubled = self.state.lock().unwrap().doubled / CONSUMERS.len() as u64;
         let by_consumer = CONSUMERS.iter().map(|name| ((*name).into(), doubled)).collect();
+        ready(Ok(self.faults.counts.then_some(by_consumer)))
+    }
+
+    fn dead_events<'a>(&'a self, _: &'a RunId) -> BoxFuture<'a, Result<BTreeMap<String, Vec<EventId>>, TargetError>> {
+        let state = self.state.lock().unwrap();
+        let dead = |consumer: &str| {
+            let of = |(_, to): &&(EventId, String)| to == consumer;
+            let is_dead = |(_, (number, _)): &(&(EventId, String), &(u64, Timestamp))| {
+                (self.faults.fate)(*number, consumer) == End::Dead
+            };
+            let own = state.deliveries.iter().filter(|(key, _)| of(key)).filter(is_dead).map(|((id, _), _)| *id);
+            own.chain(state.dead_again.iter().copied()).collect()
+        };
+        ready(Ok(CONSUMERS.iter().map(|name| ((*name).into(), dead(name))).collect()))
+    }
+
+    fn suppressed<'a>(&'a self, _: &'a RunId) -> BoxFuture<'a, Result<Option<BTreeMap<String, u64>>, TargetError>> {
+        let suppressed = self.state.lock().unwrap().suppressed;
+        let by_consumer = CONSUMERS.iter().map(|name| ((*name).into(), suppressed)).collect();
         ready(Ok(self.faults.counts.then_some(by_consumer)))
     }
 

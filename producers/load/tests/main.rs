@@ -4,6 +4,8 @@
 
 mod arrivals;
 mod command_line;
+mod counted;
+mod ends;
 mod fake;
 mod payloads;
 mod report;

@@ -4,8 +4,8 @@ use std::{fs, path::Path, time::Duration};
 
 use sendoff_load::{
     compare::{Comparison, Says},
-    report::Report,
-    soak::drifts,
+    report::{Report, Word},
+    soak::{Course, drifts},
 };
 
 use crate::{fake::Faults, virtually::ran};
@@ -90,10 +90,10 @@ fn a_difference_is_seen_and_none_is_made_up() {
     assert_eq!(figure(&same, "end to end p50").text(), "no difference seen");
     let slower = Comparison::of(&first, &slower);
     let handler = figure(&slower, "handler p50");
-    assert_eq!(handler.says(), Says::Worse);
+    assert_eq!(handler.says, Says::Worse);
     assert!((1.9..2.1).contains(&handler.ratio.unwrap().ratio), "{handler:?}");
     assert!(slower.is_worse() && slower.warnings.is_empty(), "{:?}", slower.warnings);
-    assert_eq!(figure(&slower, "queue wait p50").says(), Says::Nothing);
+    assert_eq!(figure(&slower, "queue wait p50").says, Says::Nothing);
 }
 
 #[test]
@@ -101,20 +101,71 @@ fn runs_that_cannot_be_compared_are_warned_of() {
     let first = ran(SMALL, Faults::default()).report;
     let mut second = first.clone();
     second.scenario.rate = "40/s".into();
+    second.place.target = "another system".into();
+    second.place.durability = Some("relaxed".into());
     second.place.build = "release".into();
     let warnings = Comparison::of(&first, &second).warnings;
-    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert_eq!(warnings.len(), 4, "{warnings:?}");
     assert!(warnings[0].contains("the rate differs: `20/s` and `40/s`"));
+    assert!(warnings[1].contains("the system differs: `a system in memory` and `another system`"));
+    assert!(warnings[2].contains("the durability differs: `the system's own` and `relaxed`"));
+}
+
+#[test]
+fn whatever_became_worse_makes_the_second_run_worse() {
+    let first = ran(SMALL, Faults::default()).report;
+    let worse: [(&str, fn(&mut Report)); 8] = [
+        ("refused", |report| report.sending.events.refused = 1),
+        ("refused", |report| report.sending.events.not_there = 1),
+        ("lost", |report| report.total.lost = 150),
+        ("doubled", |report| report.total.doubled = Some(1)),
+        ("dead-lettered", |report| report.total.dead_lettered = 150),
+        ("in flight", |report| report.total.in_flight = 1),
+        ("verdict", |report| report.verdict.word = Word::Failed),
+        ("doubled", |report| report.total.doubled = None),
+    ];
+    for (name, change) in worse {
+        let mut second = first.clone();
+        change(&mut second);
+        let comparison = Comparison::of(&first, &second);
+        let figures: Vec<_> = comparison.figures.iter().filter(|figure| figure.says == Says::Worse).collect();
+        assert_eq!(figures.iter().map(|figure| &*figure.name).collect::<Vec<_>>(), [name]);
+        assert!(comparison.is_worse() && !Comparison::of(&second, &first).is_worse(), "{name}");
+    }
+}
+
+#[test]
+fn a_figure_that_the_second_run_lacks_is_worse() {
+    let first = ran(SMALL, Faults::default()).report;
+    let mut second = first.clone();
+    second.latencies.clear();
+    second.windows.parts.clear();
+    let comparison = Comparison::of(&first, &second);
+    let latency = comparison.figures.iter().find(|figure| figure.name == "end to end p99").unwrap();
+    assert_eq!((latency.text(), &latency.second), ("worse: missing", &None));
+    assert!(comparison.is_worse() && !Comparison::of(&second, &first).is_worse());
+}
+
+#[test]
+fn a_run_that_is_too_short_to_show_a_trend_is_not_flat() {
+    let short = ran(&SMALL.replace("duration = \"5s\"", "duration = \"3s\""), Faults::default()).report;
+    for drift in drifts(&short) {
+        assert_eq!((drift.course, drift.course.word()), (Course::Unknown, "-"), "{drift:?}");
+        assert!(drift.course.fails());
+    }
+    let mut silent = short;
+    silent.usage.memory = None;
+    assert!(!drifts(&silent)[0].course.fails(), "what a system doesn't tell can't be asked for");
 }
 
 #[test]
 fn memory_that_creeps_up_is_seen_and_a_quiet_one_is_left_alone() {
     let text = SMALL.replace("duration = \"5s\"", "duration = \"10m\"").replace("20/s", "2/s");
     let quiet = ran(&text, Faults::default()).report;
-    assert!(drifts(&quiet).iter().all(|drift| drift.is_flat), "{:?}", drifts(&quiet));
+    assert!(drifts(&quiet).iter().all(|drift| drift.course == Course::Flat), "{:?}", drifts(&quiet));
     let leak = |seconds: f64| (100 << 20) + (seconds * 100_000.0) as u64;
     let leaking = ran(&text, Faults { memory: leak, ..Faults::default() }).report;
     let creeping: Vec<_> =
-        drifts(&leaking).into_iter().filter(|drift| !drift.is_flat).map(|drift| drift.what).collect();
+        drifts(&leaking).into_iter().filter(|drift| drift.course != Course::Flat).map(|drift| drift.what).collect();
     assert_eq!(creeping, ["memory"]);
 }

@@ -119,6 +119,24 @@ fn a_repeated_request_that_makes_another_event_is_noticed_without_any_sink() {
 }
 
 #[test]
+fn answers_from_an_earlier_run_fail_it_and_their_times_are_no_latencies() {
+    let text = format!("via = \"api\"\n{}", STEADY.replace("app.assigned", "submission.created"));
+    let ran = ran(&text, Faults { answers_are_old: true, ..Faults::default() });
+    assert_eq!((ran.report.verdict.word, ran.report.verdict.exit), (Word::Failed, 1), "{:?}", ran.report.verdict);
+    let told = |text| ran.report.verdict.notes.iter().any(|note| note.contains(text));
+    assert!(told("1000 accepted events are older than the run"), "{:?}", ran.report.verdict.notes);
+    assert!(told("2000 deliveries were done before they were sent"), "{:?}", ran.report.verdict.notes);
+    assert_eq!(ran.report.overall(Phase::E2e), None);
+}
+
+#[test]
+fn a_request_to_stop_before_the_first_send_ends_it_without_a_report() {
+    let stopped = tried(STEADY, Faults::default(), |_, halt| halt.halt(Reason::Signal("Ctrl-C".into())));
+    let error = stopped.err().expect("it is interrupted");
+    assert!(matches!(error, RunError::Interrupted(Reason::Signal(_))), "{error}");
+}
+
+#[test]
 fn dead_letters_are_counted_and_only_poison_may_be_one() {
     let fate = |number, _: &str| if number % 100 == 0 { End::Dead } else { End::Done { attempts: 1 } };
     let ran = ran(STEADY, Faults { fate: Box::new(fate), ..Faults::default() });
@@ -177,15 +195,16 @@ fn sends_that_nobody_answered_are_looked_for() {
         30 => Sending::Refused,
         _ => Sending::Accepted,
     };
-    let found = ran(STEADY, Faults { send: Box::new(send), ..Faults::default() });
+    let text = with("[slo]\nrequire = [\"refused<=2\"]\n");
+    let found = ran(&text, Faults { send: Box::new(send), ..Faults::default() });
     let way = found.report.sending.events;
     assert_eq!((way.accepted, way.found, way.not_there, way.refused, way.unknown), (997, 1, 1, 1, 0));
     assert_eq!(found.report.total.done, 2 * 998);
     assert_eq!(found.report.verdict.word, Word::Ok, "{:?}", found.report.verdict);
-    assert_eq!(found.report.troubles.len(), 2);
+    assert_eq!(found.report.troubles, ["a send wasn't confirmed: the line broke", "a send was refused: it is full"]);
 
     // Where nothing can be found by its number, whoever knows of it has got it, and of the other nobody can tell.
-    let blind = ran(STEADY, Faults { send: Box::new(send), finds: false, ..Faults::default() });
+    let blind = ran(&text, Faults { send: Box::new(send), finds: false, ..Faults::default() });
     let way = blind.report.sending.events;
     assert_eq!((way.accepted, way.found, way.not_there, way.unknown), (997, 1, 0, 1));
     assert_eq!((blind.report.verdict.word, blind.report.verdict.exit), (Word::InDoubt, 6));
@@ -197,13 +216,12 @@ fn an_slo_that_is_missed_fails_the_run_and_the_figure_is_told() {
         let work = if consumer == "email" { 2000 } else { 10 };
         (Duration::from_millis(1), Duration::from_millis(work))
     };
-    let slo = "[slo]\nrequire = [\"e2e p99<1s\", \"e2e[webhook] p99<1s\", \"handler[app.assigned] p50<1s\", \"e2e[fax] p50<1s\"]\n";
+    let slo = "[slo]\nrequire = [\"e2e p99<1s\", \"e2e[webhook] p99<1s\", \"handler[app.assigned] p50<1s\"]\n";
     let ran = ran(&with(slo), Faults { pace: Box::new(pace), ..Faults::default() });
     assert_eq!(ran.report.verdict.exit, 1);
-    let holds: Vec<bool> = ran.report.verdict.checks.iter().skip(4).map(|check| check.holds).collect();
+    let holds: Vec<bool> = ran.report.verdict.checks.iter().skip(5).map(|check| check.holds).collect();
     assert_eq!(holds[..2], [false, true]);
-    assert!(!holds[3], "nothing was measured at a consumer that doesn't exist");
-    assert!(ran.report.verdict.checks[4].shown.starts_with("2.0"), "{:?}", ran.report.verdict.checks[4]);
+    assert!(ran.report.verdict.checks[5].shown.starts_with("2.0"), "{:?}", ran.report.verdict.checks[5]);
 }
 
 #[test]
@@ -263,6 +281,19 @@ fn a_run_that_nobody_listens_to_is_refused() {
     let error = tried(&text, Faults::default(), |_, _| {}).err().expect("it is refused");
     assert!(matches!(error, RunError::Nobody("workflow.step")), "{error}");
     assert_eq!(Kind::WorkflowStep.word(), "workflow.step");
+}
+
+#[test]
+fn what_could_never_be_measured_is_refused_before_anything_is_sent() {
+    for (slo, told) in [
+        ("e2e[emial] p50<1s", "did you mean `email`?"),
+        ("publish[email] p50<1s", "what is published has no consumer yet"),
+        ("handler[app.unassigned] p50<1s", "did you mean `app.assigned`?"),
+    ] {
+        let tried = tried(&with(&format!("[slo]\nrequire = [\"{slo}\"]\n")), Faults::default(), |_, _| {});
+        let error = tried.err().expect("it is refused");
+        assert!(matches!(error, RunError::Slo(_)) && error.to_string().contains(told), "{error}");
+    }
 }
 
 #[test]

@@ -109,6 +109,20 @@ fn a_trace_stands_beside_its_scenario_and_ends_the_run() {
 }
 
 #[test]
+fn a_trace_that_is_cut_off_or_ends_within_the_warm_up_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("monday.txt"), "0\n1\n2\n").unwrap();
+    let path = folder.path().join("x.toml");
+    let trace = LEAST.replace("rate = \"5/s\"", "shape = \"trace\"\nfile = \"monday.txt\"");
+    let read = |more: &str| Scenario::parse(&path, &format!("{more}\n{trace}"), &Overrides::default());
+    let told = read("warm_up = \"5s\"").unwrap_err().to_string();
+    assert!(told.contains("must be shorter than the trace"), "{told}");
+    assert_eq!(read("warm_up = \"1s\"").unwrap().left_out(), 0);
+    let cut = read("duration = \"2s\"").unwrap();
+    assert_eq!((cut.expected(), cut.left_out()), (2, 1));
+}
+
+#[test]
 fn a_scenario_that_wants_more_than_it_may_is_refused() {
     let text = |guard: &str| format!("duration = \"10s\"\n{LEAST}\n[guards]\n{guard}\n");
     assert_eq!(guards::check(&scenario(&text("max_events = 50"))), Ok(()));

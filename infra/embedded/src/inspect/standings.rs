@@ -23,6 +23,9 @@ statements! {
     ROOTS = "SELECT id FROM events WHERE correlation = ?1 AND causation IS NULL";
     DEAD = "SELECT count(*) FROM messages INDEXED BY messages_dead WHERE queue = ?1 AND failure IS NOT NULL AND event IS NULL
         AND attributes ->> 'tenant' GLOB ?2 || '[0-9]*' AND NOT attributes ->> 'tenant' GLOB ?2 || '*[^0-9]*'";
+    DEAD_ROOTS = "SELECT e.id FROM messages m INDEXED BY messages_dead JOIN events e ON e.seq = m.event
+        WHERE m.queue = ?1 AND m.failure IS NOT NULL AND e.causation IS NULL
+        AND e.correlation GLOB ?2 || '[0-9]*' AND NOT e.correlation GLOB ?2 || '*[^0-9]*'";
 }
 
 /// Where an event stands with one consumer.
@@ -84,6 +87,25 @@ impl Store {
             for correlation in correlations {
                 let events = db.all(ROOTS, [&correlation], |row| row.get(0).map(event_id))?;
                 found.extend(events.into_iter().map(|event| (correlation.clone(), event)));
+            }
+            Ok(found)
+        };
+        self.db.read(roots).await
+    }
+
+    /// The events among the dead letters whose correlation ids are `prefix` and a number and that nothing caused but a request or a
+    /// publisher, by consumer, each as often as it stands there. Those that were put aside count too.
+    ///
+    /// # Errors
+    ///
+    /// When the file can't be read.
+    pub async fn dead_roots_of(&self, prefix: String) -> Result<BTreeMap<String, Vec<EventId>>, StoreError> {
+        let roots = move |db: &Connection| {
+            let mut found: BTreeMap<String, Vec<EventId>> = BTreeMap::new();
+            for (queue, _, kind) in names::of_dead_letters(db)? {
+                let Some(consumer) = kind.target() else { continue };
+                let dead = db.all(DEAD_ROOTS, params![queue, prefix], |row| row.get(0).map(event_id))?;
+                found.entry(consumer.to_owned()).or_default().extend(dead);
             }
             Ok(found)
         };

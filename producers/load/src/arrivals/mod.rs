@@ -6,13 +6,14 @@ mod rate;
 mod shape;
 mod trace;
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 pub use rate::{Rate, RateError};
 pub use shape::Shape;
 pub use trace::{TraceError, read_trace};
 
 use poisson::Poisson;
+use shape::{parts, ramped};
 
 /// The moments of a run, in order.
 pub type Arrivals = Box<dyn Iterator<Item = Duration> + Send>;
@@ -21,15 +22,12 @@ impl Shape {
     /// The moments of events in so much time, in order. The same seed gives the same moments.
     #[must_use]
     pub fn arrivals(&self, duration: Duration, seed: u64) -> Arrivals {
-        let end = duration.as_nanos();
         match self {
-            Self::Constant(rate) => Box::new(steady(*rate, 0, end)),
+            Self::Constant(rate) => Box::new(steady(*rate, 0..duration.as_nanos())),
             Self::Ramp { from, to } => Box::new(ramp(*from, *to, duration)),
             Self::Spike { base, peak, at, lasting } => {
-                let at = at.as_nanos().min(end);
-                let over = (at + lasting.as_nanos()).min(end);
-                let before = steady(*base, 0, at);
-                Box::new(before.chain(steady(*peak, at, over)).chain(steady(*base, over, end)))
+                let [before, meanwhile, after] = parts(*at, *lasting, duration);
+                Box::new(steady(*base, before).chain(steady(*peak, meanwhile)).chain(steady(*base, after)))
             }
             Self::Poisson(rate) => Box::new(Poisson::new(rate.a_second(), duration, seed)),
             Self::Trace { moments, .. } => {
@@ -41,9 +39,9 @@ impl Shape {
     }
 }
 
-/// Equal distances from `from` to before `to`, both in nanoseconds.
-fn steady(rate: Rate, from: u128, to: u128) -> impl Iterator<Item = Duration> + Send {
-    (0..rate.count(to - from)).map(move |number| nanos(from + rate.due(number)))
+/// Equal distances within a part of the run, in nanoseconds.
+fn steady(rate: Rate, part: Range<u128>) -> impl Iterator<Item = Duration> + Send {
+    (0..rate.count(part.end - part.start)).map(move |number| nanos(part.start + rate.due(number)))
 }
 
 /// The rate grows or falls in a straight line. After `t` of `T` seconds `a·t + (b − a)·t² / 2T` events have come; the moment of
@@ -57,8 +55,7 @@ fn ramp(from: Rate, to: Rate, duration: Duration) -> impl Iterator<Item = Durati
         let root = (a * a + 2.0 * slope * number).max(0.0).sqrt();
         Duration::from_secs_f64(2.0 * number / (a + root))
     };
-    let count = ((a + b) / 2.0 * all - 1e-9).ceil().max(0.0) as u64;
-    (0..count).map(moment)
+    (0..ramped(from, to, duration)).map(moment)
 }
 
 fn nanos(nanos: u128) -> Duration {

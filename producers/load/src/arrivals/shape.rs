@@ -1,6 +1,6 @@
 //! How fast events come over the time of a run.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 use super::Rate;
 
@@ -54,10 +54,29 @@ impl Shape {
     #[must_use]
     pub fn expected(&self, duration: Duration) -> u64 {
         match self {
+            Self::Constant(rate) => rate.count(duration.as_nanos()),
+            Self::Ramp { from, to } => ramped(*from, *to, duration),
+            Self::Spike { base, peak, at, lasting } => {
+                let [before, meanwhile, after] = parts(*at, *lasting, duration).map(|part| part.end - part.start);
+                base.count(before) + peak.count(meanwhile) + base.count(after)
+            }
             Self::Poisson(rate) => (rate.a_second() * duration.as_secs_f64()).ceil() as u64,
-            _ => self.arrivals(duration, 0).count() as u64,
+            Self::Trace { moments, .. } => moments.partition_point(|moment| *moment < duration) as u64,
         }
     }
+}
+
+/// Before a spike, while it lasts, and after it, in nanoseconds from the beginning of a run.
+pub(super) fn parts(at: Duration, lasting: Duration, duration: Duration) -> [Range<u128>; 3] {
+    let end = duration.as_nanos();
+    let (from, to) = (at.as_nanos().min(end), (at + lasting).as_nanos().min(end));
+    [0..from, from..to, to..end]
+}
+
+/// How many events come on the straight line from one rate to another.
+pub(super) fn ramped(from: Rate, to: Rate, duration: Duration) -> u64 {
+    let average = f64::midpoint(from.a_second(), to.a_second());
+    (average * duration.as_secs_f64() - 1e-9).ceil().max(0.0) as u64
 }
 
 /// The most moments that lie within one second.

@@ -14,7 +14,7 @@ pub(super) struct Args {
     first: String,
     /// The second one
     second: String,
-    /// Fails (exit code 1) when any figure of the second run is worse
+    /// Fails (exit code 1) when any figure of the second run is worse or missing
     #[arg(long)]
     fail_if_worse: bool,
     /// Where runs keep their reports
@@ -26,9 +26,9 @@ pub(super) fn run(session: &mut Session, output: Output, args: &Args) -> Result<
     let all = session.folder.join(&args.out);
     let read = |named: &str| folder::read(&all, &session.folder, named);
     let comparison = Comparison::of(&read(&args.first)?, &read(&args.second)?);
-    match output {
-        Output::Json => session.json(&comparison, true)?,
-        Output::Ndjson => session.json(&comparison, false)?,
+    let shown = match output {
+        Output::Json => session.json(&comparison, true),
+        Output::Ndjson => session.json(&comparison, false),
         Output::Table => {
             let rows = comparison.figures.iter().map(|figure| {
                 let (ratio, interval) = figure.ratio.map_or_else(
@@ -37,8 +37,8 @@ pub(super) fn run(session: &mut Session, output: Output, args: &Args) -> Result<
                 );
                 [
                     figure.name.clone(),
-                    figure.first.clone(),
-                    figure.second.clone(),
+                    figure.first.clone().unwrap_or_else(|| "–".into()),
+                    figure.second.clone().unwrap_or_else(|| "–".into()),
                     ratio,
                     interval,
                     figure.text().to_owned(),
@@ -47,11 +47,12 @@ pub(super) fn run(session: &mut Session, output: Output, args: &Args) -> Result<
             let heading =
                 ["figure", comparison.first.as_str(), comparison.second.as_str(), "ratio", "95 %", "the second is"];
             let text = table(heading, rows);
-            session.data(text)?;
+            session.data(text)
         }
-    }
+    };
     for warning in &comparison.warnings {
         session.prose(format_args!("warning: {warning}"));
     }
-    Ok(if args.fail_if_worse && comparison.is_worse() { Exit::Failed } else { Exit::Done })
+    let exit = if args.fail_if_worse && comparison.is_worse() { Exit::Failed } else { Exit::Done };
+    Session::ended(exit, shown)
 }

@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use sendoff_consumers::Stop;
-use sendoff_host::{Exit, Signals, Stopped};
+use futures::future::{Either, select};
+use sendoff_host::{Exit, Stopped};
 
 use super::{
     Session,
@@ -11,22 +11,25 @@ use super::{
     host,
     place::{PlaceArgs, refused, unusable},
     screen::Screen,
+    stopping::Stopping,
 };
 use crate::{
     RunId,
-    guards::{Halt, Reason},
+    guards::{self, Halt, Reason},
     report::{Place, Report},
     run::{RunError, Setup, run},
     scenario::Scenario,
-    targets,
+    slo::Slo,
+    target::Target,
+    targets::{self, Backend},
 };
 
 /// What came out, and where the page is.
 pub(super) struct Done {
     pub(super) report: Report,
     pub(super) page: PathBuf,
-    /// Whether a person wants it to end.
-    pub(super) is_interrupted: bool,
+    /// Why it ended before its end.
+    pub(super) halted: Option<Reason>,
 }
 
 /// Opens the system, runs the scenario, and writes the report.
@@ -36,10 +39,10 @@ pub(super) async fn execute(
     scenario: &Scenario,
     id: &RunId,
     switch: PathBuf,
+    stopping: &Stopping,
 ) -> Result<Done, Stopped> {
     // What a guard refuses leaves no folder.
-    crate::guards::check(scenario).map_err(refused)?;
-    crate::guards::check_switch(&switch).map_err(refused)?;
+    check(session, place, scenario, &switch)?;
     let options = place.options(session, &scenario.guards.allow)?;
     let target = targets::open(&options).await.map_err(|error| unusable(&error))?;
     let folder = match Folder::make(&session.folder.join(&place.out), id) {
@@ -51,8 +54,7 @@ pub(super) async fn execute(
     };
     let screen = Arc::new(Screen::new(folder.clone(), session.err_is_terminal));
     let halt = Arc::new(Halt::default());
-    let (enough, listening) = listen(halt.clone())?;
-    let here = Place::here(target.name(), &session.folder);
+    let here = Place::here(&*target, &session.folder);
     let setup = Setup {
         scenario: scenario.clone(),
         run: id.clone(),
@@ -61,14 +63,25 @@ pub(super) async fn execute(
         host: host::REAL,
         watcher: screen.clone(),
         halt: halt.clone(),
-        enough,
+        enough: stopping.enough(),
         switch: Some(switch),
     };
+    let halting = stopping.halts(halt.clone());
     let outcome = run(setup).await;
-    listening.abort();
+    halting.abort();
     screen.finish();
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let is_clean = leaves_nothing(&error) || clear(&*target, place, id, &error, stopping).await;
+            let _ = target.stop().await;
+            if is_clean {
+                folder.discard();
+            }
+            return Err(unrun(error, id, is_clean));
+        }
+    };
     let stopped = target.stop().await;
-    let outcome = outcome.map_err(unrun)?;
     let mut report = Report::of(scenario, id, here, &outcome);
     if let Err(error) = stopped {
         report.verdict.notes.push(format!("the target didn't end as it should: {error}"));
@@ -76,31 +89,55 @@ pub(super) async fn execute(
     let page = folder
         .report(&report)
         .map_err(|error| Stopped::failed(format_args!("the report can't be written: {error}\n{}", report.text())))?;
-    let is_interrupted = matches!(halt.reason(), Some(Reason::Signal(_) | Reason::KillSwitch(_)));
-    Ok(Done { report, page, is_interrupted })
+    Ok(Done { report, page, halted: outcome.halted })
 }
 
-/// The first request to stop ends the sending, the second one the waiting after it.
-fn listen(halt: Arc<Halt>) -> Result<(Stop, tokio::task::JoinHandle<()>), Stopped> {
-    let mut signals =
-        Signals::listen().map_err(|error| Stopped::failed(format_args!("requests to stop can't be heard: {error}")))?;
-    let (stopper, enough) = Stop::pair();
-    let listening = tokio::spawn(async move {
-        let name = signals.next().await;
-        halt.halt(Reason::Signal(name.to_owned()));
-        signals.next().await;
-        stopper.stop();
-        // Dropping the listener would give the signals their usual meaning back.
-        std::future::pending::<()>().await;
-    });
-    Ok((enough, listening))
+/// Asks every guard that can be asked before anything is opened, and whether what was said fits together.
+pub(super) fn check(
+    session: &Session,
+    place: &PlaceArgs,
+    scenario: &Scenario,
+    switch: &std::path::Path,
+) -> Result<(), Stopped> {
+    guards::check(scenario).map_err(refused)?;
+    guards::check_switch(switch).map_err(refused)?;
+    let options = place.options(session, &scenario.guards.allow)?;
+    targets::check(&options, scenario.via).map_err(|error| unusable(&error))?;
+    let standard = (options.backend == Backend::Own).then_some(&Slo::STANDARD[..]);
+    Slo::check_names(scenario, standard).map_err(|error| Stopped::new(Exit::Usage, error))
 }
 
-fn unrun(error: RunError) -> Stopped {
+/// Whether nothing was made in the system before the run broke off.
+fn leaves_nothing(error: &RunError) -> bool {
+    !matches!(error, RunError::Target(_) | RunError::Interrupted(_))
+}
+
+/// Takes away what was made for a run that was ended before it had begun. Gives whether nothing is left.
+async fn clear(target: &dyn Target, place: &PlaceArgs, id: &RunId, error: &RunError, stopping: &Stopping) -> bool {
+    if !matches!(error, RunError::Interrupted(_)) {
+        return false;
+    }
+    if place.is_gone_afterwards() {
+        return true;
+    }
+    match select(target.clean(id, false), stopping.enough().requested()).await {
+        Either::Left((cleaned, _)) => cleaned.is_ok(),
+        Either::Right(_) => false,
+    }
+}
+
+fn unrun(error: RunError, id: &RunId, is_clean: bool) -> Stopped {
     match error {
         RunError::Refused(refusal) => refused(refusal),
-        RunError::Target(error) => unusable(&error),
-        RunError::Nobody(_) | RunError::TooMany(_) | RunError::Payload(_) => Stopped::new(Exit::Usage, error),
+        RunError::Target(error) | RunError::Unready(error) => unusable(&error),
+        RunError::Interrupted(_) if is_clean => Stopped::new(Exit::Partly, error),
+        RunError::Interrupted(_) => {
+            let left = format!("{error}. What was made for it is still there: `load clean {id} --yes` removes it");
+            Stopped::new(Exit::Partly, left)
+        }
+        RunError::Nobody(_) | RunError::TooMany(_) | RunError::Payload(_) | RunError::Slo(_) => {
+            Stopped::new(Exit::Usage, error)
+        }
     }
 }
 

@@ -22,6 +22,10 @@ pub(super) struct Folder {
 impl Folder {
     /// Makes it. A run of that name may not be there.
     pub(super) fn make(all: &Path, run: &RunId) -> Result<Self, Stopped> {
+        if all.exists() && !all.is_dir() {
+            let why = format!("`{}` is no folder: name one with --out", all.display());
+            return Err(Stopped::new(Exit::Usage, why));
+        }
         let path = all.join(run.as_str());
         let made =
             fs::create_dir_all(all).and_then(|()| fs::create_dir(&path)).and_then(|()| File::create(path.join(EVENTS)));
@@ -45,6 +49,14 @@ impl Folder {
         file.flush()
     }
 
+    /// Takes it away again, where nothing was accepted. What can't be taken away stays.
+    pub(super) fn discard(&self) {
+        let list = self.path.join(EVENTS);
+        if fs::metadata(&list).is_ok_and(|facts| facts.len() == 0) {
+            let _ = fs::remove_file(list).and_then(|()| fs::remove_dir(&self.path));
+        }
+    }
+
     /// Writes the report, as JSON and as a page. Gives where the page is.
     pub(super) fn report(&self, report: &Report) -> io::Result<PathBuf> {
         fs::write(self.path.join(REPORT), format!("{}\n", serde_json::to_string_pretty(report)?))?;
@@ -65,11 +77,22 @@ pub(super) fn read(all: &Path, folder: &Path, named: &str) -> Result<Report, Sto
         let exit = if error.kind() == io::ErrorKind::NotFound { Exit::NothingMatched } else { Exit::Failed };
         Stopped::new(exit, format_args!("{}: can't be read: {error}. Name a run, or a report.json", path.display()))
     })?;
-    let report: Report = serde_json::from_slice(&text)
-        .map_err(|error| Stopped::new(Exit::Usage, format_args!("{}: is no report: {error}", path.display())))?;
-    if report.format == 1 {
-        return Ok(report);
+    let no_report = |error| Stopped::new(Exit::Usage, format_args!("{}: is no report: {error}", path.display()));
+    let Format { format } = serde_json::from_slice(&text).map_err(no_report)?;
+    if format == Report::FORMAT {
+        return serde_json::from_slice(&text).map_err(no_report);
     }
-    let why = format!("{}: is a report of format {}, and this program reads format 1", path.display(), report.format);
+    let why = format!(
+        "{}: is a report of format {format}, and this program reads format {}, whose figures are counted otherwise: do the run \
+         again, or read it by the program that wrote it",
+        path.display(),
+        Report::FORMAT
+    );
     Err(Stopped::new(Exit::Usage, why))
+}
+
+/// What every report says, whatever its format.
+#[derive(serde::Deserialize)]
+struct Format {
+    format: u32,
 }

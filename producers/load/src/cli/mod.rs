@@ -13,6 +13,7 @@ mod screen;
 mod session;
 mod shared;
 mod soak;
+mod stopping;
 
 use std::ffi::OsString;
 

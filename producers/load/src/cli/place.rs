@@ -78,6 +78,13 @@ impl PlaceArgs {
     }
 }
 
+impl PlaceArgs {
+    /// Whether nothing of the system is left when it ends.
+    pub(super) fn is_gone_afterwards(&self) -> bool {
+        self.backend == Backend::Own && self.keep_data.is_none()
+    }
+}
+
 /// How the program ends when a guard says no.
 pub(super) fn refused(refusal: Refusal) -> Stopped {
     let exit = if matches!(refusal, Refusal::Address(_)) { Exit::Usage } else { Exit::Refused };

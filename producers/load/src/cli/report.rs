@@ -24,10 +24,10 @@ pub(super) fn run(session: &mut Session, output: Output, args: &Args) -> Result<
         let path = session.folder.join(html);
         fs::write(&path, report.page()).map_err(|e| Stopped::failed(format_args!("{}: {e}", path.display())))?;
     }
-    match output {
-        Output::Table => session.data(report.text())?,
-        Output::Json => session.json(&report, true)?,
-        Output::Ndjson => session.json(&report, false)?,
-    }
-    Ok(exit(&report))
+    let shown = match output {
+        Output::Table => session.data(report.text()),
+        Output::Json => session.json(&report, true),
+        Output::Ndjson => session.json(&report, false),
+    };
+    Session::ended(exit(&report), shown)
 }

@@ -4,14 +4,17 @@ use sendoff_host::{Exit, Stopped};
 
 use super::{
     Output, Session,
-    execute::{execute, exit},
-    place::{PlaceArgs, refused},
-    shared::{ScenarioArgs, describe},
+    execute::{check, execute, exit},
+    place::PlaceArgs,
+    shared::{PaceArgs, ScenarioArgs, describe},
+    stopping::Stopping,
 };
-use crate::{guards, report::time, slo::Slo};
+use crate::{report::time, slo::Slo};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    #[command(flatten)]
+    pace: PaceArgs,
     #[command(flatten)]
     scenario: ScenarioArgs,
     #[command(flatten)]
@@ -22,10 +25,11 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(session: &mut Session, output: Output, args: Args) -> Result<Exit, Stopped> {
-    let scenario = args.scenario.read(session)?;
+    let stopping = Stopping::listen()?;
+    let scenario = args.scenario.read(session, &args.pace)?;
+    let switch = args.scenario.switch(session, &args.place.out);
     if args.dry_run {
-        guards::check(&scenario).map_err(refused)?;
-        args.place.options(session, &scenario.guards.allow)?;
+        check(session, &args.place, &scenario, &switch)?;
         let slo: Vec<String> = Slo::with_defaults(&scenario.slo).into_iter().map(|slo| slo.text).collect();
         let text = format!(
             "{}: {}, over {}, at most {:.0}/s\nit has to hold: {}\n",
@@ -35,18 +39,16 @@ pub(super) async fn run(session: &mut Session, output: Output, args: Args) -> Re
             scenario.shape.peak(),
             slo.join(", ")
         );
-        session.data(text)?;
-        return Ok(Exit::Done);
+        return Session::ended(Exit::Done, session.data(text));
     }
     let id = args.scenario.run(session, &scenario)?;
     session.prose(format_args!("{id}: {}", describe(&scenario)));
-    let switch = args.scenario.switch(session, &args.place.out);
-    let done = execute(session, &args.place, &scenario, &id, switch).await?;
-    match output {
-        Output::Table => session.data(done.report.text())?,
-        Output::Json => session.json(&done.report, true)?,
-        Output::Ndjson => session.json(&done.report, false)?,
-    }
+    let done = execute(session, &args.place, &scenario, &id, switch, &stopping).await?;
+    let shown = match output {
+        Output::Table => session.data(done.report.text()),
+        Output::Json => session.json(&done.report, true),
+        Output::Ndjson => session.json(&done.report, false),
+    };
     session.prose(format_args!("The report is in {}", done.page.display()));
-    Ok(exit(&done.report))
+    Session::ended(exit(&done.report), shown)
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use sendoff_events::Clock;
-use sendoff_host::SystemClock;
+use sendoff_host::{Exit, Stopped, SystemClock};
 use serde::Serialize;
 
 /// What a call of the program needs of the world. Tests make their own.
@@ -56,6 +56,20 @@ impl Session {
     pub fn json(&mut self, value: &impl Serialize, is_laid_out: bool) -> io::Result<()> {
         let text = if is_laid_out { serde_json::to_string_pretty(value)? } else { serde_json::to_string(value)? };
         self.data(format_args!("{text}\n"))
+    }
+
+    /// How a call ends that came to `exit` and has shown it. Whoever reads it may have gone (`load run … | head`): that
+    /// changes nothing about what came out.
+    ///
+    /// # Errors
+    ///
+    /// When the output can't be written; the exit code is what came out, unless all was well.
+    pub fn ended(exit: Exit, shown: io::Result<()>) -> Result<Exit, Stopped> {
+        match shown.map_err(Stopped::from) {
+            Err(Stopped { message: Some(message), .. }) if exit != Exit::Done => Err(Stopped::new(exit, message)),
+            Err(stopped) if stopped.message.is_some() => Err(stopped),
+            Ok(()) | Err(_) => Ok(exit),
+        }
     }
 
     /// Tells a person something. If nobody listens, that is fine.

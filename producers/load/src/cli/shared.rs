@@ -18,16 +18,9 @@ pub(super) struct ScenarioArgs {
     /// The scenario
     #[arg(value_name = "SCENARIO.toml")]
     scenario: PathBuf,
-    /// How fast events come, in place of what the scenario says: `500/s`, `poisson:500/s`, `ramp:10/s..500/s`,
-    /// `spike:100/s..900/s@20s+10s` (from one rate to the other after 20 s, for 10 s) or `trace:FILE`
-    #[arg(long, value_name = "RATE")]
-    rate: Option<String>,
     /// The way in
     #[arg(long, value_name = "api|topic|queue|table")]
     via: Option<String>,
-    /// How long it sends
-    #[arg(long, value_name = "TIME")]
-    duration: Option<String>,
     /// How long it waits, after the last send, for everything to come to its end
     #[arg(long, value_name = "TIME")]
     drain: Option<String>,
@@ -45,14 +38,26 @@ pub(super) struct ScenarioArgs {
     kill_switch: Option<PathBuf>,
 }
 
+/// How fast and how long a run sends. A search chooses that by itself.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct PaceArgs {
+    /// How fast events come, in place of what the scenario says: `500/s`, `poisson:500/s`, `ramp:10/s..500/s`,
+    /// `spike:100/s..900/s@20s+10s` (from one rate to the other after 20 s, for 10 s) or `trace:FILE`
+    #[arg(long, value_name = "RATE")]
+    rate: Option<String>,
+    /// How long it sends
+    #[arg(long, value_name = "TIME")]
+    duration: Option<String>,
+}
+
 impl ScenarioArgs {
     /// The scenario.
-    pub(super) fn read(&self, session: &Session) -> Result<Scenario, Stopped> {
+    pub(super) fn read(&self, session: &Session, pace: &PaceArgs) -> Result<Scenario, Stopped> {
         let mut over = Overrides::default();
-        if let Some(rate) = &self.rate {
+        if let Some(rate) = &pace.rate {
             over.rate(rate);
         }
-        let flags = [("via", &self.via), ("duration", &self.duration), ("drain", &self.drain), ("seed", &self.seed)];
+        let flags = [("via", &self.via), ("duration", &pace.duration), ("drain", &self.drain), ("seed", &self.seed)];
         for (key, value) in flags {
             if let Some(value) = value {
                 over.set(key, &format!("--{key}"), value);
@@ -102,5 +107,9 @@ pub(super) fn step(run: &RunId, number: usize) -> Result<RunId, Stopped> {
 /// The way in, for a message.
 pub(super) fn describe(scenario: &Scenario) -> String {
     let via: Via = scenario.via;
-    format!("{} events at {} via {}", scenario.expected(), scenario.shape, via.word())
+    let left_out = match scenario.left_out() {
+        0 => String::new(),
+        count => format!("; {count} moments of the trace come after `duration` and are left out"),
+    };
+    format!("{} events at {} via {}{left_out}", scenario.expected(), scenario.shape, via.word())
 }

@@ -1,9 +1,12 @@
 //! Two runs beside each other: what differs, and what only seems to.
 
 mod bootstrap;
+mod counts;
+mod figure;
 
 pub use bootstrap::Ratio;
 use bootstrap::{Parts, of_means, of_quantiles};
+pub use figure::{Better, Figure, Says};
 use serde::Serialize;
 
 use crate::{
@@ -11,71 +14,6 @@ use crate::{
     run::Sample,
     slo::Phase,
 };
-
-/// One figure of both runs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Figure {
-    /// What it is.
-    pub name: String,
-    /// In the first run, as a reader reads it.
-    pub first: String,
-    /// In the second.
-    pub second: String,
-    /// The second over the first; `None` where one of them has none.
-    pub ratio: Option<Ratio>,
-    /// Which way is better.
-    pub better: Better,
-}
-
-/// Which way is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Better {
-    /// Less of it.
-    Lower,
-    /// More of it.
-    Higher,
-}
-
-/// What a figure says about the second run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Says {
-    /// It is better.
-    Better,
-    /// It is worse.
-    Worse,
-    /// No difference is seen: the interval of the ratio spans 1.
-    Nothing,
-}
-
-impl Figure {
-    /// What it says about the second run.
-    #[must_use]
-    pub fn says(&self) -> Says {
-        match self.ratio {
-            Some(ratio) if ratio.differs() => {
-                if (ratio.ratio < 1.0) == (self.better == Better::Lower) {
-                    Says::Better
-                } else {
-                    Says::Worse
-                }
-            }
-            _ => Says::Nothing,
-        }
-    }
-
-    /// The same, as a reader reads it.
-    #[must_use]
-    pub fn text(&self) -> &'static str {
-        match (self.says(), self.ratio) {
-            (_, None) => "can't be compared",
-            (Says::Better, _) => "better",
-            (Says::Worse, _) => "worse",
-            (Says::Nothing, _) => "no difference seen",
-        }
-    }
-}
 
 /// Two runs beside each other.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -107,23 +45,22 @@ impl Comparison {
                 // Drawing anew says nothing about extremes: ten values at least have to lie beyond a percentile.
                 let beyond = |report: &Report| report.overall(phase).map_or(0.0, |l| l.count as f64 * (1.0 - share));
                 let ratio = ratio.filter(|_| beyond(first) >= 10.0 && beyond(second) >= 10.0);
-                let shown = |report: &Report| shown(report, phase, name);
-                if let (Some(first), Some(second)) = (shown(first), shown(second)) {
-                    let name = format!("{} {name}", phase.title());
-                    figures.push(Figure { name, first, second, ratio, better: Better::Lower });
-                }
+                let values = [shown(first, phase, name), shown(second, phase, name)];
+                figures.extend(Figure::of(format!("{} {name}", phase.title()), values, ratio, Better::Lower));
             }
         }
-        figures.push(rate("accepted", first, second, accepted, |report| report.rates.accepted));
-        figures.push(rate("deliveries done", first, second, done, |report| mean(&done(report))));
+        figures.extend(rate("accepted", first, second, accepted, |report| report.rates.accepted));
+        figures.extend(rate("deliveries done", first, second, done, |report| mean(&done(report))));
         figures.extend(memory(first, second));
+        figures.extend(counts::figures(first, second));
+        figures.push(counts::verdict(first, second));
         Self { first: first.run.clone(), second: second.run.clone(), figures, warnings: warnings(first, second) }
     }
 
-    /// Whether any figure of the second run is worse.
+    /// Whether any figure of the second run is worse, or missing.
     #[must_use]
     pub fn is_worse(&self) -> bool {
-        self.figures.iter().any(|figure| figure.says() == Says::Worse)
+        self.figures.iter().any(|figure| figure.says == Says::Worse)
     }
 }
 
@@ -144,14 +81,9 @@ fn rate(
     second: &Report,
     series: fn(&Report) -> Vec<f64>,
     average: fn(&Report) -> f64,
-) -> Figure {
-    Figure {
-        name: format!("{name} a second"),
-        first: format!("{:.1}", average(first)),
-        second: format!("{:.1}", average(second)),
-        ratio: of_means(&series(first), &series(second), SEED),
-        better: Better::Higher,
-    }
+) -> Option<Figure> {
+    let values = [first, second].map(|report| Some(format!("{:.1}", average(report))));
+    Figure::of(format!("{name} a second"), values, of_means(&series(first), &series(second), SEED), Better::Higher)
 }
 
 fn accepted(report: &Report) -> Vec<f64> {
@@ -174,14 +106,8 @@ fn memory(first: &Report, second: &Report) -> Option<Figure> {
     let series = |report: &Report| -> Vec<f64> {
         report.samples.iter().filter_map(|sample| sample.memory.map(|bytes| bytes as f64)).collect()
     };
-    let (one, other) = (series(first), series(second));
-    Some(Figure {
-        name: "resident memory".into(),
-        first: bytes(first.usage.memory?),
-        second: bytes(second.usage.memory?),
-        ratio: of_means(&one, &other, SEED),
-        better: Better::Lower,
-    })
+    let values = [first, second].map(|report| report.usage.memory.map(bytes));
+    Figure::of("resident memory".into(), values, of_means(&series(first), &series(second), SEED), Better::Lower)
 }
 
 fn warnings(first: &Report, second: &Report) -> Vec<String> {
@@ -197,15 +123,15 @@ fn warnings(first: &Report, second: &Report) -> Vec<String> {
     differs("the mix", &one.mix.join("; "), &other.mix.join("; "));
     differs("the keys", &one.keys, &other.keys);
     differs("what isn't sent as it should be", &one.shares, &other.shares);
+    let durability = |report: &Report| report.place.durability.clone().unwrap_or_else(|| "the system's own".into());
+    differs("the system", &first.place.target, &second.place.target);
+    differs("the durability", &durability(first), &durability(second));
     differs("the machine", &first.place.processor, &second.place.processor);
     differs("the number of processors", &first.place.processors.to_string(), &second.place.processors.to_string());
     differs("the build", &first.place.build, &second.place.build);
     for report in [first, second] {
         if report.verdict.word == Word::Invalid {
             warnings.push(format!("`{}` says nothing: its generator was too slow", report.run));
-        }
-        if report.total.lost > 0 {
-            warnings.push(format!("`{}` lost {} deliveries", report.run, report.total.lost));
         }
     }
     warnings

@@ -147,6 +147,7 @@ impl Generator {
                 self.halt.halt(Reason::Outstanding(self.limits.outstanding));
             }
         }
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).sending_ended(self.clock.now());
         let deadline = self.clock.sleep(self.patience).fuse();
         pin_mut!(deadline);
         while !calls.is_empty() {

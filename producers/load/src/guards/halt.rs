@@ -24,6 +24,8 @@ pub enum Reason {
     Events(u64),
     /// The payloads can't be made.
     Payload(String),
+    /// What was accepted can't be written down: nobody could clean it up.
+    List(String),
 }
 
 impl Reason {
@@ -31,6 +33,12 @@ impl Reason {
     #[must_use]
     pub const fn is_guard(&self) -> bool {
         matches!(self, Self::KillSwitch(_) | Self::Cost(_) | Self::Outstanding(_) | Self::Events(_))
+    }
+
+    /// Whether the load test itself couldn't go on.
+    #[must_use]
+    pub const fn is_failure(&self) -> bool {
+        matches!(self, Self::Payload(_) | Self::List(_))
     }
 }
 
@@ -48,6 +56,9 @@ impl fmt::Display for Reason {
             }
             Self::Events(most) => write!(f, "{most} events were sent, as many as may be (guards.max_events)"),
             Self::Payload(why) => write!(f, "the events can't be made: {why}"),
+            Self::List(why) => {
+                write!(f, "the list of accepted events can't be written: {why}; the sending was stopped")
+            }
         }
     }
 }

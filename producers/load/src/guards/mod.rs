@@ -49,13 +49,13 @@ pub enum Refusal {
 ///
 /// [`Refusal`] of the first guard that says no.
 pub fn check(scenario: &Scenario) -> Result<(), Refusal> {
-    let (expected, most) = (scenario.expected(), scenario.guards.max_events);
-    if expected > most {
-        return Err(Refusal::Events { expected, most });
-    }
     let (peak, limit) = (scenario.shape.peak(), scenario.guards.max_rate);
     if peak > limit.a_second() {
         return Err(Refusal::Rate { peak: peak.ceil() as u64, most: limit.to_string() });
+    }
+    let (expected, most) = (scenario.expected(), scenario.guards.max_events);
+    if expected > most {
+        return Err(Refusal::Events { expected, most });
     }
     Ok(())
 }

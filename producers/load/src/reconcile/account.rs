@@ -22,6 +22,41 @@ pub struct Sending {
     pub poison: Way,
 }
 
+impl Sending {
+    /// All sorts together.
+    #[must_use]
+    pub fn all(&self) -> Way {
+        let sum = |of: fn(&Way) -> u64| of(&self.events) + of(&self.again) + of(&self.poison);
+        Way {
+            sent: sum(|way| way.sent),
+            accepted: sum(|way| way.accepted),
+            found: sum(|way| way.found),
+            refused: sum(|way| way.refused),
+            not_there: sum(|way| way.not_there),
+            unknown: sum(|way| way.unknown),
+        }
+    }
+
+    /// How many were sent.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.all().sent
+    }
+
+    /// How many certainly aren't there.
+    #[must_use]
+    pub fn not_accepted(&self) -> u64 {
+        let Way { refused, not_there, .. } = self.all();
+        refused + not_there
+    }
+
+    /// Of how many events and how much poison nobody can tell. A repetition that may not have arrived changes nothing.
+    #[must_use]
+    pub fn unknown(&self) -> u64 {
+        self.events.unknown + self.poison.unknown
+    }
+}
+
 /// How the sending of a sort of parcel went: `sent = accepted + found + refused + not_there + unknown`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Way {
@@ -39,8 +74,8 @@ pub struct Way {
     pub unknown: u64,
 }
 
-/// What became of what one consumer was to get: `events + again + poison = done + suppressed + repeated + dead_lettered + poison_dead +
-/// in_doubt + in_flight + lost`.
+/// What became of what one consumer was to get: `events + again + poison = done + suppressed + repeated + unseen + dead_lettered +
+/// again_dead + poison_dead + in_doubt + in_flight + lost`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     /// The consumer.
@@ -53,12 +88,16 @@ pub struct Account {
     pub poison: u64,
     /// Done.
     pub done: u64,
-    /// Repetitions that had no effect.
+    /// Repetitions that were passed over, as the consumer counts them or the answers to their requests say.
     pub suppressed: u64,
     /// Repetitions that had their effect again.
     pub repeated: u64,
+    /// Repetitions that left no trace, where nobody counts what is passed over: suppressed, or gone.
+    pub unseen: u64,
     /// Events among the dead letters.
     pub dead_lettered: u64,
+    /// Repetitions among the dead letters.
+    pub again_dead: u64,
     /// Poison among the dead letters, where it belongs.
     pub poison_dead: u64,
     /// Nobody knows whether the effect happened.
@@ -90,7 +129,9 @@ impl Account {
         self.done
             + self.suppressed
             + self.repeated
+            + self.unseen
             + self.dead_lettered
+            + self.again_dead
             + self.poison_dead
             + self.in_doubt
             + self.in_flight
@@ -106,7 +147,9 @@ impl Account {
         self.done += other.done;
         self.suppressed += other.suppressed;
         self.repeated += other.repeated;
+        self.unseen += other.unseen;
         self.dead_lettered += other.dead_lettered;
+        self.again_dead += other.again_dead;
         self.poison_dead += other.poison_dead;
         self.in_doubt += other.in_doubt;
         self.in_flight += other.in_flight;
@@ -131,10 +174,26 @@ pub struct Evidence {
     pub unknown: BTreeSet<u64>,
     /// Poison among the dead letters, by consumer.
     pub dead_poison: BTreeMap<String, u64>,
+    /// Repetitions among the dead letters, by consumer.
+    pub dead_again: BTreeMap<String, u64>,
+    /// Who has seen repetitions be passed over.
+    pub suppressed: Suppressed,
     /// Effects that happened more than once, by consumer; `None` where no sink counts.
     pub doubled: Option<BTreeMap<String, u64>>,
     /// Messages that still stand in the queues beside those that were there before, by consumer.
     pub waiting: BTreeMap<String, u64>,
+}
+
+/// Who has seen repetitions be passed over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Suppressed {
+    /// Nobody has.
+    #[default]
+    Unseen,
+    /// The consumers, so many times each.
+    Counted(BTreeMap<String, u64>),
+    /// The API, which answered each with the event that was there.
+    Answered,
 }
 
 impl Ledger {
@@ -225,9 +284,23 @@ impl Ledger {
         account.in_flight += poison_waiting;
         account.lost += missing - poison_waiting;
 
-        account.repeated = account.doubled.unwrap_or_default().min(account.again);
-        let again_waiting = waiting.min(account.again - account.repeated);
-        account.in_flight += again_waiting;
-        account.suppressed = account.again - account.repeated - again_waiting;
+        let mut left = account.again;
+        let mut take = |count: u64| {
+            let taken = count.min(left);
+            left -= taken;
+            taken
+        };
+        account.repeated = take(account.doubled.unwrap_or_default());
+        account.again_dead = take(of(&evidence.dead_again));
+        account.in_flight += take(waiting);
+        match &evidence.suppressed {
+            Suppressed::Answered => account.suppressed = left,
+            Suppressed::Unseen => account.unseen = left,
+            // A message that was passed over more than once is counted more than once, but never less.
+            Suppressed::Counted(counted) => {
+                account.suppressed = take(of(counted));
+                account.lost += left;
+            }
+        }
     }
 }

@@ -31,6 +31,8 @@ pub struct Ledger {
     /// How many deliveries were done in each second.
     pub(super) done_by_second: Vec<u32>,
     pub(super) counts: Counts,
+    /// When the last parcel was handed over, or the sending was ended early; `None` before.
+    pub(super) sent_until: Option<Timestamp>,
     /// When the last delivery that is at its end came to it.
     pub(super) last_end: Option<Timestamp>,
     /// Accepted since it was last asked.
@@ -67,6 +69,10 @@ pub struct Counts {
     pub ended: u64,
     /// Deliveries of accepted events, to all consumers.
     pub expected: u64,
+    /// Events that were made before the run: they answer for another one's requests.
+    pub old: u64,
+    /// Deliveries that were done before they were sent, as the clocks have it.
+    pub early: u64,
 }
 
 /// How many reasons are kept.
@@ -92,6 +98,7 @@ impl Ledger {
             tallies: BTreeMap::new(),
             done_by_second: Vec::new(),
             counts: Counts::default(),
+            sent_until: None,
             last_end: None,
             fresh: Vec::new(),
             troubles: Vec::new(),
@@ -155,6 +162,32 @@ impl Ledger {
         self.counts.sent += 1;
     }
 
+    /// Nothing more is handed over: the last parcel was, or the sending was ended early.
+    pub fn sending_ended(&mut self, at: Timestamp) {
+        self.sent_until = Some(at);
+    }
+
+    /// When the sending was over; `None` before.
+    #[must_use]
+    pub fn sent_until(&self) -> Option<Timestamp> {
+        self.sent_until
+    }
+
+    /// Parcels that were accepted within so much time from the beginning.
+    #[must_use]
+    pub fn accepted_within(&self, time: Duration) -> u64 {
+        let is_accepted = |record: &&Record| {
+            matches!(record.state, State::Accepted(_)) && record.ack().is_some_and(|ack| record.due() + ack <= time)
+        };
+        self.records.iter().filter(is_accepted).count() as u64
+    }
+
+    /// Events with which all their consumers were done within so much time from the beginning.
+    #[must_use]
+    pub fn done_within(&self, time: Duration) -> u64 {
+        self.records.iter().filter(|record| record.is_done_within(time)).count() as u64
+    }
+
     /// A parcel was answered, or wasn't.
     pub fn answered(&mut self, number: u64, at: Timestamp, answer: Result<Accepted, SendError>) {
         let Some(record) = usize::try_from(number).ok().and_then(|place| self.records.get(place)) else { return };
@@ -172,13 +205,16 @@ impl Ledger {
                 }
             }
             Err(error) => {
-                let (state, count) = match error {
-                    SendError::Refused(_) => (State::Refused(sort), &mut self.counts.refused),
-                    SendError::Unknown(_) => (State::Unknown(sort), &mut self.counts.unknown),
+                let (state, count, text) = match error {
+                    SendError::Refused(why) => {
+                        (State::Refused(sort), &mut self.counts.refused, format!("a send was refused: {why}"))
+                    }
+                    SendError::Unknown(why) => {
+                        (State::Unknown(sort), &mut self.counts.unknown, format!("a send wasn't confirmed: {why}"))
+                    }
                 };
                 *count += 1;
                 self.records[number as usize].state = state;
-                let text = error.to_string();
                 if self.troubles.len() < TROUBLES && !self.troubles.contains(&text) {
                     self.troubles.push(text);
                 }
@@ -206,6 +242,7 @@ impl Ledger {
                     Some(known) if known != id => self.strangers.push((number, id)),
                     _ => self.records[place].set_id(id),
                 }
+                self.counts.old += u64::from(made_at(id) < self.start - SKEW);
                 self.fresh.push((number, id));
                 self.expect(place);
             }
@@ -252,16 +289,30 @@ impl Ledger {
         tally.retries += u64::from(seen.attempts.saturating_sub(1));
         if !is_done {
             tally.dead_lettered += 1;
+            record.given_up();
+            let record = *record;
+            self.claimed(&record, consumer, seen.claimed_at);
             return true;
         }
         tally.done += 1;
+        let Some(updated) = seen.updated_at else { return true };
+        record.done_after(since(self.start, updated));
         let record = *record;
-        self.timed(&record, consumer, seen);
+        self.timed(&record, consumer, updated, seen.claimed_at);
         true
     }
 
-    fn timed(&mut self, record: &Record, consumer: usize, seen: &Seen) {
-        let Some(updated) = seen.updated_at else { return };
+    /// A consumer has claimed it. That can only be timed where it is known when it was accepted. It may be claimed before the answer
+    /// comes: less than nothing is nothing.
+    pub(super) fn claimed(&mut self, record: &Record, consumer: usize, at: Option<Timestamp>) {
+        let (Some(at), Some(ack)) = (at, record.ack()) else { return };
+        if record.due() >= self.warm_up {
+            let waited = since(self.start + record.due() + ack, at);
+            self.latencies.record(Phase::Queue, (record.kind, Some(consumer)), record.due(), waited);
+        }
+    }
+
+    fn timed(&mut self, record: &Record, consumer: usize, updated: Timestamp, claimed: Option<Timestamp>) {
         let since_start = since(self.start, updated);
         let second = usize::try_from(since_start.as_secs()).unwrap_or(usize::MAX).min(MOST_SECONDS);
         if self.done_by_second.len() <= second {
@@ -279,13 +330,16 @@ impl Ledger {
         }
         let (of, due) = ((record.kind, Some(consumer)), record.due());
         let intended = self.start + due;
-        self.latencies.record(Phase::E2e, of, due, since(intended, updated));
-        let Some(claimed) = seen.claimed_at else { return };
-        self.latencies.record(Phase::Handler, of, due, since(claimed, updated));
-        // Clocks of two machines may differ: less than nothing is nothing.
-        if let Some(ack) = record.ack() {
-            self.latencies.record(Phase::Queue, of, due, since(intended + ack, claimed));
+        // What ended before it was sent has no latency: clocks of two machines differ, or it isn't what was sent.
+        if updated < intended - ROUNDING {
+            self.counts.early += 1;
+            return;
         }
+        self.latencies.record(Phase::E2e, of, due, since(intended, updated));
+        if let Some(claimed) = claimed {
+            self.latencies.record(Phase::Handler, of, due, since(claimed, updated));
+        }
+        self.claimed(record, consumer, claimed);
     }
 
     /// What was accepted since this was last asked: numbers and ids.
@@ -294,9 +348,21 @@ impl Ledger {
     }
 }
 
+/// When an event was made, as its id says.
+fn made_at(id: EventId) -> Timestamp {
+    let millis = id.as_bytes()[..6].iter().fold(0_i64, |millis, byte| millis << 8 | i64::from(*byte));
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+}
+
+/// How far the clocks of two machines may be apart.
+const SKEW: Duration = Duration::from_secs(5);
+
+/// The system's moments have milliseconds.
+const ROUNDING: Duration = Duration::from_millis(1);
+
 /// A week.
 const MOST_SECONDS: usize = 7 * 86_400;
 
-fn since(from: Timestamp, to: Timestamp) -> Duration {
+pub(super) fn since(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }

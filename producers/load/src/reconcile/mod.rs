@@ -9,16 +9,16 @@ mod record;
 mod unanswered;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 use futures::{FutureExt as _, pin_mut, select};
 use sendoff_consumers::Stop;
-use sendoff_events::{Clock, Timestamp};
+use sendoff_events::{Clock, EventId, Timestamp};
 
-pub use account::{Account, Evidence, Sending, Way};
+pub use account::{Account, Evidence, Sending, Suppressed, Way};
 pub use latency::{Latencies, Of, Window};
 pub use ledger::{Counts, Ledger, Tally};
 pub use pass::{Census, Standing};
@@ -26,8 +26,10 @@ pub use pass::{Census, Standing};
 use crate::{
     RunId, Via,
     slo::Phase,
-    target::{Target, TargetError},
+    target::{Fate, Target, TargetError},
 };
+use ledger::since;
+use record::State;
 
 /// How long the ledger is left alone between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -148,11 +150,38 @@ impl Reconciler {
             let now = depth.visible + depth.in_flight + depth.delayed;
             evidence.waiting.insert(consumer, now.saturating_sub(before));
         }
-        if self.ledger().sent_poison() {
+        if self.ledger().sent_sort(record::Sort::Poison) {
             evidence.dead_poison = self.target.dead_poison(&self.run).await?;
         }
         evidence.doubled = self.target.doubled(&self.run).await?;
+        if self.via == Via::Api {
+            evidence.suppressed = Suppressed::Answered;
+        } else if self.ledger().sent_sort(record::Sort::Again) {
+            evidence.dead_again = self.dead_again().await?;
+            let counted = self.target.suppressed(&self.run).await?;
+            evidence.suppressed = counted.map_or(Suppressed::Unseen, Suppressed::Counted);
+        }
         Ok(evidence)
+    }
+
+    /// Repetitions among the dead letters: one message there is the event's own, unless the event came to another end.
+    async fn dead_again(&self) -> Result<BTreeMap<String, u64>, TargetError> {
+        let mut letters: BTreeMap<(EventId, String), u64> = BTreeMap::new();
+        for (consumer, events) in self.target.dead_events(&self.run).await? {
+            for event in events {
+                *letters.entry((event, consumer.clone())).or_default() += 1;
+            }
+        }
+        let mut again = BTreeMap::new();
+        let pairs: Vec<(EventId, String)> = letters.keys().cloned().collect();
+        for pairs in pairs.chunks(pass::BATCH) {
+            for seen in self.target.look(pairs).await? {
+                let own = u64::from(matches!(seen.fate, Fate::DeadLettered | Fate::InDoubt));
+                let all = letters.get(&(seen.event, seen.consumer.clone())).copied().unwrap_or_default();
+                *again.entry(seen.consumer).or_default() += all.saturating_sub(own);
+            }
+        }
+        Ok(again)
     }
 
     fn settled(&self, evidence: Evidence) -> Settled {
@@ -166,21 +195,38 @@ impl Reconciler {
 }
 
 impl Ledger {
-    fn sent_poison(&self) -> bool {
-        self.records.iter().any(|record| record.state.sort() == record::Sort::Poison)
+    fn sent_sort(&self, sort: record::Sort) -> bool {
+        self.records.iter().any(|record| record.state.sort() == sort)
     }
 
-    /// Counts what isn't at its end as if it ended now, so that a percentile isn't better because the slowest are missing.
-    pub fn cut_off(&mut self, now: Timestamp) {
-        let since_start = Duration::try_from(now.duration_since(self.start)).unwrap_or_default();
+    /// Counts what isn't at the end of a phase with the time that it took so far, so that a percentile isn't better because the
+    /// slowest are missing. A phase that hasn't begun isn't counted.
+    pub fn cut_off(&mut self, now: Timestamp, census: &Census) {
+        let claimed: HashMap<(u64, usize), Timestamp> =
+            census.claimed.iter().map(|(number, consumer, at)| ((*number, *consumer), *at)).collect();
         for place in 0..self.records.len() {
             let record = self.records[place];
-            if record.due() < self.warm_up || !record.state.arrived() {
+            let (due, intended) = (record.due(), self.start + record.due());
+            if due < self.warm_up {
                 continue;
             }
-            for consumer in (0..Self::MOST_CONSUMERS).filter(|consumer| record.pending & (1 << consumer) != 0) {
+            if record.ack().is_none() && !matches!(record.state, State::Refused(_)) {
+                self.latencies.cut_off(Phase::Publish, (record.kind, None), due, since(intended, now));
+            }
+            if !record.state.arrived() {
+                continue;
+            }
+            for consumer in pass::bits(record.pending) {
                 let of = (record.kind, Some(consumer));
-                self.latencies.record(Phase::E2e, of, record.due(), since_start.saturating_sub(record.due()));
+                self.latencies.cut_off(Phase::E2e, of, due, since(intended, now));
+                match (claimed.get(&(place as u64, consumer)), record.ack()) {
+                    (Some(at), _) => {
+                        self.claimed(&record, consumer, Some(*at));
+                        self.latencies.cut_off(Phase::Handler, of, due, since(*at, now));
+                    }
+                    (None, Some(ack)) => self.latencies.cut_off(Phase::Queue, of, due, since(intended + ack, now)),
+                    (None, None) => {}
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use sendoff_events::EventId;
+use sendoff_events::{EventId, Timestamp};
 
 use super::{
     ledger::Ledger,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How many deliveries are asked for in one call.
-const BATCH: usize = 500;
+pub(super) const BATCH: usize = 500;
 
 /// How many records are looked through before the sending may go on.
 const STRETCH: usize = 20_000;
@@ -30,6 +30,8 @@ pub struct Census {
     pub standing: BTreeMap<(Kind, usize), Standing>,
     /// Some of those that nobody knows of: number, event, consumer.
     pub missing: Vec<(u64, EventId, usize)>,
+    /// When those were first claimed that are being handled, or in doubt: the event's number, the consumer, the moment.
+    pub claimed: Vec<(u64, usize, Timestamp)>,
     /// Whether it went to its end.
     pub is_complete: bool,
 }
@@ -144,6 +146,9 @@ impl Ledger {
                 continue;
             }
             open += 1;
+            if let Some(at) = seen.and_then(|seen| seen.claimed_at) {
+                census.claimed.push((*place as u64, *consumer, at));
+            }
             let record = &self.records[*place];
             let standing = census.standing.entry((record.kind, *consumer)).or_default();
             match seen.map_or(Fate::Missing, |seen| seen.fate) {
@@ -173,6 +178,6 @@ impl Record {
     }
 }
 
-fn bits(set: u16) -> impl Iterator<Item = usize> {
+pub(super) fn bits(set: u16) -> impl Iterator<Item = usize> {
     (0..16).filter(move |bit| set & (1 << bit) != 0)
 }

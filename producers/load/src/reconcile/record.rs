@@ -19,6 +19,8 @@ pub(super) struct Record {
     pub(super) other: u32,
     /// Where the moments stand at which it was done, one for each consumer; none for what nothing has to be ordered with.
     pub(super) slots: u32,
+    /// Milliseconds from the beginning of the run until the last consumer so far was done with it; none once one has given it up.
+    done_ms: u32,
     /// The consumers of which its end isn't known yet, one bit each.
     pub(super) pending: u16,
     pub(super) kind: Kind,
@@ -76,6 +78,7 @@ impl Record {
             ack_us: NONE,
             other,
             slots: NONE,
+            done_ms: 0,
             pending: 0,
             kind,
             state: State::Sending(sort),
@@ -104,8 +107,23 @@ impl Record {
         self.ack_us = u32::try_from(after.as_micros()).unwrap_or(NONE).min(NONE - 1);
     }
 
-    pub(super) fn ack_of(&mut self, other: &Self) {
-        self.ack_us = other.ack_us;
+    /// One of its consumers was done with it so long after the beginning of the run.
+    pub(super) fn done_after(&mut self, time: Duration) {
+        if self.done_ms != NONE {
+            self.done_ms = self.done_ms.max(u32::try_from(time.as_millis()).unwrap_or(NONE - 1));
+        }
+    }
+
+    /// One of its consumers has given it up: it will never be done at all of them.
+    pub(super) fn given_up(&mut self) {
+        self.done_ms = NONE;
+    }
+
+    /// Whether it is an event with which all its consumers were done within so much time.
+    pub(super) fn is_done_within(&self, time: Duration) -> bool {
+        let is_there =
+            matches!(self.state, State::Accepted(Sort::Event) | State::Found(Sort::Event)) && self.id().is_some();
+        is_there && self.pending == 0 && self.done_ms != NONE && u128::from(self.done_ms) <= time.as_millis()
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     RunId,
+    slo::Phase,
     target::{Fate, Target, TargetError},
 };
 
@@ -85,7 +86,13 @@ impl Ledger {
                 _ => continue,
             };
             self.records[place].state = missed;
-            self.records[original].ack_of(&again);
+            if let Some(ack) = again.ack() {
+                let after = (again.due() + ack).saturating_sub(first.due());
+                self.records[original].set_ack(after);
+                if first.due() >= self.warm_up {
+                    self.latencies.record(Phase::Publish, (first.kind, None), first.due(), after);
+                }
+            }
             self.arrived(original as u64, State::Found(Sort::Event), first.id().or(again.id()));
         }
     }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     RunId,
-    reconcile::{Account, Ledger, Way},
+    reconcile::{Account, Ledger},
     run::{Outcome, Sample},
     scenario::{Kind, Scenario},
     slo::Phase,
@@ -30,7 +30,7 @@ impl Report {
         let total = outcome.settled.accounts.iter().fold(nothing, Account::plus);
         let drained = outcome.settled.drained_at.map(|at| seconds(outcome.sent_until, at).max(0.0));
         let mut report = Self {
-            format: 1,
+            format: Self::FORMAT,
             run: run.to_string(),
             scenario: summary(scenario),
             place,
@@ -93,19 +93,14 @@ fn percent(share: f64) -> f64 {
 }
 
 fn rates(scenario: &Scenario, ledger: &Ledger, outcome: &Outcome, sending_s: f64) -> Rates {
-    let counts = ledger.counts();
-    // The last event is due a little before the end, and may be answered long after it.
-    let sending_s = if outcome.halted.is_some() { sending_s } else { sending_s.max(scenario.duration.as_secs_f64()) };
-    let whole = usize::try_from(sending_s.ceil() as u64).unwrap_or(usize::MAX);
-    let meanwhile: u64 = ledger.done_by_second().iter().take(whole).map(|count| u64::from(*count)).sum();
-    // A delivery is one consumer's: an event is done when all have it.
-    let Way { accepted, found, .. } = outcome.settled.sending.events;
-    let consumers = if accepted + found == 0 { 1.0 } else { counts.expected as f64 / (accepted + found) as f64 };
+    // The last event is due a little before the end.
+    let window = if outcome.halted.is_some() { sending_s } else { sending_s.max(scenario.duration.as_secs_f64()) };
+    let meanwhile = Duration::from_secs_f64(window);
     Rates {
         requested: scenario.expected() as f64 / scenario.duration.as_secs_f64(),
-        offered: counts.sent as f64 / sending_s,
-        accepted: counts.accepted as f64 / sending_s,
-        done: meanwhile as f64 / consumers.max(1.0) / sending_s,
+        offered: ledger.counts().sent as f64 / window,
+        accepted: ledger.accepted_within(meanwhile) as f64 / window,
+        done: ledger.done_within(meanwhile) as f64 / window,
     }
 }
 
@@ -136,7 +131,8 @@ fn latencies(ledger: &Ledger) -> Vec<Latency> {
         max_us: histogram.max(),
     };
     let overall = Phase::ALL.into_iter().map(|phase| row(phase, None, None, &all.of(phase, |_| true)));
-    let single = all.kinds().map(|(phase, of)| row(phase, Some(of.0), of.1, &all.of(phase, |one| *one == of)));
+    let single =
+        all.kinds().into_iter().map(|(phase, of)| row(phase, Some(of.0), of.1, &all.of(phase, |one| *one == of)));
     overall.filter(|row| row.count > 0).chain(single).collect()
 }
 

@@ -3,11 +3,12 @@
 use std::{fs, path::Path, process::Command, thread};
 
 use super::Place;
+use crate::target::Target;
 
 impl Place {
     /// This machine and the commit that is checked out in `folder`, for a run against `target`.
     #[must_use]
-    pub fn here(target: String, folder: &Path) -> Self {
+    pub fn here(target: &dyn Target, folder: &Path) -> Self {
         let line = |file: &str, name: &str| {
             let text = fs::read_to_string(file).ok()?;
             let line = text.lines().find(|line| line.starts_with(name))?;
@@ -17,7 +18,8 @@ impl Place {
         let memory =
             line("/proc/meminfo", "MemTotal").and_then(|text| text.trim_end_matches(" kB").parse::<u64>().ok());
         Self {
-            target,
+            target: target.name(),
+            durability: target.durability().map(str::to_owned),
             commit: commit(folder),
             version: env!("CARGO_PKG_VERSION").into(),
             build: if cfg!(debug_assertions) { "debug" } else { "release" }.into(),

@@ -4,6 +4,7 @@ mod build;
 mod chart;
 mod judge;
 mod machine;
+mod measured;
 mod model;
 mod page;
 mod text;

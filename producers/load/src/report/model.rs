@@ -16,7 +16,7 @@ use crate::{
 /// What came out of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// The version of this format: 1.
+    /// The version of this format: [`Report::FORMAT`].
     pub format: u32,
     /// The run.
     pub run: String,
@@ -28,9 +28,9 @@ pub struct Report {
     pub verdict: Verdict,
     /// When it began.
     pub started: Timestamp,
-    /// Seconds until the last parcel was sent or answered.
+    /// Seconds until the last parcel was handed over, or the sending was ended early.
     pub sending_s: f64,
-    /// Seconds from there until nothing was in flight; `None` if that never came.
+    /// Seconds from there until the last delivery was at its end; `None` if that never came.
     pub drain_s: Option<f64>,
     /// How fast it was.
     pub rates: Rates,
@@ -86,6 +86,8 @@ pub struct Summary {
 pub struct Place {
     /// The system.
     pub target: String,
+    /// How durable its commits are: `full` or `relaxed`; `None` where that is the system's own matter.
+    pub durability: Option<String>,
     /// The commit that was checked out where the run began; `None` where there is none.
     pub commit: Option<String>,
     /// The version of the load test.
@@ -180,9 +182,9 @@ pub struct Rates {
     pub requested: f64,
     /// What was sent.
     pub offered: f64,
-    /// What was accepted.
+    /// What was accepted meanwhile.
     pub accepted: f64,
-    /// What was done at all consumers while events were sent, on average.
+    /// Events that were done at all their consumers meanwhile.
     pub done: f64,
 }
 
@@ -249,13 +251,17 @@ pub struct Used {
     pub memory: Option<u64>,
     /// Bytes on disk at the end.
     pub stored: Option<u64>,
-    /// Dollars.
+    /// Dollars by list prices: for the load test's own calls, and for what a deployment does with its events.
     pub cost: Option<f64>,
     /// Dollars for a million events.
     pub cost_per_million: Option<f64>,
 }
 
 impl Report {
+    /// The version of the format that is written, and the only one that is read. Figures of 1 were counted otherwise: rates over
+    /// the time until the last answer, percentiles without what was never done.
+    pub const FORMAT: u32 = 2;
+
     /// Everything of a phase together.
     #[must_use]
     pub fn overall(&self, phase: Phase) -> Option<&Latency> {

@@ -39,14 +39,8 @@ impl Report {
 
     fn notes(&self, page: &mut String) {
         let lost = self.lost.iter().map(|l| format!("lost: event {} (number {}) at {}", l.event, l.number, l.consumer));
-        let notes: Vec<String> = self
-            .verdict
-            .notes
-            .iter()
-            .cloned()
-            .chain(self.troubles.iter().map(|t| format!("a send: {t}")))
-            .chain(lost)
-            .collect();
+        let notes: Vec<String> =
+            self.verdict.notes.iter().cloned().chain(self.troubles.iter().cloned()).chain(lost).collect();
         if notes.is_empty() {
             return;
         }
@@ -102,7 +96,7 @@ impl Report {
         let _ = write!(
             page,
             "<h2>The account</h2><p class=\"facts\">{} events sent: {} accepted, {} found although nobody answered, {} refused, {} \
-             not answered and not there, {} unknown. {} sent again, {} poisonous.</p>",
+             not confirmed and not there, {} unknown. {} sent again, {} poisonous.</p>",
             way.sent,
             way.accepted,
             way.found,
@@ -125,8 +119,8 @@ impl Report {
         let verdict = if self.total.sent() == self.total.accounted() { "It adds up." } else { "It does not add up." };
         let _ = write!(
             page,
-            "<p class=\"note\">sent = done + suppressed + repeated + dead-lettered + poison dead-lettered + in doubt + in flight + \
-             lost, counted in deliveries to one consumer: {} = {}. {verdict}</p>",
+            "<p class=\"note\">sent = done + suppressed + repeated + unseen + dead-lettered + repetitions dead-lettered + poison \
+             dead-lettered + in doubt + in flight + lost, counted in deliveries to one consumer: {} = {}. {verdict}</p>",
             self.total.sent(),
             sum(&self.total)
         );
@@ -134,7 +128,8 @@ impl Report {
 
     fn latency_table(&self, page: &mut String) {
         page.push_str(
-            "<h2>Latencies</h2><p class=\"facts\">Publish ack and end to end count from the intended moment.</p><div class=\"wide\">\
+            "<h2>Latencies</h2><p class=\"facts\">Publish ack and end to end count from the intended moment. What wasn't at its end \
+             counts with the time that it took so far.</p><div class=\"wide\">\
              <table><thead><tr><th>phase</th><th class=\"text\">type</th><th class=\"text\">consumer</th><th>count</th><th>p50</th>\
              <th>p90</th><th>p99</th><th>p99.9</th><th>p99.99</th><th>max</th></tr></thead><tbody>",
         );
@@ -305,6 +300,7 @@ impl Report {
                 ("mix", scenario.mix.join("; ")),
                 ("keys", scenario.keys.clone()),
                 ("shares", scenario.shares.clone()),
+                ("durability", place.durability.clone().unwrap_or_else(|| "the system's own".into())),
                 ("commit", known(place.commit.clone())),
                 ("build", format!("{} {}", place.version, place.build)),
                 (
@@ -321,22 +317,25 @@ impl Report {
                 ("on disk", known(usage.stored.map(bytes))),
                 (
                     "cost",
-                    usage
-                        .cost_per_million
-                        .map_or_else(|| "nothing is paid".into(), |c| format!("${c:.2} a million events")),
+                    usage.cost_per_million.map_or_else(
+                        || "nothing is paid".into(),
+                        |c| format!("about ${c:.2} a million events by list prices"),
+                    ),
                 ),
             ],
         );
     }
 }
 
-const HEADINGS: [&str; 14] = [
+const HEADINGS: [&str; 16] = [
     "consumer",
     "sent",
     "done",
     "suppressed",
     "repeated",
+    "unseen",
     "dead",
+    "again dead",
     "poison dead",
     "in doubt",
     "in flight",
@@ -354,7 +353,9 @@ fn row(page: &mut String, class: &str, account: &Account) {
         account.done,
         account.suppressed,
         account.repeated,
+        account.unseen,
         account.dead_lettered,
+        account.again_dead,
         account.poison_dead,
         account.in_doubt,
         account.in_flight,

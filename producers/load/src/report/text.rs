@@ -8,7 +8,10 @@ use super::{
     build::{bytes, micros, time},
     model::Report,
 };
-use crate::{reconcile::Account, slo::Phase};
+use crate::{
+    reconcile::{Account, Way},
+    slo::Phase,
+};
 
 /// The account of one consumer, as it adds up.
 #[must_use]
@@ -17,15 +20,33 @@ pub fn sum(account: &Account) -> String {
         (account.done, "done"),
         (account.suppressed, "suppressed"),
         (account.repeated, "repeated"),
+        (account.unseen, "unseen"),
         (account.dead_lettered, "dead-lettered"),
+        (account.again_dead, "repetitions dead-lettered"),
         (account.poison_dead, "poison dead-lettered"),
         (account.in_doubt, "in doubt"),
         (account.in_flight, "in flight"),
         (account.lost, "lost"),
     ];
-    let is_shown = |count: u64, name: &str| count > 0 || ["done", "lost"].contains(&name);
-    let parts = parts.iter().filter(|(count, name)| is_shown(*count, name));
-    parts.map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(" + ")
+    added(&parts, &["done", "lost"])
+}
+
+/// How the sending went, as it adds up.
+pub(super) fn way(way: &Way) -> String {
+    let parts = [
+        (way.accepted, "accepted"),
+        (way.found, "found without an answer"),
+        (way.refused, "refused"),
+        (way.not_there, "not confirmed and not there"),
+        (way.unknown, "unknown"),
+    ];
+    added(&parts, &["accepted", "refused"])
+}
+
+/// What isn't nothing, and what is shown always.
+fn added(parts: &[(u64, &str)], always: &[&str]) -> String {
+    let shown = parts.iter().filter(|(count, name)| *count > 0 || always.contains(name));
+    shown.map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(" + ")
 }
 
 impl Report {
@@ -34,7 +55,9 @@ impl Report {
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a String can't fail.
-        let _ = writeln!(text, "{}: {}\n", self.run, self.verdict.word.text());
+        let durability = self.place.durability.as_ref().map_or_else(String::new, |how| format!(", durability {how}"));
+        let _ = writeln!(text, "{}: {}", self.run, self.verdict.word.text());
+        let _ = writeln!(text, "{}{durability}, via {}\n", self.place.target, self.scenario.via.word());
         text.push_str(&table(
             ["SLO", "measured", "holds"],
             self.verdict.checks.iter().map(|c| [c.slo.clone(), c.shown.clone(), c.word().to_owned()]),
@@ -74,6 +97,12 @@ impl Report {
             }),
         ));
         text.push('\n');
+        let ways =
+            [("events", self.sending.events), ("repetitions", self.sending.again), ("poison", self.sending.poison)];
+        for (name, sent) in ways.iter().filter(|(name, way)| way.sent > 0 || *name == "events") {
+            let _ = writeln!(text, "{name}: {} sent = {}", sent.sent, way(sent));
+        }
+        text.push('\n');
         for account in &self.accounts {
             let _ = writeln!(text, "{}: {} sent = {}", account.consumer, account.sent(), sum(account));
         }
@@ -87,7 +116,9 @@ impl Report {
             self.total.retries,
             known(self.usage.memory),
             known(self.usage.stored),
-            self.usage.cost_per_million.map_or_else(String::new, |cost| format!(", ${cost:.2} a million events"))
+            self.usage
+                .cost_per_million
+                .map_or_else(String::new, |cost| format!(", about ${cost:.2} a million events by list prices"))
         );
         for note in self.verdict.notes.iter().chain(&self.troubles) {
             let _ = writeln!(text, "note: {note}");

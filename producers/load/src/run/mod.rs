@@ -5,14 +5,18 @@ mod sample;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
+    pin::pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
-use futures::join;
+use futures::{
+    future::{Either, select},
+    join,
+};
 use sample::Sampler;
 pub use sample::{Progress, Sample, Watcher};
-use sendoff_consumers::{Attributes, Stop, Subscriber};
+use sendoff_consumers::{Attributes, Depth, Stop, Subscriber};
 use sendoff_events::{BoxFuture, Clock, Timestamp};
 
 use crate::{
@@ -22,6 +26,7 @@ use crate::{
     payload::{PayloadError, Payloads},
     reconcile::{Ledger, Reconciler, Settled},
     scenario::{Kind, Scenario},
+    slo::{Slo, SloError},
     target::{Target, TargetError, Usage},
 };
 
@@ -60,7 +65,7 @@ pub struct Host {
 pub struct Outcome {
     /// When it began.
     pub started: Timestamp,
-    /// When the last parcel was sent or answered.
+    /// When the last parcel was handed over, or the sending was ended early.
     pub sent_until: Timestamp,
     /// When it was over.
     pub ended: Timestamp,
@@ -74,6 +79,8 @@ pub struct Outcome {
     pub samples: Vec<Sample>,
     /// What the system used in all.
     pub usage: Usage,
+    /// What a reader of the figures has to know of the way in.
+    pub remark: Option<&'static str>,
     /// Why it ended before its end.
     pub halted: Option<Reason>,
 }
@@ -87,9 +94,18 @@ pub enum RunError {
     /// The system can't be used.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// The system isn't ready for it. Nothing was made in it.
+    #[error(transparent)]
+    Unready(TargetError),
+    /// Somebody wanted it to end before it had begun. What it speaks of may have been made in the system.
+    #[error("{0}, before it had begun")]
+    Interrupted(Reason),
     /// The payloads can't be made.
     #[error("the events can't be made: {0}")]
     Payload(#[from] PayloadError),
+    /// What has to hold could never be measured.
+    #[error(transparent)]
+    Slo(#[from] SloError),
     /// Nobody gets what would be sent.
     #[error("no consumer has subscribed to `{0}`: nothing could be measured")]
     Nobody(&'static str),
@@ -115,13 +131,15 @@ pub async fn run(setup: Setup) -> Result<Outcome, RunError> {
     if let Some(switch) = &switch {
         guards::check_switch(switch)?;
     }
-    let by_kind = subscriptions(&scenario, &target.subscribers().await?)?;
-    let payloads = Payloads::new(&scenario, &run, clock.clone())?;
-    target.prepare(&run, &payloads.people()).await?;
-    let depths = target.depths().await?;
-    let waiting =
-        |(name, depth): (String, sendoff_consumers::Depth)| (name, depth.visible + depth.in_flight + depth.delayed);
-    let before = depths.into_iter().map(waiting).collect();
+    let preparing = pin!(prepare(&scenario, &run, &*target, clock.clone()));
+    let prepared = match select(preparing, halt.stop().requested()).await {
+        Either::Left((prepared, _)) => Some(prepared?),
+        Either::Right(_) => None,
+    };
+    let Prepared { by_kind, payloads, before } = match (prepared, halt.reason()) {
+        (Some(prepared), None) => prepared,
+        (_, reason) => return Err(RunError::Interrupted(reason.unwrap_or_else(|| Reason::Signal("a stop".into())))),
+    };
 
     let start = clock.now().saturating_add(TAKE_OFF).unwrap_or(Timestamp::MAX);
     let window = (scenario.duration / WINDOWS).max(Duration::from_secs(1));
@@ -158,7 +176,7 @@ pub async fn run(setup: Setup) -> Result<Outcome, RunError> {
     let sending = async {
         let health = (host.apart)(Box::pin(generator.run())).await;
         sent.stop();
-        (health, clock.now())
+        health
     };
     let following = async {
         reconciler.follow(scenario.generator.look_behind, all_sent.clone()).await;
@@ -167,14 +185,44 @@ pub async fn run(setup: Setup) -> Result<Outcome, RunError> {
         over.stop();
         settled
     };
-    let ((health, sent_until), settled, samples) = join!(sending, following, sampler.run(is_over));
+    let (health, settled, samples) = join!(sending, following, sampler.run(is_over));
     let settled = settled?;
-    if settled.drained_at.is_none() {
-        reconciler.ledger().cut_off(clock.now());
-    }
+    let sent_until = {
+        let mut ledger = reconciler.ledger();
+        ledger.cut_off(clock.now(), &settled.evidence.census);
+        ledger.sent_until().unwrap_or_else(|| clock.now())
+    };
     let usage = target.usage().await?;
     let (ended, halted) = (clock.now(), halt.reason());
-    Ok(Outcome { started: start, sent_until, ended, health, settled, ledger, samples, usage, halted })
+    let remark = target.remark(scenario.via);
+    Ok(Outcome { started: start, sent_until, ended, health, settled, ledger, samples, usage, remark, halted })
+}
+
+/// What there is before the first parcel.
+struct Prepared {
+    by_kind: BTreeMap<Kind, Vec<String>>,
+    payloads: Payloads,
+    /// How many messages stand in each consumer's queue.
+    before: BTreeMap<String, u64>,
+}
+
+/// Makes what the run speaks of, if the system is ready for it.
+async fn prepare(
+    scenario: &Scenario,
+    run: &RunId,
+    target: &dyn Target,
+    clock: Arc<dyn Clock>,
+) -> Result<Prepared, RunError> {
+    target.ready(run, scenario.via).await.map_err(RunError::Unready)?;
+    let subscribers = target.subscribers().await.map_err(RunError::Unready)?;
+    let by_kind = subscriptions(scenario, &subscribers)?;
+    let consumers: Vec<&str> = by_kind.values().flatten().map(String::as_str).collect();
+    Slo::check_names(scenario, Some(&consumers))?;
+    let payloads = Payloads::new(scenario, run, clock)?;
+    target.prepare(run, &payloads.people()).await?;
+    let depths = target.depths().await?;
+    let waiting = |(name, depth): (String, Depth)| (name, depth.visible + depth.in_flight + depth.delayed);
+    Ok(Prepared { by_kind, payloads, before: depths.into_iter().map(waiting).collect() })
 }
 
 /// The consumers of each kind of event that the scenario sends.

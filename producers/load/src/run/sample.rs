@@ -112,7 +112,7 @@ impl Sampler {
             (ledger.counts(), ledger.take_fresh(), ledger.bytes() as u64, at.max(0.0))
         };
         if let Err(error) = self.watcher.accepted(&fresh) {
-            self.halt.halt(Reason::Payload(format!("the list of accepted events can't be written: {error}")));
+            self.halt.halt(Reason::List(error.to_string()));
         }
         let Usage { resident, stored, cost } = usage;
         let backlog: BTreeMap<String, u64> =

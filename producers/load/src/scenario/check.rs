@@ -1,6 +1,9 @@
 //! From values to a scenario: each by its own rule, then what they have to do with each other.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use sendoff_host::config::{Given, Problem, Source, TomlFile, fill, shown};
 
@@ -18,19 +21,18 @@ pub(super) fn scenario(path: &Path, file: &TomlFile, problems: &mut Vec<Problem>
     let mut draft = Draft::default();
     fill(SETTINGS, &mut draft, &file.values, "", problems);
     let mix = mix(path, file, problems);
-    let settings = draft.finish()?;
+    let mut settings = draft.finish()?;
     let mut checker = Checker { path, values: &file.values, problems };
     let shape = checker.shape(&settings);
-    checker.ways(&settings, &mix, file);
-    let mut checked = checker.scenario(settings, shape?, mix);
     // A trace has its own end.
-    if let Shape::Trace { moments, .. } = &checked.shape
+    if let Some(Shape::Trace { moments, .. }) = &shape
         && !file.values.iter().any(|given| given.key == "duration")
     {
         let last = moments.last().copied().unwrap_or_default();
-        checked.duration = last + std::time::Duration::from_millis(1);
+        settings.duration = last + Duration::from_millis(1);
     }
-    Some(checked)
+    checker.ways(&settings, &mix, file);
+    Some(checker.scenario(settings, shape?, mix))
 }
 
 fn mix(path: &Path, file: &TomlFile, problems: &mut Vec<Problem>) -> Vec<Ingredient> {
@@ -135,7 +137,8 @@ impl Checker<'_> {
 
     fn ways(&mut self, settings: &Settings, mix: &[Ingredient], file: &TomlFile) {
         if settings.warm_up >= settings.duration {
-            self.blame("warm_up", "must be shorter than `duration`, or no latency is left");
+            let end = if settings.shape == ShapeName::Trace { "the trace, or its `duration`" } else { "`duration`" };
+            self.blame("warm_up", format!("must be shorter than {end}, or no latency is left"));
         }
         if settings.users < settings.tenants {
             self.blame("keys.users", format!("must be {} at least: one for each tenant", settings.tenants));

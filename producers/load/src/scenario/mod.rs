@@ -172,6 +172,15 @@ impl Scenario {
         }
     }
 
+    /// Moments of a trace that come after `duration`: they aren't sent.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        match &self.shape {
+            Shape::Trace { moments, .. } => moments.len() - moments.partition_point(|moment| *moment < self.duration),
+            _ => 0,
+        }
+    }
+
     /// How many events it sends; on average, where they come at random.
     #[must_use]
     pub fn expected(&self) -> u64 {

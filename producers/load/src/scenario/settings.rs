@@ -97,7 +97,7 @@ settings! {
         key: "shares.oversize_bytes", env: None, default: Some("300 KiB"), secret: false, rule: bytes((257 << 10)..=(1000 << 10))
     }
 
-    /// What has to hold. `lost=0`, `doubled=0`, `dead-lettered=0` and `in-flight=0` do without saying; all but the first can be replaced.
+    /// What has to hold. `lost=0`, `refused=0`, `doubled=0`, `dead-lettered=0` and `in-flight=0` do without saying; all but the first can be replaced.
     require: Option<Vec<Slo>> {
         key: "slo.require", env: None, default: Some(""), secret: false,
         rule: optional(explained(Slo::RULE, |text| text.split(',').map(str::parse).collect::<Result<Vec<Slo>, _>>()))
@@ -107,7 +107,7 @@ settings! {
     max_events: usize { key: "guards.max_events", env: None, default: Some("2000000"), secret: false, rule: count(1..=1_000_000_000) }
     /// The highest rate.
     max_rate: Rate { key: "guards.max_rate", env: None, default: Some("10000/s"), secret: false, rule: rate() }
-    /// The most dollars that a run may cost: sending stops there.
+    /// The most dollars that a run may cost, or all steps of a search together: sending stops there.
     max_cost: f64 {
         key: "guards.max_cost", env: None, default: Some("1"), secret: false, rule: number("a number of dollars from 0 to 10000", 0.0, 10_000.0)
     }

@@ -1,5 +1,6 @@
 //! What a run has to keep: `e2e p99<5s`, `lost=0`.
 
+mod names;
 mod parse;
 
 use std::fmt;
@@ -38,11 +39,11 @@ pub enum Metric {
         /// As a share of what was sent.
         share: bool,
     },
-    /// Events that were done in each second of the sending, on average.
+    /// Events that were done at all their consumers in each second of the sending, on average.
     Throughput,
     /// Events that were accepted in each second of the sending, on average.
     Accepted,
-    /// Seconds from the last send until nothing was in flight.
+    /// Seconds from the last send until the last delivery was at its end.
     Drain,
     /// The most bytes of memory that were resident.
     Memory,
@@ -113,7 +114,7 @@ pub enum What {
     InDoubt,
     /// It wasn't finished when the run ended.
     InFlight,
-    /// It wasn't accepted.
+    /// It was sent and isn't there: it was refused, or wasn't confirmed and isn't found.
     Refused,
     /// Attempts after the first one.
     Retries,
@@ -165,8 +166,9 @@ pub enum Op {
 }
 
 impl Slo {
-    /// What every run has to keep, whatever else it says: nothing is lost, nothing happens twice, nothing but poison is
-    /// dead-lettered, and everything comes to its end. A run that speaks of one of them itself replaces it, but `lost=0` stays.
+    /// What every run has to keep, whatever else it says: everything is accepted, nothing is lost, nothing happens twice, nothing
+    /// but poison is dead-lettered, and everything comes to its end. A run that speaks of one of them itself replaces it, but
+    /// `lost=0` stays.
     #[must_use]
     pub fn with_defaults(said: &[Self]) -> Vec<Self> {
         let count = |what, limit| Self {
@@ -179,7 +181,7 @@ impl Slo {
             said.iter()
                 .any(|slo| matches!(slo.metric, Metric::Count { what: of, .. } if of == what && of != What::Lost))
         };
-        let always = [What::Lost, What::Doubled, What::DeadLettered, What::InFlight];
+        let always = [What::Lost, What::Refused, What::Doubled, What::DeadLettered, What::InFlight];
         let mut all: Vec<Self> =
             always.into_iter().filter(|what| !speaks(*what)).map(|what| count(what, 0.0)).collect();
         all.extend(said.iter().filter(|slo| slo.text != "lost=0").cloned());

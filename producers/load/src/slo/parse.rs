@@ -12,8 +12,8 @@ use crate::arrivals::Rate;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}`: {why}")]
 pub struct SloError {
-    text: String,
-    why: String,
+    pub(super) text: String,
+    pub(super) why: String,
 }
 
 impl Slo {
@@ -159,6 +159,6 @@ mod tests {
     fn lost_stays_whatever_is_said_and_the_others_are_replaced() {
         let said = [read("lost<5"), read("dead-lettered<1%")];
         let texts: Vec<_> = Slo::with_defaults(&said).into_iter().map(|slo| slo.text).collect();
-        assert_eq!(texts, ["lost=0", "doubled=0", "in-flight=0", "lost<5", "dead-lettered<1%"]);
+        assert_eq!(texts, ["lost=0", "refused=0", "doubled=0", "in-flight=0", "lost<5", "dead-lettered<1%"]);
     }
 }

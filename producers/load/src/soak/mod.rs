@@ -20,7 +20,39 @@ pub struct Drift {
     /// How it goes, as a reader reads it.
     pub shown: String,
     /// Whether it stays as it is.
-    pub is_flat: bool,
+    pub course: Course,
+}
+
+/// Whether something stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Course {
+    /// It does.
+    Flat,
+    /// It creeps up.
+    Creeping,
+    /// The run was too short to say.
+    Unknown,
+    /// This system doesn't tell.
+    Unmeasured,
+}
+
+impl Course {
+    /// Whether it is flat, in a word: `-` where nobody can say.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Flat => "yes",
+            Self::Creeping => "no",
+            Self::Unknown | Self::Unmeasured => "-",
+        }
+    }
+
+    /// Whether it stands against a run: what creeps up, and what could have been seen and wasn't.
+    #[must_use]
+    pub const fn fails(self) -> bool {
+        matches!(self, Self::Creeping | Self::Unknown)
+    }
 }
 
 /// How much something may grow over the run, as a share of how it began, before that is a drift.
@@ -47,8 +79,14 @@ pub fn drifts(report: &Report) -> Vec<Drift> {
         });
         points.collect()
     };
+    let memory = if report.usage.memory.is_some() {
+        drift("memory", &memory, SMALL_MEMORY, |value| bytes(value as u64))
+    } else {
+        let shown = "the system under test doesn't tell".into();
+        Drift { what: "memory", trend: None, shown, course: Course::Unmeasured }
+    };
     vec![
-        drift("memory", &memory, SMALL_MEMORY, |value| bytes(value as u64)),
+        memory,
         drift("backlog", &backlog, SMALL_BACKLOG, |value| format!("{value:.0} messages")),
         drift("e2e p50", &latency(0.5), SMALL_LATENCY, time),
         drift("e2e p99", &latency(0.99), SMALL_LATENCY, time),
@@ -57,10 +95,10 @@ pub fn drifts(report: &Report) -> Vec<Drift> {
 
 fn drift(what: &'static str, points: &[(f64, f64)], small: f64, text: fn(f64) -> String) -> Drift {
     let Some(trend) = Trend::of(points) else {
-        let shown = format!("{} points are too few to see a trend", points.len());
-        return Drift { what, trend: None, shown, is_flat: true };
+        let shown = format!("{} points are too few to see a trend: make `duration` longer", points.len());
+        return Drift { what, trend: None, shown, course: Course::Unknown };
     };
-    let is_flat = trend.growth(small) <= TOLERANCE;
+    let course = if trend.growth(small) <= TOLERANCE { Course::Flat } else { Course::Creeping };
     let hour = |slope: f64| {
         let change = slope * 3600.0;
         format!("{}{}", if change < 0.0 { "-" } else { "+" }, text(change.abs()))
@@ -72,5 +110,5 @@ fn drift(what: &'static str, points: &[(f64, f64)], small: f64, text: fn(f64) ->
         hour(trend.low),
         hour(trend.high)
     );
-    Drift { what, trend: Some(trend), shown, is_flat }
+    Drift { what, trend: Some(trend), shown, course }
 }

@@ -1,7 +1,12 @@
 //! A system that another process serves from a data folder of this machine. What goes in past its API is written as a guest
 //! (`docs/adr/0018-a-guest-in-the-folder.md`), which the server notices within a second.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs::{File, TryLockError},
+    path::Path,
+    sync::Arc,
+};
 
 use sendoff_consumers::{Depth, Subscriber};
 use sendoff_embedded::{OpenError, Store, StoreOptions};
@@ -39,6 +44,23 @@ impl Beside {
         let lock = self.store.file().parent()?.join("sendoff.lock");
         Some(std::fs::read_to_string(lock).ok()?.trim().to_owned()).filter(|pid| pid.parse::<u32>().is_ok())
     }
+
+    /// Checks that somebody holds the lock of the folder: without a server nothing that is sent comes to its end.
+    fn is_served(&self) -> Result<(), TargetError> {
+        let what = "looking for the server of the data folder";
+        let folder = self.store.file().parent().unwrap_or(Path::new("."));
+        let lock = folder.join("sendoff.lock");
+        match File::open(&lock).map(|file| file.try_lock_shared()) {
+            Ok(Err(TryLockError::WouldBlock)) => Ok(()),
+            Ok(Err(TryLockError::Error(error))) => {
+                Err(TargetError::unreachable(what, format!("{}: {error}", lock.display())))
+            }
+            Ok(Ok(())) | Err(_) => {
+                let why = format!("no server is there: start one with `sendoff --data {}`", folder.display());
+                Err(TargetError::unreachable(what, why))
+            }
+        }
+    }
 }
 
 impl Target for Beside {
@@ -46,8 +68,22 @@ impl Target for Beside {
         self.ways.letters.deployment()
     }
 
+    fn remark(&self, via: Via) -> Option<&'static str> {
+        const LATE: &str = "what came in beside the server is noticed within a second: queue wait and end to end are up to 1 s \
+                            longer than by `via = \"api\"`, which the server takes in itself";
+        (via != Via::Api).then_some(LATE)
+    }
+
     fn subscribers(&self) -> BoxFuture<'_, Result<Vec<Subscriber>, TargetError>> {
         Box::pin(async { self.ways.subscribers().await.map(<[_]>::to_vec) })
+    }
+
+    fn ready<'a>(&'a self, run: &'a RunId, via: Via) -> BoxFuture<'a, Result<(), TargetError>> {
+        Box::pin(async move {
+            self.is_served()?;
+            self.ways.api_answers(via).await?;
+            people::are_absent(&*self.ways.records, run).await
+        })
     }
 
     fn prepare<'a>(&'a self, run: &'a RunId, made: &'a [Person]) -> BoxFuture<'a, Result<(), TargetError>> {
@@ -71,6 +107,10 @@ impl Target for Beside {
 
     fn dead_poison<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<BTreeMap<String, u64>, TargetError>> {
         Box::pin(store::dead_poison(&self.store, run))
+    }
+
+    fn dead_events<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<BTreeMap<String, Vec<EventId>>, TargetError>> {
+        Box::pin(store::dead_events(&self.store, run))
     }
 
     fn depths(&self) -> BoxFuture<'_, Result<BTreeMap<String, Depth>, TargetError>> {

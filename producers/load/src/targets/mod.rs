@@ -11,7 +11,7 @@ mod ways;
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use crate::target::{Target, TargetError};
+use crate::target::{Target, TargetError, Via};
 use aws::OnAws;
 use beside::Beside;
 use own::Own;
@@ -38,6 +38,8 @@ pub struct TargetOptions {
     /// Where the folders of runs stand, `.sendoff-load` by default: on AWS cleaning goes by what is written there.
     pub runs: Option<PathBuf>,
 }
+
+const OPENING_API: &str = "opening the API";
 
 /// What a target needs of the world around it. Tests make their own.
 #[derive(Clone)]
@@ -71,6 +73,48 @@ pub enum Backend {
     Aws,
 }
 
+/// Checks that the options fit the system, and that it may be put under load by this way. Calls nothing.
+///
+/// # Errors
+///
+/// [`TargetError`]: it isn't allowed, or the options don't fit together.
+pub fn check(options: &TargetOptions, via: Via) -> Result<(), TargetError> {
+    options.fit(via)?;
+    if let Some(api) = &options.api {
+        guard::endpoint(OPENING_API, api, &options.allow)?;
+    }
+    match options.backend {
+        Backend::Aws => aws::check(options, &World::of_this_process()),
+        Backend::Own | Backend::Sqlite(_) => Ok(()),
+    }
+}
+
+impl TargetOptions {
+    /// What says nothing about the system is a mistake: another system than the one that is meant would be measured.
+    fn fit(&self, via: Via) -> Result<(), TargetError> {
+        let misfit = |why: &str| Err(TargetError::unusable("choosing the system", why));
+        let is_own = self.backend == Backend::Own;
+        if is_own && self.api.is_some() {
+            return misfit(
+                "--api: a system of our own has its own API. Name the system with --backend sqlite:DIR or aws",
+            );
+        }
+        if !is_own && self.relaxed {
+            return misfit("--relaxed is for a system of our own: how another one is configured isn't ours to say");
+        }
+        if !is_own && self.keep_data.is_some() {
+            return misfit("--keep-data is for a system of our own: another one keeps its data anyway");
+        }
+        if self.token.is_some() && self.api.is_none() {
+            return misfit("--token-file is for the API at --api: give that too");
+        }
+        if via == Via::Api && !is_own && self.api.is_none() {
+            return misfit("the way in is the API, and there is no address of one: give it with --api");
+        }
+        Ok(())
+    }
+}
+
 /// Opens the system under test. One of our own is started.
 ///
 /// # Errors
@@ -95,7 +139,7 @@ pub async fn open_in(options: &TargetOptions, world: &World) -> Result<Arc<dyn T
 
 /// The API that the options name, if they do.
 fn open_api(options: &TargetOptions, clock: Arc<dyn Clock>) -> Result<Option<Api>, TargetError> {
-    let what = "opening the API";
+    let what = OPENING_API;
     let Some(text) = &options.api else { return Ok(None) };
     let url = guard::endpoint(what, text, &options.allow)?;
     let credential = match (&options.token, url.socket_addrs(|| None)) {
@@ -106,7 +150,7 @@ fn open_api(options: &TargetOptions, clock: Arc<dyn Clock>) -> Result<Option<Api
             Credential::Minted(Box::new(key.signing()))
         }
         (None, _) => {
-            let why = "the development key opens loopback addresses only: give a token with --token";
+            let why = "the development key opens loopback addresses only: give a token with --token-file";
             return Err(TargetError::unusable(what, why));
         }
     };

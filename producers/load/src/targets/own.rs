@@ -32,6 +32,7 @@ pub(super) struct Own {
     store: Store,
     ways: Ways,
     sinks: Arc<Sinks>,
+    durability: &'static str,
     running: Mutex<Option<Running>>,
 }
 
@@ -52,11 +53,11 @@ impl Own {
         };
         let kept = options.keep_data.as_deref();
         let folder = kept.or(temporary.as_ref().map(TempDir::path)).map(|path| path.display().to_string());
-        let durability = if options.relaxed { "normal" } else { "full" };
+        let (durability, synchronous) = if options.relaxed { ("relaxed", "normal") } else { ("full", "full") };
         let flags = [
             ("data", folder.unwrap_or_default()),
             ("listen", "127.0.0.1:0".to_owned()),
-            ("store.synchronous", durability.to_owned()),
+            ("store.synchronous", synchronous.to_owned()),
         ];
         // No file and no environment: nothing of the machine's own configuration may send anything.
         let inputs = Inputs {
@@ -73,7 +74,7 @@ impl Own {
         let api = Api::new(&format!("http://{}", system.address()), credential, clock.clone())?;
         let ways = Ways::new(store.records(), store.publisher(), store.dead_letter_queues(), clock, Some(api));
         let running = Running { system, _folder: temporary };
-        Ok(Self { store, ways, sinks, running: Mutex::new(Some(running)) })
+        Ok(Self { store, ways, sinks, durability, running: Mutex::new(Some(running)) })
     }
 }
 
@@ -82,8 +83,16 @@ impl Target for Own {
         "the embedded system, in this process".into()
     }
 
+    fn durability(&self) -> Option<&'static str> {
+        Some(self.durability)
+    }
+
     fn subscribers(&self) -> BoxFuture<'_, Result<Vec<Subscriber>, TargetError>> {
         Box::pin(async { self.ways.subscribers().await.map(<[_]>::to_vec) })
+    }
+
+    fn ready<'a>(&'a self, run: &'a RunId, _: Via) -> BoxFuture<'a, Result<(), TargetError>> {
+        Box::pin(people::are_absent(&*self.ways.records, run))
     }
 
     fn prepare<'a>(&'a self, run: &'a RunId, made: &'a [Person]) -> BoxFuture<'a, Result<(), TargetError>> {
@@ -110,6 +119,14 @@ impl Target for Own {
     fn doubled<'a>(&'a self, _: &'a RunId) -> BoxFuture<'a, Result<Option<BTreeMap<String, u64>>, TargetError>> {
         let doubled = self.sinks.doubled().map_err(|e| TargetError::unusable("counting what the sinks took", e));
         Box::pin(std::future::ready(doubled.map(Some)))
+    }
+
+    fn dead_events<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<BTreeMap<String, Vec<EventId>>, TargetError>> {
+        Box::pin(store::dead_events(&self.store, run))
+    }
+
+    fn suppressed<'a>(&'a self, _: &'a RunId) -> BoxFuture<'a, Result<Option<BTreeMap<String, u64>>, TargetError>> {
+        Box::pin(std::future::ready(Ok(Some(self.sinks.suppressed()))))
     }
 
     fn depths(&self) -> BoxFuture<'_, Result<BTreeMap<String, Depth>, TargetError>> {

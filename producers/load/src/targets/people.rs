@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use sendoff_events::{AppId, Clock, Personal, TenantId, Timestamp, UserId};
+use sendoff_events::{AppId, Clock, IdError, Personal, TenantId, Timestamp, UserId};
 use sendoff_producers::{
     CommitError, Expected, RecordKey, Records, UnitOfWork, Write,
     model::{App, User, app_key, user_key},
@@ -20,6 +20,9 @@ const AT_ONCE: usize = 128;
 
 /// How many owners an app can have.
 const OWNERS: usize = 20;
+
+/// The user that every run has, of its first tenant.
+const FIRST_USER: &str = "user-0";
 
 const WHAT: &str = "making the users and apps of the run";
 
@@ -46,6 +49,23 @@ pub(super) async fn make(
     let at = clock.now();
     let commits = writes.into_iter().map(|(key, data)| write(records, at, key, data));
     stream::iter(commits).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+/// Checks that nothing of an earlier run of this name is there: every run makes this user, and cleaning up takes it away last.
+pub(super) async fn are_absent(records: &dyn Records, run: &RunId) -> Result<(), TargetError> {
+    let what = "beginning the run";
+    let tenant = run.tenant(0).map_err(|e| TargetError::unusable(what, e))?;
+    let user = FIRST_USER.parse().map_err(|e: IdError| TargetError::unusable(what, e))?;
+    match records.get(&user_key(&tenant, &user)).await {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => {
+            let why = format!(
+                "there is a run `{run}` in this system already: choose another name with --run, or remove it with `load clean {run}`"
+            );
+            Err(TargetError::forbidden(what, why))
+        }
+        Err(error) => Err(TargetError::unreachable(what, error)),
+    }
 }
 
 /// The name that records have which a run has made, wherever they stand.

@@ -1,4 +1,5 @@
-//! What the sinks of a system in this process have taken: each effect's key, so that one that happened twice is found.
+//! What the sinks of a system in this process have taken: each effect's key, so that one that happened twice is found. And what its
+//! consumers have passed over.
 
 use std::{
     collections::BTreeMap,
@@ -22,6 +23,8 @@ pub(super) struct Sinks(Mutex<State>);
 struct State {
     /// A file without a name for each consumer: the keys of millions of effects would be seen in the memory that is measured.
     files: BTreeMap<String, BufWriter<File>>,
+    /// How many messages each consumer has passed over, having handled them before.
+    suppressed: BTreeMap<String, u64>,
     /// Why one couldn't be written: then nobody can say any more.
     broken: Option<io::Error>,
 }
@@ -34,6 +37,11 @@ impl Sinks {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many messages each consumer has passed over, having handled them before.
+    pub(super) fn suppressed(&self) -> BTreeMap<String, u64> {
+        self.state().suppressed.clone()
     }
 
     /// How many effects each sink has taken that it had taken before.
@@ -83,7 +91,11 @@ fn repetitions(file: &mut File) -> io::Result<u64> {
 }
 
 impl Meter for Sinks {
-    fn count(&self, _: Count, _: &str, _: u64) {}
+    fn count(&self, what: Count, consumer: &str, n: u64) {
+        if what == Count::Duplicates {
+            *self.state().suppressed.entry(consumer.to_owned()).or_default() += n;
+        }
+    }
 
     fn time(&self, _: Span, _: &str, _: Duration) {}
 

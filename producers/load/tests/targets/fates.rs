@@ -93,6 +93,11 @@ async fn every_fate_is_told_from_record_and_message_together() {
     claim(&store, event.id, Status::Failed).await;
     assert!(queue.dead_letter(&[(delivery, failure)]).await[0].is_ok());
     assert_eq!(look(&*target, event.id).await.fate, Fate::DeadLettered);
+    let mut dead = target.dead_events(&run).await.unwrap();
+    assert_eq!(dead.remove(CONSUMER), Some(vec![event.id]));
+    assert_eq!(target.dead_events(&"fates-1".parse().unwrap()).await.unwrap().remove(CONSUMER), Some(Vec::new()));
+    assert!(target.remark(Via::Topic).is_some_and(|remark| remark.contains("within a second")));
+    assert_eq!(target.remark(Via::Api), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

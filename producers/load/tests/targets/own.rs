@@ -2,13 +2,17 @@
 
 use sendoff_embedded::sink::{Mailbox, Messages};
 use sendoff_load::{
-    target::Via,
+    slo::Slo,
+    target::{Parcel, Via},
     targets::{TargetOptions, open},
 };
 
-use super::conformance::{
-    Rig, clean_takes_its_own_run_and_nothing_else, every_way_is_accounted_for,
-    poison_is_counted_and_what_never_was_is_missing,
+use super::{
+    conformance::{
+        Rig, clean_takes_its_own_run_and_nothing_else, every_way_is_accounted_for,
+        poison_is_counted_and_what_never_was_is_missing,
+    },
+    given::{assigned, assigned_type, eventually, pairs, people, run, settled, wanting},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,4 +40,27 @@ async fn without_a_folder_nothing_is_left() {
     assert!(usage.stored.is_some());
     target.stop().await.unwrap();
     assert_eq!(target.usage().await.unwrap().stored, None, "the folder is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repetitions_are_counted_where_they_are_passed_over() {
+    let target = open(&TargetOptions { relaxed: true, ..TargetOptions::default() }).await.unwrap();
+    assert_eq!((target.durability(), target.remark(Via::Topic)), (Some("relaxed"), None));
+    let subscribers = target.subscribers().await.unwrap();
+    let names: Vec<&str> = subscribers.iter().map(|subscriber| subscriber.queue.as_str()).collect();
+    assert_eq!(names, Slo::STANDARD, "these are the consumers that an SLO may name before the system is there");
+
+    let run = run("again");
+    target.prepare(&run, &people(&run, 4)).await.unwrap();
+    let event = assigned(&run, 0);
+    assert!(target.send(Via::Topic, &[Parcel::Event(event.clone())]).await[0].is_ok());
+    let consumers = wanting(&subscribers, &assigned_type());
+    settled(&*target, &pairs(&[event.id], &consumers)).await;
+    for via in [Via::Topic, Via::Queue] {
+        assert!(target.send(via, &[Parcel::Again(event.clone())]).await[0].is_ok(), "{via:?}");
+    }
+    let expected = consumers.iter().map(|consumer| (consumer.clone(), 2)).collect();
+    eventually(Some(expected), async || target.suppressed(&run).await.unwrap()).await;
+    assert!(target.dead_events(&run).await.unwrap().values().all(Vec::is_empty));
+    target.stop().await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! What a run's own calls cost. What the deployment does with the events it costs besides: `docs/DEPLOY.md` says how much.
+//! What a run costs: its own calls, and what the deployment does with its events, as `docs/DEPLOY.md` has it.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -15,6 +15,14 @@ mod dollars_per_million {
     pub(super) const API_REQUESTS: f64 = 1.00;
 }
 
+/// What a deployment asks for a million events, from the request to the end, by the model of `docs/DEPLOY.md`. Events that the
+/// model doesn't know count as the dearest that it does, with a run of a workflow each; and those that don't come by the API as
+/// if they did: the guard on cost would rather stop too early.
+mod deployment {
+    pub(super) const ASSIGNMENTS: f64 = 15.78;
+    pub(super) const OTHERS: f64 = 209.71;
+}
+
 /// SNS and SQS count every begun 64 KB as one.
 const CHUNK: usize = 64 * 1024;
 
@@ -26,6 +34,8 @@ pub(super) struct Meter {
     writes: AtomicU64,
     reads: AtomicU64,
     api_requests: AtomicU64,
+    assignments: AtomicU64,
+    others: AtomicU64,
 }
 
 impl Meter {
@@ -33,6 +43,9 @@ impl Meter {
     pub(super) fn sent(&self, via: Via, parcels: &[Parcel], consumers: usize) {
         let chunks: usize = parcels.iter().map(|parcel| size(parcel).div_ceil(CHUNK).max(1)).sum();
         let (count, chunks) = (parcels.len() as u64, chunks as u64);
+        let assignments = parcels.iter().filter(|parcel| is_assignment(parcel)).count() as u64;
+        self.assignments.fetch_add(assignments, Relaxed);
+        self.others.fetch_add(count - assignments, Relaxed);
         match via {
             Via::Topic => self.publishes.fetch_add(chunks, Relaxed),
             // Ten messages share a request where they are small; it isn't known here which do.
@@ -69,6 +82,18 @@ impl Meter {
             + cost(&self.writes, price::TABLE_WRITES)
             + cost(&self.reads, price::TABLE_READS)
             + cost(&self.api_requests, price::API_REQUESTS)
+            + cost(&self.assignments, deployment::ASSIGNMENTS)
+            + cost(&self.others, deployment::OTHERS)
+    }
+}
+
+/// Whether it is about somebody's app, which no workflow runs for.
+fn is_assignment(parcel: &Parcel) -> bool {
+    let of_app = |event_type: &str| event_type.starts_with("app.");
+    match parcel {
+        Parcel::Event(event) | Parcel::Again(event) => of_app(event.event_type.name()),
+        Parcel::Poison { attributes, .. } => attributes.get("type").is_some_and(|text| of_app(text)),
+        Parcel::Request(_) => false,
     }
 }
 
@@ -84,20 +109,42 @@ fn size(parcel: &Parcel) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use sendoff_tests::cost::{EVENTS, Prices};
+
     use super::*;
 
-    fn poison(bytes: usize) -> Parcel {
-        Parcel::Poison { number: 0, body: vec![b'x'; bytes].into(), attributes: Default::default() }
+    fn poison(event_type: &str, bytes: usize) -> Parcel {
+        let attributes = [("type".to_owned(), event_type.to_owned())].into();
+        Parcel::Poison { number: 0, body: vec![b'x'; bytes].into(), attributes }
+    }
+
+    fn assignment(bytes: usize) -> Parcel {
+        poison("app.assigned.v1", bytes)
     }
 
     #[test]
-    fn a_million_publishes_cost_half_a_dollar_and_large_ones_count_in_chunks() {
+    fn a_million_publishes_cost_half_a_dollar_and_large_ones_count_in_chunks_beside_what_the_deployment_does() {
         let meter = Meter::default();
-        meter.sent(Via::Topic, &[poison(1), poison(CHUNK), poison(CHUNK + 1)], 5);
-        assert!((meter.dollars() - 4.0 * 0.5e-6).abs() < 1e-12, "{}", meter.dollars());
+        let costs = |millionths: f64| {
+            let dollars = meter.dollars() * 1e6;
+            assert!((dollars - millionths).abs() < 1e-6, "{dollars} instead of {millionths}");
+        };
+        meter.sent(Via::Topic, &[assignment(1), assignment(CHUNK), assignment(CHUNK + 1)], 5);
+        costs(4.0 * 0.5 + 3.0 * 15.78);
         meter.reads(8);
-        assert!((meter.dollars() - 3e-6).abs() < 1e-12, "{}", meter.dollars());
-        meter.sent(Via::Queue, &[poison(1)], 5);
-        assert!((meter.dollars() - 5e-6).abs() < 1e-12, "{}", meter.dollars());
+        costs(3.0 + 3.0 * 15.78);
+        meter.sent(Via::Queue, &[poison("submission.updated.v1", 1)], 5);
+        costs(5.0 + 3.0 * 15.78 + 209.71);
+    }
+
+    #[test]
+    fn a_deployment_costs_what_the_model_says() {
+        let priced: Vec<(&str, f64)> = EVENTS.iter().map(|e| (e.event_type, e.dollars(&Prices::US_EAST_1))).collect();
+        let dearest = priced.iter().map(|(_, dollars)| *dollars).fold(0.0, f64::max);
+        for (event_type, dollars) in priced {
+            let taken = if event_type.starts_with("app.") { deployment::ASSIGNMENTS } else { deployment::OTHERS };
+            assert!((taken - dollars).abs() < 0.005, "{event_type}: {dollars}, and {taken} is taken");
+        }
+        assert!((deployment::OTHERS - dearest).abs() < 0.005, "{dearest} is the dearest");
     }
 }

@@ -20,6 +20,7 @@ pub(super) struct Letter {
     pub(super) receipt: Receipt,
     pub(super) event: Option<EventId>,
     correlation: Option<String>,
+    is_caused: bool,
     tenant: Option<String>,
 }
 
@@ -29,6 +30,7 @@ impl Letter {
         Self {
             receipt: taken.receipt,
             event: header.as_ref().map(|header| header.id),
+            is_caused: header.as_ref().is_some_and(|header| header.causation.is_some()),
             correlation: header.map(|header| header.correlation),
             tenant: taken.letter.attributes.get("tenant").cloned(),
         }
@@ -37,6 +39,12 @@ impl Letter {
     /// Whether it is one of the run that nobody can decode.
     pub(super) fn is_poison_of(&self, run: &RunId) -> bool {
         self.event.is_none() && self.tenant.as_ref().is_some_and(|tenant| run.owns(tenant))
+    }
+
+    /// The event in it, where the run sent it, and nothing else caused it.
+    pub(super) fn root_of(&self, run: &RunId) -> Option<EventId> {
+        let is_sent = self.correlation.as_ref().is_some_and(|text| run.number(text).is_some()) && !self.is_caused;
+        self.event.filter(|_| is_sent)
     }
 
     /// Whether it belongs to the run at all.
@@ -81,4 +89,26 @@ impl OnAws {
 /// The name of a consumer's dead-letter queue.
 pub(super) fn dead(consumer: &str) -> String {
     format!("{consumer}-dlq")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_run_sent_itself_is_a_root_of_it() {
+        let event = EventId::from_bytes([1; 16]);
+        let letter = |correlation: &str, is_caused| Letter {
+            receipt: Receipt::new("r"),
+            event: Some(event),
+            correlation: Some(correlation.into()),
+            is_caused,
+            tenant: None,
+        };
+        let run: RunId = "a".parse().unwrap();
+        assert_eq!(letter("load/a/7", false).root_of(&run), Some(event));
+        assert_eq!(letter("load/a/7", true).root_of(&run), None, "it follows from one");
+        assert_eq!(letter("load/a-1/7", false).root_of(&run), None, "it is another run's");
+        assert_eq!(Letter { event: None, ..letter("load/a/7", false) }.root_of(&run), None, "nobody can decode it");
+    }
 }

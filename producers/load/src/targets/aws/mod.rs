@@ -46,9 +46,7 @@ pub(super) struct OnAws {
 impl OnAws {
     /// Opens it, if it may be put under load. Nothing of it is called before.
     pub(super) async fn open(options: &TargetOptions, world: &World) -> Result<Self, TargetError> {
-        let settings =
-            Settings::read(world.variables.clone(), &NEEDS).map_err(|e| TargetError::unusable(OPENING, e))?;
-        let permit = Permit::of(&settings.resources(), &world.variables, &options.allow)?;
+        let (settings, permit) = permitted(options, world)?;
         let environment = Environment::of(world.variables.clone());
         let aws = match Aws::from_environment(environment.clone()) {
             Ok(aws) => aws,
@@ -103,6 +101,14 @@ impl Target for OnAws {
         Box::pin(async { self.ways.subscribers().await.map(<[_]>::to_vec) })
     }
 
+    fn ready<'a>(&'a self, run: &'a RunId, via: Via) -> BoxFuture<'a, Result<(), TargetError>> {
+        Box::pin(async move {
+            self.ways.api_answers(via).await?;
+            self.meter.reads(1);
+            people::are_absent(&*self.ways.records, run).await
+        })
+    }
+
     fn prepare<'a>(&'a self, run: &'a RunId, made: &'a [Person]) -> BoxFuture<'a, Result<(), TargetError>> {
         Box::pin(async move {
             self.meter.writes(2 * made.len() as u64);
@@ -136,6 +142,17 @@ impl Target for OnAws {
         })
     }
 
+    fn dead_events<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<BTreeMap<String, Vec<EventId>>, TargetError>> {
+        Box::pin(async move {
+            let mut found = BTreeMap::new();
+            for consumer in self.consumers().await? {
+                let letters = self.letters(&consumer).await?;
+                found.insert(consumer, letters.into_iter().filter_map(|letter| letter.root_of(run)).collect());
+            }
+            Ok(found)
+        })
+    }
+
     fn depths(&self) -> BoxFuture<'_, Result<BTreeMap<String, Depth>, TargetError>> {
         Box::pin(self.all_depths())
     }
@@ -152,6 +169,18 @@ impl Target for OnAws {
     fn stop(&self) -> BoxFuture<'_, Result<(), TargetError>> {
         Box::pin(async { Ok(()) })
     }
+}
+
+/// Checks that what the environment names may be put under load. Calls nothing.
+pub(super) fn check(options: &TargetOptions, world: &World) -> Result<(), TargetError> {
+    permitted(options, world).map(drop)
+}
+
+/// What the environment names, if it may be put under load.
+fn permitted(options: &TargetOptions, world: &World) -> Result<(Settings, Permit), TargetError> {
+    let settings = Settings::read(world.variables.clone(), &NEEDS).map_err(|e| TargetError::unusable(OPENING, e))?;
+    let permit = Permit::of(&settings.resources(), &world.variables, &options.allow)?;
+    Ok((settings, permit))
 }
 
 /// Each once, in order.

@@ -54,6 +54,12 @@ pub(super) async fn dead_poison(store: &Store, run: &RunId) -> Result<BTreeMap<S
     found.map_err(|e| failed("counting the dead letters", &e))
 }
 
+/// The events of the run among the dead letters, by consumer.
+pub(super) async fn dead_events(store: &Store, run: &RunId) -> Result<BTreeMap<String, Vec<EventId>>, TargetError> {
+    let found = store.dead_roots_of(run.prefix()).await;
+    found.map_err(|e| failed("looking through the dead letters", &e))
+}
+
 /// How full the consumers' queues are.
 pub(super) async fn depths(store: &Store) -> Result<BTreeMap<String, Depth>, TargetError> {
     let queues = store.queues().await.map_err(|e| failed("measuring the queues", &e))?;

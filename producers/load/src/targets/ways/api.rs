@@ -65,6 +65,22 @@ impl Api {
         Ok(Self { http, base, credential, clock, tokens: Mutex::default() })
     }
 
+    /// Checks that somebody answers there.
+    pub(super) async fn answers(&self) -> Result<(), TargetError> {
+        let what = format!("asking the API at {}", self.base);
+        let asked = self.http.send(HttpRequest::new(Method::GET, format!("{}/health", self.base))).await;
+        match asked {
+            Ok(answer) if answer.status.is_server_error() => {
+                Err(TargetError::unreachable(what, format!("it answers {}", answer.status)))
+            }
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let why = format!("{error}: no server is there. Give the right address with --api");
+                Err(TargetError::unreachable(what, why))
+            }
+        }
+    }
+
     /// Makes the submission that the parcel asks for.
     pub(super) async fn send(&self, parcel: &Parcel) -> Sent {
         let Parcel::Request(request) = parcel else { return misplaced("API") };

@@ -70,6 +70,14 @@ impl Ways {
         }
     }
 
+    /// Checks that the API answers, where it is the way in.
+    pub(super) async fn api_answers(&self, via: Via) -> Result<(), TargetError> {
+        match (via, &self.api) {
+            (Via::Api, Some(api)) => api.answers().await,
+            _ => Ok(()),
+        }
+    }
+
     /// Makes the apps of the run where requests to the API are those of another tenant, since the token says so.
     pub(super) async fn make_apps(&self, run: &RunId, people: &[Person]) -> Result<(), TargetError> {
         let Some(api) = self.api.as_ref().filter(|api| api.is_of_another_tenant()) else { return Ok(()) };

@@ -1,0 +1,72 @@
+//! One figure of both runs, and what it says.
+
+use serde::Serialize;
+
+use super::Ratio;
+
+/// One figure of both runs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Figure {
+    /// What it is.
+    pub name: String,
+    /// In the first run, as a reader reads it; `None` where it has none.
+    pub first: Option<String>,
+    /// In the second.
+    pub second: Option<String>,
+    /// The second over the first; `None` where there is none, or nothing is known of how sure it is.
+    pub ratio: Option<Ratio>,
+    /// What it says about the second run.
+    pub says: Says,
+}
+
+/// Which way is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    /// Less of it.
+    Lower,
+    /// More of it.
+    Higher,
+}
+
+/// What a figure says about the second run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Says {
+    /// It is better.
+    Better,
+    /// It is worse, or the figure is missing.
+    Worse,
+    /// No difference is seen: the interval of the ratio spans 1.
+    Nothing,
+    /// It can't be compared.
+    Unknown,
+}
+
+impl Figure {
+    /// A figure of two runs, as a reader reads it in each, that is judged by its ratio. `None` where neither has one. One that only
+    /// the second is without is worse: what there is too little of to be measured isn't good.
+    pub(super) fn of(name: String, values: [Option<String>; 2], ratio: Option<Ratio>, better: Better) -> Option<Self> {
+        let [first, second] = values;
+        let says = match (&first, &second, ratio) {
+            (None, None, _) => return None,
+            (Some(_), None, _) => Says::Worse,
+            (None, Some(_), _) | (_, _, None) => Says::Unknown,
+            (_, _, Some(ratio)) if !ratio.differs() => Says::Nothing,
+            (_, _, Some(ratio)) if (ratio.ratio < 1.0) == (better == Better::Lower) => Says::Better,
+            _ => Says::Worse,
+        };
+        Some(Self { name, first, second, ratio, says })
+    }
+
+    /// The same, as a reader reads it.
+    #[must_use]
+    pub fn text(&self) -> &'static str {
+        match (self.says, &self.second) {
+            (Says::Better, _) => "better",
+            (Says::Worse, None) => "worse: missing",
+            (Says::Worse, Some(_)) => "worse",
+            (Says::Nothing, _) => "no difference seen",
+            (Says::Unknown, _) => "can't be compared",
+        }
+    }
+}

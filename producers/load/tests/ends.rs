@@ -1,0 +1,268 @@
+//! How calls of the program end: what is refused before anything begins, and what a run comes to whoever reads its report.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::Path,
+};
+
+use sendoff_embedded::{
+    System,
+    config::{Config, ConfigFile, Inputs},
+};
+use sendoff_host::{Exit, Stopped};
+
+use crate::command_line::{call, call_writing, folder};
+
+/// Whoever read it has gone.
+struct Gone;
+
+impl Write for Gone {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn runs(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder.join(".sendoff-load")).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// A data folder that nobody serves.
+async fn unserved(folder: &Path) -> String {
+    let data = folder.join("data");
+    sendoff_embedded::Store::open(&data, sendoff_embedded::StoreOptions::default()).unwrap().shutdown().await;
+    format!("sqlite:{}", data.display())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_doesnt_fit_together_is_refused_before_anything_begins() {
+    let folder = folder();
+    let beside = unserved(folder.path()).await;
+    fs::write(folder.path().join("token"), "t").unwrap();
+    fs::write(folder.path().join("file"), "").unwrap();
+    let made =
+        fs::read_to_string(folder.path().join("few.toml")).unwrap().replace("app.unassigned", "submission.created");
+    fs::write(folder.path().join("made.toml"), made).unwrap();
+    let cases: [(&[&str], Exit, &str); 17] = [
+        (&["run", "few.toml", "--api", "http://127.0.0.1:9"], Exit::Usage, "a system of our own has its own API"),
+        (&["run", "few.toml", "--backend", &beside, "--relaxed"], Exit::Usage, "--relaxed is for a system of our own"),
+        (&["run", "few.toml", "--backend", &beside, "--keep-data", "d"], Exit::Usage, "--keep-data is for a system"),
+        (&["run", "few.toml", "--token-file", "token"], Exit::Usage, "--token-file is for the API"),
+        (&["run", "made.toml", "--via", "api", "--backend", &beside], Exit::Usage, "give it with --api"),
+        (&["run", "made.toml", "--via", "api", "--backend", &beside, "--dry-run"], Exit::Usage, "give it with --api"),
+        (&["run", "few.toml", "--backend", &beside], Exit::Unreachable, "no server is there"),
+        (
+            &["run", "few.toml", "--rate", "20000/s", "--duration", "168h", "--dry-run"],
+            Exit::Refused,
+            "guards.max_rate",
+        ),
+        (
+            &["run", "few.toml", "--rate", "5000/s", "--duration", "168h", "--dry-run"],
+            Exit::Refused,
+            "3024000000 events",
+        ),
+        (&["run", "few.toml", "--kill-switch", "few.toml", "--dry-run"], Exit::Refused, "kill switch"),
+        (&["run", "few.toml", "--out", "file"], Exit::Usage, "file` is no folder"),
+        (&["find-max", "few.toml", "--slo", "e2e p99<5s", "--rate", "5/s"], Exit::Usage, "--rate"),
+        (&["find-max", "few.toml", "--slo", "e2e p99<5s", "--duration", "5s"], Exit::Usage, "--duration"),
+        (&["find-max", "few.toml", "--slo", "e2e p99<5s", "--precision=-7"], Exit::Usage, "from 0.1 to 100"),
+        (&["find-max", "few.toml", "--slo", "e2e p99<5s", "--precision", "NaN"], Exit::Usage, "from 0.1 to 100"),
+        (&["clean", "one"], Exit::Usage, "say where the run was"),
+        (&["clean", "one", "--backend", &beside, "--relaxed"], Exit::Usage, "--relaxed"),
+    ];
+    for (arguments, exit, told) in cases {
+        let called = call(folder.path(), arguments).await;
+        assert_eq!(called.exit, exit, "{arguments:?}: {}", called.err);
+        assert!(called.err.contains(told), "{arguments:?}: {}", called.err);
+        assert!(runs(folder.path()).is_empty(), "{arguments:?} has left a run");
+    }
+}
+
+#[test]
+fn a_deployment_that_isnt_allowed_is_refused_by_a_dry_run_too() {
+    let folder = folder();
+    let called = std::process::Command::new(env!("CARGO_BIN_EXE_load"))
+        .args(["run", "few.toml", "--backend", "aws", "--dry-run"])
+        .current_dir(folder.path())
+        .envs([
+            ("SENDOFF_TABLE", "t"),
+            ("SENDOFF_INBOX_TABLE", "i"),
+            ("SENDOFF_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:sendoff-events"),
+            ("SENDOFF_QUEUE_URL_BASE", "https://sqs.eu-central-1.amazonaws.com/123456789012/sendoff-"),
+            ("SENDOFF_BUCKET", "b"),
+        ])
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&called.stderr);
+    assert_eq!(called.status.code(), Some(5), "{told}");
+    assert!(told.contains("`123456789012` may not be put under load"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_that_doesnt_answer_is_told_before_the_run_begins() {
+    let folder = folder();
+    let text =
+        fs::read_to_string(folder.path().join("few.toml")).unwrap().replace("app.unassigned", "submission.created");
+    fs::write(folder.path().join("made.toml"), text).unwrap();
+    let data = folder.path().join("served");
+    let flags = [("data", data.display().to_string()), ("listen", "127.0.0.1:0".to_owned())];
+    let inputs = Inputs {
+        flags: flags.map(|(key, value)| ("--set".to_owned(), key.to_owned(), value)).into(),
+        file: ConfigFile::Nothing,
+        ..Inputs::default()
+    };
+    let system = System::start(&Config::load(&inputs).unwrap()).await.unwrap();
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (beside, api) = (format!("sqlite:{}", data.display()), format!("http://127.0.0.1:{port}"));
+    let arguments = ["run", "made.toml", "--via", "api", "--backend", &beside, "--api", &api];
+    let called = call(folder.path(), &arguments).await;
+    assert_eq!(called.exit, Exit::Unreachable, "{}", called.err);
+    assert!(called.err.contains("no server is there"), "{}", called.err);
+    assert!(runs(folder.path()).is_empty());
+    system.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_was_used_in_the_system_is_refused_until_it_is_cleaned_up_there() {
+    let folder = folder();
+    let run = ["run", "few.toml", "--run", "one", "--keep-data", "data"];
+    assert_eq!(call(folder.path(), &run).await.exit, Exit::Done);
+    // On another machine, or after tidying up, nothing here tells of the first one.
+    fs::remove_dir_all(folder.path().join(".sendoff-load")).unwrap();
+    let again = call(folder.path(), &run).await;
+    assert_eq!(again.exit, Exit::Refused, "{}{}", again.out, again.err);
+    assert!(again.err.contains("there is a run `one` in this system already"), "{}", again.err);
+    assert!(again.err.contains("`load clean one`") && again.err.contains("--run"), "{}", again.err);
+    assert!(runs(folder.path()).is_empty());
+
+    let cleaned = call(folder.path(), &["clean", "one", "--keep-data", "data", "--yes"]).await;
+    assert_eq!(cleaned.exit, Exit::Done, "{}", cleaned.err);
+    let anew = call(folder.path(), &run).await;
+    assert_eq!(anew.exit, Exit::Done, "{}{}", anew.out, anew.err);
+    let nowhere = call(folder.path(), &["clean", "one"]).await;
+    assert!(nowhere.err.contains("run against the embedded system, in this process"), "{}", nowhere.err);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_who_has_gone_changes_nothing_about_the_verdict() {
+    let folder = folder();
+    for (arguments, exit) in [
+        (&["run", "few.toml", "--run", "one", "--slo", "throughput>=1000/s"][..], Exit::Failed),
+        (&["run", "few.toml", "--run", "two"], Exit::Done),
+        (&["report", "one", "--output", "json"], Exit::Failed),
+        (&["report", "two"], Exit::Done),
+        (&["compare", "one", "two"], Exit::Done),
+        (&["clean", "three", "--keep-data", "data"], Exit::NothingMatched),
+    ] {
+        let ended = call_writing(folder.path(), arguments, Box::new(Gone)).await;
+        let ended = ended.map_err(|Stopped { exit, message }| (exit, message));
+        assert_eq!(ended, Ok(exit), "{arguments:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guard_ends_a_search_and_not_what_is_known_by_then() {
+    let folder = folder();
+    let text = fs::read_to_string(folder.path().join("few.toml")).unwrap();
+    fs::write(folder.path().join("few.toml"), format!("{text}[guards]\nmax_events = 50\n")).unwrap();
+    let search = ["find-max", "few.toml", "--slo", "lost<1", "--from", "20/s", "--step", "2s", "--run", "search"];
+    let called = call(folder.path(), &search).await;
+    assert_eq!(called.exit, Exit::Done, "{}{}", called.out, called.err);
+    assert!(called.out.contains("20.0/s"), "{}", called.out);
+    let told = "at least 20.0/s; the search ended early: at 40.0/s the scenario sends 80 events, and may send 50";
+    assert!(called.out.contains(told), "{}", called.out);
+    let none =
+        call(folder.path(), &["find-max", "few.toml", "--slo", "lost<1", "--from", "30/s", "--step", "2s"]).await;
+    assert_eq!((none.exit, none.out.as_str()), (Exit::Refused, ""), "{}", none.err);
+}
+
+#[cfg(unix)]
+mod signals {
+    use std::{
+        process::{Child, Command, Stdio},
+        time::{Duration, Instant},
+    };
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// Waits until something is so.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a deadline for what has to come, measured by the machine's own time"
+    )]
+    fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+        let began = Instant::now();
+        loop {
+            if let Some(found) = ask() {
+                return found;
+            }
+            assert!(began.elapsed() < PATIENCE, "it doesn't come");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn terminate(child: &Child) {
+        assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    }
+
+    #[test]
+    fn a_request_to_stop_is_heard_while_the_system_starts_and_leaves_nothing() {
+        let folder = folder();
+        let many = fs::read_to_string(folder.path().join("few.toml")).unwrap() + "[keys]\nusers = 100000\n";
+        fs::write(folder.path().join("many.toml"), many).unwrap();
+        let temporary = folder.path().join("temporary");
+        fs::create_dir(&temporary).unwrap();
+        let entries = || fs::read_dir(&temporary).unwrap().count();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_load"))
+            .args(["run", "many.toml", "--run", "one"])
+            .current_dir(folder.path())
+            .env("TMPDIR", &temporary)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        eventually(|| (entries() > 0).then_some(()));
+        terminate(&child);
+        let status = eventually(|| child.try_wait().unwrap());
+        let told = io::read_to_string(child.stderr.take().unwrap()).unwrap();
+        assert_eq!(status.code(), Some(3), "{told}");
+        assert!(told.contains("SIGTERM: the sending was stopped, before it had begun"), "{told}");
+        assert_eq!(entries(), 0, "the folder of the data is left");
+        assert!(runs(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_request_to_stop_during_the_preparation_takes_back_what_was_made() {
+        let folder = folder();
+        let many = fs::read_to_string(folder.path().join("few.toml")).unwrap() + "[keys]\nusers = 100000\n";
+        fs::write(folder.path().join("many.toml"), many).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_load"))
+            .args(["run", "many.toml", "--run", "one", "--keep-data", "data"])
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The folder of the run is made right before the users are.
+        eventually(|| (!runs(folder.path()).is_empty()).then_some(()));
+        terminate(&child);
+        let status = eventually(|| child.try_wait().unwrap());
+        let told = io::read_to_string(child.stderr.take().unwrap()).unwrap();
+        assert_eq!(status.code(), Some(3), "{told}");
+        assert!(runs(folder.path()).is_empty());
+        let left = Command::new(env!("CARGO_BIN_EXE_load"))
+            .args(["clean", "one", "--keep-data", "data"])
+            .current_dir(folder.path())
+            .stderr(Stdio::null())
+            .status();
+        assert_eq!(left.unwrap().code(), Some(i32::from(Exit::NothingMatched as u8)), "something is left");
+    }
+}
