@@ -165,3 +165,10 @@ fn what_nobody_answered_makes_the_publish_ack_no_better() {
     assert_eq!(ran.report.overall(Phase::Publish).unwrap().count, 1000);
     assert_eq!(slos.map(|slo| check(&ran, slo).0), [true, false, true]);
 }
+
+#[test]
+fn what_a_reader_has_to_know_of_the_way_in_stands_in_the_report() {
+    let ran = ran(STEADY, Faults { remark: Some("it is noticed late"), ..Faults::default() });
+    assert_eq!(ran.report.verdict.notes, ["it is noticed late"]);
+    assert_eq!(ran.report.verdict.word, Word::Ok);
+}

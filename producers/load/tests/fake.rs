@@ -43,6 +43,8 @@ pub(crate) struct Faults {
     pub(crate) price: f64,
     /// Requests are answered by what another run has done an hour ago.
     pub(crate) answers_are_old: bool,
+    /// What a reader has to know of the way in.
+    pub(crate) remark: Option<&'static str>,
 }
 
 /// How a send goes.
@@ -89,6 +91,7 @@ impl Default for Faults {
             memory: |_| 100 << 20,
             price: 0.0,
             answers_are_old: false,
+            remark: None,
         }
     }
 }
@@ -241,6 +244,10 @@ fn ready<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, T> {
 impl Target for Fake {
     fn name(&self) -> String {
         "a system in memory".into()
+    }
+
+    fn remark(&self, _: Via) -> Option<&'static str> {
+        self.faults.remark
     }
 
     fn subscribers(&self) -> BoxFuture<'_, Result<Vec<Subscriber>, TargetError>> {
