@@ -111,10 +111,13 @@ fn runs_that_cannot_be_compared_are_warned_of() {
     assert!(warnings[2].contains("the durability differs: `the system's own` and `relaxed`"));
 }
 
+/// What makes a report worse.
+type Change = fn(&mut Report);
+
 #[test]
 fn whatever_became_worse_makes_the_second_run_worse() {
     let first = ran(SMALL, Faults::default()).report;
-    let worse: [(&str, fn(&mut Report)); 8] = [
+    let worse: [(&str, Change); 8] = [
         ("refused", |report| report.sending.events.refused = 1),
         ("refused", |report| report.sending.events.not_there = 1),
         ("lost", |report| report.total.lost = 150),
