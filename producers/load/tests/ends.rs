@@ -138,7 +138,7 @@ async fn a_name_that_was_used_in_the_system_is_refused_until_it_is_cleaned_up_th
     let again = call(folder.path(), &run).await;
     assert_eq!(again.exit, Exit::Refused, "{}{}", again.out, again.err);
     assert!(again.err.contains("there is a run `one` in this system already"), "{}", again.err);
-    assert!(again.err.contains("`load clean one`") && again.err.contains("--run"), "{}", again.err);
+    assert!(again.err.contains("`load clean one --yes`") && again.err.contains("--run"), "{}", again.err);
     assert!(runs(folder.path()).is_empty());
 
     let cleaned = call(folder.path(), &["clean", "one", "--keep-data", "data", "--yes"]).await;

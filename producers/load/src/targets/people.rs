@@ -60,7 +60,8 @@ pub(super) async fn are_absent(records: &dyn Records, run: &RunId) -> Result<(),
         Ok(None) => Ok(()),
         Ok(Some(_)) => {
             let why = format!(
-                "there is a run `{run}` in this system already: choose another name with --run, or remove it with `load clean {run}`"
+                "there is a run `{run}` in this system already: choose another name with --run, or remove that one with \
+                 `load clean {run} --yes` and the same --backend"
             );
             Err(TargetError::forbidden(what, why))
         }
