@@ -143,10 +143,15 @@ impl Streaming {
         self.running.signal(signal);
     }
 
+    /// Waits until it has ended; gives its exit code.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.running.wait().code()
+    }
+
     /// Asks it to stop (`TERM`, `INT`), waits, and gives its exit code.
     pub(crate) fn stop(mut self, signal: &str) -> Option<i32> {
         self.running.signal(signal);
-        self.running.wait().code()
+        self.wait()
     }
 
     /// Ends it without giving it a chance.

@@ -1,4 +1,10 @@
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{ErrorKind, Read as _, Write as _},
+    net::TcpStream,
+    time::Duration,
+};
 
 use serde_json::json;
 
@@ -53,6 +59,50 @@ async fn sigterm_under_load_loses_nothing_and_the_next_start_goes_on() {
     // One mail for each, though the server was stopped in between.
     let mails = run(folder.path(), ["mail", "ls", "--output", "json"]).json(0);
     assert!(mails.as_array().unwrap().len() >= confirmed.len());
+    assert_eq!(server.process.stop("TERM"), Some(0));
+}
+
+/// A connection to the server that has sent this, and can be waited on for less time than running handlers have at the end.
+fn connection(server: &Server, text: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.api.base.strip_prefix("http://").unwrap()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(15))).unwrap();
+    stream.write_all(text.as_bytes()).unwrap();
+    stream
+}
+
+#[test]
+fn requests_that_never_become_whole_do_not_hold_up_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(folder.path());
+    let token = run(folder.path(), ["token", "--user", "admin"]).with(0).trim().to_owned();
+    let head = format!("authorization: Bearer {token}\r\nhost: x\r\ncontent-length: 100\r\n\r\n");
+    let halves = [
+        connection(&server, "GET /health HTTP/1.1\r\nho"),
+        connection(&server, &format!("PUT /v1/users/ada HTTP/1.1\r\n{head}{{")),
+    ];
+    server.process.signal("TERM");
+    for mut half in halves {
+        let closed = half.read_to_end(&mut Vec::new());
+        let closed = closed.map_or_else(|error| error.kind() == ErrorKind::ConnectionReset, |_| true);
+        assert!(closed, "a connection without a whole request is closed at once");
+    }
+    assert_eq!(server.process.wait(), Some(0));
+    let told = server.process.err();
+    assert!(!told.contains("did not end in time"), "{told}");
+}
+
+/// More than are taken at a time.
+const TOO_MANY: usize = 600;
+
+#[tokio::test]
+async fn connections_that_ask_for_nothing_do_not_silence_the_api() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path());
+    let silent: Vec<_> = (0..TOO_MANY).map(|_| connection(&server, "G")).collect();
+    let health = reqwest::get(format!("{}/health", server.api.base)).await.unwrap();
+    assert_eq!(health.status(), 200);
+    wait_for("it is told", || server.process.err().contains("too many connections").then_some(()));
+    drop(silent);
     assert_eq!(server.process.stop("TERM"), Some(0));
 }
 

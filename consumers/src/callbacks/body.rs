@@ -1,7 +1,8 @@
 //! Bodies and queries, within limits.
 
-use axum::body::{Body, to_bytes};
-use bytes::Bytes;
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt as _;
 use url::form_urlencoded;
 
 use super::answer::Refusal;
@@ -14,7 +15,16 @@ const MAX_FIELDS: usize = 256;
 
 /// The whole body. What is longer than `limit` isn't read to its end.
 pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, Refusal> {
-    to_bytes(body, limit).await.map_err(|_| Refusal::TooLarge)
+    let mut read = BytesMut::new();
+    let mut chunks = body.into_data_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| Refusal::Garbled("its body broke off"))?;
+        if read.len() + chunk.len() > limit {
+            return Err(Refusal::TooLarge);
+        }
+        read.extend_from_slice(&chunk);
+    }
+    Ok(read.freeze())
 }
 
 /// The fields of a form or a query, in their order.
@@ -40,6 +50,10 @@ pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+
+    use futures::{executor::block_on, stream};
+
     use super::*;
 
     #[test]
@@ -48,6 +62,15 @@ mod tests {
         for wrong in ["0", "0g", "0x", "+1", " 1"] {
             assert_eq!(from_hex(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_body_that_breaks_off_is_not_one_that_is_too_large() {
+        let body = |last: io::Result<&'static str>| Body::from_stream(stream::iter([Ok("12345678"), last]));
+        let read = |last| block_on(read(body(last), 10));
+        assert_eq!(read(Ok("90")).unwrap(), "1234567890");
+        assert!(matches!(read(Ok("90+")), Err(Refusal::TooLarge)));
+        assert!(matches!(read(Err(io::ErrorKind::TimedOut.into())), Err(Refusal::Garbled(_))));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod handlers;
 mod mail;
 mod providers;
 mod senders;
+mod server;
 mod test_sender;
 mod workflows;
 
@@ -22,6 +23,7 @@ use sendoff_events::{Clock, Rng};
 pub use sendoff_host::PartError;
 use sendoff_host::{Phase, Phases, SystemClock, SystemRng};
 use sendoff_producers::api::{self, ApiState, DevelopmentKey, KeySet, Limits};
+use server::Bounds;
 pub use test_sender::{TestMessage, TestSender};
 use tokio::net::TcpListener;
 
@@ -39,8 +41,9 @@ const MARGIN: Duration = Duration::from_secs(5);
 /// The whole system, running: API, consumers, the reaction to changes, the servers inside the process that keep
 /// messages, and the store.
 ///
-/// Its parts stand in phases. Stopping goes through them in order, so that nothing loses what it depends on: the API takes
-/// no more, then the consumers finish, then the mail server, and last the store.
+/// Its parts stand in phases. Stopping goes through them in order, so that nothing loses what it depends on: the API and the
+/// consumers take no more and finish, then the mail server, and last the store. Events that the API still takes are in the
+/// store, and are handled after the next start.
 pub struct System {
     store: Store,
     address: SocketAddr,
@@ -100,8 +103,7 @@ impl System {
         let address =
             listener.local_addr().map_err(|source| SystemError::Listen { address: settings.listen, source })?;
 
-        let patience = settings.grace + MARGIN;
-        let (mut front, mut middle, mut back) = (Phase::new(patience), Phase::new(patience), Phase::new(patience));
+        let (mut front, mut back) = (Phase::new(settings.grace + MARGIN), Phase::new(MARGIN));
         let guards = Guards::new(clock.clone(), rng.clone());
         let Senders { mail, others, sink } = senders::start(config, &guards, &mut back).await?;
         let keep = settings.inbox_keep;
@@ -139,8 +141,8 @@ impl System {
             store.subscribe(consumer.name(), &consumer.filter()).await?;
             let queue = store.queue(consumer.name()).await?;
             let worker = Worker::new(consumer.clone(), queue, clock.clone(), rng.clone(), pace);
-            let stop = middle.stop_signal();
-            middle.run(format!("the consumer `{}`", consumer.name()), async move {
+            let stop = front.stop_signal();
+            front.run(format!("the consumer `{}`", consumer.name()), async move {
                 worker.run(stop).await;
                 Ok(())
             });
@@ -148,8 +150,8 @@ impl System {
         let records = store.records();
         let context = ReactionContext { clock: clock.clone(), rng: rng.clone(), meter };
         let reactor = Reactor::new(Arc::new(Timeline { records: records.clone() }), store.changes(), context);
-        let stop = middle.stop_signal();
-        middle.run("the reaction to changes", async move {
+        let stop = front.stop_signal();
+        front.run("the reaction to changes", async move {
             reactor.run(stop).await;
             Ok(())
         });
@@ -165,9 +167,10 @@ impl System {
         let api = api::router(state).merge(callbacks);
         let stop = front.stop_signal();
         front.run("the API", async move {
-            axum::serve(listener, api).with_graceful_shutdown(stop.requested()).await.map_err(|e| e.to_string())
+            server::serve(listener, api, Bounds::default(), stop).await;
+            Ok(())
         });
-        Ok(Self { store, address, sink, consumers, phases: Phases::new(vec![front, middle, back]) })
+        Ok(Self { store, address, sink, consumers, phases: Phases::new(vec![front, back]) })
     }
 
     /// Where the API listens.
@@ -199,8 +202,9 @@ impl System {
         self.phases.failed().await
     }
 
-    /// Stops everything in order and loses nothing: requests that were taken are answered, running handlers get the grace
-    /// period, and what isn't finished by then is delivered again at the next start.
+    /// Stops everything in order and loses nothing: whole requests are answered, which they have a few seconds for, and
+    /// connections without one are closed at once; running handlers get the grace period, and what isn't finished by then is
+    /// delivered again at the next start.
     ///
     /// # Errors
     ///
