@@ -75,7 +75,7 @@ fn requests_that_never_become_whole_do_not_hold_up_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Server::start(folder.path());
     let token = run(folder.path(), ["token", "--user", "admin"]).with(0).trim().to_owned();
-    let head = format!("authorization: Bearer {token}\r\nhost: x\r\ncontent-length: 100\r\n\r\n");
+    let head = format!("authorization: Bearer {token}\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n");
     let halves = [
         connection(&server, "GET /health HTTP/1.1\r\nho"),
         connection(&server, &format!("PUT /v1/users/ada HTTP/1.1\r\n{head}{{")),
