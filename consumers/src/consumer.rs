@@ -95,6 +95,13 @@ impl Consumer {
         verdict
     }
 
+    /// The verdict on a delivery that there is no room for: it comes again `after` that time.
+    pub(crate) fn put_off(&self, after: Duration) -> Verdict {
+        let verdict = Verdict::Snooze { after, pause: false };
+        measure(&*self.ports.meter, self.name, &verdict);
+        verdict
+    }
+
     /// The verdict, and when the event was first published, if that could be read.
     async fn judged(&self, delivery: &Delivery, limits: &Limits) -> (Verdict, Option<Timestamp>) {
         let body = match self.body(delivery).await {

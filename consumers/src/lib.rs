@@ -72,7 +72,9 @@ pub use inbox::{
 pub use load::{LOAD_SINK, run_correlation};
 pub use meter::{Count, Meter, NoMeter, Span};
 pub use policy::{Effect, OnDoubt, Policy};
-pub use queue::{Attributes, Delivery, Depth, NewMessage, Queue, QueueError, REPLAY_ATTRIBUTE, Receipt};
+pub use queue::{
+    Attributes, Delivery, Depth, NewMessage, Queue, QueueError, REPLAY_ATTRIBUTE, Receipt, TENANT_ATTRIBUTE,
+};
 pub use rates::{MemoryRates, Rate, Rates, RatesError, gcra};
 pub use reactor::{Dealt, Reactor};
 pub use router::{Router, RouterError, RouterPorts};

@@ -14,6 +14,9 @@ pub type Attributes = BTreeMap<String, String>;
 /// inbox record that ended as failed.
 pub const REPLAY_ATTRIBUTE: &str = "replay";
 
+/// The message attribute that names the tenant.
+pub const TENANT_ATTRIBUTE: &str = "tenant";
+
 /// What a delivery is acked, extended or released by. It names one lease: once the lease has lapsed and the message was
 /// delivered again, the old receipt does nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

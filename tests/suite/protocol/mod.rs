@@ -9,3 +9,4 @@ mod reactions;
 mod refusals;
 mod replays;
 mod rig;
+mod tenants;

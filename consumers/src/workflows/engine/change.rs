@@ -5,7 +5,7 @@ use sendoff_workflows::engine::{Command, Turn};
 
 use super::EnginePorts;
 use crate::{
-    NewMessage,
+    NewMessage, TENANT_ATTRIBUTE,
     load::run_correlation,
     workflows::{NewRun, RunChange, StepMessage, WorkflowError},
 };
@@ -45,7 +45,7 @@ fn message(run: &NewRun, command: &Command, ports: &EnginePorts) -> Result<StepM
     let published: Timestamp = due.max(envelope.header.first_published);
     envelope.header.first_published = published;
     let event = envelope.encode()?;
-    let attributes = [("type", event.event_type.to_string()), ("tenant", event.tenant.to_string())];
+    let attributes = [("type", event.event_type.to_string()), (TENANT_ATTRIBUTE, event.tenant.to_string())];
     let attributes = attributes.map(|(name, value)| (name.to_owned(), value)).into();
     Ok(StepMessage { name, due, message: NewMessage { body: event.body, attributes, ..NewMessage::default() } })
 }

@@ -10,7 +10,7 @@ use sendoff_workflows::{
 use sha2::{Digest as _, Sha256};
 
 use super::{KICKOFF, Kickoff};
-use crate::{Classify as _, Context, HandlerError, NewMessage, Schedule, workflows::judge};
+use crate::{Classify as _, Context, HandlerError, NewMessage, Schedule, TENANT_ATTRIBUTE, workflows::judge};
 
 impl Kickoff {
     /// A version was published: puts its first message, or takes back that of the version before.
@@ -89,7 +89,7 @@ impl Kickoff {
         envelope.header.time = due;
         envelope.header.first_published = due;
         let event = envelope.encode().or_reject("unwritable")?;
-        let attributes = [("type", event.event_type.to_string()), ("tenant", event.tenant.to_string())];
+        let attributes = [("type", event.event_type.to_string()), (TENANT_ATTRIBUTE, event.tenant.to_string())];
         let attributes = attributes.map(|(name, value)| (name.to_owned(), value)).into();
         let message = NewMessage { body: event.body, attributes, ..NewMessage::default() };
         self.schedules.put(&Schedule { name, due, queue: KICKOFF.into(), message }).await.or_snooze()

@@ -388,7 +388,8 @@ settings! {
         key: "SENDOFF_CONSUMERS", env: Some("SENDOFF_CONSUMERS"), default: Some("all"), secret: false,
         rule: consumers()
     }
-    /// How many messages each consumer of the worker handles at a time.
+    /// How many messages each consumer of the worker handles at a time. A quarter of that is kept from tenants whose messages take
+    /// a second and more.
     concurrency: usize {
         key: "SENDOFF_WORKER_CONCURRENCY", env: Some("SENDOFF_WORKER_CONCURRENCY"), default: Some("64"), secret: false,
         rule: count(1..=1024)

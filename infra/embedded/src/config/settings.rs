@@ -77,7 +77,8 @@ settings! {
         key: "api.load_tests", env: Some("SENDOFF_API_LOAD_TESTS"), default: Some(""), secret: false,
         rule: optional(choice(&[("true", true), ("false", false)]))
     }
-    /// How many messages each consumer handles at a time.
+    /// How many messages each consumer handles at a time. A quarter of that is kept from tenants whose messages take
+    /// a second and more.
     concurrency: usize {
         key: "worker.concurrency", env: Some("SENDOFF_WORKER_CONCURRENCY"), default: Some("64"), secret: false,
         rule: count(1..=1024)

@@ -1,6 +1,10 @@
 //! The worker: moves messages between a queue and its consumer, in any process that lives long enough.
 
+mod bulkhead;
+
 use std::{convert::Infallible, sync::Arc, time::Duration};
+
+use bulkhead::Bulkhead;
 
 use futures::{
     FutureExt, StreamExt,
@@ -10,12 +14,13 @@ use futures::{
 };
 use sendoff_events::{Clock, Rng};
 
-use crate::{Backoff, Consumer, Delivery, Limits, Queue, QueueError, Receipt, Stop, Verdict};
+use crate::{Backoff, Consumer, Delivery, Limits, Queue, QueueError, Receipt, Stop, TENANT_ATTRIBUTE, Verdict};
 
 /// How a worker works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerSettings {
-    /// How many messages it handles at a time, at least 1. Default 64.
+    /// How many messages it handles at a time, at least 1. Default 64. A quarter of that is kept from tenants whose messages take
+    /// a second and more on average, so that one tenant's slow endpoints don't hold up the others.
     pub concurrency: usize,
     /// How many messages it asks for at once, at least 1: 10 is what SQS allows. Default 10.
     pub batch: usize,
@@ -49,6 +54,7 @@ pub struct Worker {
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
     settings: WorkerSettings,
+    bulkhead: Bulkhead,
 }
 
 impl Worker {
@@ -64,7 +70,8 @@ impl Worker {
         // With none it would ask for nothing, again and again.
         settings.concurrency = settings.concurrency.max(1);
         settings.batch = settings.batch.max(1);
-        Self { consumer, queue, clock, rng, settings }
+        let bulkhead = Bulkhead::new(settings.concurrency);
+        Self { consumer, queue, clock, rng, settings, bulkhead }
     }
 
     /// Works until `stop` is requested, then finishes what is running, at most for the grace period. What isn't finished by
@@ -80,8 +87,10 @@ impl Worker {
         loop {
             let stopped = stopping.is_terminated();
             let free = self.settings.concurrency.saturating_sub(running.len());
-            // Asking for a few at a time costs a round trip each; wait until a good part of the slots is free.
-            let worth_it = free >= self.settings.batch.min(self.settings.concurrency.div_ceil(2));
+            // Asking for a few at a time costs a round trip each; wait until a good part of the slots is free. Those that slow
+            // tenants hold won't be for long.
+            let quick = self.settings.concurrency.saturating_sub(self.bulkhead.held());
+            let worth_it = free >= self.settings.batch.min(quick.div_ceil(2));
             if !stopped && worth_it && receiving.is_terminated() && pausing.is_terminated() {
                 let settings = &self.settings;
                 receiving = self.queue.receive(free.min(settings.batch), settings.wait, settings.lease).fuse();
@@ -127,16 +136,27 @@ impl Worker {
         }
     }
 
-    /// Handles one delivery and extends its lease as long as that takes.
+    /// Handles one delivery, if there is room for its tenant.
     async fn handle(&self, delivery: Delivery, limits: &Limits) -> (Delivery, Verdict) {
-        let verdict = {
-            let work = self.consumer.process(&delivery, limits).boxed();
-            match select(work, self.keep(&delivery.receipt).boxed()).await {
-                Either::Left((verdict, _)) => verdict,
-                Either::Right((never, _)) => match never {},
+        let tenant = delivery.attributes.get(TENANT_ATTRIBUTE).map(String::as_str);
+        let verdict = match self.bulkhead.enter(tenant, self.clock.now(), &*self.rng) {
+            Ok(seat) => {
+                let verdict = self.process(&delivery, limits).await;
+                self.bulkhead.leave(tenant, &seat, self.clock.now());
+                verdict
             }
+            Err(after) => self.consumer.put_off(after),
         };
         (delivery, verdict)
+    }
+
+    /// Lets the consumer judge a delivery, and extends its lease as long as that takes.
+    async fn process(&self, delivery: &Delivery, limits: &Limits) -> Verdict {
+        let work = self.consumer.process(delivery, limits).boxed();
+        match select(work, self.keep(&delivery.receipt).boxed()).await {
+            Either::Left((verdict, _)) => verdict,
+            Either::Right((never, _)) => match never {},
+        }
     }
 
     /// Extends a lease at half time, again and again. Beside the handler, which a slow queue must not hold up.
