@@ -178,6 +178,35 @@ pub struct MailTemplate {
     pub text: String,
 }
 
+/// A part of a mail template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailPart {
+    /// The subject line.
+    Subject,
+    /// The text.
+    Text,
+}
+
+impl MailPart {
+    /// Its name in [`MailTemplate`].
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Text => "text",
+        }
+    }
+}
+
+/// Why a mail template can give no mail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MailFlaw {
+    /// Where.
+    pub part: MailPart,
+    /// What is wrong, and in which line.
+    pub detail: String,
+}
+
 /// How a tenant's messages look.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

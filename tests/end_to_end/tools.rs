@@ -46,7 +46,7 @@ async fn trace_tells_where_a_dead_letter_lies_and_why() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(folder.path());
     server.api.prepare().await;
-    let template = json!({ "subject": "New", "text": "{{ nobody.knows }}" });
+    let template = json!({ "subject": "New", "text": "{{ submission.fields.nobody }}" });
     let app = json!({ "name": "Expenses", "owners": ["ada"], "submission_mail": template });
     server.api.change("PUT", "/v1/apps/expenses", Some(app)).await;
     let event = server.api.submit(json!({})).await;

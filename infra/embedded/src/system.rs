@@ -17,7 +17,7 @@ use providers::Guards;
 use senders::Senders;
 use sendoff_consumers::{
     Consumer, Meter, NoMeter, ReactionContext, Reactor, Router, RouterError, RouterPorts, Stop, Worker, WorkerSettings,
-    reactions::Timeline,
+    reactions::Timeline, templates,
 };
 use sendoff_events::{Clock, Rng};
 pub use sendoff_host::PartError;
@@ -163,6 +163,7 @@ impl System {
         let state = ApiState::new(records, keys(config, address)?, clock, rng)
             .with_limits(limits)
             .with_load_tests(config.load_tests)
+            .with_mail_flaws(templates::flaws)
             .with_plain_webhooks(allowed.chain(sinks));
         let api = api::router(state).merge(callbacks);
         let stop = front.stop_signal();

@@ -17,11 +17,11 @@ use super::{
     mutation::Mutation,
     operation::Operation,
     path::Ids,
-    problem::Problem,
+    problem::{Flaw, Problem},
 };
 use crate::{
     Record,
-    model::{App, MailTemplate, Stored, app_key, decode, load},
+    model::{App, MailFlaw, MailTemplate, Stored, app_key, decode, load},
 };
 
 /// An app with its id.
@@ -70,6 +70,7 @@ async fn put(
     mut request: Mutation,
 ) -> Result<Response, Problem> {
     let app = read(request.take_body()?, &app_id)?;
+    check_mail(&api, &app)?;
     let key = app_key(&request.caller.tenant, &app_id);
     let path = format!("/v1/{key}");
     // Which workflows and webhooks it has is for the operations on them to say.
@@ -122,6 +123,20 @@ fn read(body: Value, app_id: &AppId) -> Result<App, Problem> {
         let (fields, workflows, webhooks) = (form.unwrap_or_default(), Vec::new(), Vec::new());
         Some(App { name: name?, owners, submission_mail, fields, workflows, webhooks })
     })
+}
+
+/// Refuses a mail template that can give no mail.
+fn check_mail(api: &ApiState, app: &App) -> Result<(), Problem> {
+    let flaws = app.submission_mail.as_ref().map(|template| api.mail_flaws(template)).unwrap_or_default();
+    if flaws.is_empty() {
+        return Ok(());
+    }
+    let flaw = |MailFlaw { part, detail }| Flaw {
+        pointer: Some(format!("#/submission_mail/{}", part.name())),
+        parameter: None,
+        detail,
+    };
+    Err(Problem::invalid_fields(flaws.into_iter().map(flaw).collect()))
 }
 
 fn sample() -> Value {

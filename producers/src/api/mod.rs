@@ -42,7 +42,7 @@ pub use auth::{
 };
 pub use limits::Limits;
 pub use openapi::openapi;
-pub use state::ApiState;
+pub use state::{ApiState, MailFlaws};
 pub use timeline::TIMELINE;
 
 use axum::{Router, middleware};

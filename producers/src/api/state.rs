@@ -9,7 +9,11 @@ use futures::{
 use sendoff_events::{Clock, Outgoing, Rng};
 
 use super::{KeySet, Limits, contact};
-use crate::{Outbox, Publisher, Records, relay};
+use crate::{
+    Outbox, Publisher, Records,
+    model::{MailFlaw, MailTemplate},
+    relay,
+};
 
 /// How long an answer waits for the topic. What takes longer is left to the relay.
 const FAST_PATH: Duration = Duration::from_secs(1);
@@ -28,14 +32,39 @@ struct Inner {
     limits: Limits,
     plain_webhooks: BTreeSet<String>,
     load_tests: bool,
+    mail_flaws: MailFlaws,
 }
+
+/// Tells what is wrong with an app's own mail template. Whoever runs the templates knows.
+pub type MailFlaws = fn(&MailTemplate) -> Vec<MailFlaw>;
 
 impl ApiState {
     /// An API over `records` that accepts tokens signed with `keys`, for a backend that publishes as it commits.
     #[must_use]
     pub fn new(records: Arc<dyn Records>, keys: KeySet, clock: Arc<dyn Clock>, rng: Arc<dyn Rng>) -> Self {
-        let (limits, plain_webhooks) = (Limits::default(), BTreeSet::new());
-        Self(Arc::new(Inner { records, fast_path: None, keys, clock, rng, limits, plain_webhooks, load_tests: false }))
+        Self(Arc::new(Inner {
+            records,
+            fast_path: None,
+            keys,
+            clock,
+            rng,
+            limits: Limits::default(),
+            plain_webhooks: BTreeSet::new(),
+            load_tests: false,
+            mail_flaws: |_| Vec::new(),
+        }))
+    }
+
+    /// The same API, refusing mail templates of apps in which `flaws` finds something. Otherwise a mistake shows when the first mail
+    /// is dead-lettered.
+    #[must_use]
+    pub fn with_mail_flaws(mut self, flaws: MailFlaws) -> Self {
+        Arc::make_mut(&mut self.0).mail_flaws = flaws;
+        self
+    }
+
+    pub(super) fn mail_flaws(&self, template: &MailTemplate) -> Vec<MailFlaw> {
+        (self.0.mail_flaws)(template)
     }
 
     /// The same API, publishing right after each commit instead of leaving it to the relay. It never makes a request

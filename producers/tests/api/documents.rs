@@ -1,6 +1,7 @@
 //! Users and apps: put as a whole, read back, validated.
 
 use axum::http::StatusCode;
+use sendoff_producers::model::{MailFlaw, MailPart, MailTemplate};
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -88,6 +89,26 @@ fn an_app_is_created_and_read_back() {
     let mut read = world.get("/v1/apps/expenses").send().expect(StatusCode::OK).json();
     assert_eq!(read.as_object_mut().unwrap().remove("app_id"), Some(json!("expenses")));
     assert_eq!(read, app);
+}
+
+#[test]
+fn a_mail_template_with_flaws_is_refused_and_its_parts_are_named() {
+    let flaws = |template: &MailTemplate| {
+        let parts = [(MailPart::Subject, &template.subject), (MailPart::Text, &template.text)];
+        let bad = parts.into_iter().filter(|(_, text)| text.contains("bad"));
+        bad.map(|(part, text)| MailFlaw { part, detail: format!("line 1: {text}") }).collect()
+    };
+    let world = World::with(|state| state.with_mail_flaws(flaws));
+    let app = |subject: &str, text: &str| {
+        let body = json!({ "name": "Expenses", "submission_mail": { "subject": subject, "text": text } });
+        world.put("/v1/apps/expenses").json(&body).send()
+    };
+    let reply = app("good", "bad luck");
+    assert_eq!(reply.problem(StatusCode::UNPROCESSABLE_ENTITY), "invalid-fields");
+    assert_eq!(reply.json()["errors"], json!([{ "pointer": "#/submission_mail/text", "detail": "line 1: bad luck" }]));
+    assert_eq!(app("bad", "bad").json()["errors"].as_array().map(Vec::len), Some(2));
+    assert!(world.records.committed().is_empty());
+    app("good", "good").expect(StatusCode::CREATED);
 }
 
 #[test]

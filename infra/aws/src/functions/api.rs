@@ -2,6 +2,7 @@
 //! the relay.
 
 use axum::{Router, http::StatusCode};
+use sendoff_consumers::templates;
 use sendoff_producers::api::{ApiState, Limits, router};
 use serde_json::value::RawValue;
 
@@ -46,6 +47,7 @@ async fn make() -> Result<Api, FunctionError> {
             .with_fast_path(store.outbox(), publisher.clone())
             .with_limits(Limits { body_bytes: BODY_LIMIT, ..Limits::default() })
             .with_load_tests(load_tests)
+            .with_mail_flaws(templates::flaws)
             .with_plain_webhooks(allowed.iter().cloned());
         Ok(router(state))
     };

@@ -34,7 +34,8 @@ pub(super) async fn play(client: &mut Client, ledger: &dyn Ledger, poison: u16) 
     client.change("ada", Method::PUT, &path, Some(corrected)).await?;
     assign(client, Method::DELETE, "holidays", "bjorn").await?;
     if poison > 0 {
-        let template = json!({ "subject": "New in {{ app.name }}", "text": "Dear {{ customer.name }}, ..." });
+        let template =
+            json!({ "subject": "New in {{ app.name }}", "text": "Dear {{ submission.fields.customer }}, ..." });
         let app = json!({ "name": "Complaints", "owners": ["ada"], "submission_mail": template });
         client.change("admin", Method::PUT, "/v1/apps/complaints", Some(app)).await?;
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use secrecy::ExposeSecret as _;
 use sendoff_aws::{Aws, Resources, Store, settings::Settings, worker::Worker};
-use sendoff_consumers::routing::Routing;
+use sendoff_consumers::{routing::Routing, templates};
 use sendoff_embedded::{
     config::Config,
     program::{Exit, Stopped},
@@ -60,7 +60,8 @@ impl System {
         let key = DevelopmentKey::loopback(address).map_err(|error| Stopped::new(Exit::Refused, error))?;
         let keys = KeySet::new().with_development(&key).map_err(Stopped::failed)?;
         let limits = Limits { body_bytes: config.settings.max_body, ..Limits::default() };
-        let state = ApiState::new(store.records(), keys, clock, rng).with_limits(limits);
+        let state =
+            ApiState::new(store.records(), keys, clock, rng).with_limits(limits).with_mail_flaws(templates::flaws);
         let router = api::router(state.with_fast_path(store.outbox(), store.publisher()));
         let mut api = Phase::new(PATIENCE);
         let stop = api.stop_signal();
