@@ -84,7 +84,7 @@ mod tests {
             told("{{ app.name }", "Hi\n{% if %}"),
             [
                 "subject: line 1: syntax error: unexpected `}`, expected end of variable block",
-                "text: line 2: syntax error: unexpected end of block, expected expression"
+                "text: line 2: syntax error: unexpected end of block"
             ]
         );
         let [variable] = &*told("New", "{{ customer.name }} and {{ app.name }}") else { panic!("one flaw") };

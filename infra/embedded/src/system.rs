@@ -6,7 +6,6 @@ mod handlers;
 mod mail;
 mod providers;
 mod senders;
-mod server;
 mod test_sender;
 mod workflows;
 
@@ -21,9 +20,11 @@ use sendoff_consumers::{
 };
 use sendoff_events::{Clock, Rng};
 pub use sendoff_host::PartError;
-use sendoff_host::{Phase, Phases, SystemClock, SystemRng};
+use sendoff_host::{
+    Phase, Phases, SystemClock, SystemRng,
+    server::{Bounds, serve},
+};
 use sendoff_producers::api::{self, ApiState, DevelopmentKey, KeySet, Limits};
-use server::Bounds;
 pub use test_sender::{TestMessage, TestSender};
 use tokio::net::TcpListener;
 
@@ -168,7 +169,7 @@ impl System {
         let api = api::router(state).merge(callbacks);
         let stop = front.stop_signal();
         front.run("the API", async move {
-            server::serve(listener, api, Bounds::default(), stop).await;
+            serve(listener, api, Bounds::default(), stop).await;
             Ok(())
         });
         Ok(Self { store, address, sink, consumers, phases: Phases::new(vec![front, back]) })

@@ -8,7 +8,10 @@ use sendoff_consumers::{
     reactions::{CacheInvalidation, Timeline},
 };
 use sendoff_events::{Clock, Rng};
-use sendoff_host::{PartError, Phase, Phases, SystemClock, SystemRng};
+use sendoff_host::{
+    PartError, Phase, Phases, SystemClock, SystemRng,
+    server::{Bounds, serve},
+};
 use tokio::net::TcpListener;
 
 use super::{
@@ -127,7 +130,8 @@ impl Worker {
         let pages = page::router(Pages { readiness, meter });
         let stop = back.stop_signal();
         back.run("the pages", async move {
-            axum::serve(listener, pages).with_graceful_shutdown(stop.requested()).await.map_err(|e| e.to_string())
+            serve(listener, pages, Bounds::default(), stop).await;
+            Ok(())
         });
         Ok(Self { address, consumers: router.consumers().cloned().collect(), phases: Phases::new(vec![front, back]) })
     }

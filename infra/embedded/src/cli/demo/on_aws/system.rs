@@ -12,7 +12,10 @@ use sendoff_embedded::{
     sink::{HttpSink, Mailbox, Messages, SINK_SENDER, SinkAccounts, SinkLimits, SmtpSink},
 };
 use sendoff_events::{Clock, Rng};
-use sendoff_host::{PartError, Phase, SystemClock, SystemRng};
+use sendoff_host::{
+    PartError, Phase, SystemClock, SystemRng,
+    server::{Bounds, serve},
+};
 use sendoff_producers::api::{self, ApiState, DevelopmentKey, KeySet, Limits};
 use tokio::net::TcpListener;
 
@@ -66,7 +69,8 @@ impl System {
         let mut api = Phase::new(PATIENCE);
         let stop = api.stop_signal();
         api.run("the API", async move {
-            axum::serve(listener, router).with_graceful_shutdown(stop.requested()).await.map_err(|e| e.to_string())
+            serve(listener, router, Bounds::default(), stop).await;
+            Ok(())
         });
         Ok(Self { address, store, accounts, api, worker, sinks })
     }

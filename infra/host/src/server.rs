@@ -20,7 +20,7 @@ use tokio::{
 
 /// How much is borne.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub struct Bounds {
     /// How many connections there may be. Half of the 1,024 files that a process may usually have open: the data folder, mail
     /// servers and webhooks need the others.
     connections: usize,
@@ -53,7 +53,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Serves until a stop is requested; then answers the whole requests, and closes everything else.
-pub(super) async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: Stop) {
+pub async fn serve(listener: TcpListener, router: Router, bounds: Bounds, stop: Stop) {
     let mut open = Open { tasks: JoinSet::new(), oldest: VecDeque::new(), told: false };
     loop {
         let accepted = tokio::select! {
