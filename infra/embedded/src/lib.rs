@@ -48,6 +48,7 @@ mod purge;
 mod queue;
 mod records;
 mod recover;
+mod rewound;
 mod runs;
 mod schedules;
 pub mod sink;

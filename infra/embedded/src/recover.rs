@@ -16,7 +16,7 @@ use crate::{
         Tx,
         statements::{Run as _, statements},
     },
-    inbox,
+    inbox, rewound,
 };
 
 statements! {
@@ -36,6 +36,7 @@ statements! {
 /// Ends every lease of a message, and every claim on one that was delivered. Gives how many leases it has ended. Dead letters are
 /// leased to guests of the folder, who may well be alive.
 pub(crate) fn recover(tx: &Tx<'_>) -> rusqlite::Result<u64> {
+    rewound::look(tx)?;
     let queues: Vec<(i64, String)> = tx.all(QUEUES, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut ended = 0;
     for (queue, name) in queues {

@@ -133,6 +133,7 @@ fn start(file: PathBuf, writing: Option<(Connection, Role)>, clock: Arc<dyn Cloc
             counters: Arc::clone(&counters),
             subscriptions: RefCell::default(),
             others: Cell::new(others),
+            latest: Cell::new(i64::MIN),
             role,
         };
         let thread = thread::Builder::new().name("sendoff-writer".into());

@@ -25,7 +25,7 @@ use super::{
     migrations,
     statements::Run as _,
 };
-use crate::topics::Subscription;
+use crate::{rewound, topics::Subscription};
 
 /// The most work that shares one transaction.
 const GROUP: usize = 512;
@@ -117,6 +117,8 @@ pub(crate) struct Writer {
     pub(crate) subscriptions: RefCell<Option<Arc<[Subscription]>>>,
     /// The state of the file as other processes have left it, as it was seen last.
     pub(crate) others: Cell<Option<i64>>,
+    /// The time of the last transaction.
+    pub(crate) latest: Cell<i64>,
     pub(crate) role: Role,
 }
 
@@ -175,6 +177,10 @@ impl Writer {
         }
         let tx =
             Tx { writer: self, now: millis(self.clock.now()), woken: RefCell::default(), changed: Cell::new(false) };
+        let ahead = self.latest.replace(tx.now).saturating_sub(tx.now);
+        if ahead > rewound::STEP {
+            rewound::pull_down(&tx, ahead)?;
+        }
         for job in group.iter_mut() {
             self.one(&tx, job.as_mut())?;
         }

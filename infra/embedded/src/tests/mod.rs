@@ -57,6 +57,10 @@ impl ManualClock {
         self.millis.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
         self.moved.notify_waiters();
     }
+
+    pub(crate) fn back(&self, by: Duration) {
+        self.millis.fetch_sub(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
 }
 
 impl Clock for ManualClock {

@@ -3,7 +3,7 @@ use rusqlite::Connection;
 use super::Bench;
 use crate::{
     audit, changes, clear, dead_letters, deliveries, doubts, inbox, inspect, outbox, purge, queue, records, recover,
-    runs, schedules, topics,
+    rewound, runs, schedules, topics,
 };
 
 /// These hold one row per queue or reaction, however many events there are.
@@ -28,6 +28,7 @@ fn statements() -> Vec<&'static str> {
         queue::names::STATEMENTS,
         records::STATEMENTS,
         recover::STATEMENTS,
+        rewound::STATEMENTS,
         schedules::STATEMENTS,
         topics::STATEMENTS,
         &runs::statements(),
