@@ -21,6 +21,8 @@ pub use runs::{RunChange, Runs, RunsError, StepMessage, StoredRun, Stranded};
 pub use sendoff_workflows::engine::{Failure as RunFailure, Status as RunStatus};
 pub use steps::{STEPS as WORKFLOW_STEPS, WorkflowSteps};
 
+use sendoff_workflows::engine::Decision;
+
 use crate::{Classify as _, HandlerError};
 
 /// What an error of the runs means to a message.
@@ -29,5 +31,13 @@ fn judge<T>(result: Result<T, WorkflowError>) -> Result<T, HandlerError> {
         Err(error @ WorkflowError::Unavailable(_)) => Err(error).or_snooze(),
         Err(error) => Err(error).or_reject("workflow-unusable"),
         Ok(value) => Ok(value),
+    }
+}
+
+/// A decision, as runs are told it.
+const fn decision(decision: sendoff_events::Decision) -> Decision {
+    match decision {
+        sendoff_events::Decision::Approved => Decision::Approved,
+        sendoff_events::Decision::Rejected => Decision::Rejected,
     }
 }

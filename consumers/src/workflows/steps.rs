@@ -64,7 +64,10 @@ impl Handler for WorkflowSteps {
         let WorkflowStep { run, instance, attempt, kind } = &event.data;
         let (attempt, instance) = (*attempt, instance.parse::<Instance>().or_reject("bad-instance")?);
         let signal = match kind {
-            StepKind::Wake => Signal::Due { instance, attempt },
+            StepKind::Wake => match judge(self.engine.decided(run, &instance, attempt).await)? {
+                Some(decided) => decided,
+                None => Signal::Due { instance, attempt },
+            },
             StepKind::Act => match judge(self.engine.asked(run, &instance, attempt).await)? {
                 None => return Ok(()),
                 Some(asked) => match self.perform(run, asked, cx).await {

@@ -9,7 +9,10 @@ mod tests;
 use std::sync::Arc;
 
 use sendoff_events::{BoxFuture, Clock, Rng, TenantId, Timestamp, at_millis};
-use sendoff_producers::Lookup;
+use sendoff_producers::{
+    Lookup, ReadError,
+    model::{Approval, approval_key, load},
+};
 use sendoff_workflows::{
     Plan, Published,
     engine::{self, Command, Failure, Instance, RunState, Signal, Turn},
@@ -19,7 +22,7 @@ pub(super) use self::plans::{Plans, published};
 use self::{change::change, locks::Locks};
 use super::{
     Decided, HistoryPage, NewRun, Run, RunFilter, RunPage, Runs, RunsError, Started, StoredRun, Stranded,
-    WorkflowError, Workflows,
+    WorkflowError, Workflows, decision,
 };
 
 /// What the engine works with.
@@ -27,7 +30,7 @@ use super::{
 pub struct EnginePorts {
     /// Where runs are kept.
     pub runs: Arc<dyn Runs>,
-    /// Where the published versions stand.
+    /// Where the published versions stand, and what was decided: the records themselves, never a copy.
     pub records: Arc<dyn Lookup>,
     /// The time.
     pub clock: Arc<dyn Clock>,
@@ -98,6 +101,28 @@ impl EngineWorkflows {
         let command = engine::outstanding(&plan, &state, instance, attempt);
         let (tenant, redrives) = (stored.run.started.tenant, state.redrives());
         Ok(command.map(|command| Asked { tenant, redrives, command }))
+    }
+
+    /// What was decided of a question whose time is over, as the run is to be told it. The event that tells of it may be on its way
+    /// still, behind many others, and whoever has decided in time was told that it counts.
+    pub(super) async fn decided(
+        &self,
+        name: &str,
+        instance: &Instance,
+        attempt: u32,
+    ) -> Result<Option<Signal>, WorkflowError> {
+        let Some(Asked { tenant, command: Command::Ask(_), .. }) = self.asked(name, instance, attempt).await? else {
+            return Ok(None);
+        };
+        let key = approval_key(&tenant, name, &instance.to_string());
+        let found = load::<Approval>(&*self.ports.records, &key).await?;
+        Ok(found.and_then(|(approval, _)| approval.decision).map(|decided| Signal::Decided {
+            instance: instance.clone(),
+            decision: decision(decided.decision),
+            by: decided.by.to_string(),
+            comment: decided.comment.map(|comment| comment.expose().clone()),
+            at: decided.at,
+        }))
     }
 
     /// Sends the messages again that carry a running run on, where there are none any more: somebody has taken them away. To be
@@ -219,6 +244,15 @@ impl Workflows for EngineWorkflows {
     fn decide<'a>(&'a self, decided: &'a Decided) -> BoxFuture<'a, Result<bool, WorkflowError>> {
         let Decided { run, instance, decision, by, comment, at } = decided.clone();
         Box::pin(async move { self.tell(&run, Signal::Decided { instance, decision, by, comment, at }).await })
+    }
+}
+
+impl From<ReadError> for WorkflowError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unavailable(why) => Self::Unavailable(why),
+            damaged @ ReadError::Damaged { .. } => Self::Unusable(damaged.to_string()),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 use sendoff_events::{AppId, TenantId, WorkflowId};
 use sendoff_producers::{
-    Lookup, ReadError,
+    Lookup,
     model::{WorkflowVersion, load, workflow_version_key},
 };
 use sendoff_workflows::{Plan, Published};
@@ -49,11 +49,7 @@ impl Plans {
 
     async fn read(&self, (tenant, app, workflow, version): &Key) -> Result<Plan, WorkflowError> {
         let key = workflow_version_key(tenant, app, workflow, *version);
-        let found = load::<WorkflowVersion>(&*self.records, &key).await.map_err(|error| match error {
-            ReadError::Unavailable(why) => WorkflowError::Unavailable(why),
-            damaged @ ReadError::Damaged { .. } => WorkflowError::Unusable(damaged.to_string()),
-        })?;
-        let Some((found, _)) = found else {
+        let Some((found, _)) = load::<WorkflowVersion>(&*self.records, &key).await? else {
             return Err(WorkflowError::NotPublished {
                 app: app.clone(),
                 workflow: workflow.clone(),

@@ -7,18 +7,18 @@ use std::{
 };
 
 use futures::executor::block_on;
-use sendoff_events::{BoxFuture, Timestamp};
-use sendoff_producers::model::workflow_version_key;
+use sendoff_events::{BoxFuture, StepKind, Timestamp, WorkflowStep};
+use sendoff_producers::model::{approval_key, workflow_version_key};
 use sendoff_workflows::{
     Definition, Published,
-    engine::{Instance, Signal, Status},
+    engine::{Instance, RunState, Signal, Status},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{EnginePorts, EngineWorkflows};
 use crate::{
-    HistoryPage, NewRun, Run, RunChange, RunFilter, RunPage, Runs, RunsError, Started, StepMessage, StoredRun,
-    Stranded, WorkflowError, Workflows as _,
+    HistoryPage, Limits, NewRun, Router, Run, RunChange, RunFilter, RunPage, Runs, RunsError, Started, StepMessage,
+    StoredRun, Stranded, Verdict, WORKFLOW_STEPS, WorkflowError, WorkflowSteps, Workflows as _,
     handlers::doubles::{World, tenant},
 };
 
@@ -76,16 +76,20 @@ impl Runs for Kept {
 struct Stage {
     world: World,
     runs: Arc<Kept>,
-    engine: EngineWorkflows,
+    engine: Arc<EngineWorkflows>,
 }
 
 impl Stage {
     /// A published workflow that waits an hour.
     fn new() -> Self {
+        Self::of(&json!({ "id": "nap", "wait": { "for": "1h" } }))
+    }
+
+    /// A published workflow of one step.
+    fn of(step: &Value) -> Self {
         let (world, runs) = (World::new(), Arc::new(Kept::default()));
         let definition = Definition::of(json!({
-            "workflow": "patient", "app": "crm", "on": [{ "manual": true }],
-            "steps": [{ "id": "nap", "wait": { "for": "1h" } }],
+            "workflow": "patient", "app": "crm", "on": [{ "manual": true }], "steps": [step],
         }));
         let published = Published::of(&definition.unwrap_or_else(|problems| panic!("{problems}")), 1);
         let Published { definition, sha256, .. } = published.unwrap_or_else(|problems| panic!("{problems}"));
@@ -94,12 +98,12 @@ impl Stage {
         let mut record = json!({ "definition": definition, "sha256": sha256 });
         record.as_object_mut().unwrap().extend(by.as_object().unwrap().clone());
         world.records.put(key, record);
-        let engine = EngineWorkflows::new(EnginePorts {
+        let engine = Arc::new(EngineWorkflows::new(EnginePorts {
             runs: runs.clone(),
             records: world.records.clone(),
             clock: world.clock.clone(),
             rng: world.rng.clone(),
-        });
+        }));
         Self { world, runs, engine }
     }
 
@@ -147,4 +151,40 @@ fn a_message_that_comes_before_its_time_is_asked_to_come_again() {
     assert!(block_on(stage.engine.tell("r1", due())).unwrap());
     assert_eq!(stage.status("r1"), Status::Succeeded);
     assert!(!block_on(stage.engine.tell("r1", due())).unwrap(), "told once more it changes nothing");
+}
+
+/// What becomes of an approval of an hour whose time is over, with this record of it.
+fn over(decision: &Value) -> Value {
+    let stage =
+        Stage::of(&json!({ "id": "ask", "approval": { "approvers": "[\"ada\"]", "title": "T", "deadline": "1h" } }));
+    stage.start("r1");
+    let mut approval = json!({
+        "run": "r1", "instance": "ask", "approvers": ["ada"], "title": "T", "text": "", "redrive": 0,
+        "deadline": "2026-11-24T12:59:00Z",
+    });
+    if !decision.is_null() {
+        approval["decision"] = decision.clone();
+    }
+    stage.world.records.put(approval_key(&tenant(), "r1", "ask"), approval);
+    stage.world.clock.forward(Duration::from_secs(3600));
+    let router =
+        Router::new(stage.world.ports()).with(WorkflowSteps::new(stage.engine.clone(), BTreeMap::new())).unwrap();
+    let wake = WorkflowStep { run: "r1".into(), instance: "ask".into(), attempt: 1, kind: StepKind::Wake };
+    let (delivery, _) = stage.world.delivery(wake);
+    let verdict = block_on(router.consumer(WORKFLOW_STEPS).unwrap().process(&delivery, &Limits::none()));
+    assert_eq!(verdict, Verdict::Ack { duplicate: false });
+    assert_eq!(stage.status("r1"), Status::Succeeded);
+    let state = stage.runs.runs.lock().unwrap()["r1"].state.clone();
+    serde_json::from_str::<RunState>(&state).unwrap().results()["ask"].clone()
+}
+
+#[test]
+fn what_was_decided_in_time_counts_though_the_news_of_it_come_after_the_deadline() {
+    let decided = json!({ "decision": "approved", "by": "ada", "comment": "Fine.", "at": "2026-11-24T12:58:59Z" });
+    let expected = json!({
+        "status": "decided", "error": null, "decision": "approved", "by": "ada", "comment": "Fine.",
+        "at": "2026-11-24T12:58:59.000Z",
+    });
+    assert_eq!(over(&decided), expected);
+    assert_eq!(over(&Value::Null)["status"], "expired");
 }

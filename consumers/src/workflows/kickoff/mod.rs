@@ -14,10 +14,9 @@ use sendoff_producers::{
     Lookup,
     model::{TriggerKind, WorkflowVersion, workflow_version_key},
 };
-use sendoff_workflows::engine::Decision;
 
 use super::{
-    Decided, Workflows,
+    Decided, Workflows, decision,
     engine::{Plans, published},
 };
 use crate::{Classify as _, Context, Handler, HandlerError, Router, RouterError, Schedules, handlers::look_up};
@@ -130,10 +129,7 @@ impl Cause for ApprovalDecided {
         let decided = Decided {
             run: data.run.clone(),
             instance: data.instance.parse().or_reject("bad-instance")?,
-            decision: match data.decision {
-                sendoff_events::Decision::Approved => Decision::Approved,
-                sendoff_events::Decision::Rejected => Decision::Rejected,
-            },
+            decision: decision(data.decision),
             by: data.by.to_string(),
             comment: data.comment.as_ref().map(|comment| comment.expose().clone()),
             at: header.time,
