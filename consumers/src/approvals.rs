@@ -29,5 +29,8 @@ pub(crate) fn decided_event(
         // A person is where a chain begins.
         hops: 0,
     };
-    Envelope::new(data, origin, Some(version), clock, rng).encode()
+    let mut envelope = Envelope::new(data, origin, Some(version), clock, rng);
+    // However much later it is told again.
+    envelope.header.time = decided.at;
+    envelope.encode()
 }
