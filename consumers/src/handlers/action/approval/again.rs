@@ -13,10 +13,11 @@ pub(super) fn is_short(known: &Approval, new: &Approval, now: Timestamp) -> bool
 }
 
 /// The question as it is to be stored, now that the call `new` has come; `None` where it stays as it is `known`. With `anew` nobody
-/// has heard of it, and its time begins anew.
-pub(super) fn again(new: &Approval, known: &Approval, now: Timestamp, anew: bool) -> Option<Approval> {
+/// has heard of it, and its time begins anew. So it does for a run that was taken up again and waits anew: a link that is good for
+/// less than the run waits would let nobody decide in the end.
+pub(super) fn again(new: &Approval, known: &Approval, anew: bool) -> Option<Approval> {
     let taken_up = new.redrive > known.redrive;
-    let anew = anew || (known.decision.is_none() && taken_up && now >= known.deadline);
+    let anew = anew || (known.decision.is_none() && taken_up);
     let next = Approval {
         token: new.token.clone().or_else(|| known.token.clone()),
         deadline: if anew { new.deadline } else { known.deadline },

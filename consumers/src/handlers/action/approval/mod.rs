@@ -13,7 +13,8 @@
 //! The answer is `{"status": "sent"}` once the question is stored and somebody has been written to. It says nothing of the
 //! decision, which comes as the event `approval.decided`. A repeated call asks nobody twice. One that comes after the decision,
 //! from a run that was taken up again or with another token, has the event told again: what waits now hasn't heard it. One that
-//! comes late, after nobody could be written to, gives people new time, as the run has.
+//! comes late, after nobody could be written to, gives people new time, as the run has; so does one of a run that was taken up
+//! again, by mails with new links.
 
 mod again;
 mod question;
@@ -106,7 +107,7 @@ impl ApprovalActions {
                 }
                 Some((known, version)) => {
                     let anew = is_short(&known, new, now) && !self.reached(question, &known).await?;
-                    match again(new, &known, now, anew) {
+                    match again(new, &known, anew) {
                         None => return Ok(known),
                         Some(next) => (next, version),
                     }

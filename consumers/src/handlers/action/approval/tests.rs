@@ -145,12 +145,26 @@ fn a_repeated_call_asks_nobody_twice() {
     let stage = Stage::new();
     let first = stage.ask(&question()).unwrap();
     stage.world.clock.forward(Duration::from_secs(60));
-    for call in [question(), with(question(), "redrive", json!(2)), with(question(), "deadline", json!(60))] {
+    for call in [question(), with(question(), "token", json!("another")), with(question(), "deadline", json!(60))] {
         assert_eq!(stage.ask(&call).unwrap(), first);
     }
     assert_eq!(stage.mails.recipients().len(), 2);
     let (approval, version) = stage.stored();
-    assert_eq!((version, approval.deadline.to_string().as_str()), (1, "2026-11-24T12:59:00Z"));
+    assert_eq!((version, approval.deadline.to_string().as_str()), (2, "2026-11-24T12:59:00Z"), "with the token");
+}
+
+#[test]
+fn a_run_that_is_taken_up_again_while_its_question_is_open_gives_people_as_much_time_as_it_waits() {
+    let stage = Stage::new();
+    stage.ask(&question()).unwrap();
+    stage.world.clock.forward(Duration::from_secs(1800));
+    for _ in 0..2 {
+        assert_eq!(stage.ask(&with(question(), "redrive", json!(1))).unwrap().status, ActionStatus::Sent);
+        assert_eq!(stage.stored().0.deadline.to_string(), "2026-11-24T13:29:00Z");
+        assert_eq!(stage.mails.recipients().len(), 4, "each has a link that is good as long, and gets it once");
+    }
+    let link = stage.links.clone().unwrap().read_approval(&stage.tokens()[3]).unwrap();
+    assert_eq!(link.deadline, stage.stored().0.deadline);
 }
 
 #[test]
@@ -201,6 +215,7 @@ fn a_decision_is_told_again_to_whoever_has_not_heard_it() {
     let call = |token: &str, redrive| with(with(question(), "token", json!(token)), "redrive", json!(redrive));
     stage.ask(&call("first", 0)).unwrap();
     let decided = stage.decide();
+    stage.world.clock.forward(Duration::from_secs(13));
     // The same call again: the event is on its way already.
     stage.ask(&call("first", 0)).unwrap();
     assert_eq!(stage.told(), []);
@@ -209,6 +224,10 @@ fn a_decision_is_told_again_to_whoever_has_not_heard_it() {
     assert_eq!((approval.token, version), (Some(Personal::new("second".to_owned())), 3));
     assert_eq!(approval.decision, Some(decided.clone()), "it is the same decision");
     let [(event, sequence)] = &stage.told()[..] else { panic!("{:?}", stage.told()) };
+    let outgoing = stage.world.records.events.lock().unwrap()[0].body.clone();
+    let header = AnyEnvelope::decode(&outgoing).unwrap().into_event::<ApprovalDecided>().unwrap().header;
+    assert_eq!(header.time, decided.at, "it was decided then, and not when it is told again");
+    assert!(header.first_published > decided.at);
     assert_eq!((event.run.as_str(), event.instance.as_str(), *sequence), ("run-1", "ask", Some(3)));
     assert_eq!((event.decision, &event.by, &event.comment), (decided.decision, &decided.by, &decided.comment));
     stage.ask(&call("second", 1)).unwrap();
