@@ -41,7 +41,7 @@ pub struct WorkflowRequested {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "UserId")]
     pub requested_by: Option<UserId>,
-    /// Where its schedule did: of which version. Once another one is published, it starts nothing more.
+    /// Where its schedule did: of which version. Another one that is published since starts a run at the times that it has too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "u32", range(min = 1))]
     pub scheduled_by: Option<u32>,

@@ -228,9 +228,9 @@ fn waiting(stage: &Stage) -> Vec<(Timestamp, sendoff_events::EventId)> {
     schedules.values().map(|schedule| (schedule.due, id(schedule))).collect()
 }
 
-/// Delivers what waits, once its time has come.
+/// Delivers what waits longest, once its time has come.
 fn come_round(stage: &Stage) -> Verdict {
-    let schedule = stage.schedules.0.lock().unwrap().first_key_value().unwrap().1.clone();
+    let (_, schedule) = stage.schedules.0.lock().unwrap().pop_first().unwrap();
     let early = schedule.due.duration_since(sendoff_events::Clock::now(&*stage.world.clock));
     stage.world.clock.forward(Duration::try_from(early).unwrap());
     let (mut delivery, _) = stage.world.delivery(submitted());
@@ -261,16 +261,58 @@ fn a_schedule_starts_a_run_at_each_of_its_times_and_every_time_once() {
 }
 
 #[test]
-fn a_schedule_ends_with_its_version() {
+fn a_schedule_ends_with_the_last_version_that_has_one() {
     let stage = stage(&mornings(), &["schedule"]);
     drop(stage.deliver(KICKOFF, published(3)));
-    let old = stage.schedules.0.lock().unwrap().first_key_value().unwrap().1.clone();
-    // Of a new version that has none, the message goes; one that was under way already starts nothing.
     publish(&stage, 4, &created(), &["created"]);
     assert_eq!(stage.deliver(KICKOFF, published(4)).0, done());
-    assert_eq!(waiting(&stage), []);
-    stage.schedules.0.lock().unwrap().insert(old.name.clone(), old);
     assert_eq!(come_round(&stage), done());
+    assert_eq!(waiting(&stage), [], "and it puts no next one");
     assert_eq!(stage.workflows.runs.lock().unwrap().len(), 0);
     assert_eq!(stage.workflows.published.lock().unwrap().len(), 2);
+}
+
+/// The versions of all runs, and the times that wait.
+fn versions_and_times(stage: &Stage) -> (Vec<u32>, Vec<String>) {
+    let runs = stage.workflows.runs.lock().unwrap();
+    let times = waiting(stage).into_iter().map(|(due, _)| due.to_string()).collect();
+    (runs.values().map(|run| run.version).collect(), times)
+}
+
+#[test]
+fn a_time_that_is_due_when_a_version_is_published_is_not_lost() {
+    let stage = stage(&mornings(), &["schedule"]);
+    drop(stage.deliver(KICKOFF, published(3)));
+    // Nobody handles what is due for two seconds, and then the news of the version comes first.
+    stage.forward(19 * 3600 + 30 * 60 + 2);
+    publish(&stage, 4, &mornings(), &["schedule"]);
+    assert_eq!(stage.deliver(KICKOFF, published(4)).0, done());
+    let times = ["2026-11-25T07:30:00Z", "2026-11-26T07:30:00Z"].map(str::to_owned);
+    assert_eq!(versions_and_times(&stage), (vec![], times.to_vec()));
+    let due = stage.schedules.0.lock().unwrap().pop_first().unwrap().1;
+    let (mut delivery, _) = stage.world.delivery(submitted());
+    delivery.body = due.message.body;
+    assert_eq!(stage.process(KICKOFF, &delivery), done());
+    assert_eq!(versions_and_times(&stage), (vec![4], times[1..].to_vec()), "its run is one of the version that is on");
+    assert_eq!(come_round(&stage), done());
+    assert_eq!(versions_and_times(&stage), (vec![4, 4], vec!["2026-11-27T07:30:00Z".into()]));
+}
+
+#[test]
+fn of_another_times_version_a_schedule_keeps_the_times_of_the_one_that_is_on() {
+    let stage = stage(&mornings(), &["schedule"]);
+    drop(stage.deliver(KICKOFF, published(3)));
+    let evenings = json!([{ "schedule": { "at": "20:00", "zone": "Europe/Berlin" } }]);
+    publish(&stage, 4, &evenings, &["schedule"]);
+    // Another worker handles the message of the version before, and the news of the new one come late, or twice.
+    stage.forward(12 * 3600);
+    assert_eq!(come_round(&stage), done());
+    let evening = vec!["2026-11-25T19:00:00Z".to_owned()];
+    assert_eq!(versions_and_times(&stage), (vec![], evening.clone()), "half past eight isn't its time");
+    for _ in 0..2 {
+        assert_eq!(stage.deliver(KICKOFF, published(4)).0, done());
+        assert_eq!(versions_and_times(&stage).1, evening);
+    }
+    assert_eq!(come_round(&stage), done());
+    assert_eq!(versions_and_times(&stage), (vec![4], vec!["2026-11-26T19:00:00Z".into()]));
 }

@@ -1,8 +1,11 @@
-//! What is started by the clock: one message for each workflow that has a schedule, which puts the next one when it comes round.
+//! What is started by the clock: of each workflow that has a schedule there is a message for its next time, which puts the one after
+//! it when it comes round.
 
-use jiff::{ToSpan as _, Zoned, tz::TimeZone};
-use sendoff_events::{Envelope, EventId, Header, Origin, Timestamp, WorkflowPublished, WorkflowRequested, at_millis};
-use sendoff_producers::model::TriggerKind;
+use jiff::{SignedDuration, ToSpan as _, Zoned, tz::TimeZone};
+use sendoff_events::{
+    AppId, Envelope, EventId, Header, Origin, Timestamp, WorkflowId, WorkflowPublished, WorkflowRequested, at_millis,
+};
+use sendoff_producers::model::{ActiveWorkflow, TriggerKind};
 use sendoff_workflows::{
     Plan,
     plan::{Schedule as Times, Trigger},
@@ -12,8 +15,11 @@ use sha2::{Digest as _, Sha256};
 use super::{KICKOFF, Kickoff};
 use crate::{Classify as _, Context, HandlerError, NewMessage, Schedule, TENANT_ATTRIBUTE, workflows::judge};
 
+/// As exact as times are.
+const MILLISECOND: SignedDuration = SignedDuration::from_millis(1);
+
 impl Kickoff {
-    /// A version was published: puts its first message, or takes back that of the version before.
+    /// A version was published: puts its first message. Those of the versions before stay, each of a time of its own.
     pub(super) async fn schedule(
         &self,
         header: &Header,
@@ -21,6 +27,11 @@ impl Kickoff {
         cx: &Context,
     ) -> Result<(), HandlerError> {
         let WorkflowPublished { app_id, workflow, version } = data;
+        // Told late: another version was published since, and has its own message; or the workflow has no schedule.
+        let active = self.scheduled(header, app_id, workflow).await?;
+        if active.is_none_or(|active| active.version != *version) {
+            return Ok(());
+        }
         let plan = judge(self.plans.of(&header.tenant, app_id, workflow, *version).await)?;
         let request = WorkflowRequested {
             app_id: app_id.clone(),
@@ -29,18 +40,11 @@ impl Kickoff {
             requested_by: None,
             scheduled_by: Some(*version),
         };
-        if self.is_active(header, &request, *version).await? {
-            return self.put(header, request, next(&plan, cx.now()), cx).await;
-        }
-        // Told late: another version was published since, and has its own message; or the workflow has no schedule.
-        let scheduled = self.waiting(TriggerKind::Schedule, header, app_id).await?;
-        if !scheduled.iter().any(|other| other.name == *workflow) {
-            self.schedules.cancel(&name(header, &request)).await.or_snooze()?;
-        }
-        Ok(())
+        self.put(header, request, next(&plan, cx.now()), cx).await
     }
 
-    /// Its time has come: starts a run, and puts the message for the next time.
+    /// A time has come: puts the message for the next one, and starts a run. A version that was published since goes on with the
+    /// times of the one before, and starts a run at those that it has too: none is lost because it was due just then.
     pub(super) async fn came_round(
         &self,
         header: &Header,
@@ -48,24 +52,32 @@ impl Kickoff {
         version: u32,
         cx: &Context,
     ) -> Result<(), HandlerError> {
-        let waiting = self.waiting(TriggerKind::Schedule, header, &data.app_id).await?;
-        let is_it = |active: &&sendoff_producers::model::ActiveWorkflow| {
-            active.name == data.workflow && active.version == version
-        };
-        // Of another version, or off: then this was the last time.
-        let Some(active) = waiting.iter().find(is_it) else { return Ok(()) };
-        let plan = judge(self.plans.of(&header.tenant, &data.app_id, &data.workflow, version).await)?;
+        let WorkflowRequested { app_id, workflow, .. } = data;
+        // It is off, or has no schedule any more: then this was the last time.
+        let Some(active) = self.scheduled(header, app_id, workflow).await? else { return Ok(()) };
+        let plan = judge(self.plans.of(&header.tenant, app_id, workflow, active.version).await)?;
+        let request = WorkflowRequested { scheduled_by: Some(active.version), ..data.clone() };
         // The next one first: a run that can't be started now mustn't be the last.
-        self.put(header, data.clone(), next(&plan, cx.now().max(header.first_published)), cx).await?;
-        self.start(TriggerKind::Schedule, header, &data.app_id, active, None, cx).await.map(drop)
+        self.put(header, request, next(&plan, cx.now().max(header.time)), cx).await?;
+        if active.version != version && !has(&plan, header.time) {
+            return cx.skip(workflow.as_str(), "the version that was published since has another time").map(drop);
+        }
+        self.start(TriggerKind::Schedule, header, app_id, &active, None, cx).await.map(drop)
     }
 
-    async fn is_active(&self, header: &Header, data: &WorkflowRequested, version: u32) -> Result<bool, HandlerError> {
-        let waiting = self.waiting(TriggerKind::Schedule, header, &data.app_id).await?;
-        Ok(waiting.iter().any(|active| active.name == data.workflow && active.version == version))
+    /// The workflow as it is now, if it is on and has a schedule.
+    async fn scheduled(
+        &self,
+        header: &Header,
+        app: &AppId,
+        workflow: &WorkflowId,
+    ) -> Result<Option<ActiveWorkflow>, HandlerError> {
+        let scheduled = self.waiting(TriggerKind::Schedule, header, app).await?;
+        Ok(scheduled.into_iter().find(|active| active.name == *workflow))
     }
 
-    /// Puts the message for this time. Put again it is the same one, down to the event's id, so that no time counts twice.
+    /// Puts the message for this time. Put again, by whichever version, it is the same one, down to the event's id, so that no time
+    /// counts twice; and it takes the place of no other, which may be due and on its way.
     async fn put(
         &self,
         header: &Header,
@@ -74,7 +86,7 @@ impl Kickoff {
         cx: &Context,
     ) -> Result<(), HandlerError> {
         let Some(due) = due else { return Ok(()) };
-        let name = name(header, &request);
+        let name = format!("workflow/{}/{}/{}/{due}", header.tenant, request.app_id, request.workflow);
         let origin = Origin {
             source: "/sendoff/workflows".into(),
             tenant: header.tenant.clone(),
@@ -84,7 +96,7 @@ impl Kickoff {
             hops: 0,
         };
         let mut envelope = Envelope::new(request, origin, None, &**cx.clock(), &**cx.rng());
-        envelope.header.id = event_id(&name, envelope.data.scheduled_by, due);
+        envelope.header.id = event_id(&name);
         envelope.header.correlation = envelope.header.id.to_string();
         envelope.header.time = due;
         envelope.header.first_published = due;
@@ -96,18 +108,18 @@ impl Kickoff {
     }
 }
 
-/// What the workflow's message is called while it waits.
-fn name(header: &Header, data: &WorkflowRequested) -> String {
-    format!("workflow/{}/{}/{}", header.tenant, data.app_id, data.workflow)
-}
-
 /// The id of the event that says that this time has come: a UUID version 8 (RFC 9562) of what tells it from all others.
-fn event_id(name: &str, version: Option<u32>, due: Timestamp) -> EventId {
-    let digest = Sha256::digest(format!("{name}/{}/{}", version.unwrap_or(0), due.as_millisecond()));
+fn event_id(name: &str) -> EventId {
+    let digest = Sha256::digest(name);
     let mut bytes: [u8; 16] = std::array::from_fn(|n| digest[n]);
     bytes[6] = 0x80 | (bytes[6] & 0x0f);
     bytes[8] = 0x80 | (bytes[8] & 0x3f);
     EventId::from_bytes(bytes)
+}
+
+/// Whether a trigger of the plan goes off at this time.
+fn has(plan: &Plan, time: Timestamp) -> bool {
+    time.checked_sub(MILLISECOND).is_ok_and(|before| next(plan, before) == Some(time))
 }
 
 /// The first time after `after` at which a trigger of the plan goes off.
