@@ -29,7 +29,7 @@
 //! |---|---|
 //! | `connection` | its name |
 //! | `method` | `GET`, `HEAD`, `POST`, `PUT`, `PATCH` or `DELETE` |
-//! | `path` | below the connection's own, from a slash, or the list of its parts, which are without `/` and `%`; what has a meaning in URLs is encoded |
+//! | `path` | below the connection's own, from a slash, or the list of its parts, which aren't empty and are without `/` and `%`; `null` behind them is a slash at the end. What has a meaning in URLs is encoded |
 //! | `query`, `headers` | optional: texts, numbers and booleans by name; a list in `query` is the name several times, `null` not at all |
 //! | `body` | optional: JSON; a text goes as it is where `headers` names another kind of content |
 //! | `idempotent` | optional: the other side does the same request once, so it may be repeated when nobody knows whether it arrived |

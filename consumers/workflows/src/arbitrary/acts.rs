@@ -50,10 +50,12 @@ impl Maker<'_> {
     }
 
     pub(super) fn http(&mut self, id: &str, step: &mut Map<String, Value>, known: &mut Known) {
+        let method = *self.tape.one(&["GET", "POST", "PUT"]);
+        let end = if method == "PUT" { "/" } else { "" };
         let mut call = json!({
             "connection": "crm",
-            "method": *self.tape.one(&["GET", "POST", "PUT"]),
-            "path": format!("/a/{{{{ {} }}}}", self.tape.formula(Kind::Text, known, 1)),
+            "method": method,
+            "path": format!("/a/{{{{ {} }}}}{end}", self.tape.formula(Kind::Text, known, 1)),
             "query": { "q": self.json(known) },
             "headers": { "X-A": "a" },
             "response": { "id": { "at": "/id", "type": "text" }, "n": { "at": "/n", "type": "number" } },

@@ -26,6 +26,8 @@ pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempote
 const MAX_TEXT: usize = 4096;
 /// The most entries of the query, and the most headers.
 const MAX_ENTRIES: usize = 50;
+/// What is wrong with a path such as `/orders//lines`.
+const EMPTY_PART: &str = "must be without empty parts: is a value missing there?";
 /// Headers that are the connection's, or the protocol's own.
 const RESERVED: [HeaderName; 12] = [
     AUTHORIZATION,
@@ -43,7 +45,7 @@ const RESERVED: [HeaderName; 12] = [
 ];
 
 /// A call, read.
-pub(super) struct HttpCall {
+pub(in super::super) struct HttpCall {
     pub(super) head: Head,
     pub(super) connection: String,
     pub(super) method: Method,
@@ -57,7 +59,7 @@ pub(super) struct HttpCall {
 }
 
 impl HttpCall {
-    pub(super) fn read(text: &str) -> Result<Self, ActionError> {
+    pub(in super::super) fn read(text: &str) -> Result<Self, ActionError> {
         let (head, mut fields) = Head::read(HTTP, text)?;
         let connection = fields.text("connection", MAX_LINE)?;
         let method = match fields.text("method", 10)?.as_str() {
@@ -96,22 +98,27 @@ impl HttpCall {
 }
 
 /// The path, as one text or as a list of its parts. What fills a part stays within it: somebody who is to name an order can't name
-/// what is done to it.
+/// what is done to it, nor name none, which would be all of them. Behind the parts `null` is a slash at the end: no value that
+/// fills a part is one.
 fn path(fields: &mut Fields) -> Result<String, ActionError> {
     let path = match fields.take("path") {
         None => return Err(fields.missing("path")),
         Some(Value::String(path)) => path,
-        Some(Value::Array(parts)) => {
+        Some(Value::Array(mut parts)) => {
+            let slash = parts.pop_if(|last| last.is_null()).map_or("", |_| "/");
             let mut path = String::new();
             for part in &parts {
                 let part = part.as_str().ok_or_else(|| fields.wrong("path", "must be a text, or a list of texts"))?;
                 if part.contains(['/', '%']) {
                     return Err(fields.wrong("path", "must be without `/` and `%` inside of a part"));
                 }
+                if part.is_empty() {
+                    return Err(fields.wrong("path", EMPTY_PART));
+                }
                 path.push('/');
                 path.push_str(part);
             }
-            path
+            path + slash
         }
         Some(_) => return Err(fields.wrong("path", "must be a text, or a list of texts")),
     };
@@ -138,7 +145,7 @@ fn check_path(path: &str) -> Result<(), &'static str> {
         return Err("must be without the segments `.` and `..`");
     }
     if path[1..].split('/').rev().skip(1).any(str::is_empty) {
-        return Err("must be without empty segments: is a value missing there?");
+        return Err(EMPTY_PART);
     }
     Ok(())
 }

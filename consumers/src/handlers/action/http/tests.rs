@@ -342,6 +342,10 @@ async fn a_call_leads_nowhere_but_below_its_connection() {
         json!({ "path": ["orders", "7%2fcancel"] }),
         json!({ "path": ["orders", ".."] }),
         json!({ "path": ["orders", "", "lines"] }),
+        json!({ "path": ["orders", ""] }),
+        json!({ "path": ["orders", "", null] }),
+        json!({ "path": ["orders", null, "lines"] }),
+        json!({ "path": [""] }),
         json!({ "path": ["orders", 7] }),
         json!({ "path": [] }),
         json!({ "headers": { "Host": "evil.example" } }),
@@ -379,6 +383,10 @@ async fn a_call_leads_nowhere_but_below_its_connection() {
         let got = peer.got().pop().unwrap();
         assert!(got.starts_with(&line.replace("://", ":/")), "{got}");
     }
+    let slash = call("GET", json!({ "path": ["orders", "7", null], "idempotency_key": "run/slash" }));
+    act(&actions, &slash).await.unwrap();
+    let got = peer.got().pop().unwrap();
+    assert!(got.starts_with("GET /api/orders/7/ "), "{got}");
 }
 
 #[tokio::test]

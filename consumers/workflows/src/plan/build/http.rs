@@ -172,7 +172,8 @@ fn is_pointer(text: &str) -> bool {
     text.is_empty() || (text.starts_with('/') && escaped(text))
 }
 
-/// A path that is filled, by its parts, so that what fills one stays within it.
+/// A path that is filled, by its parts, so that what fills one stays within it. A slash that was written at the end is `null`, so
+/// that nobody takes a part that is filled with nothing for it.
 fn parts_of(pieces: Vec<Piece>) -> Vec<Template> {
     let mut parts = vec![Vec::new()];
     for piece in pieces {
@@ -191,7 +192,8 @@ fn parts_of(pieces: Vec<Piece>) -> Vec<Template> {
         }
     }
     let part = |mut pieces: Vec<Piece>| match &mut pieces[..] {
-        [] => Template::Literal(json!("")),
+        // Elsewhere an empty part was refused.
+        [] => Template::Literal(Value::Null),
         [Piece::Text(text)] => Template::Literal(std::mem::take(text).into()),
         _ => Template::Text(pieces),
     };

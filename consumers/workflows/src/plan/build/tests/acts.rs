@@ -155,6 +155,19 @@ fn a_call_of_another_system_stays_within_its_connection() {
 }
 
 #[test]
+fn a_slash_that_ends_a_path_is_told_from_a_part_that_is_filled_with_nothing() {
+    let parts = |path: &str| {
+        let made = plan(&format!("- {{ id: a, http: {{ connection: crm, method: DELETE, path: '{path}' }} }}"));
+        let Kind::Act(Act { call: Template::Object(call), .. }) = &made.block[0].kind else { panic!("{made:?}") };
+        let Template::List(parts) = &call["path"] else { panic!("{call:?}") };
+        parts.iter().map(|part| matches!(part, Template::Literal(Value::Null))).collect::<Vec<_>>()
+    };
+    assert_eq!(parts("/orders/{{ {department} }}"), [false, false]);
+    assert_eq!(parts("/orders/{{ {department} }}/"), [false, false, true]);
+    assert_eq!(parts("/{{ {department} }}"), [false]);
+}
+
+#[test]
 fn a_statement_is_constant_and_its_values_are_named() {
     let database =
         |sql: &str, more: &str| format!("- {{ id: a, database: {{ connection: stock, sql: \"{sql}\"{more} }} }}");
