@@ -186,15 +186,22 @@ impl<W: Worded> MessageActions<W> {
 impl<W: Worded> Actions for MessageActions<W> {
     fn act<'a>(&'a self, call: &'a str, limits: &'a Limits) -> BoxFuture<'a, Result<ActionResult, ActionError>> {
         Box::pin(async move {
-            let call = &Call::read(W::NAME, call)?;
-            let contact = match &call.to {
-                To::Address(address) => Some(address_of(W::CHANNEL, address)?),
-                To::User(_) | To::Webhook { .. } => None,
-            };
+            let (call, contact) = read(W::CHANNEL, call)?;
+            let call = &call;
             let job = |cx: Arc<Context>| async move { self.send(call, contact, &cx).await };
             perform(&self.ports, W::POLICY, &call.head, Telling::Message, limits, job).await
         })
     }
+}
+
+/// The call of a message by `channel`, and the address that it names, if it does.
+pub(super) fn read(channel: Channel, text: &str) -> Result<(Call, Option<Contact>), ActionError> {
+    let call = Call::read(channel.name(), text)?;
+    let contact = match &call.to {
+        To::Address(address) => Some(address_of(channel, address)?),
+        To::User(_) | To::Webhook { .. } => None,
+    };
+    Ok((call, contact))
 }
 
 /// The step of a message to an address.

@@ -59,6 +59,7 @@ mod head;
 mod http;
 mod mapping;
 mod messages;
+mod on_sight;
 mod outcome;
 mod perform;
 mod record;
@@ -75,6 +76,7 @@ pub use database::{Accept, Database, DatabaseActions, DatabaseError, MAX_ROWS, R
 pub use head::record_keys;
 pub use http::{HttpActions, HttpConnection, HttpConnectionError, HttpConnectionSettings};
 pub use messages::MessageActions;
+pub use on_sight::check_call;
 pub use outcome::{ActionError, ActionErrorKind, ActionResult, ActionStatus};
 pub use record::{MAX_HOPS, RecordActions};
 use sendoff_events::BoxFuture;

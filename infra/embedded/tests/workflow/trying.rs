@@ -163,6 +163,38 @@ fn a_submission_that_starts_no_run_says_why() {
     assert!(refused.err.contains("fields.amount"), "{}", refused.err);
 }
 
+/// What becomes of these steps with a blank field `no`, `../admin` in `way`, two lines in `line` and 60 numbers in `l`.
+fn tried(steps: &str, more: &[&str]) -> Ended {
+    let folder = tempfile::tempdir().unwrap();
+    let head = "workflow: w\napp: a\nfields: { no: text, way: text, line: text, l: { list: number } }\non: [{ submission: created }]\nsteps:\n";
+    fs::write(folder.path().join("w.yaml"), format!("{head}{steps}")).unwrap();
+    let submission =
+        json!({ "fields": { "no": "", "way": "../admin", "line": "a\r\nb", "l": (0..60).collect::<Vec<_>>() } });
+    fs::write(folder.path().join("s.json"), submission.to_string()).unwrap();
+    workflow(folder.path(), ["dry-run", "w.yaml", "--submission", "s.json"].iter().chain(more))
+}
+
+#[test]
+fn what_an_action_refuses_on_sight_fails_here_too() {
+    for (step, why) in [
+        ("http: { connection: c, method: DELETE, path: '/orders/{{ {no} }}' }", "is a value missing there?"),
+        ("http: { connection: c, method: PUT, path: '/orders/{{ {way} }}/x' }", "must be without `/` and `%`"),
+        ("http: { connection: c, method: GET, path: /, headers: { X: '{{ {line} }}' } }", "no header can have"),
+        ("email: { to: { address: '{{ {way} }}' }, subject: S, text: T }", "`to.address` can't be used"),
+        ("sms: { to: { address: '{{ {way} }}' }, text: T }", "`to.address` can't be used"),
+        ("sms: { to: { user: ada }, text: '{{ {no} }}' }", "`text` must have 1 to"),
+        ("push: { to: { user: '{{ {no} }}' }, title: T, body: B }", "`to.user` must have 1 to"),
+        ("record: { app: b, author: '{{ {no} }}', create: { fields: { n: 1 } } }", "`author` must have 1 to"),
+    ] {
+        let played = tried(&format!("  - {{ id: s, {step} }}\n"), &[]);
+        let printed = played.with(1);
+        assert!(printed.contains("failed with Action.Permanent: invalid-call: ") && printed.contains(why), "{printed}");
+        assert!(!printed.contains("/../"), "{printed}");
+    }
+    let slash = tried("  - { id: s, http: { connection: c, method: GET, path: '/orders/{{ LEN({way}) }}/' } }\n", &[]);
+    assert!(slash.with(0).contains("http GET c:/orders/8/\n"), "{}", slash.with(0));
+}
+
 #[test]
 fn flags_that_name_no_step_of_the_definition_are_refused() {
     for (flag, value, why) in [

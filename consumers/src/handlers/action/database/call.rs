@@ -14,7 +14,7 @@ use super::{
 };
 
 /// A call, read.
-pub(super) struct DatabaseCall {
+pub(in super::super) struct DatabaseCall {
     pub(super) head: Head,
     pub(super) connection: String,
     pub(super) statement: Statement,
@@ -22,7 +22,7 @@ pub(super) struct DatabaseCall {
 }
 
 impl DatabaseCall {
-    pub(super) fn read(text: &str) -> Result<Self, ActionError> {
+    pub(in super::super) fn read(text: &str) -> Result<Self, ActionError> {
         let (head, mut fields) = Head::read(DATABASE, text)?;
         let connection = fields.text("connection", MAX_LINE)?;
         let sql: Sql = fields.text("sql", MAX_SQL)?.parse().map_err(|error| fields.wrong("sql", error))?;

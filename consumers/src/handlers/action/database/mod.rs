@@ -12,7 +12,7 @@ use sendoff_events::BoxFuture;
 pub use sendoff_workflows::sql::{Sql, SqlError};
 use serde_json::{Map, Value, json};
 
-use self::call::DatabaseCall;
+pub(super) use self::call::DatabaseCall;
 use super::{
     ActionError, ActionResult, Actions, Connections,
     asking::{Came, Reach, Refusal, TOO_LARGE, ask, fits, policy},
@@ -23,7 +23,7 @@ use super::{
 use crate::{Context, Effect, Limits, NotSent, RouterPorts, SendOutcome};
 
 /// The action's name.
-const DATABASE: &str = "database";
+pub(super) const DATABASE: &str = "database";
 /// The most rows of a result.
 pub const MAX_ROWS: usize = 1000;
 /// What an attempt may take longer than its statement: waiting for its turn, connecting, and the end of the transaction.

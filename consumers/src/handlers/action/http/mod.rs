@@ -12,7 +12,8 @@ pub use connection::{HttpConnection, HttpConnectionError, HttpConnectionSettings
 use sendoff_events::BoxFuture;
 use serde_json::{Map, Value, json};
 
-use self::{call::HttpCall, classify::classify};
+pub(super) use self::call::HttpCall;
+use self::classify::classify;
 use super::{
     ActionError, ActionResult, Actions, Connections,
     asking::{Reach, ask, policy},
@@ -22,7 +23,7 @@ use super::{
 use crate::{Context, Effect, Limits, RouterPorts};
 
 /// The action's name.
-const HTTP: &str = "http";
+pub(super) const HTTP: &str = "http";
 /// What an attempt may take longer than its request: finding the host's address, and reading what came.
 const MARGIN: Duration = Duration::from_secs(5);
 

@@ -19,7 +19,7 @@ const MAX_FIELDS: usize = 500;
 const MAX_NAME: usize = 100;
 
 /// A call, read.
-pub(super) struct RecordCall {
+pub(in super::super) struct RecordCall {
     pub(super) head: Head,
     pub(super) app: AppId,
     pub(super) author: UserId,
@@ -41,7 +41,7 @@ pub(super) enum What {
 }
 
 impl RecordCall {
-    pub(super) fn read(text: &str) -> Result<Self, ActionError> {
+    pub(in super::super) fn read(text: &str) -> Result<Self, ActionError> {
         let (head, mut fields) = Head::read(RECORD, text)?;
         let app = fields.parsed("app", "the id of an app")?;
         let author = fields.parsed("author", "the id of a user")?;

@@ -11,7 +11,7 @@ use sendoff_events::BoxFuture;
 use sendoff_producers::Records;
 use serde_json::{Map, Value, json};
 
-use self::call::RecordCall;
+pub(super) use self::call::RecordCall;
 use super::{
     ActionError, ActionResult, Actions,
     asking::{Reach, ask, policy},
@@ -21,7 +21,7 @@ use super::{
 use crate::{Context, Effect, Limits, RouterPorts};
 
 /// The action's name, and the actor of its changes.
-const RECORD: &str = "record";
+pub(super) const RECORD: &str = "record";
 /// Through how many runs of workflows a chain may go: apps whose workflows write to each other would go on for ever.
 pub const MAX_HOPS: u32 = 8;
 /// How long it may take.

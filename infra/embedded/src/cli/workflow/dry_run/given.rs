@@ -93,7 +93,7 @@ fn input(plan: &Plan, trigger: &str, submission: Option<&Submission>) -> Result<
         "submission": {
             "app": submission.map(|found| found.app_id.as_deref().unwrap_or(plan.app.as_str())),
             "id": submission.map(|found| found.submission_id.as_deref().unwrap_or("dry-run")),
-            "author": submission.and_then(|found| found.author_id.as_deref()),
+            "author": submission.map(|found| found.author_id.as_deref().unwrap_or("dry-run")),
             "revision": submission.map(|found| found.revision),
         },
         "hops": 1,

@@ -218,10 +218,11 @@ fn chosen(number: u64, kind: &Kind) -> String {
     }
 }
 
-/// A path, which is a text or the list of its parts.
+/// A path, which is a text or the list of its parts. What would lead out of its part is refused, and shown as what it is.
 fn path(path: &Value) -> String {
+    let part = |part: &Value| format!("/{}", part.as_str().unwrap_or_default().replace('%', "%25").replace('/', "%2F"));
     match path {
-        Value::Array(parts) => parts.iter().map(|part| format!("/{}", part.as_str().unwrap_or_default())).collect(),
+        Value::Array(parts) => parts.iter().map(part).collect(),
         path => path.as_str().unwrap_or_default().to_owned(),
     }
 }

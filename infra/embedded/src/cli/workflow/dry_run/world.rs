@@ -1,6 +1,7 @@
 //! The world of a dry run: everything succeeds at once, but for what the command line says.
 
 use jiff::SignedDuration;
+use sendoff_consumers::action::check_call;
 use sendoff_workflows::engine::{ActCommand, Answer, AskCommand, Decision, Failure, Instance, Outcome, Reply, World};
 use serde_json::{Value, json};
 
@@ -19,8 +20,11 @@ impl<'a> MadeUp<'a> {
         Self { args, writer, messages: Vec::new() }
     }
 
-    /// What comes of a call.
+    /// What comes of a call. One that the action would refuse on sight is refused before anybody is asked, whatever they would say.
     fn reply(&mut self, instance: &Instance, call: &Value) -> Reply {
+        if let Err(error) = check_call(call["action"].as_str().unwrap_or_default(), &call.to_string()) {
+            return Reply::Failed(Failure { error: error.kind.name().into(), cause: error.to_string() });
+        }
         if let Some(fail) = self.args.fail.iter().find(|fail| fail.is_about(instance)) {
             return Reply::Failed(Failure { error: fail.what.clone(), cause: "as --fail says".into() });
         }
