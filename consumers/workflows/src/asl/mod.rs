@@ -14,7 +14,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -76,22 +76,23 @@ pub fn compile(plan: &Plan, functions: &Functions, output: Output) -> Result<Val
     Ok(machine)
 }
 
-/// The names of the functions that a plan's state machine calls, so that its role can be allowed these and no others.
+/// The names of the functions that a plan's state machine calls, so that its role can be allowed these and no others. What is
+/// called so in the author's data is none.
 #[must_use]
 pub fn functions_of(machine: &Value) -> Vec<String> {
-    fn look(value: &Value, found: &mut std::collections::BTreeSet<String>) {
-        match value {
-            Value::Object(fields) => {
-                if let Some(Value::String(name)) = fields.get("FunctionName") {
-                    found.insert(name.clone());
+    fn look(machine: &Value, found: &mut BTreeSet<String>) {
+        for state in machine["States"].as_object().into_iter().flat_map(Map::values) {
+            match state["Type"].as_str() {
+                Some("Task") => found.extend(state["Arguments"]["FunctionName"].as_str().map(str::to_owned)),
+                Some("Parallel") => {
+                    state["Branches"].as_array().into_iter().flatten().for_each(|branch| look(branch, found));
                 }
-                fields.values().for_each(|value| look(value, found));
+                Some("Map") => look(&state["ItemProcessor"], found),
+                _ => {}
             }
-            Value::Array(items) => items.iter().for_each(|value| look(value, found)),
-            _ => {}
         }
     }
-    let mut found = std::collections::BTreeSet::new();
+    let mut found = BTreeSet::new();
     look(machine, &mut found);
     found.into_iter().collect()
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Functions, Output, compile};
+use super::{Functions, Output, compile, functions_of};
 use crate::Plan;
 
 /// The states of a workflow with this one step, `a`.
@@ -47,4 +47,32 @@ fn a_function_that_vanished_while_it_asked_is_called_again_and_a_deadline_is_non
     }
     assert!(!again.contains(&&json!("States.Timeout")), "{again:?}");
     assert_eq!(state["Catch"][0]["ErrorEquals"], json!(["States.Timeout"]), "nobody decided in time");
+}
+
+#[test]
+fn the_functions_of_a_machine_are_those_that_its_tasks_call_and_nothing_in_the_authors_data() {
+    let http = |id: &str| {
+        format!(
+            "{{ id: {id}, http: {{ connection: c, method: POST, path: /a, body: [{{ FunctionName: '' }}, {{ FunctionName: other }}] }} }}"
+        )
+    };
+    let sms = "{ id: c, sms: { to: { user: ada }, text: Hi } }";
+    let mail = "{ id: d, email: { to: { user: ada }, subject: Hi, text: Hi } }";
+    let record = "{ id: e, record: { app: other, author: ada, create: { fields: { n: 1 } } } }";
+    for (steps, expected) in [
+        (http("b"), vec!["${ExternalFunctionArn}"]),
+        (
+            format!("{{ id: p, parallel: [[{}], [{sms}]] }}", http("b")),
+            vec!["${ExternalFunctionArn}", "${SmsFunctionArn}"],
+        ),
+        (
+            format!("{{ id: f, for_each: '[1, 2]', do: [{mail}, {{ id: g, if: 'true', then: [{record}] }}] }}"),
+            vec!["${EmailFunctionArn}", "${StepsFunctionArn}"],
+        ),
+    ] {
+        let text = format!("workflow: test\napp: crm\non: [{{ manual: true }}]\nsteps:\n  - {steps}\n");
+        let plan = Plan::read(&text).unwrap_or_else(|problems| panic!("{problems}"));
+        let machine = compile(&plan, &Functions::placeholders(), Output::Nothing).unwrap();
+        assert_eq!(functions_of(&machine), expected, "{steps}");
+    }
 }

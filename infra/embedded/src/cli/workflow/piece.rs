@@ -178,14 +178,17 @@ mod tests {
             "workflow": "w", "app": "a", "on": [{ "manual": true }],
             "steps": [
                 { "id": "mail", "email": { "to": { "user": "ada" }, "subject": "${SmsFunctionArn}", "text": "x" } },
-                { "id": "again", "email": { "to": { "user": "ada" }, "subject": "y", "text": "@0:SmsFunctionArn@" } },
+                { "id": "again", "email": { "to": { "user": "ada" }, "template": { "name": "t", "data": {
+                    "FunctionName": "@0:SmsFunctionArn@", "others": [{ "FunctionName": "x:AWS::AccountId@" }],
+                } } } },
             ],
         })))
         .unwrap();
         let statement = &template["Resources"]["Role"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][0];
         assert_eq!(statement["Resource"], json!([{ "Ref": "EmailFunctionArn" }]));
         assert_eq!(statement["Action"], "lambda:InvokeFunction");
-        assert!(template["Parameters"].get("SmsFunctionArn").is_none());
+        let parameters: Vec<_> = template["Parameters"].as_object().unwrap().keys().collect();
+        assert_eq!(parameters, ["AlarmTopicArn", "EmailFunctionArn"]);
         let parts = &template["Resources"]["StateMachine"]["Properties"]["DefinitionString"]["Fn::Join"][1];
         let put_in =
             |part: &Value| part.as_str().map_or_else(|| part["Ref"].as_str().unwrap().to_owned(), str::to_owned);
