@@ -157,7 +157,7 @@ async fn a_workflow_is_published_run_looked_at_stopped_and_taken_up_again() {
     // A draft beside what was published.
     fs::write(folder.join("draft.yaml"), PAUSE.replace("3d", "5d")).unwrap();
     let told = on_data(folder, &["diff", "1", "draft.yaml"]);
-    assert_eq!(told.with(0), "changed  step rest\n         wait: for: \"3d\" → \"5d\"\n");
+    assert_eq!(told.with(0), "changed  step rest\n         wait.for: \"3d\" → \"5d\"\n");
     on_data(folder, &["diff", "9", "draft.yaml"]).with(4);
     on_data(folder, &["show", "gone"]).with(4);
     on_data(folder, &["runs", "other"]).with(4);

@@ -1,5 +1,7 @@
 //! `sendoff workflow diff`: what is different, by the ids of steps.
 
+mod detail;
+
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 use sendoff_embedded::{
@@ -12,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{args::Diff, found, input};
 use crate::cli::{args::TableOrJson, reading};
+use detail::{Detail, changes, named};
 
 /// What became of something from one definition to the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -29,7 +32,7 @@ struct Difference {
     /// `step ask`, `field amount`, `trigger`.
     of: String,
     /// Where from and where to, or what of it has changed from what to what.
-    details: Vec<String>,
+    details: Vec<Detail>,
 }
 
 pub(super) async fn run(config: &Config, args: &Diff) -> Result<Exit, Stopped> {
@@ -58,7 +61,7 @@ fn page(differences: &[Difference]) -> String {
     for Difference { what, of, details } in differences {
         let _ = writeln!(page, "{:<9}{of}", print::word(what));
         for detail in details {
-            let _ = writeln!(page, "         {}", print::one_line(detail));
+            let _ = writeln!(page, "         {}", print::one_line(&detail.in_short()));
         }
     }
     page
@@ -78,9 +81,8 @@ fn differences(before: &Definition, after: &Definition) -> Result<Vec<Difference
     let (before, after) = (serde_json::to_value(before)?, serde_json::to_value(after)?);
     let mut found = Vec::new();
     for name in ["workflow", "app", "description", "on"] {
-        let (old, new) = (before.get(name), after.get(name));
-        if old != new {
-            let details = vec![format!("{} → {}", short(old), short(new))];
+        let details = changes(before.get(name), after.get(name), "");
+        if !details.is_empty() {
             found.push(Difference { what: Became::Changed, of: name.into(), details });
         }
     }
@@ -101,21 +103,16 @@ fn differences(before: &Definition, after: &Definition) -> Result<Vec<Difference
     for id in &new.order {
         let Some(now) = new.steps.get(id) else { continue };
         let Some(was) = old.steps.get(id) else {
-            let details = vec![place(now)];
+            let details = vec![Detail::Place(place(now))];
             found.push(Difference { what: Became::Added, of: format!("step {id}"), details });
             continue;
         };
-        let mut details = Vec::new();
-        compare(&was.step, &now.step, |what, name, more| match what {
-            Became::Added => details.push(format!("{name}: now {}", short(now.step.get(name)))),
-            Became::Removed => details.push(format!("{name}: was {}", short(was.step.get(name)))),
-            Became::Changed | Became::Moved => details.extend(more.into_iter().map(|more| format!("{name}: {more}"))),
-        });
+        let details = named(&was.step, &now.step, "");
         if !details.is_empty() {
             found.push(Difference { what: Became::Changed, of: format!("step {id}"), details });
         }
         if has_moved((id, was, &old), (now, &new)) {
-            let details = vec![format!("{} → {}", place(was), place(now))];
+            let details = vec![Detail::Place(format!("{} → {}", place(was), place(now)))];
             found.push(Difference { what: Became::Moved, of: format!("step {id}"), details });
         }
     }
@@ -173,43 +170,15 @@ fn place(Standing { around, behind, .. }: &Standing) -> String {
 }
 
 /// Says what became of each entry.
-fn compare(old: &Map<String, Value>, new: &Map<String, Value>, mut say: impl FnMut(Became, &str, Vec<String>)) {
+fn compare(old: &Map<String, Value>, new: &Map<String, Value>, mut say: impl FnMut(Became, &str, Vec<Detail>)) {
     for (name, was) in old {
         match new.get(name) {
             None => say(Became::Removed, name, Vec::new()),
-            Some(now) if now != was => say(Became::Changed, name, changes(was, now, "")),
+            Some(now) if now != was => say(Became::Changed, name, changes(Some(was), Some(now), "")),
             Some(_) => {}
         }
     }
     new.keys().filter(|name| !old.contains_key(*name)).for_each(|name| say(Became::Added, name, Vec::new()));
-}
-
-/// What of a value has changed, at the deepest places.
-fn changes(was: &Value, now: &Value, at: &str) -> Vec<String> {
-    if let (Value::Object(was), Value::Object(now)) = (was, now) {
-        let mut names: Vec<&String> = was.keys().chain(now.keys()).collect();
-        names.sort();
-        names.dedup();
-        let changed = names.into_iter().filter(|name| was.get(*name) != now.get(*name));
-        let of = |name: &String| {
-            let (was, now) = (was.get(name).unwrap_or(&Value::Null), now.get(name).unwrap_or(&Value::Null));
-            changes(was, now, &if at.is_empty() { name.clone() } else { format!("{at}.{name}") })
-        };
-        return changed.flat_map(of).collect();
-    }
-    let at = if at.is_empty() { String::new() } else { format!("{at}: ") };
-    vec![format!("{at}{} → {}", short(Some(was)), short(Some(now)))]
-}
-
-/// A value on one line, not too long.
-fn short(value: Option<&Value>) -> String {
-    const MOST: usize = 80;
-    let text = value.map_or_else(|| "nothing".to_owned(), Value::to_string);
-    let mut short: String = text.chars().take(MOST).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
 }
 
 /// All steps by their ids.
@@ -281,7 +250,7 @@ mod tests {
         let after = json!([mail("b", "x"), mail("d", "x"), mail("c", "y")]);
         let expected = "removed  step a\n\
                         added    step d\n         behind b\n\
-                        changed  step c\n         email: text: \"x\" → \"y\"\n";
+                        changed  step c\n         email.text: \"x\" → \"y\"\n";
         assert_eq!(told(before.clone(), after), expected);
         assert_eq!(told(before.clone(), before), "");
     }
@@ -297,11 +266,36 @@ mod tests {
     }
 
     #[test]
+    fn what_starts_a_workflow_is_told_trigger_by_trigger() {
+        let on = |on: Value| {
+            let json = json!({ "workflow": "w", "app": "a", "fields": { "n": "number" }, "on": on, "steps": [mail("a", "x")] });
+            Definition::of(json).unwrap()
+        };
+        let when = |limit: u32| json!({ "submission": "created", "when": format!("{{n}} > {limit}") });
+        let (old, new) = (json!([when(1), { "manual": true }]), json!([when(2), { "manual": true }]));
+        let expected = "changed  on\n         [0].when: \"{n} > 1\" → \"{n} > 2\"\n";
+        assert_eq!(page(&differences(&on(old), &on(new)).unwrap()), expected);
+    }
+
+    #[test]
+    fn a_program_gets_the_whole_of_what_was_and_is() {
+        let text =
+            |account: u32| format!("{}, to the account {account}. {}", "Dear customer".repeat(20), "Bye".repeat(50));
+        let of = |account: u32| definition(json!([mail("a", &text(account))]));
+        let differences = differences(&of(111), &of(222)).unwrap();
+        let details = serde_json::to_value(&differences).unwrap()[0]["details"].take();
+        assert_eq!(details, json!([format!("email.text: {} → {}", json!(text(111)), json!(text(222)))]));
+        let page = page(&differences);
+        assert!(page.contains("account 111. Bye") && page.contains("account 222. Bye"), "{page}");
+        assert!(page.lines().all(|line| line.chars().count() < 200), "{page}");
+    }
+
+    #[test]
     fn what_a_step_has_in_it_is_not_told_twice() {
         let of = |text: &str, condition: &str| json!([{ "id": "i", "if": condition, "then": [mail("b", text)] }]);
         assert_eq!(
             told(of("x", "{n} > 1"), of("y", "{n} > 1")),
-            "changed  step b\n         email: text: \"x\" → \"y\"\n"
+            "changed  step b\n         email.text: \"x\" → \"y\"\n"
         );
         let changed = "changed  step i\n         if: \"{n} > 1\" → \"{n} > 2\"\n";
         assert_eq!(told(of("x", "{n} > 1"), of("x", "{n} > 2")), changed);
