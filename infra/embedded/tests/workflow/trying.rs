@@ -196,6 +196,17 @@ fn what_an_action_refuses_on_sight_fails_here_too() {
 }
 
 #[test]
+fn the_items_of_a_list_in_a_list_are_counted_once_each() {
+    let steps = "  - { id: outer, for_each: '{l}', do: [{ id: each, as: inner, for_each: '{l}', do: [\
+                 { id: h, http: { connection: c, method: GET, path: /a } }, { id: i, http: { connection: c, method: GET, path: /b } }] }] }\n";
+    let played = tried(steps, &["--output", "json"]).json(0);
+    // The first and the last state; the outer list, its count and 60 items; in each of these an inner list, its count and 60 items,
+    // and in each of those two calls.
+    let expected = 2 + 2 + 60 * (2 + 2) + 3600 * (2 + 2);
+    assert_eq!(played["cost"]["transitions"], expected);
+}
+
+#[test]
 fn flags_that_name_no_step_of_the_definition_are_refused() {
     for (flag, value, why) in [
         ("--approve", "pay=approved", "no step `pay` that asks somebody"),

@@ -1,10 +1,13 @@
 //! What a run costs, by a table of prices.
 
-use std::path::Path;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use sendoff_embedded::program::Stopped;
 use sendoff_workflows::{
-    Plan,
+    Plan, Type,
     engine::{Entry, What},
     plan::{Block, Kind, Wait},
 };
@@ -144,16 +147,27 @@ impl Cost {
 /// A state for each step that was come to and for each attempt after the first, and those that stand beside them: the first and
 /// the last one, around each branch and item, and before a wait until a time of a day.
 fn transitions(plan: &Plan, history: &[Entry]) -> usize {
+    let kinds: BTreeMap<&str, &Kind> =
+        blocks(&plan.block).into_iter().flatten().map(|step| (step.id.as_str(), &step.kind)).collect();
+    // Each item of a `for_each` comes to the first step of its block, and to that once.
+    let begins: BTreeSet<&str> = kinds
+        .values()
+        .filter_map(|kind| match kind {
+            Kind::ForEach { block, .. } => block.first().map(|first| first.id.as_str()),
+            _ => None,
+        })
+        .collect();
     let mut count = 2;
     for entry in history {
         match entry.what {
             What::Retrying => count += 1,
             What::Entered => {
-                let step = entry.instance.as_ref().and_then(|instance| find(&plan.block, &instance.step));
-                count += 1 + match step {
+                let step = entry.instance.as_ref().map_or("", |instance| &instance.step);
+                count += 1 + 2 * usize::from(begins.contains(step));
+                count += match kinds.get(step) {
                     Some(Kind::Parallel { branches, .. }) => branches.len() * 2,
-                    Some(Kind::ForEach { block, .. }) => 1 + 2 * items(block, history),
-                    Some(Kind::Wait(Wait::Until { when, .. })) => usize::from(when.ty == sendoff_workflows::Type::Date),
+                    Some(Kind::ForEach { .. }) => 1,
+                    Some(Kind::Wait(Wait::Until { when, .. })) => usize::from(when.ty == Type::Date),
                     _ => 0,
                 };
             }
@@ -163,30 +177,24 @@ fn transitions(plan: &Plan, history: &[Entry]) -> usize {
     count
 }
 
-/// How many items of a `for_each` with this block were begun: each comes to the block's first step.
-fn items(block: &Block, history: &[Entry]) -> usize {
-    let is_first = |entry: &&Entry| {
-        let step = entry.instance.as_ref().map(|instance| &instance.step);
-        entry.what == What::Entered && step == block.first().map(|first| &first.id)
-    };
-    history.iter().filter(is_first).count()
-}
-
 /// The step of this id.
 pub(super) fn find<'a>(block: &'a Block, id: &str) -> Option<&'a Kind> {
-    let mut blocks = vec![block];
-    while let Some(block) = blocks.pop() {
+    blocks(block).into_iter().flatten().find(|step| step.id == id).map(|step| &step.kind)
+}
+
+/// The block and all in it, however deep.
+fn blocks(block: &Block) -> Vec<&Block> {
+    let (mut found, mut next) = (vec![block], 0);
+    while let Some(block) = found.get(next).copied() {
         for step in block {
-            if step.id == id {
-                return Some(&step.kind);
-            }
-            step.kind.blocks_in_view(&mut |block| blocks.push(block));
+            step.kind.blocks_in_view(&mut |block| found.push(block));
             if let Kind::ForEach { block, .. } = &step.kind {
-                blocks.push(block);
+                found.push(block);
             }
         }
+        next += 1;
     }
-    None
+    found
 }
 
 #[cfg(test)]
