@@ -207,6 +207,28 @@ fn the_items_of_a_list_in_a_list_are_counted_once_each() {
 }
 
 #[test]
+fn an_answer_that_the_action_can_not_give_is_refused() {
+    let steps = "  - { id: h, http: { connection: c, method: GET, path: /a, response: { id: { at: /id, type: text } } } }\n  \
+                 - { id: s, sms: { to: { user: ada }, text: T } }\n  \
+                 - { id: q, database: { connection: c, sql: select 1, returns: { n: number } } }\n";
+    for (answer, why) in [
+        (r#"h={"response":{"id":5}}"#, "its response.id is a number, not a text"),
+        (r#"h={"response":{"di":"5"}}"#, "its step has no `response.di`"),
+        (r#"h={"bogus":1}"#, "its step has no `bogus`; there is `code` (number)"),
+        (r#"h={"error":"x"}"#, "its step has no `error`"),
+        (r#"h={"status":"weird"}"#, "its status is never `weird`, but done"),
+        (r#"s={"status":"done"}"#, "its status is never `done`, but sent or skipped"),
+        (r#"q={"rows":[{"n":1},{"m":1}]}"#, "its step has no `rows[1].m`"),
+    ] {
+        let refused = tried(steps, &["--answer", answer]);
+        refused.with(2);
+        assert!(refused.err.contains(why), "{answer}: {}", refused.err);
+    }
+    let good = [r#"h={"code":201,"response":{"id":"5"}}"#, r#"q={"rows":[{"n":1}],"affected":1}"#];
+    tried(steps, &["--answer", good[0], "--answer", good[1]]).with(0);
+}
+
+#[test]
 fn flags_that_name_no_step_of_the_definition_are_refused() {
     for (flag, value, why) in [
         ("--approve", "pay=approved", "no step `pay` that asks somebody"),

@@ -1,5 +1,6 @@
 //! `sendoff workflow dry-run`: what a run would do.
 
+mod answered;
 mod cost;
 mod given;
 mod message;
@@ -25,7 +26,10 @@ use serde::Serialize;
 use users::Users;
 use world::MadeUp;
 
-use super::{args::DryRun, input};
+use super::{
+    args::{DryRun, Of},
+    input,
+};
 use crate::cli::args::TableOrJson;
 
 /// What a run would do.
@@ -78,21 +82,26 @@ pub(super) fn run(config: &Config, args: &DryRun) -> Result<Exit, Stopped> {
 /// What the run is called.
 const RUN: &str = "dry-run";
 
-/// Whether all steps that the flags name are there and of the right kind.
+/// Whether all steps that the flags name are there and of the right kind, and can answer so.
 fn known(plan: &Plan, args: &DryRun) -> Result<(), Stopped> {
     let wrong = |flag: &str, step: &Instance, why: &str| {
-        Err(Stopped::new(Exit::Usage, format!("{flag}: the definition has no step `{step}` that {why}")))
+        Stopped::new(Exit::Usage, format!("{flag}: the definition has no step `{step}` that {why}"))
     };
     for said in &args.approve {
         if !matches!(cost::find(&plan.block, &said.step.step), Some(Kind::Approval(_))) {
-            return wrong("--approve", &said.step, "asks somebody");
+            return Err(wrong("--approve", &said.step, "asks somebody"));
         }
     }
-    let fail = args.fail.iter().map(|said| ("--fail", &said.step));
-    for (flag, step) in fail.chain(args.answer.iter().map(|said| ("--answer", &said.step))) {
-        if !matches!(cost::find(&plan.block, &step.step), Some(Kind::Act(_))) {
-            return wrong(flag, step, "does something: a message, `http`, `database` or `record`");
-        }
+    let act = |flag: &str, step: &Instance| match cost::find(&plan.block, &step.step) {
+        Some(Kind::Act(act)) => Ok(act),
+        _ => Err(wrong(flag, step, "does something: a message, `http`, `database` or `record`")),
+    };
+    for said in &args.fail {
+        act("--fail", &said.step)?;
+    }
+    for Of { step, what } in &args.answer {
+        answered::check(act("--answer", step)?, &what.0)
+            .map_err(|why| Stopped::new(Exit::Usage, format!("--answer: `{step}` can't answer that: {why}")))?;
     }
     Ok(())
 }
