@@ -15,28 +15,19 @@ pub const MAX_STEPS: usize = 500;
 pub const MAX_NESTING: usize = 20;
 /// The most branches or cases of one step.
 pub const MAX_BRANCHES: usize = 40;
+/// The most bytes of a step's id.
+const MAX_ID: usize = 40;
 /// The most variables and fields together.
 pub const MAX_NAMES: usize = 200;
 
-/// Reports what is beyond the limits, and steps that have no good id.
-pub(super) fn check(definition: &Definition, report: &mut Report) {
-    let (mut count, mut too_deep, mut ids) = (0, false, HashMap::<String, String>::new());
-    let mut twice = Vec::new();
+/// Reports what is beyond the limits, and steps that have no good id of their own. Whether it is too large to be looked at further.
+pub(super) fn check(definition: &Definition, report: &mut Report) -> bool {
+    let (mut count, mut too_deep, mut ids, mut wrong_ids) = (0, false, Ids::default(), Vec::new());
     each(&definition.steps, "steps", 1, &mut |step, place, depth| {
         count += 1;
         too_deep |= depth > MAX_NESTING;
         if count <= MAX_STEPS {
-            let at = place::field(place, "id");
-            if !is_id(&step.id) {
-                let message = format!("{} is no good id", quoted(&step.id));
-                let help = "begin with a small letter; then up to 39 of `a-z`, `0-9` and `_`";
-                twice.push(Problem::new(at, message).help(help));
-            } else if let Some(first) = ids.get(&step.id) {
-                let message = format!("{} is the id of {first} too", quoted(&step.id));
-                twice.push(Problem::new(at, message).help("ids are unique in the whole workflow"));
-            } else {
-                ids.insert(step.id.clone(), place.to_owned());
-            }
+            wrong_ids.extend(ids.wrong(&step.id, place));
         }
     });
     if count > MAX_STEPS {
@@ -58,14 +49,40 @@ pub(super) fn check(definition: &Definition, report: &mut Report) {
             Problem::new("fields", message).help("declare the fields that expressions name, not all of the form"),
         );
     }
-    for problem in twice {
-        report.push(problem);
+    // Ids are repeated in what is said about other steps.
+    let too_large = !report.is_empty() || ids.too_long;
+    wrong_ids.into_iter().for_each(|problem| report.push(problem));
+    too_large
+}
+
+/// The ids of steps, and where each was first.
+#[derive(Default)]
+struct Ids {
+    known: HashMap<String, String>,
+    too_long: bool,
+}
+
+impl Ids {
+    /// What is wrong with the id of the step at this place, if anything is.
+    fn wrong(&mut self, id: &str, place: &str) -> Option<Problem> {
+        let at = place::field(place, "id");
+        self.too_long |= id.len() > MAX_ID;
+        if !is_id(id) {
+            let help = "begin with a small letter; then up to 39 of `a-z`, `0-9` and `_`";
+            return Some(Problem::new(at, format!("{} is no good id", quoted(id))).help(help));
+        }
+        if let Some(first) = self.known.get(id) {
+            let message = format!("{} is the id of {first} too", quoted(id));
+            return Some(Problem::new(at, message).help("ids are unique in the whole workflow"));
+        }
+        self.known.insert(id.to_owned(), place.to_owned());
+        None
     }
 }
 
 /// Whether it is the id of a step.
 fn is_id(text: &str) -> bool {
-    text.len() <= 40
+    text.len() <= MAX_ID
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }

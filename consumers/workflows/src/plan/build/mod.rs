@@ -30,9 +30,8 @@ impl Plan {
     /// the limits of `docs/WORKFLOWS.md`.
     pub fn of(definition: &Definition) -> Result<Self, Problems> {
         let mut report = Report::default();
-        limits::check(definition, &mut report);
         // What is too large isn't looked at further: it would take as long as it is large.
-        if !report.is_empty() {
+        if limits::check(definition, &mut report) {
             return report.and(None);
         }
         let scheduled = definition.on.iter().any(|trigger| trigger.schedule.is_some());

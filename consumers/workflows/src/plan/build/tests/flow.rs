@@ -37,6 +37,20 @@ fn ids_are_well_formed_and_stand_once() {
 }
 
 #[test]
+fn a_bad_id_hides_nothing_else_that_is_wrong() {
+    wrong(
+        "- { id: A, set: { total: '{department}' } }\n- { id: b, set: { total: '{ok}' } }\n- { id: b, wait: { until: '{amount}' } }",
+        &[
+            "steps[0].id: `A` is no good id; begin with a small letter; then up to 39 of `a-z`, `0-9` and `_`",
+            "steps[2].id: `b` is the id of steps[1] too; ids are unique in the whole workflow",
+            "steps[0].set.total: must be a number, but is a text",
+            "steps[1].set.total: must be a number, but is a boolean",
+            "steps[2].wait.until: must be a date or a datetime, but is a number",
+        ],
+    );
+}
+
+#[test]
 fn conditions_are_booleans_and_cases_are_of_the_type_of_their_value() {
     wrong(
         "- { id: a, if: '{amount}', then: [{ id: b, stop: true }], elif: [{ if: '{department}', then: [{ id: c, stop: true }] }] }",

@@ -35,6 +35,14 @@ fn what_is_too_large_is_refused_before_it_is_looked_at() {
 }
 
 #[test]
+fn a_huge_id_is_not_repeated_for_every_step() {
+    let branch = |n: usize| format!("[{{ id: s{n}, {MAIL} }}]");
+    let branches = (0..40).map(branch).collect::<Vec<_>>().join(", ");
+    let found = problems(&format!("- {{ id: {}, parallel: [{branches}] }}", "x".repeat(100_000)));
+    assert!(found.len() == 1 && found[0].len() < 1000, "{}", found.len());
+}
+
+#[test]
 fn the_largest_definition_is_checked() {
     // 499 steps in twelve `parallel` of forty branches, each of which would know all steps before.
     let mut steps = String::new();
