@@ -214,6 +214,7 @@ impl Driver<'_> {
         }
         let output: serde_json::Map<_, _> =
             values.iter().map(|(name, value)| ((*name).clone(), value.clone())).collect();
+        limits::check_size(&format!("what `{}` sets", here.step.id), &output).map_err(Failing::Run)?;
         self.vars.extend(values.into_iter().map(|(name, value)| (name.clone(), value)));
         self.note(here.step, What::Done, |entry| entry.output = Some(output.into()));
         Ok(Progress::Done)

@@ -19,16 +19,25 @@ pub const MAX_ITEMS: usize = 10_000;
 /// The most steps that a run may come to in its life, each item's counted.
 pub const MAX_STEPS: u32 = 100_000;
 
+/// The error of what is too large.
+const TOO_LARGE: &str = "Workflow.ValueTooLarge";
+
 /// What was too large, as a failure that no `on_error` catches: Step Functions doesn't let anybody catch it either.
 pub(super) fn check_value(what: &str, value: &Value) -> Result<(), Failure> {
-    let cause = if !fits(value, MAX_VALUE) {
-        format!("{what} has more than {MAX_VALUE} bytes as JSON")
-    } else if depth(value) > MAX_DEPTH {
-        format!("{what} has lists and objects that stand more than {MAX_DEPTH} deep in each other")
-    } else {
+    check_size(what, value)?;
+    if depth(value) <= MAX_DEPTH {
         return Ok(());
-    };
-    Err(Failure::new("Workflow.ValueTooLarge", cause))
+    }
+    let cause = format!("{what} has lists and objects that stand more than {MAX_DEPTH} deep in each other");
+    Err(Failure::new(TOO_LARGE, cause))
+}
+
+/// The same of what has several values in it, which Step Functions hands over in one piece.
+pub(super) fn check_size(what: &str, values: &impl Serialize) -> Result<(), Failure> {
+    if fits(values, MAX_VALUE) {
+        return Ok(());
+    }
+    Err(Failure::new(TOO_LARGE, format!("{what} has more than {MAX_VALUE} bytes as JSON")))
 }
 
 fn depth(value: &Value) -> usize {

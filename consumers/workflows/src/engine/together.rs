@@ -6,7 +6,7 @@ use super::{
     Failure, What,
     cursor::{Branch, Items},
     drive::{Driver, Failing, Here, Progress, Told},
-    limits::MAX_ITEMS,
+    limits::{self, MAX_ITEMS},
     scope::Place,
 };
 use crate::{
@@ -45,6 +45,9 @@ impl Driver<'_> {
         if !through {
             return Ok(Progress::Open);
         }
+        let results: Vec<_> = all.iter().map(|branch| &branch.results).collect();
+        limits::check_size(&format!("what the branches of `{}` have come to", step.id), &results)
+            .map_err(Failing::Run)?;
         all.iter_mut().for_each(|branch| place.results.append(&mut branch.results));
         self.done(step, What::Done, None, json!({ "status": "done", "error": null }), place)
     }

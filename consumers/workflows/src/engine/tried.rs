@@ -110,7 +110,8 @@ impl Driver<'_> {
         let over = match told {
             Told::Afresh => {
                 let level = place.level();
-                *until = moment::end(wait, self.now, &self.names(here, &level)).map_err(Failing::Run)?;
+                // From when the run came to it: what had gone by when the run was taken up again is not waited once more.
+                *until = moment::end(wait, here.since, &self.names(here, &level)).map_err(Failing::Run)?;
                 *attempt = attempt.saturating_add(1);
                 *until <= self.now
             }

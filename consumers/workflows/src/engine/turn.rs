@@ -30,9 +30,12 @@ pub struct Turn {
 ///
 /// # Errors
 ///
-/// If the input has more than [`MAX_VALUE`](super::MAX_VALUE) bytes as JSON. Step Functions doesn't start such a run either.
+/// If the input, with what variables are at first, has more than [`MAX_VALUE`](super::MAX_VALUE) bytes as JSON. Step Functions
+/// doesn't carry such a run out either.
 pub fn start(plan: &Plan, run: &str, input: &Value, now: Timestamp) -> Result<Turn, Failure> {
     limits::check_value("the run's input", input)?;
+    let initial: Vec<&Value> = plan.vars.values().map(|var| &var.initial).collect();
+    limits::check_size("the run's input, with what its variables are at first,", &(input, initial))?;
     let now = at_millis(now);
     let state = RunState {
         form: Form,

@@ -51,6 +51,30 @@ fn a_value_that_is_too_large_fails_the_run_whatever_its_step_says() {
 }
 
 #[test]
+fn what_fits_by_itself_may_be_too_large_with_what_goes_the_same_way() {
+    let half = "x".repeat(MAX_VALUE / 2);
+    let answer = || [done(1, json!({ "status": "done", "value": half }))];
+    let branches = vec![vec![act("a")], vec![act("b")]];
+    let mut world = Scripted::default().says("a", answer()).says("b", answer());
+    let played = world.run(vec![parallel("p", branches, OnError::Continue)]);
+    let failure = played.state.failure().unwrap();
+    assert_eq!(failure.error, "Workflow.ValueTooLarge");
+    assert!(failure.cause.contains("branches of `p`"), "{}", failure.cause);
+    let both = ["one", "other"].map(|name| (name.to_owned(), lit(json!(half)))).into();
+    assert_eq!(failed(vec![step("s", Kind::Set(both))]), "Workflow.ValueTooLarge");
+    let mut large = plan(vec![]);
+    large.vars.get_mut("total").unwrap().initial = json!(half);
+    let input = json!({ "fields": { "text": half } });
+    assert_eq!(start(&large, "run-1", &input, now()).unwrap_err().error, "Workflow.ValueTooLarge");
+    assert!(start(&plan(vec![]), "run-1", &input, now()).is_ok());
+    let mut one = Scripted::default().says("a", answer());
+    assert_eq!(
+        one.run(vec![parallel("p", vec![vec![act("a")], vec![act("b")]], OnError::Stop)]).state.status(),
+        Status::Succeeded
+    );
+}
+
+#[test]
 fn a_state_that_would_be_too_large_stays_as_it_was_and_fails() {
     let answer = || done(1, json!({ "status": "done", "value": "x".repeat(MAX_VALUE / 2) }));
     let ids: Vec<String> = (0..10).map(|n| format!("s{n}")).collect();

@@ -34,6 +34,9 @@ fn a_wait_until_a_date_or_a_moment_ends_then_and_the_past_does_not_wait() {
     assert_eq!(woken(vec![until(json!("2026-11-27"), 9 * 60)]), Some("2026-11-27T08:00:00Z".parse().unwrap()));
     let moment = "2026-11-26T08:00:01.500Z";
     assert_eq!(woken(vec![until(json!(moment), 0)]), Some(moment.parse().unwrap()));
+    for far in ["2027-11-27", "2036-01-01", "9999-12-31", "9999-12-31T23:59:59.000Z"] {
+        assert_eq!(woken(vec![until(json!(far), 0)]), Some(at(365 * 86_400)), "{far}: a year at most");
+    }
     for nothing in [json!(null), json!("2026-11-26"), json!("2026-11-26T08:00:00.000Z")] {
         assert_eq!(woken(vec![until(nothing, 9 * 60)]), None);
     }
@@ -107,4 +110,17 @@ fn an_approval_is_asked_for_anew_when_the_run_is_taken_up_again_and_the_decision
     assert!(told.tell(&decided, 101).history.iter().any(|entry| entry.what == What::Decided));
     told.tell(&is_done("a", 2), 102);
     assert_eq!(told.turn.state.status(), Status::Succeeded);
+}
+
+#[test]
+fn a_wait_beside_what_failed_goes_on_from_where_it_was() {
+    let block = |seconds| vec![parallel("p", vec![vec![wait("w", seconds), act("b")], vec![act("a")]], OnError::Stop)];
+    let mut told = Told::start(block(3600));
+    told.tell(&has_failed("a", 1, "Action.Permanent"), 1);
+    told.tell(&Signal::Redrive, 3000);
+    assert_eq!((told.asked(), told.turn.commands[0].due()), (vec!["w 2".into(), "a 2".into()], at(3600)));
+    let mut told = Told::start(block(60));
+    told.tell(&has_failed("a", 1, "Action.Permanent"), 1);
+    told.tell(&Signal::Redrive, 3000);
+    assert_eq!(told.asked(), ["b 1", "a 2"], "what is over isn't waited for once more");
 }
