@@ -4,5 +4,6 @@
 mod asl_validator;
 mod differential;
 mod interpreter;
+mod limits;
 mod machines;
 mod outcomes;

@@ -16,6 +16,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use limits::nested_lists;
 use serde_json::{Map, Value, json};
 
 use crate::{Plan, Problems, plan::Action};

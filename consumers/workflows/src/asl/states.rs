@@ -18,6 +18,8 @@ use crate::{
 const FIRST: &str = "Start";
 /// The name of the last one.
 const LAST: &str = "End";
+/// The error of a list that is too long, which ends a run.
+const TOO_MANY: &str = "Workflow.TooManyItems";
 
 /// States in the making.
 pub(super) struct States<'a> {
@@ -95,12 +97,14 @@ impl<'a> States<'a> {
             }
             Kind::Parallel { branches, on_error } => {
                 let state = self.parallel(id, branches, scope, next);
-                self.caught(id, state, &result_of(&step.kind), on_error, scope, next)
+                let state = self.caught(id, state, &result_of(&step.kind), on_error, scope, next);
+                self.passed_on(id, state, branches)
             }
             Kind::ForEach { list, item, at_once, block, collect, on_error } => {
                 let each = Each { list, item, at_once: *at_once, block, collect: collect.as_ref() };
                 let state = self.for_each(id, &each, scope, next);
-                self.caught(id, state, &result_of(&step.kind), on_error, scope, next)
+                let state = self.caught(id, state, &result_of(&step.kind), on_error, scope, next);
+                self.passed_on(id, state, std::slice::from_ref(block))
             }
             Kind::Wait(wait) => self.wait(id, wait, scope, next),
             Kind::Set(values) => {
@@ -126,17 +130,26 @@ impl<'a> States<'a> {
     /// Lets a list with more items than a run has room for end the run before the first of them, and not in the middle. Gives the
     /// name of the state that looks.
     fn counted(&mut self, id: &str, list: &Expr, block: &Block, scope: &Scope) -> String {
-        let most = limits::items(self.plan, block);
-        if matches!(&list.node, Node::List(items) if items.len() <= most) {
-            return id.to_owned();
-        }
+        let Some(most) = limits::most(self.plan, list, block) else { return id.to_owned() };
         let (counts, too_many) = (format!("{id} count"), format!("{id} too many"));
         let more = format!("($list := {}; $list = null ? false : $count($list) > {most})", list.jsonata(scope));
         let choice = json!({ "Condition": query(&more), "Next": too_many });
         self.put(&counts, json!({ "Type": "Choice", "Choices": [choice], "Default": id }));
         let why = format!("the list has more items than the {most} that the events of a run have room for");
-        self.put(&too_many, json!({ "Type": "Fail", "Error": "Workflow.TooManyItems", "Cause": why }));
+        self.put(&too_many, json!({ "Type": "Fail", "Error": TOO_MANY, "Cause": why }));
         counts
+    }
+
+    /// Lets a list that is too long somewhere in a step's blocks end the run, whatever is done when the step fails otherwise.
+    fn passed_on(&mut self, id: &str, mut state: Value, blocks: &[Block]) -> Value {
+        let Some(catchers) = state.get_mut("Catch").and_then(Value::as_array_mut) else { return state };
+        if blocks.iter().any(|block| limits::may_be_too_long(self.plan, block)) {
+            let ends = format!("{id} too many inside");
+            catchers.insert(0, json!({ "ErrorEquals": [TOO_MANY], "Next": ends }));
+            let cause = query("$states.input.Cause");
+            self.put(&ends, json!({ "Type": "Fail", "Error": TOO_MANY, "Cause": cause }));
+        }
+        state
     }
 
     fn choice(&mut self, choices: Vec<(Expr, &Block)>, otherwise: &Block, scope: &Scope, next: &str) -> Value {
@@ -222,13 +235,10 @@ impl<'a> States<'a> {
                 };
                 json!({ "Type": "Wait", "Seconds": seconds, "Next": next })
             }
-            Wait::Until { when, .. } if when.ty == Type::DateTime => {
-                let when = format!("($when := {}; $when = null ? \"{EPOCH}\" : $when)", when.jsonata(scope));
-                json!({ "Type": "Wait", "Timestamp": query(&when), "Next": next })
-            }
+            Wait::Until { when, .. } if when.ty == Type::DateTime => until(&when.jsonata(scope), next),
             Wait::Until { when, minute, zone } => {
                 let (own, waits) = (scope.own(id), format!("{id} until"));
-                self.put(&waits, json!({ "Type": "Wait", "Timestamp": format!("{{% ${own} %}}"), "Next": next }));
+                self.put(&waits, until(&format!("${own}"), next));
                 self.moment(&own, &json!(query(&when.jsonata(scope))), *minute, zone, &waits)
             }
         }
@@ -260,6 +270,14 @@ impl<'a> States<'a> {
 const YEAR: u32 = 365 * 24 * 60 * 60;
 /// A moment that nobody waits for.
 const EPOCH: &str = "1970-01-01T00:00:00Z";
+
+/// A wait until the moment that an expression gives, at most for a year. Moments are in UTC with milliseconds, so the later one is
+/// the greater text.
+fn until(when: &str, next: &str) -> Value {
+    let last = format!("$fromMillis($toMillis($states.context.State.EnteredTime) + {YEAR}000)");
+    let at = format!("($when := {when}; $last := {last}; $when = null ? \"{EPOCH}\" : $when > $last ? $last : $when)");
+    json!({ "Type": "Wait", "Timestamp": query(&at), "Next": next })
+}
 
 struct Each<'a> {
     list: &'a Expr,

@@ -67,7 +67,8 @@ fn report(source: &Source, args: &Check) -> Result<Report, Stopped> {
             Problems(found.into_iter().map(of_it).collect())
         }
     };
-    let warnings = asl::compile(&plan, &Functions::placeholders(), asl::Output::Nothing).err().unwrap_or(none);
+    let mut warnings = asl::compile(&plan, &Functions::placeholders(), asl::Output::Nothing).err().unwrap_or(none);
+    warnings.0.extend(asl::nested_lists(&plan).0);
     let workflow = Some(format!("{}/{}", plan.app, plan.name));
     Ok(Report { file, workflow, problems, warnings, definition: Some(Box::new(definition)) })
 }
