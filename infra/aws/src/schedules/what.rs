@@ -12,9 +12,12 @@ const LIMIT: usize = 256 * 1024;
 /// (<https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html>).
 const KEYWORD: &str = "<aws.scheduler.";
 
-/// The Scheduler's way to call any operation of SQS, here with attributes
+/// The Scheduler's way to call any operation of SQS, here with attributes, in the partition that the queue is in
 /// (<https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html>).
-const SEND_MESSAGE: &str = "arn:aws:scheduler:::aws-sdk:sqs:sendMessage";
+fn send_message(queue_arn: &str) -> String {
+    let partition = queue_arn.split(':').nth(1).unwrap_or("aws");
+    format!("arn:{partition}:scheduler:::aws-sdk:sqs:sendMessage")
+}
 
 /// The target's ARN and its input; `None` when the body has to be put aside first, since it is too large or the Scheduler
 /// would change it.
@@ -39,7 +42,7 @@ pub(super) fn target(message: &SqsMessage, queue_arn: &str, queue_url: &str) -> 
             call["MessageSystemAttributes"] = json!({ "AWSTraceHeader": trace });
         }
         // In JSON the keyword's bracket can be written so that nobody finds it.
-        (SEND_MESSAGE.to_owned(), call.to_string().replace(KEYWORD, "\\u003caws.scheduler."))
+        (send_message(queue_arn), call.to_string().replace(KEYWORD, "\\u003caws.scheduler."))
     };
     (input.len() <= LIMIT).then_some((target, input))
 }
@@ -66,7 +69,7 @@ mod tests {
     fn a_message_with_attributes_is_a_call_of_sqs() {
         let attributes = [("type", "x.v1"), ("ExtendedPayloadSize", "17"), ("AWSTraceHeader", "Root=1")];
         let (target, input) = of("ü \"x\"", &attributes).unwrap();
-        assert_eq!(target, SEND_MESSAGE);
+        assert_eq!(target, "arn:aws:scheduler:::aws-sdk:sqs:sendMessage");
         let expected = json!({
             "QueueUrl": "https://sqs/s-email",
             "MessageBody": "ü \"x\"",
@@ -77,6 +80,14 @@ mod tests {
             "MessageSystemAttributes": { "AWSTraceHeader": { "DataType": "String", "StringValue": "Root=1" } },
         });
         assert_eq!(serde_json::from_str::<Value>(&input).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_call_is_one_of_the_partition_that_the_queue_is_in() {
+        for partition in ["aws", "aws-cn", "aws-us-gov"] {
+            let queue = format!("arn:{partition}:sqs:x-1:1:s-email");
+            assert_eq!(send_message(&queue), format!("arn:{partition}:scheduler:::aws-sdk:sqs:sendMessage"));
+        }
     }
 
     #[test]
