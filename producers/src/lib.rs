@@ -13,7 +13,7 @@ mod publisher;
 mod records;
 pub mod relay;
 
-pub use outbox::{Outbox, OutboxError};
+pub use outbox::{Outbox, OutboxError, Pending, Stuck};
 pub use publisher::{PublishError, Publisher};
 pub use records::{
     Answer, CommitError, Committed, Expected, Lookup, Page, ReadError, Record, RecordKey, Records, RequestKey,

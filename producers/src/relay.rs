@@ -8,7 +8,7 @@ use std::{collections::HashSet, time::Duration};
 
 use sendoff_events::{Clock, EventId, Outgoing};
 
-use crate::{Outbox, OutboxError, PublishError, Publisher};
+use crate::{Outbox, OutboxError, Pending, PublishError, Publisher, Stuck};
 
 /// How long the fast path and the stream have before the sweep takes over.
 pub const SWEEP_AFTER: Duration = Duration::from_secs(60);
@@ -22,6 +22,25 @@ pub struct Relayed {
     pub left: Vec<(EventId, PublishError)>,
     /// Events that were published but couldn't be marked: the sweep will publish them again.
     pub unmarked: usize,
+    /// Events that couldn't be read to be published.
+    pub stuck: Vec<Stuck>,
+}
+
+impl Relayed {
+    /// How many events stay in the outbox although their time has come.
+    #[must_use]
+    pub fn left_over(&self) -> usize {
+        self.left.len() + self.stuck.len()
+    }
+
+    /// Logs each event that stays in the outbox, and why.
+    pub fn tell(&self) {
+        let left = self.left.iter().map(|(id, error)| (id.to_string(), error.to_string()));
+        let stuck = self.stuck.iter().map(|Stuck { event, why }| (event.clone(), why.clone()));
+        for (event_id, error) in left.chain(stuck) {
+            tracing::error!(event_id, error, "a committed event can't be published; the next sweep tries again");
+        }
+    }
 }
 
 /// Publishes committed events and marks those that the topic took.
@@ -47,12 +66,12 @@ pub async fn publish_committed(outbox: &dyn Outbox, publisher: &dyn Publisher, e
         unmarked = published.len();
         tracing::warn!(%error, events = unmarked, "published events could not be marked; the sweep will repeat them");
     }
-    Relayed { published: published.len(), left, unmarked }
+    Relayed { published: published.len(), left, unmarked, stuck: Vec::new() }
 }
 
 /// Publishes what was committed more than [`SWEEP_AFTER`] ago and is still unmarked, in batches of `batch`, until the outbox
-/// has no more of it or can't be marked, or the topic takes no more. What the topic refuses for good is passed over, so that
-/// it holds up nothing that is younger.
+/// has no more of it or can't be marked, or the topic takes no more. What can't be read, or the topic refuses for good, is passed
+/// over, so that it holds up nothing that is younger.
 ///
 /// # Errors
 ///
@@ -63,12 +82,30 @@ pub async fn sweep(
     clock: &dyn Clock,
     batch: usize,
 ) -> Result<Relayed, OutboxError> {
-    let before = clock.now() - SWEEP_AFTER;
     let mut total = Relayed::default();
+    sweep_into(&mut total, outbox, publisher, clock, batch).await?;
+    Ok(total)
+}
+
+/// The same, for whoever may have to break it off: `total` is what was done so far.
+///
+/// # Errors
+///
+/// As [`sweep`].
+pub async fn sweep_into(
+    total: &mut Relayed,
+    outbox: &dyn Outbox,
+    publisher: &dyn Publisher,
+    clock: &dyn Clock,
+    batch: usize,
+) -> Result<(), OutboxError> {
+    let before = clock.now() - SWEEP_AFTER;
     loop {
         let passed_over: HashSet<EventId> = total.left.iter().map(|(id, _)| *id).collect();
-        let mut events = outbox.pending(before, batch + passed_over.len()).await?;
+        let Pending { mut events, stuck } = outbox.pending(before, batch + passed_over.len()).await?;
         let full = events.len() == batch + passed_over.len();
+        // Each look begins with the oldest again, so it has seen what the one before it saw.
+        total.stuck = stuck;
         events.retain(|event| !passed_over.contains(&event.id));
         let run = publish_committed(outbox, publisher, &events).await;
         let stuck = run.unmarked > 0 || run.left.iter().any(|(_, error)| !matches!(error, PublishError::Refused(_)));
@@ -76,7 +113,7 @@ pub async fn sweep(
         total.unmarked += run.unmarked;
         total.left.extend(run.left);
         if !full || stuck {
-            return Ok(total);
+            return Ok(());
         }
     }
 }
@@ -102,15 +139,22 @@ mod tests {
         }
     }
 
-    /// What waits, and what the topic says to it: an outbox and a topic in one.
+    /// What waits, and what the topic says to it: an outbox and a topic in one. What is about `stuck` can't be read.
     struct Waiting {
         events: Mutex<Vec<Outgoing>>,
         answer: fn(&Outgoing) -> Result<(), PublishError>,
     }
 
     impl Outbox for Waiting {
-        fn pending(&self, _: Timestamp, limit: usize) -> BoxFuture<'_, Result<Vec<Outgoing>, OutboxError>> {
-            let found = self.events.lock().unwrap().iter().take(limit).cloned().collect();
+        fn pending(&self, _: Timestamp, limit: usize) -> BoxFuture<'_, Result<Pending, OutboxError>> {
+            let mut found = Pending::default();
+            for event in self.events.lock().unwrap().iter() {
+                if event.subject == "stuck" {
+                    found.stuck.push(Stuck { event: event.id.to_string(), why: "no body".into() });
+                } else if found.events.len() < limit {
+                    found.events.push(event.clone());
+                }
+            }
             Box::pin(async { Ok(found) })
         }
 
@@ -150,6 +194,13 @@ mod tests {
             _ => Ok(()),
         });
         assert_eq!((run.published, run.left.len(), left), (3, 7, 7));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_of_once_and_holds_up_nothing_that_is_younger() {
+        let events = (0..10).map(|n| event(n, if n < 6 { "stuck" } else { "" })).collect();
+        let (run, left) = swept(events, |_| Ok(()));
+        assert_eq!((run.published, run.stuck.len(), run.left_over(), left), (4, 6, 6, 6));
     }
 
     #[test]

@@ -153,7 +153,7 @@ async fn what_was_committed_is_published_although_its_committer_died(stack: &Sta
     let outbox = stack.store().outbox();
     eventually("the mark", async || {
         let pending = outbox.pending(sendoff_events::Clock::now(&SystemClock), 100).await.expect("the outbox answers");
-        pending.is_empty().then_some(())
+        pending.events.is_empty().then_some(())
     })
     .await;
 }

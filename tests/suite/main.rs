@@ -21,6 +21,7 @@ mod matrix;
 mod protocol;
 mod simulation;
 mod streams;
+mod sweeping;
 mod template;
 mod workflow_crash;
 mod workflows;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rusqlite::Row;
 use sendoff_events::{BoxFuture, EventId, Outgoing, Timestamp};
-use sendoff_producers::{Outbox, OutboxError};
+use sendoff_producers::{Outbox, OutboxError, Pending};
 
 use crate::{
     db::{
@@ -28,14 +28,11 @@ pub(crate) struct SqliteOutbox {
 }
 
 impl Outbox for SqliteOutbox {
-    fn pending<'a>(
-        &'a self,
-        committed_before: Timestamp,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Outgoing>, OutboxError>> {
+    fn pending(&self, committed_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<Pending, OutboxError>> {
         Box::pin(async move {
             let range = (millis(committed_before), int(limit as u64));
-            self.db.read(move |db| db.all(PENDING, range, outgoing)).await.map_err(unavailable)
+            let events = self.db.read(move |db| db.all(PENDING, range, outgoing)).await.map_err(unavailable)?;
+            Ok(Pending { events, stuck: Vec::new() })
         })
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use axum::http::StatusCode;
 use sendoff_events::{BoxFuture, EventId, Outgoing, Timestamp};
-use sendoff_producers::{Outbox, OutboxError, PublishError, Publisher};
+use sendoff_producers::{Outbox, OutboxError, Pending, PublishError, Publisher};
 
 use crate::world::World;
 
@@ -40,8 +40,8 @@ impl Publisher for Stub {
 }
 
 impl Outbox for Stub {
-    fn pending<'a>(&'a self, _: Timestamp, _: usize) -> BoxFuture<'a, Result<Vec<Outgoing>, OutboxError>> {
-        Box::pin(async { Ok(Vec::new()) })
+    fn pending(&self, _: Timestamp, _: usize) -> BoxFuture<'_, Result<Pending, OutboxError>> {
+        Box::pin(async { Ok(Pending::default()) })
     }
 
     fn mark_published<'a>(&'a self, ids: &'a [EventId]) -> BoxFuture<'a, Result<(), OutboxError>> {

@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use sendoff_events::{BoxFuture, EventId, Outgoing, TenantId, Timestamp};
 use sendoff_producers::{
-    Answer, CommitError, Committed, Expected, Lookup, Outbox, OutboxError, Page, ReadError, Record, RecordKey, Records,
-    UnitOfWork,
+    Answer, CommitError, Committed, Expected, Lookup, Outbox, OutboxError, Page, Pending, ReadError, Record, RecordKey,
+    Records, UnitOfWork,
 };
 
 use super::{ChangesState, DeadState, NoAnswer, Remote};
@@ -163,14 +163,10 @@ impl Records for MemoryRecords {
 }
 
 impl Outbox for MemoryOutbox {
-    fn pending<'a>(
-        &'a self,
-        committed_before: Timestamp,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Outgoing>, OutboxError>> {
+    fn pending(&self, committed_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<Pending, OutboxError>> {
         let answer = self.0.call(move |state, _| {
             let open = state.outbox.iter().filter(|entry| !entry.published && entry.at < committed_before);
-            open.take(limit).map(|entry| entry.event.clone()).collect()
+            Pending { events: open.take(limit).map(|entry| entry.event.clone()).collect(), stuck: Vec::new() }
         });
         Box::pin(async move { answer.await.map_err(|NoAnswer| OutboxError("no answer".into())) })
     }

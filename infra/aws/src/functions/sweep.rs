@@ -3,7 +3,10 @@
 use std::pin::pin;
 
 use futures::future::{Either, select};
-use sendoff_producers::relay::{self, Relayed};
+use sendoff_producers::{
+    OutboxError,
+    relay::{self, Relayed},
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -15,6 +18,27 @@ use crate::{
 
 /// How many events it publishes at a time.
 const BATCH: usize = 100;
+
+/// What is answered. What stays behind is an error, so that the function's alarm tells of it: nobody else comes after the sweep.
+fn outcome(relayed: &Relayed, ended: Option<Result<(), OutboxError>>) -> Result<Box<RawValue>, FunctionError> {
+    let (published, left, unmarked) = (relayed.published, relayed.left_over(), relayed.unmarked);
+    relayed.tell();
+    if published > 0 {
+        tracing::info!(published, unmarked, "events were published that neither the API nor the relay had");
+    }
+    let finished = ended.is_some();
+    ended.unwrap_or(Ok(())).map_err(FunctionError::backend)?;
+    if left > 0 {
+        return Err(FunctionError::backend(format_args!("{left} committed events can't be published; see the log")));
+    }
+    if !finished {
+        if published == 0 {
+            return Err(FunctionError::backend("its time was over before it had published anything; see the log"));
+        }
+        tracing::warn!("there was more to sweep than there was time; the next run goes on");
+    }
+    answer(&Swept { published, finished })
+}
 
 /// The whole function.
 ///
@@ -46,31 +70,48 @@ impl Function for Sweep {
     async fn handle(&self, _: &RawValue, invocation: &Invocation) -> Result<Box<RawValue>, FunctionError> {
         let (outbox, publisher) = (self.parts.store.outbox(), self.parts.publisher("sweep"));
         let clock = &*self.parts.clock;
-        let sweep = relay::sweep(&*outbox, &*publisher, clock, BATCH);
+        let mut relayed = Relayed::default();
+        let sweep = relay::sweep_into(&mut relayed, &*outbox, &*publisher, clock, BATCH);
         let time_up = clock.sleep(Deadline::until(clock.now(), invocation.deadline.drop));
-        let Relayed { published, left, unmarked } = match select(pin!(sweep), time_up).await {
-            Either::Left((relayed, _)) => relayed.map_err(FunctionError::backend)?,
-            Either::Right(_) => {
-                tracing::warn!("there was more to sweep than there was time; the next run goes on");
-                return answer(&Swept { published: 0, finished: false });
-            }
+        let ended = match select(pin!(sweep), time_up).await {
+            Either::Left((ended, _)) => Some(ended),
+            Either::Right(_) => None,
         };
-        for (event_id, error) in &left {
-            tracing::error!(%event_id, %error, "a committed event can't be published; the next run tries again");
-        }
-        if published > 0 {
-            tracing::info!(published, unmarked, "events were published that neither the API nor the relay had");
-        }
-        match left.len() {
-            0 => answer(&Swept { published, finished: true }),
-            // An error, so that the function's alarm tells of it: nobody else comes after the sweep.
-            left => {
-                Err(FunctionError::backend(format_args!("{left} committed events can't be published; see the log")))
-            }
-        }
+        outcome(&relayed, ended)
     }
 
     fn flush(&self) {
         self.parts.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sendoff_events::EventId;
+    use sendoff_producers::{PublishError, Stuck};
+
+    use super::*;
+
+    #[test]
+    fn what_stays_behind_fails_the_run_also_when_its_time_was_over() {
+        let id = EventId::from_bytes([7; 16]);
+        let stuck =
+            Relayed { stuck: vec![Stuck { event: id.to_string(), why: "no body".into() }], ..Relayed::default() };
+        let left = Relayed { left: vec![(id, PublishError::Refused("no".into()))], ..Relayed::default() };
+        for relayed in [stuck, left].map(|one| Relayed { published: 3, ..one }) {
+            for ended in [Some(Ok(())), None] {
+                let error = outcome(&relayed, ended).unwrap_err().to_string();
+                assert!(error.contains("1 committed events can't be published"), "{error}");
+            }
+        }
+        assert!(outcome(&Relayed::default(), None).is_err(), "nothing was published in all its time");
+        assert!(outcome(&Relayed::default(), Some(Err(OutboxError("down".into())))).is_err());
+    }
+
+    #[test]
+    fn a_run_that_published_tells_how_many_and_whether_it_came_to_the_end() {
+        let relayed = Relayed { published: 3, ..Relayed::default() };
+        assert_eq!(outcome(&relayed, Some(Ok(()))).unwrap().get(), r#"{"published":3,"finished":true}"#);
+        assert_eq!(outcome(&relayed, None).unwrap().get(), r#"{"published":3,"finished":false}"#);
     }
 }

@@ -1,6 +1,7 @@
 //! What was committed and isn't known to be published.
 
 mod aside;
+mod index;
 mod item;
 mod pending;
 
@@ -10,7 +11,7 @@ pub(crate) use aside::put_aside;
 use futures::{StreamExt as _, stream};
 pub(crate) use item::{Stored, item, place};
 use sendoff_events::{Blobs, BoxFuture, Clock, EventId, Outgoing, Timestamp};
-use sendoff_producers::{Outbox, OutboxError};
+use sendoff_producers::{Outbox, OutboxError, Pending};
 
 use crate::{
     CallError, Store,
@@ -99,11 +100,7 @@ impl DynamoOutbox {
 }
 
 impl Outbox for DynamoOutbox {
-    fn pending<'a>(
-        &'a self,
-        committed_before: Timestamp,
-        limit: usize,
-    ) -> BoxFuture<'a, Result<Vec<Outgoing>, OutboxError>> {
+    fn pending(&self, committed_before: Timestamp, limit: usize) -> BoxFuture<'_, Result<Pending, OutboxError>> {
         Box::pin(self.oldest(committed_before, limit))
     }
 

@@ -39,12 +39,11 @@ impl Sweep {
 
     async fn sweep(&self) {
         match relay::sweep(&*self.outbox, &*self.publisher, &*self.clock, BATCH).await {
-            Ok(swept) if swept.published + swept.left.len() > 0 => tracing::info!(
-                published = swept.published,
-                left = swept.left.len(),
-                unmarked = swept.unmarked,
-                "swept what nobody had published"
-            ),
+            Ok(swept) if swept.published + swept.left_over() > 0 => {
+                swept.tell();
+                let (published, left, unmarked) = (swept.published, swept.left_over(), swept.unmarked);
+                tracing::info!(published, left, unmarked, "swept what nobody had published");
+            }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "the outbox can't be swept; the next sweep tries again"),
         }
@@ -57,7 +56,7 @@ mod tests {
 
     use sendoff_consumers::Stopper;
     use sendoff_events::{BoxFuture, EventId, Outgoing, Timestamp};
-    use sendoff_producers::{OutboxError, PublishError};
+    use sendoff_producers::{OutboxError, Pending, PublishError};
 
     use super::*;
 
@@ -87,7 +86,7 @@ mod tests {
     struct Counting(Mutex<(usize, Option<Stopper>)>);
 
     impl Outbox for Counting {
-        fn pending<'a>(&'a self, _: Timestamp, _: usize) -> BoxFuture<'a, Result<Vec<Outgoing>, OutboxError>> {
+        fn pending(&self, _: Timestamp, _: usize) -> BoxFuture<'_, Result<Pending, OutboxError>> {
             let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             state.0 += 1;
             let times = state.0;
@@ -96,7 +95,9 @@ mod tests {
             {
                 stopper.stop();
             }
-            Box::pin(async move { if times == 1 { Err(OutboxError("it is down".into())) } else { Ok(Vec::new()) } })
+            Box::pin(
+                async move { if times == 1 { Err(OutboxError("it is down".into())) } else { Ok(Pending::default()) } },
+            )
         }
 
         fn mark_published<'a>(&'a self, _: &'a [EventId]) -> BoxFuture<'a, Result<(), OutboxError>> {

@@ -26,7 +26,7 @@ async fn an_event_is_found_with_its_changes_its_children_and_its_chain() {
     assert_eq!(found.summary.correlation, root.id.to_string());
     assert_eq!(found.summary.committed_at, bench.clock.now());
     assert!(found.summary.published_at.is_some());
-    assert!(bench.store.outbox().pending(bench.clock.now() + LEASE, 10).await.unwrap().is_empty());
+    assert!(bench.store.outbox().pending(bench.clock.now() + LEASE, 10).await.unwrap().events.is_empty());
 
     let ids = |events: Vec<crate::EventSummary>| events.into_iter().map(|event| event.id).collect::<Vec<_>>();
     assert_eq!(ids(bench.store.caused_by(root.id).await.unwrap()), [child.id]);

@@ -76,7 +76,7 @@ async fn relay_all(store: Store, stop: Stop) {
     loop {
         // Commits may carry the time of a clock that was moved.
         let before = SystemClock.now() + Duration::from_secs(24 * 3600);
-        let events = outbox.pending(before, 10).await.unwrap_or_default();
+        let events = outbox.pending(before, 10).await.unwrap_or_default().events;
         relay::publish_committed(&*outbox, &*publisher, &events).await;
         tokio::select! {
             () = stop.requested() => return,
