@@ -16,6 +16,10 @@ const SIDS: Given = &[("TwilioContentSids", "a/en=HX")];
 const META: Given = &[("MetaPhoneNumberId", "1")];
 const META_SECRETS: Given =
     &[("MetaAccessTokenArn", "arn"), ("MetaAppSecretArn", "arn"), ("MetaVerifyTokenArn", "arn")];
+const VPC: Given = &[("CacheVpcId", "vpc")];
+const SUBNETS: Given = &[("CacheSubnetIds", "subnet-1,subnet-2")];
+const INSIDE: Given = &[("ConnectionSubnetIds", "subnet-1")];
+const GROUPS: Given = &[("ConnectionSecurityGroupIds", "sg")];
 const ONLY_TWILIO: Given = &[("WhatsappProviders", "twilio")];
 const ONLY_META: Given = &[("WhatsappProviders", "meta")];
 
@@ -49,13 +53,28 @@ const CASES: &[(&[Given], Option<&[&str]>)] = &[
     (&[TWILIO], None),
     (&[META], None),
     (&[META_SECRETS], None),
+    // A cache, and calls from inside a network.
+    (&[VPC, SUBNETS], Some(&["WithCache"])),
+    (&[VPC], None),
+    (&[SUBNETS], None),
+    (&[INSIDE, GROUPS], Some(&["WithConnectionSubnets"])),
+    (&[INSIDE], None),
+    (&[GROUPS], None),
 ];
 
-const CONDITIONS: [&str; 6] =
-    ["WithMeta", "WithMetaWhatsapp", "WithSms", "WithTwilio", "WithTwilioWhatsapp", "WithWhatsapp"];
+const CONDITIONS: [&str; 8] = [
+    "WithCache",
+    "WithConnectionSubnets",
+    "WithMeta",
+    "WithMetaWhatsapp",
+    "WithSms",
+    "WithTwilio",
+    "WithTwilioWhatsapp",
+    "WithWhatsapp",
+];
 
 pub(super) const RULES: &[Rule] = &[Rule {
-    says: "a channel is on where somebody can carry it, and what would leave it without anybody is refused",
+    says: "what is set up whole is on, and what is set up by half is refused",
     problems: |template, _| {
         let wrong = CASES.iter().filter_map(|(given, expected)| {
             let stack = Stack::of(template, given);
@@ -71,6 +90,10 @@ pub(super) const RULES: &[Rule] = &[Rule {
         |t| t.plant_anywhere("/Rules/TwilioHasASender", Value::Null),
         |t| t.plant_anywhere("/Rules/MetaHasANumber", Value::Null),
         |t| t.plant_anywhere("/Rules/MetaHasItsSecrets", Value::Null),
+        |t| t.plant_anywhere("/Rules/CacheHasSubnets", Value::Null),
+        |t| t.plant_anywhere("/Rules/CacheHasANetwork", Value::Null),
+        |t| t.plant_anywhere("/Rules/ConnectionsFromSubnetsHaveSecurityGroups", Value::Null),
+        |t| t.plant_anywhere("/Rules/SecurityGroupsOfConnectionsHaveSubnets", Value::Null),
         |t| t.plant_anywhere("/Conditions/WithMetaWhatsapp", json!({ "Condition": "WithMeta" })),
         |t| t.plant_anywhere("/Conditions/WithTwilioWhatsapp/Fn::And/4", Value::Null),
     ],
@@ -110,6 +133,10 @@ impl<'a> Stack<'a> {
             ("Fn::And", all) => all.iter().all(|one| self.is_true(one)),
             ("Fn::Or", all) => all.iter().any(|one| self.is_true(one)),
             ("Fn::Equals", [one, other]) => self.value(one) == self.value(other),
+            ("Fn::EachMemberEquals", [list, other]) => {
+                let (list, other) = (self.value(list), self.value(other));
+                list.as_str().expect("a list as it is given").split(',').all(|one| *one == other)
+            }
             ("Condition", _) => {
                 self.is_true(&self.template.section("Conditions")[argument.as_str().expect("a condition's name")])
             }
@@ -118,6 +145,10 @@ impl<'a> Stack<'a> {
     }
 
     fn value(&self, value: &Value) -> Value {
+        // Of the lists that are given it is only asked whether they are empty.
+        if let Some([_, list]) = value["Fn::Join"].as_array().map(Vec::as_slice) {
+            return self.value(list);
+        }
         let given = value["Ref"].as_str().and_then(|parameter| self.given.get(parameter));
         given.map_or_else(|| self.template.resolved(value), |given| json!(given))
     }
