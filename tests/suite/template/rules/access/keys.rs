@@ -1,7 +1,7 @@
 //! Which items of the tables each role may touch, by their keys.
 
 use sendoff_aws::tables::{
-    inbox::{DELIVERY, RATE},
+    inbox::{DELIVERY, MACHINE, RATE, RUN},
     records::{EVENT, RECORD, REQUEST},
 };
 use sendoff_producers::{
@@ -10,7 +10,7 @@ use sendoff_producers::{
 };
 use serde_json::{Value, json};
 
-use super::{Rule, list, statements};
+use super::{Rule, Template, list, statements};
 use crate::template::document::referred;
 
 /// The collections that each role may write to, and what the keys of the other items begin with that its commits hold.
@@ -25,20 +25,40 @@ const COLLECTIONS: &[(&str, &[&str], &[&str])] = &[
     ("ReactionsRole", &[TIMELINE], &[]),
 ];
 
-/// Whose keys of the inbox those hold who do nothing but actions.
-const ACTIONS: &[(&str, &[&str])] = &[("ExternalRole", &["database", "http"]), ("StepsRole", &["email", "record"])];
+/// What the keys begin with of what each role keeps in the inbox: the records of its consumer or of its actions, what became of
+/// messages, and runs. Nobody writes the audit log, or what others have done.
+const INBOX: &[(&str, &[&str])] = &[
+    ("CallbacksRole", &[DELIVERY, "email/", "sms/", "whatsapp/"]),
+    ("EmailRole", &["email/"]),
+    ("ExternalRole", &["database/", "http/"]),
+    ("PushRole", &["push/"]),
+    ("SmsRole", &["sms/"]),
+    // Of a mail there is a delivery record, too.
+    ("StepsRole", &["delivery#email/", "email/", "record/"]),
+    ("WebhookRole", &["webhook/"]),
+    ("WhatsappRole", &["whatsapp/"]),
+    ("WorkflowKickoffRole", &[MACHINE, RUN, "workflow-kickoff/"]),
+];
+
+/// Who does nothing but actions: it reads no more of the inbox than it writes.
+const ACTIONS: &[&str] = &["ExternalRole", "StepsRole"];
+
+/// The collections that a consumer doesn't read: what can sign in somebody's name, and what can decide for somebody.
+const UNREAD: &[(&str, &[&str])] = &[
+    ("EmailRole", &[Approval::COLLECTION, WebhookEndpoint::COLLECTION]),
+    ("PushRole", &[Approval::COLLECTION, WebhookEndpoint::COLLECTION]),
+    ("SmsRole", &[Approval::COLLECTION, WebhookEndpoint::COLLECTION]),
+    ("WebhookRole", &[Approval::COLLECTION]),
+    ("WhatsappRole", &[Approval::COLLECTION, WebhookEndpoint::COLLECTION]),
+    ("WorkflowKickoffRole", &[WebhookEndpoint::COLLECTION]),
+];
 
 pub(in super::super) const RULES: &[Rule] = &[
     Rule {
         says: "whoever counts against rate limits may change nothing else in the inbox that way: an update knows no fence",
         problems: |template, _| {
-            let expected = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": [format!("{RATE}*")] } });
-            let open = |statement: &Value| {
-                list(&statement["Action"]).contains(&&json!("dynamodb:UpdateItem"))
-                    && list(&statement["Resource"]).into_iter().filter_map(referred).any(|on| on == "Inbox")
-                    && statement["Condition"] != expected
-            };
-            statements(template).into_iter().filter(|(_, s)| open(s)).map(|(id, _)| id.to_owned()).collect()
+            let expected = like(&[RATE]);
+            blamed(template, |_, s| does(s, "dynamodb:UpdateItem", "Inbox") && s["Condition"] != expected)
         },
         broken_by: &[
             |t| t.plant("/SmsRole/Properties/Policies/0/PolicyDocument/Statement/5/Condition", Value::Null),
@@ -61,13 +81,12 @@ pub(in super::super) const RULES: &[Rule] = &[
                 )
             };
             let open = |role: &str, statement: &Value| {
-                let writes = list(&statement["Action"]).contains(&&json!("dynamodb:PutItem"))
-                    && list(&statement["Resource"]).into_iter().filter_map(referred).any(|on| on == "Records");
+                let writes = does(statement, "dynamodb:PutItem", "Records");
                 let expected =
                     keys(role).map(|keys| json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": keys } }));
                 writes && role != "ApiRole" && Some(&statement["Condition"]) != expected.as_ref()
             };
-            statements(template).into_iter().filter(|(id, s)| open(id, s)).map(|(id, _)| id.to_owned()).collect()
+            blamed(template, open)
         },
         broken_by: &[
             |t| t.plant("/SmsRole/Properties/Policies/0/PolicyDocument/Statement/6/Condition", Value::Null),
@@ -86,28 +105,38 @@ pub(in super::super) const RULES: &[Rule] = &[
         ],
     },
     Rule {
-        says: "who does nothing but actions keeps what it has done of those, and knows of nothing else in the inbox",
+        says: "whoever marks what was published changes events, and nothing else of the records",
         problems: |template, _| {
-            let keys = |role: &str, actions: &[&str]| -> Value {
-                let own = actions.iter().map(|action| format!("{action}/*"));
-                // Of a mail there is a delivery record, too.
-                let mails = (role == "StepsRole").then(|| format!("{DELIVERY}email/*"));
-                mails.into_iter().chain(own).map(Value::from).collect()
-            };
-            let open = |role: &str, statement: &Value| {
-                let Some((_, actions)) = ACTIONS.iter().find(|(of, _)| *of == role) else { return false };
-                let expected = json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": keys(role, actions) } });
-                list(&statement["Action"]).contains(&&json!("dynamodb:PutItem"))
-                    && list(&statement["Resource"]).into_iter().filter_map(referred).any(|on| on == "Inbox")
-                    && statement["Condition"] != expected
-            };
-            let open = statements(template).into_iter().filter(|(id, s)| open(id, s)).map(|(id, _)| id.to_owned());
-            let roles = template.resources("AWS::IAM::Role").into_iter().map(|(id, _)| id);
-            let roles: Vec<_> = roles.collect();
-            let missing = ACTIONS.iter().filter(|(role, _)| !roles.contains(role)).map(|(role, _)| (*role).to_owned());
-            open.chain(missing).collect()
+            let expected = like(&[EVENT]);
+            let open = |s: &Value| does(s, "dynamodb:UpdateItem", "Records") && s["Condition"] != expected;
+            blamed(template, |_, statement| open(statement))
         },
         broken_by: &[
+            |t| t.plant("/ApiRole/Properties/Policies/0/PolicyDocument/Statement/1/Condition", Value::Null),
+            |t| {
+                let statement = json!({
+                    "Effect": "Allow", "Action": "dynamodb:UpdateItem", "Resource": { "Fn::GetAtt": ["Records", "Arn"] },
+                });
+                t.plant("/SweepRole/Properties/Policies/0/PolicyDocument/Statement/-", statement);
+            },
+        ],
+    },
+    Rule {
+        says: "whoever keeps something in the inbox writes what is its own there, and nothing else",
+        problems: |template, _| {
+            let open = |role: &str, statement: &Value| {
+                let own = INBOX.iter().find(|(of, _)| *of == role).map(|(_, keys)| like(keys));
+                let combined = ACTIONS.contains(&role) && does(statement, "dynamodb:GetItem", "Inbox");
+                (does(statement, "dynamodb:PutItem", "Inbox") || combined)
+                    && Some(&statement["Condition"]) != own.as_ref()
+            };
+            let roles: Vec<_> = template.resources("AWS::IAM::Role").into_iter().map(|(id, _)| id).collect();
+            let missing = INBOX.iter().filter(|(role, _)| !roles.contains(role)).map(|(role, _)| (*role).to_owned());
+            blamed(template, open).into_iter().chain(missing).collect()
+        },
+        broken_by: &[
+            |t| t.plant("/EmailRole/Properties/Policies/0/PolicyDocument/Statement/4/Condition", Value::Null),
+            |t| t.plant("/CallbacksRole/Properties/Policies/0/PolicyDocument/Statement/0/Condition", Value::Null),
             |t| t.plant("/ExternalRole/Properties/Policies/0/PolicyDocument/Statement/0/Condition", Value::Null),
             |t| {
                 t.plant(
@@ -115,7 +144,59 @@ pub(in super::super) const RULES: &[Rule] = &[
                     json!("audit#*"),
                 );
             },
+            |t| {
+                let statement = json!({
+                    "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": { "Fn::GetAtt": ["Inbox", "Arn"] },
+                });
+                t.plant("/ExternalRole/Properties/Policies/0/PolicyDocument/Statement/-", statement);
+            },
+            |t| {
+                let statement = json!({
+                    "Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": { "Fn::GetAtt": ["Inbox", "Arn"] },
+                });
+                t.plant("/SweepRole/Properties/Policies/0/PolicyDocument/Statement/-", statement);
+            },
             |t| t.plant("/ExternalRole", Value::Null),
         ],
     },
+    Rule {
+        says: "a consumer reads no secrets of webhooks and no tokens of approvals, unless it works with them",
+        problems: |template, _| {
+            let open = |role: &str, statement: &Value| {
+                let unread = UNREAD.iter().find(|(of, _)| *of == role).map(|(_, collections)| {
+                    let keys: Vec<_> = collections.iter().map(|collection| format!("{RECORD}*#{collection}")).collect();
+                    json!({ "ForAllValues:StringNotLike": { "dynamodb:LeadingKeys": keys } })
+                });
+                does(statement, "dynamodb:GetItem", "Records")
+                    && unread.is_some_and(|expected| statement["Condition"] != expected)
+            };
+            blamed(template, open)
+        },
+        broken_by: &[
+            |t| t.plant("/SmsRole/Properties/Policies/0/PolicyDocument/Statement/3/Condition", Value::Null),
+            |t| {
+                t.plant(
+                    "/WebhookRole/Properties/Policies/0/PolicyDocument/Statement/3/Condition/ForAllValues:StringNotLike/dynamodb:LeadingKeys",
+                    json!([]),
+                );
+            },
+        ],
+    },
 ];
+
+/// Whether a statement is about this action on this table.
+fn does(statement: &Value, action: &str, table: &str) -> bool {
+    list(&statement["Action"]).contains(&&json!(action))
+        && list(&statement["Resource"]).into_iter().filter_map(referred).any(|on| on == table)
+}
+
+/// The condition that the keys begin with one of these.
+fn like(prefixes: &[&str]) -> Value {
+    let keys: Vec<String> = prefixes.iter().map(|prefix| format!("{prefix}*")).collect();
+    json!({ "ForAllValues:StringLike": { "dynamodb:LeadingKeys": keys } })
+}
+
+/// The owners of the statements that are wrong.
+fn blamed(template: &Template, wrong: impl Fn(&str, &Value) -> bool) -> Vec<String> {
+    statements(template).into_iter().filter(|(id, s)| wrong(id, s)).map(|(id, _)| id.to_owned()).collect()
+}
