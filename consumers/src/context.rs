@@ -23,6 +23,8 @@ pub struct Context {
     policy: Policy,
     key: IdempotencyKey,
     attempt: u32,
+    /// How often the message was delivered.
+    deliveries: u32,
     /// Who counts what goes to the sink; of what is no load test nothing does.
     sink: Option<Arc<dyn Meter>>,
     ledger: Mutex<Ledger>,
@@ -76,6 +78,7 @@ impl Context {
         inbox: Arc<dyn Inbox>,
         policy: Policy,
         record: InboxRecord,
+        deliveries: u32,
         sink: Option<Arc<dyn Meter>>,
     ) -> Self {
         Self {
@@ -85,6 +88,7 @@ impl Context {
             policy,
             key: record.key.clone(),
             attempt: record.attempts,
+            deliveries,
             sink,
             ledger: Mutex::new(Ledger { stored: record.revision, record, lost: false, running: BTreeSet::new() }),
             writing: futures::lock::Mutex::new(()),
@@ -391,8 +395,13 @@ impl Context {
             }
             SendOutcome::NotSent(NotSent::Throttled { after, reason }) => {
                 self.set(step, unless_doubted(StepState::Pending), By::default(), Some(reason.clone()));
-                let until = after.map(|after| later(self.now(), after));
+                let until =
+                    after.map(|after| later(self.now(), self.policy.patience(after, self.deliveries, &*self.rng)));
                 Err(HandlerError::Snooze { until, source: reason.into() })
+            }
+            SendOutcome::NotSent(NotSent::NotYet { after, reason }) => {
+                self.set(step, unless_doubted(StepState::Pending), By::default(), Some(reason.clone()));
+                Err(HandlerError::Snooze { until: Some(later(self.now(), after)), source: reason.into() })
             }
             SendOutcome::NotSent(NotSent::Unavailable { after, reason }) => {
                 self.set(step, unless_doubted(StepState::Pending), By::default(), Some(reason.clone()));

@@ -51,11 +51,21 @@ pub enum NotSent {
         /// What the provider said.
         reason: String,
     },
-    /// Too fast, for the provider or for a limit of our own: later, and no attempt is used. Says nothing about other messages.
+    /// Too fast for the provider: later, and no attempt is used. Says nothing about other messages.
     Throttled {
-        /// How long to wait.
+        /// How long to wait, as the provider said. It is waited for at least as long as the policy's backoff draws at that many
+        /// deliveries, since a provider that says a second again and again would be asked every second; and at most for the
+        /// longest wait of that backoff.
         after: Option<Duration>,
         /// What the provider said.
+        reason: String,
+    },
+    /// It wasn't tried: by a limit of our own it isn't its turn yet, or it has to wait for an hour. Later, at that moment and no
+    /// other; no attempt is used.
+    NotYet {
+        /// How long to wait.
+        after: Duration,
+        /// Why.
         reason: String,
     },
     /// The provider can't be used at all just now: it is down, can't be reached, or refuses our credentials, sender or account.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sendoff_events::Rng;
+
 use crate::Backoff;
 
 /// What may happen to a message, declared by its handler.
@@ -28,6 +30,12 @@ impl Policy {
         effect: Effect::Repeatable,
         on_doubt: OnDoubt::Hold { window: Duration::ZERO },
     };
+
+    /// How long to wait where a provider says that it is too fast, and for how long. Each wait is a delivery, of which queues
+    /// allow so many, so its word counts between the backoff at that many deliveries and the backoff's longest.
+    pub(crate) fn patience(&self, told: Duration, deliveries: u32, rng: &dyn Rng) -> Duration {
+        told.max(self.backoff.delay(deliveries, rng)).min(self.backoff.cap)
+    }
 }
 
 /// What doing a thing twice would mean.
@@ -49,4 +57,29 @@ pub enum OnDoubt {
         /// How long to wait.
         window: Duration,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Draws the longest wait.
+    struct Most;
+
+    impl Rng for Most {
+        fn next_u64(&self) -> u64 {
+            u64::MAX
+        }
+    }
+
+    #[test]
+    fn a_provider_s_word_counts_between_the_backoff_so_far_and_its_longest() {
+        let backoff = Backoff { base: Duration::from_secs(10), cap: Duration::from_secs(4 * 3600) };
+        let policy = Policy { backoff, ..Policy::DEFAULT };
+        let waits =
+            |told, deliveries| policy.patience(Duration::from_secs(told), deliveries, &Most).as_secs_f64().ceil();
+        assert_eq!([waits(1, 1), waits(1, 2), waits(1, 5), waits(1, 60)], [10.0, 20.0, 160.0, 14_400.0]);
+        assert_eq!([waits(60, 1), waits(60, 3)], [60.0, 60.0], "what is longer than the backoff counts");
+        assert_eq!([waits(36_000, 1), waits(u64::MAX, 1)], [14_400.0, 14_400.0]);
+    }
 }

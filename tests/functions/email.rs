@@ -1,6 +1,6 @@
 //! The function of a consumer, with a batch that has everything in it that can go wrong.
 
-use sendoff_events::{AppAssigned, Envelope, Origin};
+use sendoff_events::{AppAssigned, Clock as _, Envelope, Origin};
 use sendoff_host::{SystemClock, SystemRng};
 use serde_json::{Value, json};
 
@@ -31,11 +31,13 @@ fn links(call: &Call) -> Option<(u16, Value)> {
 }
 
 pub(crate) fn record(id: &str, body: &Value) -> Value {
+    // One that is older than its queue keeps any would come back as a new one.
+    let sent = SystemClock.now().as_millisecond().to_string();
     json!({
         "messageId": id,
         "receiptHandle": format!("receipt-{id}"),
         "body": body,
-        "attributes": { "ApproximateReceiveCount": "1", "SentTimestamp": "1773342238000" },
+        "attributes": { "ApproximateReceiveCount": "1", "SentTimestamp": sent },
         "messageAttributes": { "type": { "stringValue": "app.assigned.v1", "dataType": "String" } },
         "eventSource": "aws:sqs",
         "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:test-email",

@@ -82,7 +82,10 @@ impl<M: Send + Sync + 'static> Failover<M> {
 /// Whether the next provider may be asked.
 const fn may_fail_over(why: &NotSent) -> bool {
     match why {
-        NotSent::Throttled { .. } | NotSent::Unavailable { .. } | NotSent::Transient { .. } => true,
+        NotSent::Throttled { .. }
+        | NotSent::NotYet { .. }
+        | NotSent::Unavailable { .. }
+        | NotSent::Transient { .. } => true,
         NotSent::Permanent { .. } | NotSent::Gone { .. } => false,
     }
 }
@@ -90,6 +93,7 @@ const fn may_fail_over(why: &NotSent) -> bool {
 /// What costs less is the better answer. A wait that isn't known is longer than any that is.
 fn cost(why: &NotSent) -> (u8, Duration) {
     match why {
+        NotSent::NotYet { after, .. } => (0, *after),
         NotSent::Throttled { after, .. } => (0, after.unwrap_or(Duration::MAX)),
         NotSent::Transient { .. } => (1, Duration::ZERO),
         NotSent::Unavailable { after, .. } => (2, after.unwrap_or(Duration::MAX)),

@@ -40,8 +40,8 @@ impl Desk {
             // What may have been sent is found out about all the same.
             Letters::Skipped(reason) => self.settle(&step, SendOutcome::Skipped { reason: reason.into() }, cx).await,
             Letters::Waits { until, why } => {
-                let after = Some(left(cx.now(), until));
-                self.settle(&step, SendOutcome::NotSent(NotSent::Throttled { after, reason: why }), cx).await
+                let after = left(cx.now(), until);
+                self.settle(&step, SendOutcome::NotSent(NotSent::NotYet { after, reason: why }), cx).await
             }
             Letters::Ready(draft) => self.post(way, draft, &whose, tenant, cx).await,
         }

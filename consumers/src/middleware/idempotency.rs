@@ -64,7 +64,8 @@ where
     };
     let crash_loop = record.attempts > guard.policy.max_attempts;
     let (clock, rng, inbox) = (guard.clock.clone(), guard.rng.clone(), guard.inbox.clone());
-    let context = Arc::new(Context::new(clock, rng, inbox, guard.policy, record, guard.sink.cloned()));
+    let (policy, deliveries, sink) = (guard.policy, guard.deliveries, guard.sink.cloned());
+    let context = Arc::new(Context::new(clock, rng, inbox, policy, record, deliveries, sink));
     let settled = if crash_loop {
         context.settle(|record| guard.court().exhausted_by_crashes(record)).await
     } else {

@@ -19,6 +19,16 @@ const WHOLE: &str = "(handler)";
 /// How often a doubt is looked into while it is held: callbacks arrive within seconds, and providers list a message at once.
 const ASKING: Backoff = Backoff { base: Duration::from_secs(15), cap: Duration::from_secs(900) };
 
+/// A dead letter that was put off for too long to go on waiting by itself.
+pub(super) const PUT_OFF: &str = "put-off-too-long";
+
+/// How long a job may be put off since it was first tried. Whoever is throttled for longer won't be let in by waiting, and no
+/// queue keeps messages for ever.
+const PATIENCE: Duration = Duration::from_secs(12 * 86_400);
+
+/// How often the message is delivered before that counts: one that is replayed is as old as before, and begins anew.
+const CHANCES: u32 = 50;
+
 /// What is judged by.
 pub(super) struct Court<'a> {
     pub(super) policy: &'a Policy,
@@ -80,9 +90,9 @@ impl Court<'_> {
         match error {
             HandlerError::Retry { after, .. } => self.retry(record, Class::Retryable, "failed", text, after),
             HandlerError::Snooze { until, .. } => {
-                self.snooze(record, self.asking(record, self.wait(until)), false, text)
+                self.put_off(record, self.asking(record, self.wait(until)), false, text)
             }
-            HandlerError::Pause { until, .. } => self.snooze(record, self.wait(until), true, text),
+            HandlerError::Pause { until, .. } => self.put_off(record, self.wait(until), true, text),
             HandlerError::InDoubt { .. } => {
                 if !record.is_doubted() {
                     let (state, reason) = (StepState::InDoubt, Some(scrub(&text)));
@@ -125,6 +135,15 @@ impl Court<'_> {
         record.remember(self.attempt(class, reason, &error));
         let after = after.unwrap_or_else(|| self.policy.backoff.delay(record.attempts, self.rng));
         Verdict::Retry { after }
+    }
+
+    /// A snooze, unless there were too many.
+    fn put_off(&self, record: &mut InboxRecord, after: Duration, pause: bool, error: String) -> Verdict {
+        if self.deliveries < CHANCES || later(record.first_at, PATIENCE) > self.now {
+            return self.snooze(record, after, pause, error);
+        }
+        record.attempts = record.attempts.saturating_sub(1);
+        self.dead_letter(record, Class::Deferred, PUT_OFF, error)
     }
 
     fn snooze(&self, record: &mut InboxRecord, after: Duration, pause: bool, error: String) -> Verdict {

@@ -246,3 +246,36 @@ fn a_doubt_that_the_handler_itself_reports_ends_when_it_succeeds() {
     assert_eq!(judge(OnDoubt::Resend, &mut record, Ended::Returned(Ok(()))), Verdict::Ack { duplicate: false });
     assert_eq!(record.status, Status::Done);
 }
+
+#[test]
+fn what_was_put_off_for_twelve_days_is_dead_lettered_with_the_reason() {
+    let day = Duration::from_secs(86_400);
+    let judged = |error: HandlerError, since: Duration, deliveries| {
+        let mut record = record(1, None);
+        record.first_at = now() - since;
+        let policy = policy(HOLD);
+        let court = Court { policy: &policy, rng: &Half, now: now(), deliveries, keep: day };
+        let verdict = court.judge(&mut record, Ended::Returned(Err(error)));
+        assert_eq!(record.attempts, 0, "it is no attempt");
+        (verdict, record.status)
+    };
+    let errors = || {
+        let until = Some(now() + day);
+        let source = || "429".into();
+        [HandlerError::Snooze { until, source: source() }, HandlerError::Pause { until: None, source: source() }]
+    };
+    for error in errors() {
+        let (verdict, status) = judged(error, 12 * day, 50);
+        assert_eq!((dead_letter_reason(verdict).as_str(), status), ("put-off-too-long", Status::Failed));
+    }
+    for (since, deliveries) in [(12 * day - Duration::from_secs(1), 500), (80 * day, 49)] {
+        for error in errors() {
+            let (verdict, status) = judged(error, since, deliveries);
+            assert!(
+                matches!(verdict, Verdict::Snooze { .. }),
+                "a replay of an old one has its chances, too: {verdict:?}"
+            );
+            assert_eq!(status, Status::Claimed);
+        }
+    }
+}

@@ -55,5 +55,6 @@ pub use doubts::{Decision, SettleError, Settled};
 pub use error::{CallError, Cause};
 pub use inspect::CommittedEvent;
 pub use logging::{LogLevel, LogLevelError, log_to_stderr, log_to_stdout};
+pub use queue::comes_back_as_new;
 pub use secret::{Secret, SecretError};
 pub use store::{Resources, Store};

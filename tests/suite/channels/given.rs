@@ -120,6 +120,7 @@ pub(super) fn kind(outcome: &SendOutcome) -> &'static str {
         SendOutcome::NotSent(NotSent::Gone { .. }) => "gone",
         SendOutcome::NotSent(NotSent::Transient { .. }) => "transient",
         SendOutcome::NotSent(NotSent::Throttled { .. }) => "throttled",
+        SendOutcome::NotSent(NotSent::NotYet { .. }) => "not yet",
         SendOutcome::NotSent(NotSent::Unavailable { .. }) => "unavailable",
         SendOutcome::Unknown { .. } => "unknown",
     }

@@ -6,6 +6,7 @@ mod code;
 mod document;
 mod rules;
 mod sam;
+mod throttling;
 
 use std::sync::LazyLock;
 

@@ -148,7 +148,7 @@ mod tests {
             SendOutcome::NotSent(NotSent::Throttled { .. }) => 'W',
             SendOutcome::NotSent(NotSent::Unavailable { .. }) => 'D',
             SendOutcome::Unknown { .. } => 'U',
-            SendOutcome::Sent { .. } | SendOutcome::Skipped { .. } => unreachable!("a failure was taken for a success"),
+            other => unreachable!("a failure was taken for {other:?}"),
         }
     }
 

@@ -29,7 +29,7 @@ use crate::{Doubt, Found, NotSent, Rate, Rates, SendOutcome};
 ///   from 1 s, twice as long each time, up to 5 minutes, or for as long as it said itself, up to 15. Meanwhile each send answers
 ///   `Unavailable` with what is left of that. Then one message tries: any answer about that message puts the provider back to
 ///   use.
-/// - **Rate limit.** A message that would be too fast answers [`NotSent::Throttled`] with the time at which it is its turn: those
+/// - **Rate limit.** A message that would be too fast answers [`NotSent::NotYet`] with the time at which it is its turn: those
 ///   who wait in this process are given one turn after the other, so they don't all come back at once. When the limits can't be
 ///   reached, the message is sent: the provider has a limit of its own and answers 429 beyond it, which costs as little; to hold
 ///   every message because a counter is down would turn a small outage into a big one.
@@ -115,7 +115,7 @@ impl<M: Send + Sync + 'static> Guarded<M> {
         let bucket = (self.bucket)(message);
         if let Some(wait) = self.too_fast(&bucket).await {
             let reason = format!("messages through {bucket} are sent more slowly");
-            return SendOutcome::NotSent(NotSent::Throttled { after: Some(wait), reason });
+            return SendOutcome::NotSent(NotSent::NotYet { after: wait, reason });
         }
         permit.begin();
         let mut outcome = self.inner.send(message, doubt).await;

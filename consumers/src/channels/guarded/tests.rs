@@ -42,9 +42,7 @@ impl World {
 
     fn wait(&self, message: u32) -> Duration {
         let outcome = self.send(message);
-        let SendOutcome::NotSent(NotSent::Throttled { after: Some(after), .. }) = outcome else {
-            panic!("{outcome:?}")
-        };
+        let SendOutcome::NotSent(NotSent::NotYet { after, .. }) = outcome else { panic!("{outcome:?}") };
         after
     }
 }
@@ -215,7 +213,7 @@ fn all_who_come_back_in_their_turn_get_through() {
         waiting.retain(|waits| *waits != next);
         *world.clock.0.lock().unwrap() = next.0;
         sends += 1;
-        if let SendOutcome::NotSent(NotSent::Throttled { after: Some(after), .. }) = world.send(next.1) {
+        if let SendOutcome::NotSent(NotSent::NotYet { after, .. }) = world.send(next.1) {
             waiting.push((crate::moments::later(next.0, after), next.1));
         }
     }

@@ -145,6 +145,7 @@ mod tests {
             SendOutcome::NotSent(NotSent::Gone { .. }) => "gone",
             SendOutcome::NotSent(NotSent::Transient { .. }) => "transient",
             SendOutcome::NotSent(NotSent::Throttled { .. }) => "throttled",
+            SendOutcome::NotSent(NotSent::NotYet { .. }) => "not yet",
             SendOutcome::NotSent(NotSent::Unavailable { .. }) => "unavailable",
         }
     }

@@ -19,7 +19,7 @@ use super::SqsQueue;
 use crate::message::{self, SQS_LIMIT, SqsMessage, TRACE_HEADER};
 
 /// How long a message is held while it is moved, in seconds. When the move breaks off, it comes back after that.
-const HOLD: i32 = 60;
+pub(super) const HOLD: i32 = 60;
 /// What the key of a body begins with that was put aside.
 pub(crate) const PUT_ASIDE: &str = "dead-letters/";
 /// The most attributes that stand beside the failure.

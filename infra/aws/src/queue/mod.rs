@@ -17,6 +17,7 @@ use sendoff_events::{Blobs, BoxFuture};
 
 use crate::{CallError, Cause, Store, schedules::Scheduler};
 pub(crate) use dead_letter::PUT_ASIDE;
+pub use receipts::comes_back_as_new;
 pub(crate) use receipts::{Leases, seconds};
 
 /// [`Queue`] over an SQS standard queue.

@@ -3,14 +3,30 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry};
-use sendoff_consumers::{Delivery, NewMessage, QueueError, Receipt};
+use sendoff_consumers::{Delivery, FAILURE_ATTRIBUTE, NewMessage, QueueError, Receipt};
+use sendoff_events::Timestamp;
 
-use super::{SqsQueue, batch, batch::Answer};
+use super::{SqsQueue, batch, batch::Answer, dead_letter::HOLD};
 use crate::{Aws, CallError, batches};
 
 /// The longest that a message is hidden in one go. SQS allows twelve hours in all since it was received; the hour that is left
 /// is for what has passed of them.
 const LONGEST: Duration = Duration::from_secs(11 * 3600);
+
+/// How old a message may become in its queue. The template's queues delete what is twelve days old, without a word; the day that is
+/// left is for those whose schedule can't be made at once.
+const KEPT: Duration = Duration::from_secs(11 * 86_400);
+
+/// How often a message is received at most: SQS itself moves what was received 72 times or more, by the template, to the dead-letter
+/// queue, without a reason.
+const RECEIVED: u32 = 60;
+
+/// Whether a message that is given back has to come back as a new one: SQS can't hide it for that long, or wouldn't keep it.
+#[must_use]
+pub fn comes_back_as_new(delivery: &Delivery, delay: Duration, now: Timestamp) -> bool {
+    let age = Duration::try_from(now.duration_since(delivery.sent_at)).unwrap_or_default();
+    delay > LONGEST || age.saturating_add(delay) > KEPT || delivery.receive_count >= RECEIVED
+}
 
 /// The whole seconds that a lease or a delay takes: none is shorter than it was asked for, but for those beyond what a message
 /// can be hidden for.
@@ -111,12 +127,15 @@ impl SqsQueue {
         self.leases().hide(entries).await
     }
 
-    /// Gives messages back. One that is to wait for longer than SQS can hide it goes away and comes back as a new message by
-    /// a schedule; where that can't be made it comes back sooner, and its handler puts it off again.
+    /// Gives messages back. One that is to wait for longer than SQS can hide it, or that SQS wouldn't keep for so long or so often,
+    /// goes away and comes back as a new message by a schedule; where that can't be made it comes back sooner, and its handler
+    /// puts it off again.
     pub(super) async fn give_back(&self, entries: &[(Delivery, Duration)]) -> Vec<Result<(), QueueError>> {
         let mut results: Vec<Option<Result<(), QueueError>>> = Vec::with_capacity(entries.len());
+        let now = self.store.clock.now();
         for (delivery, delay) in entries {
-            results.push(if *delay > LONGEST { self.put_off(delivery, *delay).await } else { None });
+            let renewed = comes_back_as_new(delivery, *delay, now);
+            results.push(if renewed { self.put_off(delivery, *delay).await } else { None });
         }
         let places: Vec<usize> = (0..entries.len()).filter(|place| results[*place].is_none()).collect();
         let shorter: Vec<_> = places.iter().map(|&n| (entries[n].0.receipt.clone(), seconds(entries[n].1))).collect();
@@ -127,10 +146,16 @@ impl SqsQueue {
     }
 
     /// Schedules a copy of the message, with all its attributes, and removes it. `None` when that can't be done; then it is
-    /// still there.
+    /// still there. It is held first, which tells a stale receipt: what belongs to somebody else gets no copy.
     async fn put_off(&self, delivery: &Delivery, delay: Duration) -> Option<Result<(), QueueError>> {
         let Delivery { receipt, message_id, body, attributes, .. } = delivery;
-        let copy = NewMessage { body: body.clone(), attributes: attributes.clone(), delay: Duration::ZERO };
+        if let Some(Err(error)) = self.hide(&[(receipt.clone(), HOLD)]).await.pop() {
+            return Some(Err(error));
+        }
+        let mut attributes = attributes.clone();
+        // By an earlier failure that SQS moved back with it, the copy would be as old as the dead letter was.
+        attributes.remove(FAILURE_ATTRIBUTE);
+        let copy = NewMessage { body: body.clone(), attributes, delay: Duration::ZERO };
         // The name is the message's own, so that a release that is repeated schedules no second copy.
         let put = self.later(&format!("release/{}/{message_id}", self.name), &copy, delay).await;
         if let Err(error) = put {
@@ -166,6 +191,26 @@ mod tests {
         assert_eq!((of(0), of(1), of(1000), of(1001)), (0, 1, 1, 2));
         assert_eq!(seconds(LONGEST + Duration::from_secs(1)), 39_600);
         assert_eq!(seconds(Duration::MAX), 39_600);
+    }
+
+    #[test]
+    fn what_sqs_cannot_hide_or_would_not_keep_comes_back_as_a_new_message() {
+        let sent_at = Timestamp::from_second(1_800_000_000).unwrap();
+        let renewed = |age: u64, receive_count, delay: u64| {
+            let delivery = Delivery {
+                receipt: Receipt::new("r"),
+                message_id: "m".into(),
+                body: "x".into(),
+                attributes: sendoff_consumers::Attributes::new(),
+                receive_count,
+                sent_at,
+            };
+            comes_back_as_new(&delivery, Duration::from_secs(delay), sent_at + Duration::from_secs(age))
+        };
+        let (hour, day) = (3600, 86_400);
+        assert_eq!([renewed(0, 1, 11 * hour), renewed(0, 1, 11 * hour + 1)], [false, true], "by its delay");
+        assert_eq!([renewed(10 * day, 3, 11 * hour), renewed(11 * day, 3, 1)], [false, true], "by its age");
+        assert_eq!([renewed(day, 59, 1), renewed(day, 60, 0)], [false, true], "by its receives");
     }
 
     #[test]

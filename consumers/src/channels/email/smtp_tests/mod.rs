@@ -58,6 +58,7 @@ fn kind(outcome: &SendOutcome) -> &'static str {
         SendOutcome::NotSent(NotSent::Transient { .. }) => "transient",
         SendOutcome::NotSent(NotSent::Gone { .. }) => "gone",
         SendOutcome::NotSent(NotSent::Throttled { .. }) => "throttled",
+        SendOutcome::NotSent(NotSent::NotYet { .. }) => "not yet",
         SendOutcome::NotSent(NotSent::Unavailable { .. }) => "unavailable",
         SendOutcome::Unknown { .. } => "unknown",
     }
@@ -70,6 +71,7 @@ fn reason(outcome: &SendOutcome) -> &str {
             | NotSent::Gone { reason }
             | NotSent::Transient { reason }
             | NotSent::Throttled { reason, .. }
+            | NotSent::NotYet { reason, .. }
             | NotSent::Unavailable { reason, .. },
         )
         | SendOutcome::Skipped { reason }

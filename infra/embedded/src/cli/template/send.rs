@@ -121,6 +121,7 @@ fn reason_of(why: &NotSent) -> &str {
         | NotSent::Gone { reason }
         | NotSent::Transient { reason }
         | NotSent::Throttled { reason, .. }
+        | NotSent::NotYet { reason, .. }
         | NotSent::Unavailable { reason, .. } => reason,
     }
 }
