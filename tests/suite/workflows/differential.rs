@@ -5,6 +5,7 @@ use std::{
     env, thread,
 };
 
+use jiff::SignedDuration;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use sendoff_workflows::{
     Definition, Plan, Type, arbitrary,
@@ -241,7 +242,10 @@ fn moments(plan: &Plan, played: &Played, theirs: &Value, given_up: &BTreeSet<Str
     for entry in played.history.iter().filter(|entry| entry.what == What::Waiting) {
         let is_by_date = entry.instance.as_ref().is_some_and(|instance| by_date.contains(&*instance.step));
         let until = entry.output.as_ref().and_then(Value::as_str).unwrap_or_default();
-        if is_by_date && !theirs.contains(until) {
+        // What is farther away than a year is cut to that, by the machine where it waits.
+        let year = entry.at.saturating_add(SignedDuration::from_hours(365 * 24)).expect("a moment of this age");
+        let is_cut = until == format!("{year:.3}") && theirs.iter().any(|moment| *moment > until);
+        if is_by_date && !is_cut && !theirs.contains(until) {
             return Err(format!("the engine waits until {until}; the moments of the state machine are {theirs:?}"));
         }
     }
