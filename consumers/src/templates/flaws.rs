@@ -89,7 +89,7 @@ mod tests {
         );
         let [variable] = &*told("New", "{{ customer.name }} and {{ app.name }}") else { panic!("one flaw") };
         assert!(variable.starts_with("text: there is no variable `customer`; there are `app`, "), "{variable}");
-        assert_eq!(told("{{ app.name|shout }}", "x"), ["subject: line 1, at `app.name|shout`: unknown filter"]);
+        assert_eq!(told("{{ app.name|shout }}", "x"), ["subject: line 1, at `shout`: unknown filter"]);
         assert_eq!(told("x", "\n{{ shout() }}").len(), 2, "no such variable, and no such function");
     }
 
