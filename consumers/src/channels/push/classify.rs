@@ -7,7 +7,7 @@
 //! | 400 else, 413 | permanent | the message is at fault |
 //! | 401 `THIRD_PARTY_AUTH_ERROR` | transient | Apple refuses the project's key: no trouble of other devices, so the consumer goes on |
 //! | 401 else | unavailable | our credentials. A token that was refused is renewed once before |
-//! | 403 `SENDER_ID_MISMATCH` | gone | the token belongs to another project |
+//! | 403 `SENDER_ID_MISMATCH` | permanent | the token is of another Firebase project than the service account. The token is kept: it may be the account that is wrong, and with it every token would go |
 //! | 403 else | unavailable | the account may not send |
 //! | 404 `UNREGISTERED` | gone | the app was removed, or the token replaced |
 //! | 404 else, 3xx | unavailable | the project or the base URL is wrong |
@@ -37,6 +37,9 @@ use crate::{
 pub(super) const NAME: &str = "fcm";
 /// The wait that the documentation asks for where a quota is used up and `Retry-After` is missing.
 const QUOTA: Duration = Duration::from_secs(60);
+/// What there is to do about a token of another project.
+const OTHER_PROJECT: &str = "the device's token is of another Firebase project than the FCM service account. Where this meets \
+                             many devices, the account is the wrong one: set that of the app's project";
 /// How much of an answer's text a reason holds, in characters.
 const MAX_TEXT: usize = 200;
 
@@ -91,7 +94,8 @@ pub(super) fn classify(result: Result<HttpResponse, HttpError>) -> SendOutcome {
     SendOutcome::NotSent(match (answer.status.as_u16(), code) {
         (408 | 500.., _) => return unknown(reason),
         (400, _) if about_token => NotSent::Gone { reason },
-        (403, "SENDER_ID_MISMATCH") | (404, "UNREGISTERED") => NotSent::Gone { reason },
+        (403, "SENDER_ID_MISMATCH") => NotSent::Permanent { reason: format!("{reason}: {OTHER_PROJECT}") },
+        (404, "UNREGISTERED") => NotSent::Gone { reason },
         (401, "THIRD_PARTY_AUTH_ERROR") => NotSent::Transient { reason },
         (300..400 | 401 | 403 | 404, _) => NotSent::Unavailable { after, reason },
         (429, _) => NotSent::Throttled { after: after.or(Some(QUOTA)), reason },
@@ -159,7 +163,7 @@ mod tests {
             (418, "", "", "permanent"),
             (401, "UNAUTHENTICATED", "", "unavailable"),
             (401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR", "transient"),
-            (403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH", "gone"),
+            (403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH", "permanent"),
             (403, "PERMISSION_DENIED", "", "unavailable"),
             (404, "NOT_FOUND", "UNREGISTERED", "gone"),
             (404, "NOT_FOUND", "", "unavailable"),
@@ -181,6 +185,14 @@ mod tests {
         let details = json!([{ "errorCode": "INVALID_ARGUMENT" }, { "fieldViolations": violation }]);
         let body = json!({ "error": { "status": "INVALID_ARGUMENT", "details": details } }).to_string();
         assert_eq!(kind(&answer(400, body, None)), "gone");
+    }
+
+    #[test]
+    fn a_token_of_another_project_is_no_device_that_is_gone_and_the_reason_tells_what_to_look_at() {
+        let outcome = problem(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH");
+        let SendOutcome::NotSent(NotSent::Permanent { reason }) = outcome else { panic!("{outcome:?}") };
+        assert!(reason.starts_with("FCM answered 403 SENDER_ID_MISMATCH no: the device's token is of another"), "{reason}");
+        assert!(reason.contains("set that of the app's project"), "{reason}");
     }
 
     #[test]

@@ -64,6 +64,17 @@ fn when_all_devices_are_gone_the_next_channel_takes_over() {
 }
 
 #[test]
+fn a_device_that_is_refused_for_good_is_kept_and_seen() {
+    let stage = with_devices(&["phone", "tablet"]);
+    stage.pushes.answer("phone", SendOutcome::NotSent(NotSent::Permanent { reason: "SENDER_ID_MISMATCH".into() }));
+    let (verdict, _, _) = stage.deliver("push", assigned("ada"));
+    assert!(matches!(verdict, Verdict::DeadLetter(_)), "{verdict:?}");
+    let mut sent = stage.pushes.recipients();
+    sent.sort();
+    assert_eq!((sent, tokens(&stage)), (vec!["phone".into(), "tablet".into()], vec!["phone".into(), "tablet".into()]));
+}
+
+#[test]
 fn nobody_waits_for_news_of_a_notification() {
     let stage = with_devices(&["phone"]);
     let (verdict, delivery, id) = stage.deliver("push", assigned("ada"));
