@@ -1,11 +1,18 @@
 //! What providers tell of messages after they took them: on their way, delivered, read, or given up.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use sendoff_events::{BoxFuture, EventId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{IdempotencyKey, KeyError};
+use crate::{Class, IdempotencyKey, InboxRecord, KeyError, Resolution, Step, StepState, moments};
+
+/// By how much news may seem to be older than the message that they are about: clocks differ, and news may overtake the answer
+/// to the call that sent it.
+const TOLERANCE: Duration = Duration::from_secs(60);
+
+/// The provider of news of mails.
+pub(crate) const SES: &str = "ses";
 
 /// One message to one recipient: the idempotency key `consumer/event-id/step` that it was sent under. It travels in the
 /// callback's URL, so that news of a message find it even if its provider never answered.
@@ -99,6 +106,11 @@ impl DeliveryStatus {
         !matches!(self, Self::Undelivered)
     }
 
+    /// Whether it has arrived: then they were told, by whichever of several messages it was.
+    pub(crate) const fn has_arrived(self) -> bool {
+        matches!(self, Self::Delivered | Self::Read | Self::Complained)
+    }
+
     /// Its word, as it stands in JSON.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -130,16 +142,82 @@ pub struct DeliveryNews {
     pub at: Timestamp,
 }
 
-/// What is known of a message from its provider: the latest of the news, by [`DeliveryStatus::rank`].
+/// What is known of a message from its provider: the furthest of its news, by [`DeliveryStatus::rank`].
 pub type DeliveryRecord = DeliveryNews;
 
 /// What is known after the news: `None` when they change nothing. The rule of every backend.
+///
+/// News belong to one message, and under one delivery id there may have been several: what was in doubt is sent again when a
+/// person says so, what has failed when it is replayed. `since` is when the present one was begun.
+///
+/// | what is known | the news count |
+/// |---|---|
+/// | of the same message, by its provider's id | when they bring it further |
+/// | of another one, or of nobody knows which, told before `since` | always |
+/// | of nobody knows which, or the news are | when they bring it further |
+/// | of another one | when they are of a message that came further: the one that was given up is behind every other |
+///
+/// Of two messages that were both given up the one that was told of last is kept.
 #[must_use]
-pub fn merge(known: Option<&DeliveryRecord>, news: &DeliveryNews) -> Option<DeliveryRecord> {
-    match known {
-        Some(known) if known.status.rank() >= news.status.rank() => None,
-        _ => Some(news.clone()),
+pub fn merge(known: Option<&DeliveryRecord>, news: &DeliveryNews, since: Timestamp) -> Option<DeliveryRecord> {
+    known.is_none_or(|known| news.replace(known, since)).then(|| news.clone())
+}
+
+impl DeliveryNews {
+    fn replace(&self, known: &DeliveryRecord, since: Timestamp) -> bool {
+        let is_further = self.status.rank() > known.status.rank();
+        match (&self.provider_id, &known.provider_id) {
+            (Some(new), Some(old)) if new == old => is_further,
+            _ if known.at < since => true,
+            (Some(_), Some(_)) if !known.status.proves_sent() => true,
+            (Some(_), Some(_)) => is_further && self.status.proves_sent(),
+            _ => is_further,
+        }
     }
+
+    /// Whether they are of the message that the step stands for now, and not of one that went before it. Its provider's id
+    /// says so; where one of them has none, the time does.
+    pub(crate) fn is_of(&self, step: &Step) -> bool {
+        self.names(step).unwrap_or_else(|| self.at >= counts_since(step))
+    }
+
+    /// Whether they are of another message than the step stands for, by its provider's id.
+    pub(crate) fn is_of_another(&self, step: &Step) -> bool {
+        self.names(step) == Some(false)
+    }
+
+    /// Whether they name the step's message, where both have an id. SES has other ids than the servers that mail is handed to.
+    fn names(&self, step: &Step) -> Option<bool> {
+        let ids = self.provider_id.as_ref().zip(step.provider_id.as_ref());
+        ids.filter(|_| self.provider != SES).map(|(theirs, ours)| theirs == ours)
+    }
+
+    /// What they mean for a step of `record` that isn't settled yet: nothing where they are of an earlier message, or may be.
+    pub(crate) fn settle(&self, record: &InboxRecord, step: &Step) -> Option<Resolution> {
+        match step.state {
+            StepState::Done | StepState::Skipped | StepState::Failed => None,
+            _ if !self.is_of(step) => None,
+            _ if self.status.proves_sent() => Some(Resolution::Sent { provider_id: self.provider_id.clone() }),
+            StepState::Pending => None,
+            StepState::InDoubt | StepState::Sending if is_one_of_several(record, step) => None,
+            StepState::InDoubt | StepState::Sending => Some(Resolution::Failed),
+        }
+    }
+}
+
+/// Since when news count for the message that the step stands for, where nothing names it.
+pub(crate) fn counts_since(step: &Step) -> Timestamp {
+    moments::earlier(step.at, TOLERANCE)
+}
+
+/// Whether there may be an earlier message beside the one that is in doubt: somebody had it sent again, or an earlier doubt was
+/// found out to be none. Then nobody knows whose failure it is.
+fn is_one_of_several(record: &InboxRecord, step: &Step) -> bool {
+    record.history.iter().any(|attempt| match attempt.class {
+        Class::Resolved => true,
+        Class::InDoubt => attempt.at < step.at,
+        _ => false,
+    })
 }
 
 /// The delivery records couldn't be read or written.
@@ -149,9 +227,15 @@ pub struct DeliveriesError(pub String);
 
 /// The store of delivery records. They are kept for as long as the inbox remembers.
 pub trait Deliveries: Send + Sync {
-    /// Takes the news in, by the rule of [`merge`], atomically. Gives whether they changed what is known. Telling the same news
-    /// twice is the same as once, and their order doesn't matter.
-    fn tell<'a>(&'a self, id: &'a DeliveryId, news: &'a DeliveryNews) -> BoxFuture<'a, Result<bool, DeliveriesError>>;
+    /// Takes the news in, by the rule of [`merge`], atomically. Gives whether they changed what is known. Telling the news of one
+    /// message twice is the same as once, and their order doesn't matter. What was told of another message before `since` is
+    /// put aside.
+    fn tell<'a>(
+        &'a self,
+        id: &'a DeliveryId,
+        news: &'a DeliveryNews,
+        since: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, DeliveriesError>>;
 
     /// What is known of a message, if there were any news.
     fn get<'a>(&'a self, id: &'a DeliveryId) -> BoxFuture<'a, Result<Option<DeliveryRecord>, DeliveriesError>>;
@@ -180,16 +264,26 @@ mod tests {
         }
     }
 
+    use DeliveryStatus::{Accepted, Delivered, Read, Sent, Undelivered};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    /// News of the message of this name, told at this second.
+    fn news(name: Option<&str>, status: DeliveryStatus, second: i64) -> DeliveryNews {
+        let provider_id = name.map(str::to_owned);
+        DeliveryNews { status, provider: "twilio".into(), provider_id, reason: None, at: at(second) }
+    }
+
+    /// What is known after all of these, of a message that was begun at second 100.
+    fn after(told: &[DeliveryNews]) -> DeliveryRecord {
+        let known = told.iter().fold(None, |known, news| merge(known.as_ref(), news, at(100)).or(known));
+        known.unwrap()
+    }
+
     #[test]
     fn news_in_any_order_come_to_the_same() {
-        use DeliveryStatus::{Accepted, Delivered, Read, Sent, Undelivered};
-        let news = |status| DeliveryNews {
-            status,
-            provider: "twilio".into(),
-            provider_id: None,
-            reason: None,
-            at: Timestamp::UNIX_EPOCH,
-        };
         for (told, known) in [
             (vec![Sent, Delivered, Sent, Delivered], Delivered),
             (vec![Delivered, Sent, Accepted], Delivered),
@@ -197,13 +291,36 @@ mod tests {
             (vec![Undelivered, Delivered, Undelivered], Delivered),
             (vec![Read, Delivered], Read),
         ] {
-            let mut record = None;
-            for status in &told {
-                if let Some(newer) = merge(record.as_ref(), &news(*status)) {
-                    record = Some(newer);
-                }
+            for name in [None, Some("A")] {
+                let told: Vec<_> = told.iter().map(|status| news(name, *status, 100)).collect();
+                assert_eq!(after(&told).status, known, "{told:?}");
             }
-            assert_eq!(record.unwrap().status, known, "{told:?}");
+        }
+    }
+
+    #[test]
+    fn news_of_one_message_are_not_taken_for_news_of_another() {
+        let (a, b) = (Some("A"), Some("B"));
+        for (told, known) in [
+            // A was given up before B was begun.
+            (vec![news(a, Undelivered, 9), news(b, Sent, 100)], news(b, Sent, 100)),
+            (vec![news(a, Undelivered, 9), news(b, Undelivered, 100)], news(b, Undelivered, 100)),
+            (vec![news(None, Undelivered, 9), news(b, Accepted, 100)], news(b, Accepted, 100)),
+            (vec![news(a, Undelivered, 9), news(None, Sent, 100)], news(None, Sent, 100)),
+            // That is told again later, and changes nothing.
+            (vec![news(a, Undelivered, 9), news(a, Undelivered, 101)], news(a, Undelivered, 9)),
+            (vec![news(a, Undelivered, 9), news(b, Sent, 100), news(a, Undelivered, 101)], news(b, Sent, 100)),
+            // A was given up meanwhile.
+            (vec![news(a, Undelivered, 101), news(b, Accepted, 102)], news(b, Accepted, 102)),
+            (vec![news(b, Accepted, 102), news(a, Undelivered, 103)], news(b, Accepted, 102)),
+            (vec![news(a, Undelivered, 101), news(b, Undelivered, 102)], news(b, Undelivered, 102)),
+            // Each message comes further by itself.
+            (vec![news(b, Sent, 101), news(b, Undelivered, 102)], news(b, Undelivered, 102)),
+            // Whichever arrived, they have it.
+            (vec![news(b, Sent, 101), news(a, Delivered, 102)], news(a, Delivered, 102)),
+            (vec![news(a, Delivered, 101), news(b, Undelivered, 102)], news(a, Delivered, 101)),
+        ] {
+            assert_eq!(after(&told), known, "{told:?}");
         }
     }
 }

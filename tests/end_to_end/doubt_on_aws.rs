@@ -64,7 +64,7 @@ async fn in_doubt(backend: &OnAws) -> DeliveryId {
         reason: None,
         at,
     };
-    backend.store().deliveries(RouterPorts::KEEP).tell(&id, &news).await.unwrap();
+    backend.store().deliveries(RouterPorts::KEEP).tell(&id, &news, at).await.unwrap();
     id
 }
 

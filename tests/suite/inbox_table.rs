@@ -55,8 +55,8 @@ fn news_of_a_message_come_to_what_the_rule_says_in_whatever_order_and_however_of
             let mut known = None;
             for (millis, status) in (0..).zip(&told) {
                 let news = news(*status, millis);
-                let changed = merge(known.as_ref(), &news);
-                assert_eq!(deliveries.tell(&id, &news).await.unwrap(), changed.is_some(), "{told:?}");
+                let changed = merge(known.as_ref(), &news, news.at);
+                assert_eq!(deliveries.tell(&id, &news, news.at).await.unwrap(), changed.is_some(), "{told:?}");
                 known = changed.or(known);
                 assert_eq!(deliveries.get(&id).await.unwrap(), known, "{told:?}");
             }
@@ -71,7 +71,7 @@ fn of_many_who_tell_at_once_the_furthest_news_stand() {
         let deliveries = backend.store().deliveries(KEEP);
         let id = DeliveryId::new(key("sms", 9), "ada");
         let all = [Sent, Delivered, Accepted, Undelivered, Delivered, Sent].map(|status| news(status, 0));
-        let told = join_all(all.iter().map(|news| deliveries.tell(&id, news))).await;
+        let told = join_all(all.iter().map(|news| deliveries.tell(&id, news, news.at))).await;
         assert!(told.into_iter().filter(|told| *told.as_ref().unwrap()).count() >= 1);
         assert_eq!(deliveries.get(&id).await.unwrap().unwrap().status, Delivered);
     });
@@ -167,7 +167,7 @@ fn what_is_in_doubt_is_listed_the_oldest_first_until_it_is_settled() {
         // Neither of these is a record.
         store
             .deliveries(KEEP)
-            .tell(&DeliveryId::new(key("sms", 1), "ada"), &news(DeliveryStatus::Sent, 0))
+            .tell(&DeliveryId::new(key("sms", 1), "ada"), &news(DeliveryStatus::Sent, 0), now)
             .await
             .unwrap();
         store.rates().take("twilio", Rate::per_second(1), now).await.unwrap();

@@ -2,8 +2,8 @@
 
 use super::{CallbackState, answer::Refusal};
 use crate::{
-    Class, DeliveryId, DeliveryNews, DeliveryStatus, InboxError, InboxRecord, Resolution, ResolveError, StepState,
-    resolve, scrub,
+    DeliveryId, DeliveryNews, DeliveryStatus, InboxError, Resolution, ResolveError, StepState,
+    deliveries::counts_since, resolve, scrub,
 };
 
 impl CallbackState {
@@ -24,18 +24,24 @@ impl CallbackState {
     /// it. News of a message that the inbox doesn't know change nothing. Repeating it changes nothing more.
     pub(super) async fn take_in(&self, id: &DeliveryId, news: DeliveryNews) -> Result<(), Refusal> {
         let record = self.inbox.get(&id.key).await.map_err(unreachable)?;
-        let Some((record, state)) = record.and_then(|r| r.steps.get(&id.step).map(|s| s.state).map(|s| (r, s))) else {
+        let Some((record, step)) = record.and_then(|r| r.steps.get(&id.step).cloned().map(|step| (r, step))) else {
             tracing::warn!(delivery = %id, provider = news.provider, "news of a message that isn't known");
             return Ok(());
         };
-        let changed = self.deliveries.tell(id, &news).await.map_err(unreachable)?;
+        // That they have it counts, whichever message it was.
+        if step.state == StepState::Done && news.is_of_another(&step) && !news.status.has_arrived() {
+            let status = news.status.word();
+            tracing::info!(delivery = %id, provider = news.provider, status, "news of a message that was sent anew");
+            return Ok(());
+        }
+        let changed = self.deliveries.tell(id, &news, counts_since(&step)).await.map_err(unreachable)?;
         // Old news say nothing of how it stands now. They may be told again because the doubt couldn't be settled before.
         let known = match changed {
             true => news,
             false => self.deliveries.get(id).await.map_err(unreachable)?.unwrap_or(news),
         };
         tracing::info!(delivery = %id, provider = known.provider, status = known.status.word(), changed, "a message's news");
-        match resolution(&record, state, &known) {
+        match known.settle(&record, &step) {
             Some(resolution) => self.settle(id, &resolution, &known).await,
             None => Ok(()),
         }
@@ -61,21 +67,6 @@ impl CallbackState {
             Err(ResolveError::Unknown(_)) => Ok(()),
             Err(error @ ResolveError::Inbox(InboxError::Unavailable(_))) => Err(unreachable(error)),
         }
-    }
-}
-
-/// What the news mean for a step that isn't settled yet.
-fn resolution(record: &InboxRecord, state: StepState, known: &DeliveryNews) -> Option<Resolution> {
-    let sent = known.status.proves_sent();
-    match state {
-        StepState::Done | StepState::Skipped | StepState::Failed => None,
-        StepState::Pending | StepState::InDoubt | StepState::Sending if sent => {
-            Some(Resolution::Sent { provider_id: known.provider_id.clone() })
-        }
-        StepState::Pending => None,
-        // Once somebody had it sent again, there may be two messages, and nobody knows whose failure it is.
-        _ if record.history.iter().any(|attempt| attempt.class == Class::Resolved) => None,
-        StepState::InDoubt | StepState::Sending => Some(Resolution::Failed),
     }
 }
 

@@ -11,12 +11,8 @@ use super::{
     way::Whose,
 };
 use crate::{
-    BoxError, Context, DeliveryId, DeliveryStatus, Doubt, Found, HandlerError, IdempotencyKey, NotSent, Once,
-    SendOutcome, StepState, moments::later,
+    BoxError, Context, DeliveryId, Doubt, Found, HandlerError, NotSent, Once, Resolution, SendOutcome, StepState,
 };
-
-/// How much clocks may differ.
-const SKEW: Duration = Duration::from_secs(60);
 
 impl Desk {
     /// Does with a recipient what was decided.
@@ -56,7 +52,7 @@ impl Desk {
         tenant: &TenantId,
         cx: &Context,
     ) -> Result<Once, HandlerError> {
-        let (draft, key) = (&draft, cx.key());
+        let draft = &draft;
         let mark = Mark { actor: W::NAME, now: cx.now() };
         cx.once_to(
             &draft.step,
@@ -71,7 +67,7 @@ impl Desk {
                 }
             },
             |doubt| async move {
-                match self.news(key, &draft.step, doubt.since).await {
+                match self.news(&draft.step, cx).await {
                     Some(found) => found,
                     // Whoever is asked about the new address knows nothing of what went to the old one.
                     None if doubt.moved => Found::CannotTell,
@@ -84,26 +80,27 @@ impl Desk {
 
     /// Settles a step that is in doubt, without sending anything.
     async fn settle(&self, step: &str, otherwise: SendOutcome, cx: &Context) -> Result<Once, HandlerError> {
-        let news =
-            |doubt: Doubt| async move { self.news(cx.key(), step, doubt.since).await.unwrap_or(Found::CannotTell) };
+        let news = |_: Doubt| async move { self.news(step, cx).await.unwrap_or(Found::CannotTell) };
         cx.once_or_found(step, |_| async { otherwise }, news).await
     }
 
-    /// What the provider has told of a message that was sent at `since`.
-    pub(super) async fn news(&self, key: &IdempotencyKey, step: &str, since: Timestamp) -> Option<Found> {
-        match self.deliveries.get(&DeliveryId::new(key.clone(), step)).await {
-            // Of an earlier message, which was given up: it says nothing of this one.
-            Ok(Some(news)) if news.status == DeliveryStatus::Undelivered && later(news.at, SKEW) < since => None,
-            Ok(Some(news)) if news.status == DeliveryStatus::Undelivered => {
+    /// What the provider has told of the message that is in doubt.
+    async fn news(&self, step: &str, cx: &Context) -> Option<Found> {
+        let news = match self.deliveries.get(&DeliveryId::new(cx.key().clone(), step)).await {
+            Ok(news) => news?,
+            Err(error) => {
+                tracing::warn!(%error, "what became of a message can't be looked up; its provider is asked");
+                return None;
+            }
+        };
+        let record = cx.record();
+        match news.settle(&record, record.steps.get(step)?)? {
+            Resolution::Sent { provider_id } => Some(Found::Sent { provider: Some(news.provider.into()), provider_id }),
+            Resolution::Failed => {
                 let why = news.reason.map(|why| format!(": {why}")).unwrap_or_default();
                 Some(Found::Failed { reason: format!("{} couldn't deliver it{why}", news.provider) })
             }
-            Ok(Some(news)) => Some(Found::Sent { provider: Some(news.provider.into()), provider_id: news.provider_id }),
-            Ok(None) => None,
-            Err(error) => {
-                tracing::warn!(%error, "what became of a message can't be looked up; its provider is asked");
-                None
-            }
+            Resolution::SendAgain => None,
         }
     }
 

@@ -21,10 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 const SOONEST: Duration = Duration::from_secs(2);
 const LATEST: Duration = Duration::from_secs(15 * 60);
 
-/// By how much news may seem to be older than the message that they are about: clocks differ, and news may overtake the answer
-/// to the call that sent it.
-const TOLERANCE: Duration = Duration::from_secs(60);
-
 /// Whose turn it is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Turn {
@@ -97,7 +93,7 @@ impl Desk {
         let record = self.inbox.get(&key).await.or_snooze()?;
         Ok(match standing(record.as_ref(), ask.recipient) {
             Standing::Open | Standing::Not => Turn::Mine,
-            Standing::Sent { steps } => match self.arrival(&key, &steps).await? {
+            Standing::Sent { steps } => match self.arrival(record.as_ref(), &steps).await? {
                 Arrival::Undelivered => Turn::Mine,
                 Arrival::Arrived | Arrival::Unknown => Turn::Over(told(channel)),
             },
@@ -126,7 +122,7 @@ impl Desk {
                 // Never after an unknown outcome: they could be told twice, and nobody would know.
                 _ => Turn::Over(format!("{name} may have told them; a person decides there")),
             },
-            Standing::Sent { steps } => match self.arrival(&key, &steps).await? {
+            Standing::Sent { steps } => match self.arrival(record.as_ref(), &steps).await? {
                 Arrival::Undelivered => Turn::Mine,
                 Arrival::Arrived => Turn::Over(told(channel)),
                 Arrival::Unknown => {
@@ -154,23 +150,22 @@ impl Desk {
         }
     }
 
-    /// What the messages of these steps came to, which were sent at these moments.
+    /// What the messages of these steps of `record` came to.
     async fn arrival(
         &self,
-        key: &IdempotencyKey,
+        record: Option<&InboxRecord>,
         steps: &BTreeMap<String, Timestamp>,
     ) -> Result<Arrival, HandlerError> {
         let mut all = Arrival::Undelivered;
-        for (step, at) in steps {
-            let id = DeliveryId::new(key.clone(), step.clone());
-            match self.deliveries.get(&id).await.or_snooze()?.map(|news| (news.status, news.at)) {
-                Some((DeliveryStatus::Delivered | DeliveryStatus::Read | DeliveryStatus::Complained, _)) => {
-                    return Ok(Arrival::Arrived);
-                }
-                // Once the message was sent anew, they are news of the attempt before.
-                Some((DeliveryStatus::Undelivered, told)) if later(told, TOLERANCE) < *at => all = Arrival::Unknown,
-                Some((DeliveryStatus::Undelivered, _)) => {}
-                Some((DeliveryStatus::Accepted | DeliveryStatus::Sent, _)) | None => all = Arrival::Unknown,
+        let known = |name| record.and_then(|record| Some((&record.key, record.steps.get(name)?)));
+        for name in steps.keys() {
+            let Some((key, step)) = known(name) else { continue };
+            let news = self.deliveries.get(&DeliveryId::new(key.clone(), name.clone())).await.or_snooze()?;
+            match news {
+                Some(news) if news.status.has_arrived() => return Ok(Arrival::Arrived),
+                Some(news) if news.status == DeliveryStatus::Undelivered && news.is_of(step) => {}
+                // It may be on its way; or they are news of a message before it.
+                _ => all = Arrival::Unknown,
             }
         }
         Ok(all)

@@ -24,6 +24,15 @@ const PROVIDER_ID: &str = "provider_id";
 const REASON: &str = "reason";
 const AT: &str = "at";
 
+/// When news without a provider's id take the place of what is known: by the rule of `merge`.
+const NAMELESS: &str = "attribute_not_exists(#id) OR #at < :since OR #rank < :rank";
+/// When news with one do. Each case says itself whether what is known has one: what `<>` makes of an attribute that isn't there
+/// is no matter then.
+const NAMED: &str = "attribute_not_exists(#id) \
+    OR ((attribute_not_exists(#name) OR #name = :name) AND #rank < :rank) \
+    OR ((attribute_not_exists(#name) OR #name <> :name) AND #at < :since) \
+    OR (attribute_exists(#name) AND #name <> :name AND (#rank = :undelivered OR #rank < :ahead))";
+
 /// [`Deliveries`] over the table of inbox records.
 struct DynamoDeliveries {
     table: Table,
@@ -40,21 +49,32 @@ impl Store {
 }
 
 impl DynamoDeliveries {
-    async fn tell(&self, id: &DeliveryId, news: &DeliveryNews) -> Result<bool, DeliveriesError> {
+    async fn tell(&self, id: &DeliveryId, news: &DeliveryNews, since: Timestamp) -> Result<bool, DeliveriesError> {
         let expires = at_millis(self.clock.now()).checked_add(self.keep).unwrap_or(Timestamp::MAX);
         let item = item(id, news).with_expiry(EXPIRATION, expires);
         // The rule of `merge` as a condition: what takes the place of the record is all of the news, or nothing of them.
+        let number = |number: i64| Attribute::N(number.to_string()).into();
         let put = self
             .table
             .client()
             .put_item()
             .table_name(self.table.name())
             .set_item(Some(item.into_sdk()))
-            .condition_expression("attribute_not_exists(#id) OR #rank < :rank")
+            .condition_expression(if news.provider_id.is_some() { NAMED } else { NAMELESS })
             .expression_attribute_names("#id", ID)
             .expression_attribute_names("#rank", RANK)
-            .expression_attribute_values(":rank", Attribute::N(news.status.rank().to_string()).into())
+            .expression_attribute_names("#at", AT)
+            .expression_attribute_values(":rank", number(news.status.rank().into()))
+            .expression_attribute_values(":since", number(since.as_millisecond()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::None);
+        let put = match &news.provider_id {
+            Some(name) => put
+                .expression_attribute_names("#name", PROVIDER_ID)
+                .expression_attribute_values(":name", Attribute::S(name.clone()).into())
+                .expression_attribute_values(":undelivered", number(DeliveryStatus::Undelivered.rank().into()))
+                .expression_attribute_values(":ahead", number(ahead_of(news.status).into())),
+            None => put,
+        };
         match put.send().await {
             Ok(_) => Ok(true),
             Err(error)
@@ -81,13 +101,23 @@ impl DynamoDeliveries {
 }
 
 impl Deliveries for DynamoDeliveries {
-    fn tell<'a>(&'a self, id: &'a DeliveryId, news: &'a DeliveryNews) -> BoxFuture<'a, Result<bool, DeliveriesError>> {
-        Box::pin(self.tell(id, news))
+    fn tell<'a>(
+        &'a self,
+        id: &'a DeliveryId,
+        news: &'a DeliveryNews,
+        since: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, DeliveriesError>> {
+        Box::pin(self.tell(id, news, since))
     }
 
     fn get<'a>(&'a self, id: &'a DeliveryId) -> BoxFuture<'a, Result<Option<DeliveryRecord>, DeliveriesError>> {
         Box::pin(self.read(id))
     }
+}
+
+/// Below which rank another message than that of the news is behind it: no message, where it was given up.
+const fn ahead_of(status: DeliveryStatus) -> u8 {
+    if status.proves_sent() { status.rank() } else { 0 }
 }
 
 fn place(id: &DeliveryId) -> Item {

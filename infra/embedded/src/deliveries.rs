@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Row, params};
 use sendoff_consumers::{Deliveries, DeliveriesError, DeliveryId, DeliveryNews, DeliveryRecord, DeliveryStatus, merge};
-use sendoff_events::BoxFuture;
+use sendoff_events::{BoxFuture, Timestamp};
 
 use crate::db::{
     Db, StoreError,
@@ -41,14 +41,19 @@ impl Place {
 }
 
 impl Deliveries for SqliteDeliveries {
-    fn tell<'a>(&'a self, id: &'a DeliveryId, news: &'a DeliveryNews) -> BoxFuture<'a, Result<bool, DeliveriesError>> {
+    fn tell<'a>(
+        &'a self,
+        id: &'a DeliveryId,
+        news: &'a DeliveryNews,
+        since: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, DeliveriesError>> {
         let news = news.clone();
         Box::pin(async move {
             let Place { event, consumer, step } = Place::of(id)?;
             // All writes go through one thread, so nothing comes between the look and the write.
             let told = self.db.write(move |tx| {
                 let known = tx.one(GET, params![event, consumer, step], record)?;
-                let Some(newer) = merge(known.as_ref(), &news) else { return Ok(false) };
+                let Some(newer) = merge(known.as_ref(), &news, since) else { return Ok(false) };
                 let (status, at) = (newer.status.word(), millis(newer.at));
                 let DeliveryRecord { provider, provider_id, reason, .. } = newer;
                 tx.run(PUT, params![event, consumer, step, status, provider, provider_id, reason, at, tx.now])?;

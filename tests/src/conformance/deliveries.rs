@@ -2,6 +2,7 @@
 
 use futures::future::join_all;
 use sendoff_consumers::{DeliveryId, DeliveryNews, DeliveryRecord, DeliveryStatus, IdempotencyKey, merge};
+use sendoff_events::{Rng as _, Timestamp};
 
 use super::{
     Backend,
@@ -11,6 +12,9 @@ use super::{
 use DeliveryStatus::{Accepted, Complained, Delivered, Read, Sent, Undelivered};
 
 const EVERY: [DeliveryStatus; 6] = [Accepted, Sent, Undelivered, Delivered, Read, Complained];
+
+/// When their messages were begun: before everything.
+const BEGUN: Timestamp = Timestamp::UNIX_EPOCH;
 
 fn id_of(backend: &dyn Backend) -> DeliveryId {
     DeliveryId::new(IdempotencyKey::new("sms", event_id(backend)), "ada")
@@ -22,7 +26,7 @@ fn news(status: DeliveryStatus, name: &str) -> DeliveryNews {
 }
 
 async fn tell(backend: &dyn Backend, id: &DeliveryId, news: &DeliveryNews) -> bool {
-    backend.deliveries().tell(id, news).await.expect("the delivery records answer")
+    backend.deliveries().tell(id, news, BEGUN).await.expect("the delivery records answer")
 }
 
 async fn known(backend: &dyn Backend, id: &DeliveryId) -> Option<DeliveryRecord> {
@@ -53,7 +57,7 @@ pub(super) async fn every_field_of_the_news_comes_back_as_it_was(backend: &dyn B
 
 pub(super) async fn news_in_any_order_come_to_the_same(backend: &dyn Backend) {
     let rng = crate::simulation::World::new(20_261_126).rng();
-    let draw = |n: u64| sendoff_events::Rng::next_u64(&rng) % n;
+    let draw = |n: u64| rng.next_u64() % n;
     for _ in 0..12 {
         let id = id_of(backend);
         let mut left: Vec<_> = EVERY.into_iter().chain([Sent, Delivered, Accepted]).collect();
@@ -61,12 +65,35 @@ pub(super) async fn news_in_any_order_come_to_the_same(backend: &dyn Backend) {
         while !left.is_empty() {
             let status = left.swap_remove(draw(left.len() as u64) as usize);
             let news = news(status, &format!("{status:?} when {} are left", left.len()));
-            let newer = merge(model.as_ref(), &news);
+            let newer = merge(model.as_ref(), &news, BEGUN);
             assert_eq!(tell(backend, &id, &news).await, newer.is_some(), "{news:?} after {model:?}");
             model = newer.or(model);
             assert_eq!(known(backend, &id).await, model);
         }
         assert_eq!(model.map(|record| record.status), Some(Complained));
+    }
+}
+
+pub(super) async fn news_of_one_message_are_not_taken_for_news_of_another(backend: &dyn Backend) {
+    let id = id_of(backend);
+    assert!(tell(backend, &id, &news(Undelivered, "SM1")).await);
+    assert!(tell(backend, &id, &news(Sent, "SM2")).await, "it is on its way, whatever became of the other one");
+    assert!(!tell(backend, &id, &news(Undelivered, "SM1")).await);
+    assert!(tell(backend, &id, &news(Undelivered, "SM2")).await);
+    let rng = crate::simulation::World::new(20_261_127).rng();
+    let draw = |n: usize| (rng.next_u64() % n as u64) as usize;
+    for _ in 0..12 {
+        let (id, mut model) = (id_of(backend), None);
+        for _ in 0..12 {
+            let name = [None, Some("SM1"), Some("SM2"), Some("SM3")][draw(4)];
+            let (at, since) = (moment(draw(4) as i64), moment(draw(4) as i64));
+            let news = DeliveryNews { provider_id: name.map(str::to_owned), at, ..news(EVERY[draw(5)], "") };
+            let newer = merge(model.as_ref(), &news, since);
+            let changed = backend.deliveries().tell(&id, &news, since).await.expect("the delivery records answer");
+            assert_eq!(changed, newer.is_some(), "{news:?} since {since} after {model:?}");
+            model = newer.or(model);
+            assert_eq!(known(backend, &id).await, model);
+        }
     }
 }
 
@@ -96,7 +123,7 @@ pub(super) async fn of_news_told_at_once_the_furthest_is_kept(backend: &dyn Back
         let tellers = (0..24).map(|n| {
             let (deliveries, id) = (backend.deliveries(), id.clone());
             let news = news(EVERY[n % EVERY.len()], &n.to_string());
-            tokio::spawn(async move { deliveries.tell(&id, &news).await.map(|changed| (news, changed)) })
+            tokio::spawn(async move { deliveries.tell(&id, &news, BEGUN).await.map(|changed| (news, changed)) })
         });
         let told = join_all(tellers).await.into_iter().map(|task| task.expect("no panic").expect("an answer"));
         let furthest: Vec<_> = told.filter(|(news, changed)| *changed && news.status == Complained).collect();

@@ -200,6 +200,7 @@ macro_rules! every_promise {
                 the_same_news_told_twice_are_the_same_as_once
                 that_it_arrived_is_stronger_than_that_it_was_given_up
                 of_news_told_at_once_the_furthest_is_kept
+                news_of_one_message_are_not_taken_for_news_of_another
                 messages_do_not_share_their_news
             }
             changes {

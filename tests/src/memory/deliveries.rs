@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use sendoff_consumers::{Deliveries, DeliveriesError, DeliveryId, DeliveryNews, DeliveryRecord, merge};
-use sendoff_events::BoxFuture;
+use sendoff_events::{BoxFuture, Timestamp};
 
 use super::{NoAnswer, Remote};
 
@@ -16,10 +16,15 @@ fn unavailable(_: NoAnswer) -> DeliveriesError {
 }
 
 impl Deliveries for MemoryDeliveries {
-    fn tell<'a>(&'a self, id: &'a DeliveryId, news: &'a DeliveryNews) -> BoxFuture<'a, Result<bool, DeliveriesError>> {
+    fn tell<'a>(
+        &'a self,
+        id: &'a DeliveryId,
+        news: &'a DeliveryNews,
+        since: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, DeliveriesError>> {
         let (id, news) = (id.clone(), news.clone());
         let answer = self.0.call(move |records, _| {
-            let newer = merge(records.get(&id), &news);
+            let newer = merge(records.get(&id), &news, since);
             let changed = newer.is_some();
             records.extend(newer.map(|record| (id, record)));
             changed

@@ -22,6 +22,7 @@ use crate::{
         email::EmailAddress,
         http::{HttpClient, HttpRequest},
     },
+    deliveries,
 };
 
 /// Gets what SNS offers: its certificate, and the confirmation of a subscription.
@@ -128,7 +129,7 @@ async fn take_in(state: &CallbackState, message: &str) -> Result<(), Refusal> {
     }
     let id = event.delivery();
     if let (Some(Ok(id)), Some(status)) = (id.map(str::parse::<DeliveryId>), event.status()) {
-        state.take_in(&id, state.told(status, "ses", event.message_id(), event.reason())).await?;
+        state.take_in(&id, state.told(status, deliveries::SES, event.message_id(), event.reason())).await?;
     }
     Ok(())
 }

@@ -71,13 +71,18 @@ struct FlakyDeliveries {
 }
 
 impl Deliveries for FlakyDeliveries {
-    fn tell<'a>(&'a self, id: &'a DeliveryId, news: &'a DeliveryNews) -> BoxFuture<'a, Result<bool, DeliveriesError>> {
+    fn tell<'a>(
+        &'a self,
+        id: &'a DeliveryId,
+        news: &'a DeliveryNews,
+        since: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, DeliveriesError>> {
         Box::pin(async move {
             if self.down.load(Ordering::Relaxed) {
                 return Err(DeliveriesError("down".into()));
             }
             let mut known = self.known.lock().unwrap();
-            let merged = merge(known.get(id), news);
+            let merged = merge(known.get(id), news, since);
             let changed = merged.is_some();
             if let Some(merged) = merged {
                 known.insert(id.clone(), merged);

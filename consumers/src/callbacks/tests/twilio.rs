@@ -54,7 +54,16 @@ impl Request {
 
 /// Twilio tells that the message has this status.
 pub(super) fn tell(stage: &Stage, word: &'static str) -> StatusCode {
-    Request::status(word).send(stage).0
+    tell_of(stage, "SM1", word)
+}
+
+/// Twilio tells that its message of this name has this status.
+pub(super) fn tell_of(stage: &Stage, sid: &'static str, word: &'static str) -> StatusCode {
+    let mut request = Request::status(word);
+    for parameters in [&mut request.signed, &mut request.sent] {
+        parameters[0].1 = sid;
+    }
+    request.send(stage).0
 }
 
 #[test]

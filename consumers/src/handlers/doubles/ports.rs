@@ -145,10 +145,15 @@ impl Inbox for MemoryInbox {
 pub(crate) struct MemoryDeliveries(pub(crate) Mutex<BTreeMap<DeliveryId, DeliveryRecord>>);
 
 impl Deliveries for MemoryDeliveries {
-    fn tell<'a>(&'a self, id: &'a DeliveryId, news: &'a DeliveryNews) -> BoxFuture<'a, Result<bool, DeliveriesError>> {
+    fn tell<'a>(
+        &'a self,
+        id: &'a DeliveryId,
+        news: &'a DeliveryNews,
+        since: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, DeliveriesError>> {
         Box::pin(async move {
             let mut records = self.0.lock().unwrap();
-            let newer = merge(records.get(id), news);
+            let newer = merge(records.get(id), news, since);
             let changed = newer.is_some();
             newer.into_iter().for_each(|newer| drop(records.insert(id.clone(), newer)));
             Ok(changed)

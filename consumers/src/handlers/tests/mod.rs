@@ -161,11 +161,16 @@ impl Stage {
 
     /// A provider's news of a message.
     fn tell(&self, consumer: &str, id: EventId, step: &str, status: DeliveryStatus) {
+        self.tell_of(None, consumer, id, step, status);
+    }
+
+    /// The same, of the message that the provider calls so.
+    fn tell_of(&self, name: Option<&str>, consumer: &str, id: EventId, step: &str, status: DeliveryStatus) {
         let delivery = DeliveryId::new(IdempotencyKey::new(consumer, id), step);
         let at = self.world.clock.now();
-        let news =
-            DeliveryNews { status, provider: "fake".into(), provider_id: None, reason: Some("63016".into()), at };
-        assert!(block_on(self.deliveries.tell(&delivery, &news)).unwrap());
+        let (provider, provider_id) = ("fake".to_owned(), name.map(str::to_owned));
+        let news = DeliveryNews { status, provider, provider_id, reason: Some("63016".into()), at };
+        assert!(block_on(self.deliveries.tell(&delivery, &news, at)).unwrap());
     }
 
     /// A user who can be reached on every channel.

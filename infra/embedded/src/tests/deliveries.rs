@@ -16,7 +16,7 @@ async fn what_was_told_survives_that_the_folder_is_opened_again() {
         reason: Some("30003: unreachable handset".into()),
         at: bench.clock.now(),
     };
-    assert_eq!(bench.store.deliveries().tell(&id, &news).await, Ok(true));
+    assert_eq!(bench.store.deliveries().tell(&id, &news, news.at).await, Ok(true));
     let bench = bench.reopen();
     assert_eq!(bench.store.deliveries().get(&id).await, Ok(Some(news)));
 }

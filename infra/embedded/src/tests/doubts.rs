@@ -71,7 +71,7 @@ async fn a_doubt_is_shown_with_its_event_its_news_and_where_its_message_stands()
         reason: None,
         at,
     };
-    bench.store.deliveries().tell(&id, &news).await.unwrap();
+    bench.store.deliveries().tell(&id, &news, at).await.unwrap();
 
     let doubts = bench.store.doubts().await.unwrap();
     assert_eq!(doubts.len(), 1, "what is done is in no doubt");

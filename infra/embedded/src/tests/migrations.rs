@@ -67,7 +67,7 @@ async fn a_file_of_version_1_is_brought_up_to_date_with_all_that_is_in_it() {
 
     let (at, provider) = (bench.clock.now(), "twilio".to_owned());
     let news = DeliveryNews { status: DeliveryStatus::Delivered, provider, provider_id: None, reason: None, at };
-    store.deliveries().tell(&id, &news).await.unwrap();
+    store.deliveries().tell(&id, &news, at).await.unwrap();
     assert_eq!(store.deliveries().get(&id).await.unwrap(), Some(news));
     let resolution = Resolution::Sent { provider_id: None };
     let decision = Decision { id: id.clone(), resolution, who: "grace".into(), because: "she has it".into() };

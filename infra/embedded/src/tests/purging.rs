@@ -124,7 +124,7 @@ async fn what_providers_told_goes_after_the_record_of_the_message_it_was_about()
     let orphan = DeliveryId::new(IdempotencyKey::new("sms", bench.event("crm", None).id), "ada");
     for id in [&kept, &orphan] {
         // What a provider says of the time decides nothing.
-        assert_eq!(deliveries.tell(id, &news(now + 10_000 * DAY)).await, Ok(true));
+        assert_eq!(deliveries.tell(id, &news(now + 10_000 * DAY), now).await, Ok(true));
     }
     bench.clock.advance(90 * DAY);
     assert_eq!(bench.store.purge(Retention::default()).await.unwrap(), Purged::default());
