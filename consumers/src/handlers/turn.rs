@@ -116,9 +116,11 @@ impl Desk {
                 ask.wait(record.as_ref(), format!("{name} is finding out whether it has told them"))
             }
             Standing::InDoubt { since, trying: false } => match later(since, hold(channel)) {
-                until if until > now => {
-                    Turn::Wait { until, why: format!("{name} is finding out whether it has told them") }
-                }
+                // Its provider, or a person, may say at any moment that it hasn't.
+                end if end > now => Turn::Wait {
+                    until: ask.next_look().min(end),
+                    why: format!("{name} is finding out whether it has told them"),
+                },
                 // Never after an unknown outcome: they could be told twice, and nobody would know.
                 _ => Turn::Over(format!("{name} may have told them; a person decides there")),
             },
@@ -184,7 +186,12 @@ impl Asking<'_> {
         if since(touched, self.now) >= PATIENCE {
             return Turn::NoNews(format!("{why}, and nothing has been heard of it for a day"));
         }
-        Turn::Wait { until: later(self.now, (since(begun, self.now) / 2).clamp(SOONEST, LATEST)), why }
+        Turn::Wait { until: self.next_look(), why }
+    }
+
+    /// When it looks again.
+    fn next_look(&self) -> Timestamp {
+        later(self.now, (since(self.under_way_since(), self.now) / 2).clamp(SOONEST, LATEST))
     }
 
     /// Since when this job is under way: since it was first claimed or, once its message was replayed, since it first waited

@@ -45,7 +45,7 @@ fn a_channel_in_doubt_that_the_user_turns_off_is_still_asked() {
     let (stage, delivery, id) = stage();
     in_doubt(&stage, &delivery);
     turn_sms_off(&stage);
-    assert_eq!(put_off(&stage.process("email", &delivery)), 1800);
+    assert_eq!(put_off(&stage.process("email", &delivery)), 2);
     stage.forward(1800);
     assert_eq!(reason(stage.process("sms", &delivery)), "outcome-unknown");
     assert_eq!(stage.process("email", &delivery), done());
@@ -80,7 +80,7 @@ fn a_channel_that_is_switched_off_leaves_its_doubts_behind() {
     let after = Stage::playing(Play { on: [Channel::Email].into(), ..chain(r#"["sms", "email"]"#) });
     after.reachable("ada");
     *after.world.inbox.0.lock().unwrap() = before.world.inbox.0.lock().unwrap().clone();
-    assert_eq!(put_off(&after.process("email", &delivery)), 1800);
+    assert_eq!(put_off(&after.process("email", &delivery)), 2);
     after.forward(1800);
     assert_eq!(after.process("email", &delivery), done());
     assert_eq!(after.step("email", id, "ada"), (StepState::Skipped, Some(MAY_HAVE.into())));

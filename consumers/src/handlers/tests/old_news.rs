@@ -62,6 +62,18 @@ fn the_failure_of_the_first_message_is_not_that_of_the_second_which_is_in_doubt(
 }
 
 #[test]
+fn a_failure_that_is_told_while_it_is_in_doubt_is_taken_over_within_seconds() {
+    let (stage, delivery, id) = doubted();
+    assert_eq!(put_off(&stage.process("email", &delivery)), 2, "its provider may say at any moment");
+    stage.forward(1);
+    stage.tell("sms", id, "ada", DeliveryStatus::Undelivered);
+    assert!(matches!(stage.process("sms", &delivery), Verdict::DeadLetter(_)));
+    stage.forward(1);
+    assert_eq!(stage.process("email", &delivery), done());
+    assert_eq!(stage.mails.recipients(), ["ada@example.org"]);
+}
+
+#[test]
 fn bad_news_of_an_earlier_attempt_say_nothing_of_the_message_that_was_replayed() {
     for (seconds_since, counts) in [(30, true), (3600, false)] {
         let stage = Stage::playing(chain(r#"["sms", "email"]"#));
