@@ -38,6 +38,9 @@ statements! {
     GET = concat!("SELECT ", columns!(), " FROM inbox WHERE event = ?1 AND consumer = ?2");
     IN_DOUBT = concat!("SELECT ", columns!(), " FROM inbox INDEXED BY inbox_in_doubt WHERE status = 2 AND updated_at > 0
         ORDER BY updated_at");
+    IN_DOUBT_AND_OPEN = concat!("SELECT ", columns!(), r#" FROM inbox WHERE status = 0 AND instr(steps, '"in-doubt"') > 0
+        AND (event, consumer) IN (SELECT e.id, coalesce(s.name, q.name) FROM queues q CROSS JOIN messages m ON m.queue = q.id
+            CROSS JOIN events e ON e.seq = m.event LEFT JOIN queues s ON s.id = q.source)"#);
     END_CLAIM = "UPDATE inbox SET lease_until = ?3 WHERE event = ?1 AND consumer = ?2 AND status = 0 AND lease_until > ?3";
     OF_EVENT = concat!("SELECT ", columns!(), " FROM inbox WHERE event = ?1 ORDER BY consumer");
 }
@@ -86,9 +89,12 @@ pub(crate) fn find(db: &Connection, key: &IdempotencyKey) -> rusqlite::Result<Op
     db.one(GET, params![event, key.consumer()], record)
 }
 
-/// Every record in doubt, the oldest first.
+/// Every record in doubt, the oldest first: those that wait for somebody, and those whose message will be worked on again.
 pub(crate) fn in_doubt(db: &Connection) -> rusqlite::Result<Vec<InboxRecord>> {
-    db.all(IN_DOUBT, [], record)
+    let mut records = db.all(IN_DOUBT, [], record)?;
+    records.extend(db.all(IN_DOUBT_AND_OPEN, [], record)?);
+    records.sort_by_key(|record| record.updated_at);
+    Ok(records)
 }
 
 /// Stores a record over the one that was read in the same transaction.

@@ -52,7 +52,9 @@ pub async fn look(store: &Store, now: Timestamp, inbox_keep: Duration, disk: Mea
     }
     match store.doubts().await {
         Ok(doubts) => {
-            let doubts = doubts.into_iter().map(|doubt| (doubt.id.key.consumer().to_owned(), doubt.since));
+            // What its consumer tries again by itself waits for nobody.
+            let doubts = doubts.into_iter().filter(|doubt| !doubt.tried_again);
+            let doubts = doubts.map(|doubt| (doubt.id.key.consumer().to_owned(), doubt.since));
             model.folder.doubts = old(doubts, now);
         }
         Err(error) => model.blind(Part::Doubts, None, error),

@@ -164,7 +164,7 @@ pub(crate) struct Doubt {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DoubtCommand {
-    /// Lists them, the oldest first. Ends with 6 when there are any
+    /// Lists them, the oldest first: also those that are tried again without a decision, and when. Ends with 6 when there are any
     Ls {
         #[arg(long, value_enum, default_value_t)]
         output: Output,

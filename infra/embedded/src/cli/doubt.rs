@@ -37,6 +37,8 @@ struct Row {
     /// Until when it waits, or runs at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     until: Option<Timestamp>,
+    /// Whether its consumer tries again by itself: `until` tells when, on AWS nobody can.
+    tried_again: bool,
 }
 
 /// A decision as it is shown.
@@ -129,15 +131,19 @@ fn list(doubts: &[Row], output: Output) -> Result<Exit, Stopped> {
         print::prose("nothing is in doubt");
         return Ok(Exit::Done);
     }
+    let by_itself = match doubts.iter().filter(|doubt| doubt.tried_again).count() {
+        0 => String::new(),
+        some => format!(", {some} of them to be tried again without anybody's decision"),
+    };
     print::prose(format_args!(
-        "{} in doubt. Find out what became of each, then: sendoff doubt resolve ID --sent --yes, or --again --because TEXT --yes",
+        "{} in doubt{by_itself}. Find out what became of each, then: sendoff doubt resolve ID --sent --yes, or --again --because TEXT --yes",
         doubts.len()
     ));
     Ok(Exit::InDoubt)
 }
 
 fn table(doubts: &[Row]) -> String {
-    let heading = ["DELIVERY", "TYPE", "PROVIDER", "SINCE", "ATTEMPTS", "MESSAGE", "NEWS", "REASON"];
+    let heading = ["DELIVERY", "TYPE", "PROVIDER", "SINCE", "ATTEMPTS", "MESSAGE", "TRIED AGAIN", "NEWS", "REASON"];
     let text = |value: &Option<String>| value.as_deref().map_or_else(|| "-".to_owned(), print::one_line);
     let cells = |row: &Row| {
         let news = row.news.as_ref().map_or("-", |news| news.status.word());
@@ -148,11 +154,22 @@ fn table(doubts: &[Row]) -> String {
             format!("{:.0}", row.since),
             row.attempts.to_string(),
             row.message.to_owned(),
+            again(row),
             news.to_owned(),
             text(&row.reason),
         ]
     };
     print::table(heading, doubts.iter().map(cells))
+}
+
+/// When its consumer tries again by itself.
+fn again(row: &Row) -> String {
+    match (row.tried_again, row.until) {
+        (false, _) => "-".into(),
+        (true, Some(_)) if row.message == "running" => "now".into(),
+        (true, Some(until)) => format!("{until:.0}"),
+        (true, None) => "yes".into(),
+    }
 }
 
 async fn resolve(books: impl Books, what: Resolve) -> Result<Exit, Stopped> {

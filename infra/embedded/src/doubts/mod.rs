@@ -3,7 +3,7 @@
 mod settle;
 
 use rusqlite::{Connection, params};
-use sendoff_consumers::{DeliveryId, DeliveryRecord, InboxRecord, StepState};
+use sendoff_consumers::{DeliveryId, DeliveryRecord, InboxRecord, Status, StepState};
 use sendoff_events::{EventId, EventType, TenantId, Timestamp};
 #[cfg(test)]
 pub(crate) use settle::STATEMENTS as SETTLE_STATEMENTS;
@@ -44,6 +44,9 @@ pub struct OpenDoubt {
     pub news: Option<DeliveryRecord>,
     /// Where the message stands that the rest of the job waits with.
     pub message: DoubtMessage,
+    /// Whether its consumer tries again by itself, when the message comes again, as its policy says. Else it waits for news or
+    /// for a person.
+    pub tried_again: bool,
 }
 
 /// The event that a doubt is about.
@@ -126,6 +129,8 @@ fn of_record(db: &Connection, record: &InboxRecord, now: i64) -> rusqlite::Resul
         Some(Place { is_leased: true, visible_at, .. }) => DoubtMessage::Running { until: moment(visible_at) },
         Some(Place { visible_at, .. }) => DoubtMessage::Waits { until: moment(visible_at) },
     };
+    let comes_again = matches!(message, DoubtMessage::Waits { .. } | DoubtMessage::Running { .. });
+    let tried_again = record.status == Status::Claimed && comes_again;
     let mut doubts = Vec::new();
     for (name, step) in record.steps.iter().filter(|(_, step)| step.state == StepState::InDoubt) {
         let id = DeliveryId::new(record.key.clone(), name);
@@ -137,6 +142,7 @@ fn of_record(db: &Connection, record: &InboxRecord, now: i64) -> rusqlite::Resul
             reason: step.reason.clone(),
             news: deliveries::find(db, &id)?,
             message,
+            tried_again,
             id,
         });
     }

@@ -80,7 +80,7 @@ async fn a_doubt_is_shown_with_its_event_its_news_and_where_its_message_stands()
     assert_eq!((doubt.reason.as_deref(), doubt.news.as_ref()), (Some("no answer"), Some(&news)));
     let event = doubt.event.as_ref().unwrap();
     assert_eq!((event.event_type.to_string(), &event.tenant), ("app.assigned.v1".to_owned(), &tenant()));
-    assert!(matches!(doubt.message, DoubtMessage::Waits { .. }), "{:?}", doubt.message);
+    assert!(matches!(doubt.message, DoubtMessage::Waits { .. }) && !doubt.tried_again, "{doubt:?}");
 
     let held = receive(&*queue, 1).await.remove(0);
     let now = bench.store.doubt(&id).await.unwrap().unwrap().message;
@@ -89,6 +89,27 @@ async fn a_doubt_is_shown_with_its_event_its_news_and_where_its_message_stands()
     assert_eq!(bench.store.doubt(&id).await.unwrap().unwrap().message, DoubtMessage::DeadLettered);
     let other = DeliveryId::new(record.key, "björn");
     assert_eq!(bench.store.doubt(&other).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_is_in_doubt_and_will_be_tried_again_is_listed_with_the_time_and_can_be_settled_before() {
+    let bench = Bench::new();
+    let (queue, mut record) = doubted(&bench, &[("ada", StepState::InDoubt)]).await;
+    // As a policy that sends again leaves it: free to be claimed, and its message waits.
+    (record.status, record.revision) = (Status::Claimed, record.revision + 1);
+    bench.store.inbox().write(&record).await.unwrap();
+    let held = receive(&*queue, 1).await.remove(0);
+    let running = bench.store.doubts().await.unwrap();
+    assert!(running[0].tried_again && matches!(running[0].message, DoubtMessage::Running { .. }), "{running:?}");
+    queue.release(&[(held, Duration::from_secs(900))]).await.remove(0).unwrap();
+    let waiting = bench.store.doubts().await.unwrap();
+    let until = bench.clock.now() + Duration::from_secs(900);
+    assert_eq!((waiting.len(), waiting[0].tried_again), (1, true));
+    assert_eq!(waiting[0].message, DoubtMessage::Waits { until });
+
+    let sent = Resolution::Sent { provider_id: None };
+    assert_eq!(bench.store.settle_doubt(decision(&record, "ada", sent)).await, Ok(Settled::GoesOn));
+    assert_eq!((receive(&*queue, 1).await.len(), bench.store.doubts().await.unwrap()), (1, vec![]));
 }
 
 #[tokio::test]

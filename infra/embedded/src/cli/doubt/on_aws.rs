@@ -7,7 +7,7 @@ use sendoff_aws::{
     settings::{Need, Settings, environment},
     worker::WorkerError,
 };
-use sendoff_consumers::{AuditEntry, AuditNote, DeliveryId, InboxRecord, ResolveError, Step, StepState};
+use sendoff_consumers::{AuditEntry, AuditNote, DeliveryId, InboxRecord, ResolveError, Status, Step, StepState};
 use sendoff_embedded::{
     Decision,
     program::{Exit, Stopped},
@@ -101,6 +101,7 @@ fn row(id: DeliveryId, record: &InboxRecord, step: &Step) -> Row {
         // Whoever receives a message hides it from its consumer.
         message: "unknown",
         until: None,
+        tried_again: record.status == Status::Claimed,
     }
 }
 

@@ -51,7 +51,7 @@ impl Books for OnEmbedded {
 }
 
 fn row(doubt: OpenDoubt) -> Row {
-    let OpenDoubt { id, event, provider, since, attempts, reason, news, message } = doubt;
+    let OpenDoubt { id, event, provider, since, attempts, reason, news, message, tried_again } = doubt;
     let (message, until) = match message {
         DoubtMessage::Waits { until } => ("waiting", Some(until)),
         DoubtMessage::Running { until } => ("running", Some(until)),
@@ -72,6 +72,7 @@ fn row(doubt: OpenDoubt) -> Row {
         news,
         message,
         until,
+        tried_again,
     }
 }
 
