@@ -270,7 +270,7 @@ impl Context {
                     self.set(step, StepState::Failed, By::default(), Some(reason.clone()));
                     return Err(refused(reason));
                 }
-                Found::CannotTell if self.policy.on_doubt == OnDoubt::Resend => {}
+                Found::CannotTell if self.policy.on_doubt.resends() => {}
                 Found::CannotTell => {
                     let known = self.ledger().record.steps.get(step).and_then(|s| s.reason.clone());
                     return Err(HandlerError::InDoubt { source: known.unwrap_or_default().into() });

@@ -50,13 +50,30 @@ pub enum Effect {
 /// What to do when a `Once` effect may or may not have happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnDoubt {
-    /// Do it again, with the same idempotency key: better twice than never.
+    /// Do it again, with the same idempotency key: better twice than never. As often, and after as long, as after a failure:
+    /// for effects that the other side knows again by their key.
     Resend,
+    /// As [`Resend`](Self::Resend), but later and not so often: for effects of which somebody notices each. Afterwards it is
+    /// dead-lettered as `outcome-unknown` for a person to resolve.
+    ResendSeldom {
+        /// How often it is done again at most while its outcome remains unknown.
+        times: u32,
+        /// How long to wait before each: at least half of what this says. A peer that broke off needs time to come to itself.
+        backoff: Backoff,
+    },
     /// Don't: wait `window` for the provider's status callback, then dead-letter as `outcome-unknown` for a person to resolve.
     Hold {
         /// How long to wait.
         window: Duration,
     },
+}
+
+impl OnDoubt {
+    /// Whether what may have happened is done again without anybody's decision.
+    #[must_use]
+    pub const fn resends(&self) -> bool {
+        matches!(self, Self::Resend | Self::ResendSeldom { .. })
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{
     way::Whose,
 };
 use crate::{
-    Context, Handler, HandlerError, InboxRecord, OnDoubt, Once, Policy, StepState, join_outcomes, routing::To,
+    Context, Handler, HandlerError, InboxRecord, Once, Policy, StepState, join_outcomes, routing::To,
 };
 
 /// The step that says why nobody was told.
@@ -83,7 +83,7 @@ impl<E: Notice, W: Way> Tell<E, W> {
         let letter = Letter { step: step.clone(), whose: Whose::Nobody, what: Letters::Skipped(STRAY.into()) };
         let left = self.desk.deliver(&*self.way, letter, tenant, cx).await;
         let doubted = matches!(cx.state_of(&step), Some(StepState::InDoubt | StepState::Sending));
-        if doubted && W::POLICY.on_doubt == OnDoubt::Resend {
+        if doubted && W::POLICY.on_doubt.resends() {
             // What is dead-lettered with a step in doubt is in doubt, whatever its reason.
             let why = format!("`{step}` may have been sent: {STRAY}; a person has to decide whether it was");
             return Err(HandlerError::Reject { reason: "doubt-without-recipient".into(), source: why.into() });

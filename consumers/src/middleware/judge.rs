@@ -134,7 +134,7 @@ impl Court<'_> {
         }
         record.remember(self.attempt(class, reason, &error));
         let after = after.unwrap_or_else(|| self.policy.backoff.delay(record.attempts, self.rng));
-        Verdict::Retry { after }
+        Verdict::Retry { after: after.max(self.seldom(record)) }
     }
 
     /// A snooze, unless there were too many.
@@ -161,7 +161,12 @@ impl Court<'_> {
 
     fn doubt(&self, record: &mut InboxRecord, error: String) -> Verdict {
         match self.policy.on_doubt {
-            OnDoubt::Resend => self.retry(record, Class::InDoubt, OUTCOME_UNKNOWN, error, None),
+            OnDoubt::ResendSeldom { times, .. } if unknowns(record) >= times => {
+                self.dead_letter(record, Class::InDoubt, OUTCOME_UNKNOWN, error)
+            }
+            OnDoubt::Resend | OnDoubt::ResendSeldom { .. } => {
+                self.retry(record, Class::InDoubt, OUTCOME_UNKNOWN, error, None)
+            }
             OnDoubt::Hold { window } => {
                 let asked = record.status == Status::InDoubt;
                 // Asking in vain is no attempt, and no new doubt.
@@ -174,6 +179,17 @@ impl Court<'_> {
                 record.status = Status::InDoubt;
                 self.held(record, window)
             }
+        }
+    }
+
+    /// How long to wait at least before a step in doubt is done again, where that is to be seldom.
+    fn seldom(&self, record: &InboxRecord) -> Duration {
+        match self.policy.on_doubt {
+            OnDoubt::ResendSeldom { backoff, .. } if record.is_doubted() => {
+                let half = backoff.ceiling(unknowns(record)) / 2;
+                half + half.mul_f64(self.rng.next_f64())
+            }
+            _ => Duration::ZERO,
         }
     }
 
@@ -244,4 +260,10 @@ impl Court<'_> {
         }
         begun
     }
+}
+
+/// How many attempts have ended in doubt since a person last settled one.
+fn unknowns(record: &InboxRecord) -> u32 {
+    let since = record.history.iter().rev().take_while(|attempt| attempt.class != Class::Resolved);
+    since.fold(0, |unknown, attempt| unknown + u32::from(attempt.class == Class::InDoubt))
 }

@@ -279,3 +279,37 @@ fn what_was_put_off_for_twelve_days_is_dead_lettered_with_the_reason() {
         }
     }
 }
+
+const SELDOM: OnDoubt = OnDoubt::ResendSeldom {
+    times: 1,
+    backoff: Backoff { base: Duration::from_secs(120), cap: Duration::from_secs(900) },
+};
+
+#[test]
+fn what_somebody_notices_each_time_is_sent_again_late_and_not_as_often_as_there_are_attempts() {
+    let unknown = || Ended::Returned(Err(HandlerError::InDoubt { source: "no answer".into() }));
+    let mut record = record(1, Some(StepState::InDoubt));
+    // Half of the two minutes, and half of the other half by chance.
+    assert_eq!(judge(SELDOM, &mut record, unknown()), Verdict::Retry { after: Duration::from_secs(90) });
+    record.attempts = 2;
+    assert_eq!(dead_letter_reason(judge(SELDOM, &mut record, unknown())), "outcome-unknown");
+    assert_eq!((record.status, record.attempts), (Status::InDoubt, 2));
+}
+
+#[test]
+fn another_recipients_failure_brings_no_doubt_back_sooner() {
+    let mut record = record(1, Some(StepState::InDoubt));
+    assert_eq!(judge(SELDOM, &mut record, retry()), Verdict::Retry { after: Duration::from_secs(90) });
+    assert_eq!(judge(OnDoubt::Resend, &mut record, retry()), Verdict::Retry { after: Duration::from_secs(1) });
+}
+
+#[test]
+fn what_a_person_has_sent_again_may_be_sent_again_as_often_as_before() {
+    let unknown = || Ended::Returned(Err(HandlerError::InDoubt { source: "no answer".into() }));
+    let mut record = record(1, Some(StepState::InDoubt));
+    let _ = judge(SELDOM, &mut record, unknown());
+    let mut resolved = record.history[0].clone();
+    resolved.class = Class::Resolved;
+    record.remember(resolved);
+    assert!(matches!(judge(SELDOM, &mut record, unknown()), Verdict::Retry { .. }));
+}

@@ -29,11 +29,14 @@ pub fn document() -> String {
     }
     page.push_str(
         "\n## The fault matrix\n\n\
-         Every fault of every peer, once and lasting, under both policies: run over real sockets, and counted by what the *peer* took.\n\
-         Under `Hold` no peer ever takes a message twice. None is lost: what the peer never took is a dead letter, a doubt or waits in\n\
-         its queue. Every provider but the webhooks' stands behind its circuit, as in a running system. Here nobody calls back and nobody\n\
-         decides; only Twilio can be asked, which tells most where nobody else sends through the account (`twilio.only_sender`, and so\n\
-         wherever the account isn't said to be shared). Of two providers the sum of what they took is shown.\n",
+         Every fault of every peer, once and lasting: run over real sockets, and counted by what the *peer* took. Attempts and waits are\n\
+         those of the channel's own policy, and so is what is done about a doubt, in one of the two columns: for SMS and WhatsApp under\n\
+         `Hold`, for webhooks under `Resend`, for email and push under `Resend` too, which for them is `ResendSeldom`. The other column shows\n\
+         what would be, if the channel held as SMS does, or sent again as email does. Under `Hold` no peer ever takes a message twice. None is\n\
+         lost: what the peer never took is a dead letter, a doubt or waits in its queue. Every provider but the webhooks' stands behind its\n\
+         circuit, as in a running system. Here nobody calls back and nobody decides; only Twilio can be asked, which tells most where nobody\n\
+         else sends through the account (`twilio.only_sender`, and so wherever the account isn't said to be shared). Of two providers the sum\n\
+         of what they took is shown.\n",
     );
     page.push_str(&table(&cells));
     page

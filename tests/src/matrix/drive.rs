@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use sendoff_consumers::{
-    Attributes, Backoff, Context, Delivery, Effect, Handler, HandlerError, IdempotencyKey, Limits, NoMeter, Policy,
-    Receipt, Router, RouterPorts, Status, Verdict,
-    channels::{Guarded, Provider},
+    Attributes, Context, Delivery, Handler, HandlerError, IdempotencyKey, Limits, NoMeter, Policy, Receipt, Router,
+    RouterPorts, Status, Verdict,
+    channels::{Guarded, Provider, email::Mail, push::Push, sms::Sms, webhook::Webhook, whatsapp::Whatsapp},
+    handlers::{ByEmail, ByPush, BySms, ByWhatsapp, CallWebhooks, Way},
 };
 use sendoff_events::{AppAssigned, Clock as _, Envelope, Event as _, Origin};
 use sendoff_host::SystemRng;
@@ -22,25 +23,56 @@ const DELIVERIES: u32 = 150;
 /// Makes the message for an idempotency key.
 pub(super) type Make<M> = Arc<dyn Fn(String) -> M + Send + Sync>;
 
+/// A message of a channel, with the policy that the channel's own consumer has.
+pub(super) trait Message: Send + Sync + 'static {
+    /// The policy.
+    const POLICY: Policy;
+}
+
+impl Message for Mail {
+    const POLICY: Policy = ByEmail::POLICY;
+}
+
+impl Message for Sms {
+    const POLICY: Policy = BySms::POLICY;
+}
+
+impl Message for Whatsapp {
+    const POLICY: Policy = ByWhatsapp::POLICY;
+}
+
+impl Message for Push {
+    const POLICY: Policy = ByPush::POLICY;
+}
+
+impl Message for Webhook {
+    const POLICY: Policy = CallWebhooks::<AppAssigned>::POLICY;
+}
+
+/// What is done about a doubt: what the channel's own policy says, where it is of that kind; else as text messages are held, or
+/// mails are sent again.
+const fn on_doubt(own: sendoff_consumers::OnDoubt, hold: bool) -> sendoff_consumers::OnDoubt {
+    match (hold, own.resends()) {
+        (true, false) | (false, true) => own,
+        (true, true) => BySms::POLICY.on_doubt,
+        (false, false) => ByEmail::POLICY.on_doubt,
+    }
+}
+
 /// A handler that sends one message.
 struct Deliver<M, const HOLD: bool> {
     provider: Arc<dyn Provider<M>>,
     make: Make<M>,
 }
 
-impl<M: Send + Sync + 'static, const HOLD: bool> Handler for Deliver<M, HOLD> {
+impl<M: Message, const HOLD: bool> Handler for Deliver<M, HOLD> {
     type Event = AppAssigned;
     const NAME: &'static str = "matrix";
     const POLICY: Policy = Policy {
-        max_attempts: 4,
-        backoff: Backoff { base: Duration::from_secs(10), cap: Duration::from_secs(900) },
+        // The machine may be slow; how long a peer is waited for is the client's setting.
         timeout: Duration::from_secs(3600),
-        effect: Effect::Once,
-        on_doubt: if HOLD {
-            sendoff_consumers::OnDoubt::Hold { window: Duration::from_secs(1800) }
-        } else {
-            sendoff_consumers::OnDoubt::Resend
-        },
+        on_doubt: on_doubt(M::POLICY.on_doubt, HOLD),
+        ..M::POLICY
     };
 
     async fn handle(&self, _: &Envelope<AppAssigned>, cx: &Context) -> Result<(), HandlerError> {
@@ -67,7 +99,7 @@ where
 
 /// Sends one message through `provider` under the policy, as often as its queue would deliver it. Gives its idempotency key and
 /// what became of it.
-pub(super) async fn drive<M: Send + Sync + 'static>(
+pub(super) async fn drive<M: Message>(
     provider: Arc<dyn Provider<M>>,
     make: Make<M>,
     on_doubt: OnDoubt,

@@ -15,7 +15,8 @@ use std::fmt;
 pub use document::document;
 pub use table::table;
 
-/// What a message that may have been sent is to be, when nobody knows.
+/// What a message that may have been sent is to be, when nobody knows. Each channel has one of the two by its own policy; the
+/// other one is shown beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnDoubt {
     /// Held for news, then left to a person.
@@ -102,11 +103,22 @@ mod tests {
         atomic::{AtomicUsize, Ordering},
     };
 
-    use sendoff_consumers::{Doubt, NotSent, SendOutcome, channels::Provider};
+    use sendoff_consumers::{
+        Doubt, NotSent, Policy, SendOutcome,
+        channels::Provider,
+        handlers::{BySms, Way as _},
+    };
     use sendoff_events::BoxFuture;
 
-    use super::{Cell, Lasts, OnDoubt, drive::drive};
+    use super::{
+        Cell, Lasts, OnDoubt,
+        drive::{Message, drive},
+    };
     use crate::conformance::WarpClock;
+
+    impl Message for String {
+        const POLICY: Policy = BySms::POLICY;
+    }
 
     /// A provider that takes so many messages of the first attempt and says something else of it, and is honest afterwards.
     struct Liar {

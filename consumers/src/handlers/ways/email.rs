@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use sendoff_events::Personal;
 use sendoff_producers::model::Channel;
 
+use super::RESEND;
 use crate::{
-    Effect, OnDoubt, Policy,
+    Effect, Policy,
     channels::{
         Provider,
         email::{Mail, Sender},
@@ -28,14 +29,15 @@ impl Way for ByEmail {
     const CHANNEL: Channel = Channel::Email;
     const NAME: &'static str = "email";
     /// A mail is sent once. When its outcome is unknown it is sent again, with the same `Message-ID`: SMTP servers neither
-    /// deduplicate nor report back, so waiting would bring nothing, and a mail twice is better than a mail never.
+    /// deduplicate nor report back, so waiting would bring nothing, and a mail twice is better than a mail never. But not eight
+    /// times: after three that nobody answered, a person decides.
     ///
     /// The timeout leaves the provider time to learn what became of a mail (`SmtpTimeouts`), for two rounds of recipients.
     const POLICY: Policy = Policy {
         max_attempts: 8,
         timeout: Duration::from_secs(300),
         effect: Effect::Once,
-        on_doubt: OnDoubt::Resend,
+        on_doubt: RESEND,
         ..Policy::DEFAULT
     };
 

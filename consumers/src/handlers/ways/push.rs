@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use sendoff_producers::model::Channel;
 use sha2::{Digest, Sha256};
 
+use super::RESEND;
 use crate::{
-    Effect, OnDoubt, Policy,
+    Effect, Policy,
     channels::{Provider, push::Push},
     handlers::{Address, Draft, Way, Writing},
     routing::Contact,
@@ -24,11 +25,12 @@ impl Way for ByPush {
     const CHANNEL: Channel = Channel::Push;
     const NAME: &'static str = "push";
     /// When the outcome is unknown it is sent again: a device shows the later one in place of the earlier, by their key.
+    /// It may sound again each time, so that is done seldom.
     const POLICY: Policy = Policy {
         max_attempts: 8,
         timeout: Duration::from_secs(120),
         effect: Effect::Once,
-        on_doubt: OnDoubt::Resend,
+        on_doubt: RESEND,
         ..Policy::DEFAULT
     };
 
