@@ -18,6 +18,7 @@ mod readme;
 mod serve;
 mod server;
 mod step_functions;
+mod suppression;
 mod template;
 mod tools;
 mod workflow_on_aws;

@@ -75,6 +75,8 @@ pub(crate) enum Command {
     Messages(Messages),
     /// Shows the messages of which nobody knows whether they were sent, and settles them
     Doubt(Doubt),
+    /// Shows to how many addresses nothing is sent any more and why, and takes single ones back
+    Suppression(super::suppression::Suppression),
     /// Shows, tries and checks the texts of messages
     Template(super::template::Template),
     /// Checks, draws, tries, publishes and runs workflows, and shows what became of their runs
@@ -265,7 +267,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 }
 
 /// What a person writes for others to read.
-fn words(text: &str) -> Result<String, String> {
+pub(super) fn words(text: &str) -> Result<String, String> {
     const MOST: usize = 500;
     let text = text.trim();
     if text.is_empty() || text.chars().count() > MOST || text.chars().any(char::is_control) {

@@ -247,7 +247,7 @@ fn audit(entries: &[Line], output: Output) -> Result<Exit, Stopped> {
                 let [target, who, because] = [target, who, because].map(|text| print::one_line(text));
                 [format!("{:.0}", l.at), who, l.action.clone(), target, because]
             };
-            print::data(print::table(["AT", "WHO", "WHAT", "DELIVERY", "BECAUSE"], entries.iter().map(cells)))?;
+            print::data(print::table(["AT", "WHO", "WHAT", "ABOUT", "BECAUSE"], entries.iter().map(cells)))?;
         }
         Output::Json => print::json(&entries)?,
         Output::Ndjson => entries.iter().try_for_each(print::json_line)?,

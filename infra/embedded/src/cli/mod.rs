@@ -12,6 +12,7 @@ mod outcome;
 mod reading;
 mod runs;
 mod serve;
+mod suppression;
 mod tail;
 mod template;
 mod token;
@@ -44,6 +45,7 @@ fn run(mut cli: Cli) -> Result<Exit, Stopped> {
     match &cli.command {
         Some(Command::Demo(_)) => inputs = demo::inputs(inputs),
         Some(Command::Doubt(args)) => inputs = backend::inputs(inputs, args.backend),
+        Some(Command::Suppression(args)) => inputs = backend::inputs(inputs, args.backend),
         Some(Command::Workflow(args)) => inputs = backend::inputs(inputs, args.backend()),
         _ => {}
     }
@@ -65,6 +67,7 @@ async fn dispatch(cli: Cli, config: Config, token: Option<String>) -> Result<Exi
         Some(Command::Mail(command)) => mail::run(&config, &command),
         Some(Command::Messages(command)) => messages::run(&config, &command),
         Some(Command::Doubt(command)) => doubt::run(&config, command).await,
+        Some(Command::Suppression(command)) => suppression::run(&config, command).await,
         Some(Command::Template(args)) => template::run(&config, &args).await,
         Some(Command::Workflow(args)) => workflow::run(&config, &args, token).await,
         Some(Command::Token { tenant, user, ttl }) => token::run(&config, &tenant, &user, ttl),
