@@ -63,7 +63,8 @@ pub struct User {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<String>", length(max = 10))]
     pub push_tokens: Vec<Personal<String>>,
-    /// What they have unsubscribed from themselves, by the event's name. It goes before everything else, and no request sets it.
+    /// What they have unsubscribed from themselves, by the event's name. It goes before everything else. No `PUT` sets or
+    /// clears it; `DELETE /v1/users/{user_id}/opted-out/{event}/{channel}` takes one back on their wish.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("readOnly" = true))]
     pub opted_out: BTreeMap<String, BTreeSet<Channel>>,

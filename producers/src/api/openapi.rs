@@ -14,6 +14,7 @@ use super::{
     operations,
     problem::{Kind, ProblemDetails},
 };
+use crate::model::Channel;
 
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| openapi().to_string().into());
 
@@ -128,6 +129,8 @@ fn path_parameter(name: &str, generator: &mut SchemaGenerator) -> Value {
         "submission_id" => (define::<SubmissionId>(generator), json!("01938d1e-7b2c-7000-8000-000000000000")),
         "webhook_id" => (define::<WebhookId>(generator), json!("crm")),
         "workflow" => (define::<WorkflowId>(generator), json!("expense-approval")),
+        "channel" => (define::<Channel>(generator), json!("email")),
+        "event" => (json!({ "type": "string" }), json!("app.assigned")),
         "version" => (json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX }), json!(3)),
         _ => (define::<UserId>(generator), json!("ada")),
     };

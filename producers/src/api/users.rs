@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::{Json, extract::State, response::Response};
+use axum::{Json, extract::State, http::StatusCode, response::Response};
 use schemars::JsonSchema;
 use sendoff_events::{Personal, UserId, catalogue};
 use serde::Serialize;
@@ -14,13 +14,13 @@ use super::{
     contact, document,
     fields::{self, Fields},
     listing::{self, Listed, Paging},
-    mutation::Mutation,
+    mutation::{Mutation, Plan, Planning},
     operation::Operation,
     path::Ids,
     problem::Problem,
 };
 use crate::{
-    Record,
+    Answer, Expected, Record, Write,
     model::{Channel, QuietHours, Stored, User, WORKFLOW, decode, load, user_key},
 };
 
@@ -36,6 +36,7 @@ struct View {
 
 pub(super) fn operations() -> Vec<Operation> {
     const USER: &str = "/v1/users/{user_id}";
+    const OPT_OUT: &str = "/v1/users/{user_id}/opted-out/{event}/{channel}";
     vec![
         Operation::put(USER, "putUser", "Create a user, or replace one", put)
             .upserts()
@@ -45,6 +46,13 @@ pub(super) fn operations() -> Vec<Operation> {
             .creates::<View>("The user, who is new", sample_view())
             .answers::<View>("The user as they are now", sample_view()),
         Operation::get(USER, "getUser", "One user", get).tagged().answers::<View>("The user", sample_view()),
+        Operation::delete(OPT_OUT, "takeBackOptOut", "Take back that a user has unsubscribed from something", take_back)
+            .describe(
+                "Only on the user's own wish: they have followed the link in a message, or somebody has to whom they passed it \
+                 on. What was left out before is not sent. Nothing of this is said on other channels or about other events.",
+            )
+            .conditional()
+            .empties("They are not unsubscribed from it any more"),
         Operation::get("/v1/users", "listUsers", "All users, by id", list)
             .paged()
             .answers::<Listed<View>>("A page of users", json!({ "items": [sample_view()], "next": "616461" })),
@@ -64,10 +72,40 @@ async fn put(
     document::put(&api, &request, (key, path), &user, keep, |user| View { user_id: user_id.clone(), user }).await
 }
 
+async fn take_back(
+    State(api): State<ApiState>,
+    Ids((user_id, event, channel)): Ids<(UserId, String, Channel)>,
+    request: Mutation,
+) -> Result<Response, Problem> {
+    request.refuse_body_fields()?;
+    let key = user_key(&request.caller.tenant, &user_id);
+    let plan = || -> Planning<'_> {
+        Box::pin(async {
+            let (mut user, version) = find(&api, &request.caller, &user_id).await?;
+            request.check_version(Some(version))?;
+            let channels = user.opted_out.get_mut(&event);
+            if !channels.is_some_and(|channels| channels.remove(&channel)) {
+                let what = format_args!("an unsubscription of user `{user_id}` from this event by {}", channel.name());
+                return Err(Problem::not_found(what));
+            }
+            user.opted_out.retain(|_, channels| !channels.is_empty());
+            let data = serde_json::to_value(&user).map_err(|e| Problem::internal(&e))?;
+            let write = Write { key: key.clone(), expected: Expected::Version(version), data: Some(data) };
+            let status = StatusCode::NO_CONTENT.as_u16();
+            let answer = Answer { status, location: None, etag: None, events: Vec::new(), body: String::new() };
+            Ok(Plan { writes: vec![write], events: Vec::new(), answer })
+        })
+    };
+    request.run(&api, plan).await
+}
+
+async fn find(api: &ApiState, caller: &Caller, user_id: &UserId) -> Result<(User, u64), Problem> {
+    let user = load(api.records(), &user_key(&caller.tenant, user_id)).await?;
+    user.ok_or_else(|| Problem::not_found(format_args!("user `{user_id}`")))
+}
+
 async fn get(State(api): State<ApiState>, caller: Caller, Ids(user_id): Ids<UserId>) -> Result<Response, Problem> {
-    let (user, version) = load(api.records(), &user_key(&caller.tenant, &user_id))
-        .await?
-        .ok_or_else(|| Problem::not_found(format_args!("user `{user_id}`")))?;
+    let (user, version) = find(&api, &caller, &user_id).await?;
     Ok(document::show(version, &View { user_id, user }))
 }
 

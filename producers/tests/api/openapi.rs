@@ -48,6 +48,7 @@ fn every_route_of_the_issue_is_there() {
         "get /v1/users".into(),
         "get /v1/users/{user_id}".into(),
         "put /v1/users/{user_id}".into(),
+        "delete /v1/users/{user_id}/opted-out/{event}/{channel}".into(),
         "get /v1/apps".into(),
         format!("get {app}"),
         format!("put {app}"),

@@ -62,6 +62,34 @@ fn what_recipients_opted_out_of_themselves_is_shown_and_no_request_sets_or_clear
 }
 
 #[test]
+fn what_somebody_has_unsubscribed_from_is_taken_back_one_by_one_and_nothing_else_is_changed() {
+    let world = World::new();
+    world.put("/v1/users/grace").json(&grace()).send().expect(StatusCode::CREATED);
+    let key = user_key(&"acme".parse().unwrap(), &"grace".parse().unwrap());
+    let mut stored = block_on(world.records.get(&key)).unwrap().unwrap().data;
+    stored["opted_out"] = json!({ "app.assigned": ["email", "sms"], "workflow": ["email"] });
+    world.records.write(key, stored);
+    let before = world.get("/v1/users/grace").send().expect(StatusCode::OK).json();
+    let take_back = |what: &str| world.delete(&format!("/v1/users/grace/opted-out/{what}"));
+
+    take_back("app.assigned/email").send().expect(StatusCode::NO_CONTENT);
+    let mut after = before.clone();
+    after["opted_out"] = json!({ "app.assigned": ["sms"], "workflow": ["email"] });
+    assert_eq!(world.get("/v1/users/grace").send().json(), after);
+    for unknown in ["app.assigned/email", "app.unassigned/email", "workflow/sms"] {
+        assert_eq!(take_back(unknown).send().problem(StatusCode::NOT_FOUND), "not-found");
+    }
+    assert_eq!(take_back("workflow/fax").send().problem(StatusCode::BAD_REQUEST), "invalid-request");
+    let stale = take_back("workflow/email").header("if-match", "\"1\"").send();
+    stale.expect(StatusCode::PRECONDITION_FAILED);
+    take_back("workflow/email").send().expect(StatusCode::NO_CONTENT);
+    take_back("app.assigned/sms").send().expect(StatusCode::NO_CONTENT);
+    assert_eq!(world.get("/v1/users/grace").send().json().get("opted_out"), None);
+    let nobody = world.delete("/v1/users/nobody/opted-out/workflow/email").send();
+    assert_eq!(nobody.problem(StatusCode::NOT_FOUND), "not-found");
+}
+
+#[test]
 fn a_wish_about_the_messages_of_workflows_is_taken() {
     let body = json!({ "name": "Grace", "events": { "workflow": { "email": false } } });
     let world = World::new();
