@@ -134,7 +134,10 @@ async fn a_device_that_is_gone_is_told_from_one_that_is_refused() {
     let provider = world.provider();
     for (device, told) in [
         (FcmDevice::Unregistered, "gone: FCM answered 404 UNREGISTERED"),
-        (FcmDevice::OfAnotherProject, "permanent: FCM answered 403 SENDER_ID_MISMATCH SenderId mismatch: the device's token is of another"),
+        (
+            FcmDevice::OfAnotherProject,
+            "permanent: FCM answered 403 SENDER_ID_MISMATCH SenderId mismatch: the device's token is of another",
+        ),
         (FcmDevice::RefusedByApple, "transient: FCM answered 401 THIRD_PARTY_AUTH_ERROR"),
     ] {
         world.stub.peer().set_device(DEVICE, device);

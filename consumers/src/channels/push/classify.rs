@@ -191,7 +191,10 @@ mod tests {
     fn a_token_of_another_project_is_no_device_that_is_gone_and_the_reason_tells_what_to_look_at() {
         let outcome = problem(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH");
         let SendOutcome::NotSent(NotSent::Permanent { reason }) = outcome else { panic!("{outcome:?}") };
-        assert!(reason.starts_with("FCM answered 403 SENDER_ID_MISMATCH no: the device's token is of another"), "{reason}");
+        assert!(
+            reason.starts_with("FCM answered 403 SENDER_ID_MISMATCH no: the device's token is of another"),
+            "{reason}"
+        );
         assert!(reason.contains("set that of the app's project"), "{reason}");
     }
 
