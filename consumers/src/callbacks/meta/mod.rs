@@ -35,6 +35,9 @@ pub struct MetaCallbacks {
     pub app_secret: Secrets,
     /// The word that was chosen when the endpoint was entered at Meta.
     pub verify_token: Secrets,
+    /// The id of our phone number. What is said to another number of the same app is no wish that concerns us. Without it all
+    /// of the app's numbers are ours.
+    pub phone_number_id: Option<String>,
 }
 
 /// The most that one notification may hold, in bytes: what Meta says of its own.
@@ -81,10 +84,15 @@ pub(super) async fn news(
     let Ok(notification) = serde_json::from_slice::<Notification>(&body) else {
         return Err(Refusal::Garbled("the body from Meta isn't a notification"));
     };
-    let (statuses, messages) = notification.parts();
+    let (mut statuses, mut messages) = (Vec::new(), Vec::new());
+    for part in notification.parts() {
+        let is_ours = part.is_of(meta.phone_number_id.as_deref());
+        statuses.extend(part.statuses.into_iter().map(|status| (status, is_ours)));
+        messages.extend(part.messages.into_iter().filter(|_| is_ours));
+    }
     // In any order: news of the same message come to the same.
-    let statuses = stream::iter(statuses.into_iter().filter_map(read::<Status>));
-    let told = statuses.map(|status| told(&state, status)).buffer_unordered(AT_ONCE);
+    let statuses = statuses.into_iter().filter_map(|(status, is_ours)| Some((read::<Status>(status)?, is_ours)));
+    let told = stream::iter(statuses).map(|(status, is_ours)| told(&state, status, is_ours)).buffer_unordered(AT_ONCE);
     // What can't be taken in now comes again with all the rest, and holds none of it up.
     let told = told.fold(Ok(()), |all, one| ready(all.and(one))).await;
     // In their order: the last wish counts.
@@ -94,8 +102,8 @@ pub(super) async fn news(
     told.map(|()| StatusCode::OK)
 }
 
-async fn told(state: &CallbackState, status: Status) -> Result<(), Refusal> {
-    if let Some(recipient) = status.refused_by() {
+async fn told(state: &CallbackState, status: Status, is_ours: bool) -> Result<(), Refusal> {
+    if let Some(recipient) = status.refused_by().filter(|_| is_ours) {
         let when = status.timestamp().and_then(second);
         let when = when.map_or(When::Arrived(status.id.as_deref()), When::At);
         state.wished(Wish::Stop, Channel::Whatsapp, &phone(recipient), "meta", when).await?;

@@ -26,24 +26,30 @@ struct Change {
     value: Parts,
 }
 
+/// What has happened to one number of an account. Its statuses and messages aren't read yet: one that can't be must not take
+/// the others with it.
 #[derive(Default, Deserialize)]
-struct Parts {
+pub(super) struct Parts {
     #[serde(default)]
-    statuses: Vec<Value>,
+    metadata: Value,
     #[serde(default)]
-    messages: Vec<Value>,
+    pub(super) statuses: Vec<Value>,
+    #[serde(default)]
+    pub(super) messages: Vec<Value>,
 }
 
 impl Notification {
-    /// Its statuses and its messages, not read yet: one that can't be must not take the others with it.
-    pub(super) fn parts(self) -> (Vec<Value>, Vec<Value>) {
-        let values = self.entry.into_iter().flat_map(|entry| entry.changes).map(|change| change.value);
-        let (mut statuses, mut messages) = (Vec::new(), Vec::new());
-        for value in values {
-            statuses.extend(value.statuses);
-            messages.extend(value.messages);
-        }
-        (statuses, messages)
+    /// What it tells, by number.
+    pub(super) fn parts(self) -> impl Iterator<Item = Parts> {
+        self.entry.into_iter().flat_map(|entry| entry.changes).map(|change| change.value)
+    }
+}
+
+impl Parts {
+    /// Whether it is about the number with this id. An app may have several, and tells of all of them at one address.
+    pub(super) fn is_of(&self, number: Option<&str>) -> bool {
+        let named = self.metadata["phone_number_id"].as_str();
+        number.zip(named).is_none_or(|(ours, named)| ours == named)
     }
 }
 

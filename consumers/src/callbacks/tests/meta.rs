@@ -5,7 +5,7 @@ use ring::hmac;
 use sendoff_producers::model::{Channel, SuppressionReason};
 use serde_json::{Value, json};
 
-use super::{APP_SECRET, DELIVERY, Stage};
+use super::{APP_SECRET, DELIVERY, NUMBER_ID, Stage};
 use crate::{DeliveryStatus, Status, StepState};
 
 const PATH: &str = "/callbacks/meta";
@@ -217,6 +217,39 @@ fn somebody_who_has_opted_out_at_meta_is_suppressed() {
     failed["errors"][0]["code"] = json!(131_050);
     post(&other, notification(&[failed], &[]));
     assert!(other.suppression(Channel::Whatsapp, "+4930123456").is_some());
+}
+
+#[test]
+fn what_is_said_to_another_number_of_the_app_is_no_wish_that_concerns_us() {
+    let stage = Stage::new();
+    let suppressed = || stage.suppression(Channel::Whatsapp, "+4930123456").is_some();
+    let says = |number: &str, text: &str, second: u64| {
+        let metadata = json!({ "display_phone_number": "15550100", "phone_number_id": number });
+        let value = json!({ "metadata": metadata, "messages": [message(text, second)] });
+        let body = json!({ "entry": [{ "changes": [{ "field": "messages", "value": value }] }] });
+        assert_eq!(post(&stage, body.to_string()), StatusCode::OK);
+    };
+    says("999999", "STOP", 100);
+    assert!(!suppressed());
+    says(NUMBER_ID, "STOP", 200);
+    assert!(suppressed());
+    says("999999", "START", 300);
+    assert!(suppressed(), "they want the other number's");
+    says(NUMBER_ID, "START", 400);
+    assert!(!suppressed());
+}
+
+#[test]
+fn news_of_our_message_count_whichever_number_it_was_sent_from_and_a_refusal_only_if_it_is_ours() {
+    let stage = Stage::new();
+    let id = stage.doubt();
+    let mut failed = status("failed");
+    failed["errors"] = json!([{ "code": 131_050, "title": "User has stopped receiving marketing messages" }]);
+    let value = json!({ "metadata": { "phone_number_id": "999999" }, "statuses": [failed] });
+    let body = json!({ "entry": [{ "changes": [{ "field": "messages", "value": value }] }] });
+    assert_eq!(post(&stage, body.to_string()), StatusCode::OK);
+    assert_eq!(stage.step(&id).state, StepState::Failed, "the number may have been another one then");
+    assert_eq!(stage.suppression(Channel::Whatsapp, "+4930123456"), None);
 }
 
 #[test]

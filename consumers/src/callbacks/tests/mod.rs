@@ -41,6 +41,7 @@ use crate::{
 const TOKEN: &str = "the auth token";
 const APP_SECRET: &str = "the app secret";
 const VERIFY_TOKEN: &str = "the verify token";
+const NUMBER_ID: &str = "106540352242922";
 const TOPIC: &str = "arn:aws:sns:us-east-1:123456789012:ses-events";
 
 /// The message that callbacks are about.
@@ -133,6 +134,7 @@ impl Stage {
             meta: Some(MetaCallbacks {
                 app_secret: Secrets::fixed([APP_SECRET.into()]),
                 verify_token: Secrets::fixed([VERIFY_TOKEN.into()]),
+                phone_number_id: Some(NUMBER_ID.into()),
             }),
             ses: Some(SesCallbacks::new([TOPIC], elsewhere.clone()).unwrap()),
         };
@@ -242,7 +244,11 @@ fn a_secret_that_can_not_be_fetched_or_is_empty_lets_nobody_in() {
     ] {
         let stage = Stage::with(|state| CallbackState {
             twilio: Some(TwilioCallbacks { auth_tokens: secrets.clone(), ..state.twilio.unwrap() }),
-            meta: Some(MetaCallbacks { app_secret: secrets.clone(), verify_token: secrets.clone() }),
+            meta: Some(MetaCallbacks {
+                app_secret: secrets.clone(),
+                verify_token: secrets.clone(),
+                phone_number_id: None,
+            }),
             ..state
         });
         let id = stage.doubt();

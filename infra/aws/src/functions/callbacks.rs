@@ -70,6 +70,7 @@ impl Endpoint {
         let meta = pair.map(|(app, verify)| MetaCallbacks {
             app_secret: secrets(app, store),
             verify_token: secrets(verify, store),
+            phone_number_id: settings.meta_phone_number_id.clone(),
         });
         let http = Arc::new(HttpClient::new(&HttpSettings::default()).map_err(FunctionError::start)?);
         let (topics, keep, kept) = (settings.ses_topics.clone(), settings.inbox_keep, store.clone());

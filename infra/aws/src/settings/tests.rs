@@ -91,6 +91,8 @@ fn what_belongs_to_something_that_is_missing_is_told_and_not_passed_over() {
     }
     let callbacks = [("TWILIO_AUTH_TOKEN", "token"), ("META_APP_SECRET", "x"), ("META_VERIFY_TOKEN", "12345678")];
     assert!(read(&callbacks, &[]).is_ok(), "callbacks need no more");
+    let with_number = [&callbacks[..], &[("META_PHONE_NUMBER_ID", "1234")]].concat();
+    assert!(read(&with_number, &[]).is_ok(), "they may know whose they are, and can send nothing");
 }
 
 #[test]

@@ -57,6 +57,8 @@ pub struct MetaCallbacks {
     pub app_secret: SecretString,
     /// What Meta must say when it asks whether the address is ours.
     pub verify_token: SecretString,
+    /// The id of our phone number.
+    pub phone_number_id: Option<String>,
 }
 
 /// What there is of Twilio.
@@ -205,7 +207,10 @@ impl Checker<'_> {
             }
         };
         let callbacks = match (app, verify) {
-            (Some(app_secret), Some(verify_token)) => Some(MetaCallbacks { app_secret, verify_token }),
+            (Some(app_secret), Some(verify_token)) => {
+                let phone_number_id = draft.meta_phone_number_id.clone()?;
+                Some(MetaCallbacks { app_secret, verify_token, phone_number_id })
+            }
             (None, None) => None,
             (Some(_), None) => {
                 self.report("meta.app_secret", "is given without `meta.verify_token`: Meta asks for it first");

@@ -33,6 +33,7 @@ pub(super) fn router(
     let meta = given.meta.clone().map(|meta| MetaCallbacks {
         app_secret: Secrets::fixed([meta.app_secret]),
         verify_token: Secrets::fixed([meta.verify_token]),
+        phone_number_id: meta.phone_number_id,
     });
     callbacks::router(CallbackState {
         records: store.records(),

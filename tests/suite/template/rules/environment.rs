@@ -38,7 +38,7 @@ const NEEDED: &[(&str, &[&[&str]])] = &[
             EVERY,
             LINKS,
             &["SENDOFF_INBOX_TABLE", "SENDOFF_RUNS_ROLE_ARN", "SENDOFF_SES_TOPICS", "SENDOFF_TABLE"],
-            &["META_APP_SECRET_ARN", "META_VERIFY_TOKEN_ARN", "TWILIO_AUTH_TOKEN_ARN"],
+            &["META_APP_SECRET_ARN", "META_PHONE_NUMBER_ID", "META_VERIFY_TOKEN_ARN", "TWILIO_AUTH_TOKEN_ARN"],
         ],
     ),
     (
