@@ -1,5 +1,7 @@
 //! Addresses that nothing is sent to any more.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -65,10 +67,83 @@ impl Stored for Suppression {
 }
 
 /// The key of the suppression of an address on a channel. Suppressions belong to the deployment, like the senders that they
-/// keep from harm, so they stand under [`deployment`]. The id holds a hash of the address, not the address.
+/// keep from harm, so they stand under [`deployment`]. The id holds a hash of the address, not the address. All spellings that
+/// WhatsApp has for a number are the same address.
 #[must_use]
 pub fn suppression_key(channel: Channel, address: &str) -> RecordKey {
+    let address = match channel {
+        Channel::Whatsapp => in_one_spelling(address),
+        Channel::Email | Channel::Sms | Channel::Push => Cow::Borrowed(address),
+    };
     let hash = Sha256::digest(address.to_lowercase());
     let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
     RecordKey::new(&deployment(), Suppression::COLLECTION, format!("{}/{hash}", channel.name()))
+}
+
+/// One of the spellings of a number, whichever of them is given. In three countries WhatsApp's id of an account may be another
+/// number than the one that its owner dials and is written to under, and callbacks bring the id:
+///
+/// | country | the number | its other spelling | why |
+/// |---|---|---|---|
+/// | Mexico | +52 and 10 digits | a 1 after the 52 | mobile phones were dialled so until 2019 |
+/// | Argentina | +54 and 10 digits | a 9 after the 54 | mobile phones are dialled so from abroad |
+/// | Brazil | +55, area, 9 and 8 digits | without the 9 | accounts are older than the ninth digit |
+///
+/// In Brazil a number of eight digits that begins with 2 to 5 is a fixed line, which has no ninth digit.
+/// WhatsApp says so of the first two (<https://faq.whatsapp.com/1294841057948784>); of Brazil those do who send messages there
+/// (<https://www.zoko.io/learning-article/whatsapp-id-brazil-mexico>).
+fn in_one_spelling(number: &str) -> Cow<'_, str> {
+    let ten_after = |country: &str| number.strip_prefix(country).filter(|rest| rest.len() == 10);
+    if let Some(rest) = ten_after("+521") {
+        return format!("+52{rest}").into();
+    }
+    if let Some(rest) = ten_after("+549") {
+        return format!("+54{rest}").into();
+    }
+    match ten_after("+55").and_then(|rest| rest.split_at_checked(2)) {
+        Some((area, local)) if local.starts_with(['6', '7', '8', '9']) => format!("+55{area}9{local}").into(),
+        _ => number.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_that_whatsapp_has_for_a_number_is_one_address() {
+        for (one, other) in [
+            ("+525512345678", "+5215512345678"),
+            ("+541123456789", "+5491123456789"),
+            ("+5531987654321", "+553187654321"),
+            ("+5511987654321", "+551187654321"),
+        ] {
+            assert_eq!(suppression_key(Channel::Whatsapp, one), suppression_key(Channel::Whatsapp, other), "{one}");
+            assert_ne!(suppression_key(Channel::Sms, one), suppression_key(Channel::Sms, other), "{one}");
+        }
+    }
+
+    #[test]
+    fn other_numbers_are_what_they_are() {
+        let numbers = [
+            "+4930123456",
+            "+4917612345678",
+            "+15215512345",
+            "+52155123456",
+            "+52551234567890",
+            "+549112345678",
+            // A fixed line, and a mobile number that begins like one.
+            "+551131234567",
+            "+5511931234567",
+            "+5511",
+            "+55é12345678",
+            "",
+        ];
+        for (n, one) in numbers.iter().enumerate() {
+            assert_eq!(in_one_spelling(one), *one);
+            for other in &numbers[n + 1..] {
+                assert_ne!(suppression_key(Channel::Whatsapp, one), suppression_key(Channel::Whatsapp, other));
+            }
+        }
+    }
 }

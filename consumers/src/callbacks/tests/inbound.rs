@@ -48,6 +48,15 @@ fn stop_puts_the_number_on_the_list_of_its_channel_and_start_takes_it_off() {
 }
 
 #[test]
+fn whoever_writes_stop_by_whatsapp_is_known_by_the_number_that_is_written_to() {
+    let stage = Stage::new();
+    answers(&stage, "whatsapp:+5215512345678", "STOP");
+    assert!(stage.suppression(Channel::Whatsapp, "+525512345678").is_some());
+    answers(&stage, "+5215512345678", "STOP");
+    assert_eq!(stage.suppression(Channel::Sms, "+525512345678"), None, "text messages go by the number alone");
+}
+
+#[test]
 fn what_twilio_itself_took_for_an_opt_out_is_one_in_every_language() {
     let stage = Stage::new();
     answer_with(&stage, TOKEN, &[("From", ADA), ("Body", "ARRÊT"), ("OptOutType", "STOP")]);

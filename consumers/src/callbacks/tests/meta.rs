@@ -176,6 +176,32 @@ fn the_latest_wish_counts_in_whatever_order_they_come() {
 }
 
 #[test]
+fn whoever_writes_stop_is_known_by_the_number_that_is_written_to() {
+    for (id, dialled) in [
+        ("5215512345678", "+525512345678"),
+        ("5491123456789", "+541123456789"),
+        ("541123456789", "+5491123456789"),
+        ("553187654321", "+5531987654321"),
+    ] {
+        let stage = Stage::new();
+        let says = |text: &str, second| {
+            let mut wish = message(text, second);
+            wish["from"] = json!(id);
+            assert_eq!(post(&stage, notification(&[], &[wish])), StatusCode::OK);
+        };
+        says("STOP", 100);
+        assert!(stage.suppression(Channel::Whatsapp, dialled).is_some(), "{id}");
+        says("START", 200);
+        assert_eq!(stage.suppression(Channel::Whatsapp, dialled), None, "{id}");
+        let mut failed = status("failed");
+        failed["recipient_id"] = json!(id);
+        failed["errors"] = json!([{ "code": 131_050, "title": "User has stopped receiving marketing messages" }]);
+        post(&stage, notification(&[failed], &[]));
+        assert!(stage.suppression(Channel::Whatsapp, dialled).is_some(), "{id}");
+    }
+}
+
+#[test]
 fn a_wish_from_the_future_does_not_outlast_those_that_come_later() {
     let stage = Stage::new();
     post(&stage, notification(&[], &[message("STOP", 4_000_000_000)]));

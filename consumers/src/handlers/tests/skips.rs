@@ -68,6 +68,22 @@ fn nothing_is_sent_to_a_suppressed_address_whoevers_it_is_and_the_next_channel_t
 }
 
 #[test]
+fn who_has_stopped_by_whatsapp_is_written_to_in_no_spelling_of_their_number() {
+    for (stopped, dialled) in [("+5215512345678", "+525512345678"), ("+553187654321", "+5531987654321")] {
+        let stage = Stage::playing(chain(r#"["whatsapp", "sms"]"#));
+        stage.user("ada", json!({ "name": "Ada", "phone": dialled }));
+        let stop = Suppression::new(SuppressionReason::Stopped, "2026-11-24", "meta");
+        stage.world.records.put(suppression_key(Channel::Whatsapp, stopped), to_value(stop).unwrap());
+        let (delivery, id) = stage.world.delivery(assigned("ada"));
+        assert_eq!(stage.process("whatsapp", &delivery), done());
+        let why = "the address is suppressed: stopped".to_owned();
+        assert_eq!(stage.step("whatsapp", id, "ada"), (StepState::Skipped, Some(why)));
+        assert_eq!(stage.process("sms", &delivery), done());
+        assert_eq!(stage.texts.recipients(), [dialled], "a text message goes by the number alone");
+    }
+}
+
+#[test]
 fn a_user_whose_quiet_hours_are_damaged_is_told_of_to_whom_can_mend_them() {
     let stage = Stage::playing(chain(r#"["sms", "email"]"#));
     let hours = json!({ "from": "late", "to": "early" });
