@@ -10,9 +10,7 @@ use super::{
     letter::{Letter, Letters, Round},
     way::Whose,
 };
-use crate::{
-    Context, Handler, HandlerError, InboxRecord, Once, Policy, StepState, join_outcomes, routing::To,
-};
+use crate::{Context, Handler, HandlerError, InboxRecord, Once, Policy, StepState, join_outcomes, routing::To};
 
 /// The step that says why nobody was told.
 const NOBODY: &str = "(nobody)";
