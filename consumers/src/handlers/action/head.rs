@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{ActionError, fields::Fields};
-use crate::{IdempotencyKey, load};
+use crate::{DeliveryId, IdempotencyKey, load};
 
 /// The most bytes of a call: what Step Functions lets a task hand over.
 pub(super) const MAX_CALL: usize = 256 * 1024;
@@ -77,6 +77,13 @@ pub fn record_keys(tenant: &TenantId, idempotency_key: &str) -> impl Iterator<It
     RECORDED.into_iter().map(move |action| record_key(action, tenant, idempotency_key))
 }
 
+/// Whether a record is one that an action keeps of a call of a workflow. Then no message goes on with it, but its run.
+#[must_use]
+pub fn is_call(id: &DeliveryId) -> bool {
+    let is_made = |event: EventId| event.as_bytes()[6] >> 4 == 8;
+    RECORDED.contains(&id.key.consumer()) && id.event().is_some_and(is_made)
+}
+
 /// Whether somebody means an action at all, whichever it is.
 pub(super) fn is_one(event: &str) -> bool {
     /// Whatever else stands there, the name of the field and its being text are enough.
@@ -113,5 +120,21 @@ fn canonical(value: &Value) -> String {
         }
         Value::Array(list) => format!("[{}]", list.iter().map(canonical).collect::<Vec<_>>().join(",")),
         plain => plain.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_a_call_is_told_from_one_of_an_event() {
+        let tenant: TenantId = "acme".parse().unwrap();
+        let of = |key| DeliveryId::new(key, "call");
+        assert!(record_keys(&tenant, "run/step").map(of).all(|id| is_call(&id)));
+        let event: EventId = "0198c5a0-7b6e-7000-8000-000000000001".parse().unwrap();
+        assert!(!is_call(&of(IdempotencyKey::new("email", event))));
+        let other = event_id("other", &tenant, "run/step");
+        assert!(!is_call(&of(IdempotencyKey::new("workflow-kickoff", other))));
     }
 }

@@ -73,7 +73,7 @@ pub use approval::{ApprovalActions, approval_record_keys};
 pub use asking::Refusal;
 pub use connections::{Connections, Tenants};
 pub use database::{Accept, Database, DatabaseActions, DatabaseError, MAX_ROWS, Rows, Sql, SqlError, Statement};
-pub use head::record_keys;
+pub use head::{is_call, record_keys};
 pub use http::{HttpActions, HttpConnection, HttpConnectionError, HttpConnectionSettings};
 pub use messages::MessageActions;
 pub use on_sight::check_call;

@@ -32,7 +32,8 @@ struct Row {
     attempts: u32,
     reason: Option<String>,
     news: Option<DeliveryRecord>,
-    /// `waiting`, `running`, `dead-lettered` or `gone`; `unknown` on AWS, where nobody can look without touching.
+    /// `waiting`, `running`, `dead-lettered` or `gone`; `unknown` on AWS, where nobody can look without touching; and `run` where
+    /// it is a call of a workflow, which has no message.
     message: &'static str,
     /// Until when it waits, or runs at most.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,6 +41,9 @@ struct Row {
     /// Whether its consumer tries again by itself: `until` tells when, on AWS nobody can.
     tried_again: bool,
 }
+
+/// In place of a message's state, where a run goes on with it.
+const RUN: &str = "run";
 
 /// A decision as it is shown.
 #[derive(Debug, Serialize)]
@@ -189,29 +193,43 @@ async fn resolve(books: impl Books, what: Resolve) -> Result<Exit, Stopped> {
     }
     let decision = Decision { id, resolution, who: by.clone(), because: because.clone() };
     let came = books.settle(decision).await?;
-    let what = match (came, again) {
-        (Came::GoesOn, false) => "it counts as sent, and the rest of its job goes on",
-        (Came::GoesOn, true) => "it is sent again",
-        (Came::OthersWait, false) => "it counts as sent; the job goes on once its other doubts are settled",
-        (Came::OthersWait, true) => "it is sent again once the other doubts of its job are settled",
-        (Came::NoMessage, false) => "it counts as sent; nothing of its job is left to do",
-        (Came::NoMessage, true) => "it may be sent again, but its message is gone: nothing will send it",
-        (Came::NoDeadLetter, false) => {
-            "it counts as sent; its message isn't among the dead letters, and if it waits in its queue, its job goes on by itself"
+    let (what, exit) = outcome(came, again, doubt.message == RUN)?;
+    tell(&report(true, what), output)?;
+    Ok(exit)
+}
+
+/// What a decision came to, in words. A call of a workflow has no message: its run goes on with it.
+fn outcome(came: Came, again: bool, of_run: bool) -> Result<(&'static str, Exit), Stopped> {
+    Ok(match (came, again) {
+        (Came::GoesOn, false) => ("it counts as sent, and the rest of its job goes on", Exit::Done),
+        (Came::GoesOn, true) => ("it is sent again", Exit::Done),
+        // Somebody still has to decide.
+        (Came::OthersWait, false) => {
+            ("it counts as sent; the job goes on once its other doubts are settled", Exit::InDoubt)
         }
-        (Came::NoDeadLetter, true) => {
-            "it may be sent again; its message isn't among the dead letters: it is sent only if it still waits in its queue"
+        (Came::OthersWait, true) => ("it is sent again once the other doubts of its job are settled", Exit::InDoubt),
+        (Came::NoMessage | Came::NoDeadLetter, false) if of_run => {
+            ("it counts as sent; a run that has failed for it goes on with `sendoff workflow redrive RUN`", Exit::Done)
         }
+        (Came::NoMessage | Came::NoDeadLetter, true) if of_run => (
+            "it may be sent again: a run that has failed for it does so with `sendoff workflow redrive RUN`",
+            Exit::Done,
+        ),
+        (Came::NoMessage, false) => ("it counts as sent; nothing of its job is left to do", Exit::Done),
+        (Came::NoMessage, true) => {
+            ("it may be sent again, but its message is gone: nothing will send it", Exit::Partly)
+        }
+        (Came::NoDeadLetter, false) => (
+            "it counts as sent; its message isn't among the dead letters, and if it waits in its queue, its job goes on by itself",
+            Exit::Done,
+        ),
+        (Came::NoDeadLetter, true) => (
+            "it may be sent again; its message isn't among the dead letters: it is sent only if it still waits in its queue",
+            Exit::Partly,
+        ),
         (Came::NotInDoubt, _) => {
             return Err(Stopped::new(Exit::NothingMatched, "somebody else has settled it in the meantime"));
         }
-    };
-    tell(&report(true, what), output)?;
-    Ok(match came {
-        // Somebody still has to decide.
-        Came::OthersWait => Exit::InDoubt,
-        Came::NoMessage | Came::NoDeadLetter if again => Exit::Partly,
-        Came::GoesOn | Came::NoMessage | Came::NoDeadLetter | Came::NotInDoubt => Exit::Done,
     })
 }
 
@@ -257,4 +275,19 @@ fn audit(entries: &[Line], output: Output) -> Result<Exit, Stopped> {
         return Ok(Exit::NothingMatched);
     }
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_decides_on_a_call_of_a_workflow_is_told_that_its_run_goes_on_with_it() {
+        for (came, again) in [(Came::NoMessage, true), (Came::NoDeadLetter, true), (Came::NoMessage, false)] {
+            let (what, exit) = outcome(came, again, true).unwrap();
+            assert!(what.contains("`sendoff workflow redrive RUN`") && exit == Exit::Done, "{what}");
+            assert!(!outcome(came, again, false).unwrap().0.contains("redrive"));
+        }
+        assert_eq!(outcome(Came::NoMessage, true, false).unwrap().1, Exit::Partly);
+    }
 }

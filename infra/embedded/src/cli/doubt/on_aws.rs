@@ -7,14 +7,16 @@ use sendoff_aws::{
     settings::{Need, Settings, environment},
     worker::WorkerError,
 };
-use sendoff_consumers::{AuditEntry, AuditNote, DeliveryId, InboxRecord, ResolveError, Status, Step, StepState};
+use sendoff_consumers::{
+    AuditEntry, AuditNote, DeliveryId, InboxRecord, ResolveError, Status, Step, StepState, action,
+};
 use sendoff_embedded::{
     Decision,
     program::{Exit, Stopped},
 };
 use sendoff_host::{SystemClock, SystemRng};
 
-use super::{Books, Came, Line, Row};
+use super::{Books, Came, Line, RUN, Row};
 use crate::cli::args::DoubtCommand;
 
 /// The most jobs in doubt that are shown.
@@ -85,6 +87,7 @@ impl Books for OnAws {
 }
 
 fn row(id: DeliveryId, record: &InboxRecord, step: &Step) -> Row {
+    let is_call = action::is_call(&id);
     Row {
         channel: id.key.consumer().to_owned(),
         recipient: id.step.clone(),
@@ -99,7 +102,7 @@ fn row(id: DeliveryId, record: &InboxRecord, step: &Step) -> Row {
         reason: step.reason.clone(),
         news: None,
         // Whoever receives a message hides it from its consumer.
-        message: "unknown",
+        message: if is_call { RUN } else { "unknown" },
         until: None,
         tried_again: record.status == Status::Claimed,
     }

@@ -1,13 +1,13 @@
 //! The doubts of a data folder.
 
-use sendoff_consumers::{AuditEntry, AuditNote, DeliveryId};
+use sendoff_consumers::{AuditEntry, AuditNote, DeliveryId, action::is_call};
 use sendoff_embedded::{
     Decision, DoubtMessage, OpenDoubt, Settled, Store, StoreOptions,
     config::Config,
     program::{Exit, Stopped},
 };
 
-use super::{Books, Came, Line, Row};
+use super::{Books, Came, Line, RUN, Row};
 use crate::cli::reading;
 
 /// A data folder.
@@ -56,6 +56,7 @@ fn row(doubt: OpenDoubt) -> Row {
         DoubtMessage::Waits { until } => ("waiting", Some(until)),
         DoubtMessage::Running { until } => ("running", Some(until)),
         DoubtMessage::DeadLettered => ("dead-lettered", None),
+        DoubtMessage::Gone if is_call(&id) => (RUN, None),
         DoubtMessage::Gone => ("gone", None),
     };
     Row {
