@@ -270,7 +270,7 @@ impl Context {
                     self.set(step, StepState::Failed, By::default(), Some(reason.clone()));
                     return Err(refused(reason));
                 }
-                Found::CannotTell if self.policy.on_doubt.resends() => {}
+                Found::CannotTell if self.resends() => {}
                 Found::CannotTell => {
                     let known = self.ledger().record.steps.get(step).and_then(|s| s.reason.clone());
                     return Err(HandlerError::InDoubt { source: known.unwrap_or_default().into() });
@@ -288,6 +288,11 @@ impl Context {
         }
         let outcome = effect(Sending { idempotency_key: self.key.step(step), doubt }).await;
         self.conclude(step, outcome)
+    }
+
+    /// Whether a step in doubt is done again.
+    fn resends(&self) -> bool {
+        self.policy.on_doubt.resends_after(self.ledger().record.unknowns())
     }
 
     /// Marks the step as running. Two at once could each believe that the other one isn't there.

@@ -21,6 +21,9 @@ pub struct Policy {
     pub on_doubt: OnDoubt,
 }
 
+/// How many times as long as a provider has said it is waited at most.
+const STRETCH: u32 = 60;
+
 impl Policy {
     /// Five attempts over about a minute, 30 s each, for an effect that may be repeated.
     pub const DEFAULT: Self = Self {
@@ -32,9 +35,11 @@ impl Policy {
     };
 
     /// How long to wait where a provider says that it is too fast, and for how long. Each wait is a delivery, of which queues
-    /// allow so many, so its word counts between the backoff at that many deliveries and the backoff's longest.
+    /// allow so many, so its word counts between the backoff at that many deliveries and the backoff's longest. Deliveries that
+    /// waited for something else count as well, so the backoff makes no more than [`STRETCH`] times as much of its word.
     pub(crate) fn patience(&self, told: Duration, deliveries: u32, rng: &dyn Rng) -> Duration {
-        told.max(self.backoff.delay(deliveries, rng)).min(self.backoff.cap)
+        let least = self.backoff.delay(deliveries, rng).min(told.saturating_mul(STRETCH));
+        told.max(least).min(self.backoff.cap)
     }
 }
 
@@ -74,6 +79,15 @@ impl OnDoubt {
     pub const fn resends(&self) -> bool {
         matches!(self, Self::Resend | Self::ResendSeldom { .. })
     }
+
+    /// Whether it is done again once so many attempts have ended in doubt.
+    pub(crate) const fn resends_after(&self, unknowns: u32) -> bool {
+        match self {
+            Self::Resend => true,
+            Self::ResendSeldom { times, .. } => unknowns <= *times,
+            Self::Hold { .. } => false,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -95,7 +109,8 @@ mod tests {
         let policy = Policy { backoff, ..Policy::DEFAULT };
         let waits =
             |told, deliveries| policy.patience(Duration::from_secs(told), deliveries, &Most).as_secs_f64().ceil();
-        assert_eq!([waits(1, 1), waits(1, 2), waits(1, 5), waits(1, 60)], [10.0, 20.0, 160.0, 14_400.0]);
+        assert_eq!([waits(1, 1), waits(1, 2), waits(1, 5), waits(1, 60)], [10.0, 20.0, 60.0, 60.0]);
+        assert_eq!([waits(100, 5), waits(100, 60)], [160.0, 6000.0]);
         assert_eq!([waits(60, 1), waits(60, 3)], [60.0, 60.0], "what is longer than the backoff counts");
         assert_eq!([waits(36_000, 1), waits(u64::MAX, 1)], [14_400.0, 14_400.0]);
     }

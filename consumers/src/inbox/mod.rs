@@ -149,6 +149,12 @@ impl InboxRecord {
         self.steps.values().any(|s| matches!(s.state, StepState::InDoubt | StepState::Sending))
     }
 
+    /// How many attempts have ended in doubt since a person last settled one.
+    pub(crate) fn unknowns(&self) -> u32 {
+        let since = self.history.iter().rev().take_while(|attempt| attempt.class != Class::Resolved);
+        since.fold(0, |unknown, attempt| unknown + u32::from(attempt.class == Class::InDoubt))
+    }
+
     /// Adds a failed attempt, forgetting the oldest when there are too many. Being put off again for the same reason is
     /// remembered once.
     pub fn remember(&mut self, attempt: Attempt) {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sendoff_events::{Clock, Rng, at_millis};
+use sendoff_events::{Clock, Rng, Timestamp, at_millis};
 
 use super::{Ended, judge::Court};
 use crate::{
@@ -52,7 +52,10 @@ where
         reconcile: guard.reconciles(),
     };
     let record = match insist(&**guard.clock, &**guard.rng, || guard.inbox.claim(&claim)).await {
-        Ok(Claimed::Won(record)) => record,
+        Ok(Claimed::Won(mut record)) => {
+            guard.court(now).take_over(&mut record);
+            record
+        }
         Ok(Claimed::Busy { until }) => {
             let at_most = Duration::try_from(until.duration_since(now)).unwrap_or_default();
             let after = AGAIN.delay(guard.deliveries, &**guard.rng).min(at_most);
@@ -67,10 +70,10 @@ where
     let (policy, deliveries, sink) = (guard.policy, guard.deliveries, guard.sink.cloned());
     let context = Arc::new(Context::new(clock, rng, inbox, policy, record, deliveries, sink));
     let settled = if crash_loop {
-        context.settle(|record| guard.court().exhausted_by_crashes(record)).await
+        context.settle(|record| guard.court(now).exhausted_by_crashes(record)).await
     } else {
         let ended = attempt(context.clone()).await;
-        context.settle(|record| guard.court().judge(record, ended)).await
+        context.settle(|record| guard.court(now).judge(record, ended)).await
     };
     match settled {
         Ok(verdict) => verdict,
@@ -86,11 +89,13 @@ impl Guard<'_> {
         matches!((self.policy.effect, self.policy.on_doubt), (Effect::Once, OnDoubt::Hold { .. }))
     }
 
-    fn court(&self) -> Court<'_> {
+    /// Who judges an attempt that began then.
+    fn court(&self, began: Timestamp) -> Court<'_> {
         Court {
             policy: &self.policy,
             rng: &**self.rng,
             now: at_millis(self.clock.now()),
+            began: at_millis(began),
             deliveries: self.deliveries,
             keep: self.keep,
         }
@@ -98,7 +103,7 @@ impl Guard<'_> {
 
     /// The key has ended before: a duplicate, or a dead letter whose move was lost.
     fn settled(&self, record: &InboxRecord) -> Verdict {
-        let court = self.court();
+        let court = self.court(self.clock.now());
         match (record.status, self.policy.on_doubt) {
             (Status::Done, _) => Verdict::Ack { duplicate: true },
             (Status::InDoubt, OnDoubt::Hold { window }) => court.held(record, window),
@@ -108,7 +113,7 @@ impl Guard<'_> {
         }
     }
 
-    fn mismatch(&self, now: sendoff_events::Timestamp) -> Verdict {
+    fn mismatch(&self, now: Timestamp) -> Verdict {
         let error = format!("{} was used before for a message with another body", self.key);
         Verdict::DeadLetter(Box::new(crate::Failure {
             reason: "idempotency-mismatch".into(),

@@ -34,6 +34,8 @@ pub(super) struct Court<'a> {
     pub(super) policy: &'a Policy,
     pub(super) rng: &'a dyn Rng,
     pub(super) now: Timestamp,
+    /// When the attempt began.
+    pub(super) began: Timestamp,
     /// How often the message was delivered; the backoff of snoozes without a date.
     pub(super) deliveries: u32,
     /// How long a record outlives its end.
@@ -73,6 +75,13 @@ impl Court<'_> {
             Ended::Interrupted => {
                 self.snooze(record, Duration::ZERO, false, "interrupted: the host is stopping".into())
             }
+        }
+    }
+
+    /// Before an attempt: what a process was sending when it vanished counts as a doubt, where that is done again seldom.
+    pub(super) fn take_over(&self, record: &mut InboxRecord) {
+        if matches!(self.policy.on_doubt, OnDoubt::ResendSeldom { .. }) && self.doubt_what_had_begun(record) {
+            record.remember(self.attempt(Class::InDoubt, OUTCOME_UNKNOWN, "the process that was sending it vanished"));
         }
     }
 
@@ -132,6 +141,9 @@ impl Court<'_> {
             record.attempts = self.policy.max_attempts;
             return self.dead_letter(record, class, "attempts-exhausted", error);
         }
+        if class != Class::InDoubt {
+            self.note_doubt(record);
+        }
         record.remember(self.attempt(class, reason, &error));
         let after = after.unwrap_or_else(|| self.policy.backoff.delay(record.attempts, self.rng));
         Verdict::Retry { after: after.max(self.seldom(record)) }
@@ -148,8 +160,9 @@ impl Court<'_> {
 
     fn snooze(&self, record: &mut InboxRecord, after: Duration, pause: bool, error: String) -> Verdict {
         record.attempts = record.attempts.saturating_sub(1);
+        self.note_doubt(record);
         record.remember(self.attempt(Class::Deferred, "deferred", &error));
-        Verdict::Snooze { after, pause }
+        Verdict::Snooze { after: after.max(self.seldom(record)), pause }
     }
 
     /// How long until then. Without a date, or with one that is over, by the backoff: a snooze uses up no attempt, so nothing
@@ -161,7 +174,7 @@ impl Court<'_> {
 
     fn doubt(&self, record: &mut InboxRecord, error: String) -> Verdict {
         match self.policy.on_doubt {
-            OnDoubt::ResendSeldom { times, .. } if unknowns(record) >= times => {
+            OnDoubt::ResendSeldom { times, .. } if record.unknowns() >= times => {
                 self.dead_letter(record, Class::InDoubt, OUTCOME_UNKNOWN, error)
             }
             OnDoubt::Resend | OnDoubt::ResendSeldom { .. } => {
@@ -182,11 +195,21 @@ impl Court<'_> {
         }
     }
 
+    /// Where a step in doubt is done again seldom, each time counts, also when the attempt ends for the sake of another one.
+    fn note_doubt(&self, record: &mut InboxRecord) {
+        let is_new = |step: &Step| step.state == StepState::InDoubt && step.at >= self.began;
+        if matches!(self.policy.on_doubt, OnDoubt::ResendSeldom { .. }) && record.steps.values().any(is_new) {
+            record.remember(self.attempt(Class::InDoubt, OUTCOME_UNKNOWN, "a step's outcome is unknown"));
+        }
+    }
+
     /// How long to wait at least before a step in doubt is done again, where that is to be seldom.
     fn seldom(&self, record: &InboxRecord) -> Duration {
         match self.policy.on_doubt {
-            OnDoubt::ResendSeldom { backoff, .. } if record.is_doubted() => {
-                let half = backoff.ceiling(unknowns(record)) / 2;
+            OnDoubt::ResendSeldom { backoff, .. }
+                if record.is_doubted() && self.policy.on_doubt.resends_after(record.unknowns()) =>
+            {
+                let half = backoff.ceiling(record.unknowns()) / 2;
                 half + half.mul_f64(self.rng.next_f64())
             }
             _ => Duration::ZERO,
@@ -260,10 +283,4 @@ impl Court<'_> {
         }
         begun
     }
-}
-
-/// How many attempts have ended in doubt since a person last settled one.
-fn unknowns(record: &InboxRecord) -> u32 {
-    let since = record.history.iter().rev().take_while(|attempt| attempt.class != Class::Resolved);
-    since.fold(0, |unknown, attempt| unknown + u32::from(attempt.class == Class::InDoubt))
 }

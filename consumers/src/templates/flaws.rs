@@ -1,72 +1,62 @@
 //! Whether an app's own mail template can ever give a mail: looked at when it is put, not when somebody waits for the mail.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use minijinja::{Environment, ErrorKind, UndefinedBehavior};
+use minijinja::{ErrorKind, Value, value::Object};
 use sendoff_producers::model::{MailFlaw, MailPart, MailTemplate};
-use serde_json::json;
 
 use super::{TemplateError, engine, with_brand};
 
-/// What an app's own template may ask for. Which fields a submission has only the submission knows.
-const KNOWN: [&str; 6] = ["app", "author", "brand", "submission", "unsubscribe_url", "user"];
+/// A form that has every field.
+#[derive(Debug)]
+struct AnyFields;
 
-/// Everything that is wrong with an app's own mail template whatever the submission is: its syntax, variables that no mail has, and
-/// filters, tests and functions that don't exist.
+impl Object for AnyFields {
+    fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
+        Some(Value::from("value"))
+    }
+}
+
+/// What is wrong with an app's own mail template whatever the submission is: its syntax, variables that no mail has, and filters,
+/// tests and functions that don't exist. Of each part the first flaw is told, and what may depend on the submission is none.
 #[must_use]
 pub fn flaws(template: &MailTemplate) -> Vec<MailFlaw> {
     let parts = [(MailPart::Subject, &template.subject), (MailPart::Text, &template.text)];
     let found = |(part, source): (MailPart, &String)| {
-        let details = match engine::on_a_deep_stack("template", || details(source)) {
-            Ok(details) => details,
-            // Nothing is known of the template then.
-            Err(error) => {
-                tracing::warn!(%error, "a template is taken without a look at it");
-                Vec::new()
-            }
-        };
-        details.into_iter().map(move |detail| MailFlaw { part, detail })
+        let detail = engine::on_a_deep_stack("template", || detail(source));
+        // Where that can't be, nothing is known of the template.
+        let detail = detail.inspect_err(|error| tracing::warn!(%error, "a template is taken without a look at it"));
+        detail.ok().flatten().map(|detail| MailFlaw { part, detail })
     };
-    parts.into_iter().flat_map(found).collect()
+    parts.into_iter().filter_map(found).collect()
 }
 
-fn details(source: &str) -> Vec<String> {
-    let mut environment = engine::environment();
-    // Fields that the sample hasn't are no mistake.
-    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-    let told = |error: minijinja::Error| vec![TemplateError::new("", &error).what()];
+fn detail(source: &str) -> Option<String> {
+    let environment = engine::environment();
     let template = match environment.template_from_str(source) {
         Ok(template) => template,
-        Err(error) => return told(error),
+        Err(error) => return Some(TemplateError::new("", &error).what()),
     };
-    let mut details: Vec<String> = unknown(&environment, template.undeclared_variables(false)).collect();
-    let sample = json!({
-        "app": { "id": "app", "name": "App" },
-        "author": { "id": "author", "name": "Author" },
-        "submission": { "id": "submission", "revision": 1, "fields": {} },
-        "user": { "id": "user", "name": "User" },
-    });
-    let tried = template.render(with_brand(&sample, &Default::default()));
-    if let Some(error) = tried.err().filter(|error| is_of_the_template(error.kind())) {
-        details.extend(told(error));
-    }
-    details
-}
-
-fn unknown(environment: &Environment<'_>, asked: impl IntoIterator<Item = String>) -> impl Iterator<Item = String> {
-    let asked: BTreeSet<String> = asked.into_iter().collect();
-    let global: BTreeSet<&str> = environment.globals().map(|(name, _)| name).collect();
-    let known = move |name: &String| KNOWN.contains(&name.as_str()) || global.contains(name.as_str());
-    let known: Vec<bool> = asked.iter().map(known).collect();
-    let told = |name: String| {
-        format!("there is no variable `{name}`; there are {}", KNOWN.map(|name| format!("`{name}`")).join(", "))
+    let submission = minijinja::context! { id => "submission", revision => 1, fields => Value::from_object(AnyFields) };
+    let data = minijinja::context! {
+        app => minijinja::context! { id => "app", name => "App" },
+        author => minijinja::context! { id => "author", name => "Author" },
+        user => minijinja::context! { id => "user", name => "User" },
+        submission, unsubscribe_url => "https://example.org",
     };
-    asked.into_iter().zip(known).filter(|(_, known)| !known).map(move |(name, _)| told(name))
-}
-
-/// Whether no data could have mended it.
-fn is_of_the_template(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction)
+    let error = template.render(with_brand(&data, &Default::default())).err()?;
+    let told = TemplateError::new("", &error);
+    let is_flaw = match error.kind() {
+        ErrorKind::UnknownFilter | ErrorKind::UnknownTest | ErrorKind::UnknownFunction => true,
+        ErrorKind::UndefinedError => {
+            let expression = told.expression.as_deref().unwrap_or_default();
+            let root = expression.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+            // What a loop or a `set` has named may come from the submission, as its fields do.
+            template.undeclared_variables(false).contains(root) && !expression.starts_with("submission.fields")
+        }
+        _ => false,
+    };
+    is_flaw.then(|| told.what())
 }
 
 #[cfg(test)]
@@ -87,10 +77,14 @@ mod tests {
                 "text: line 2: syntax error: unexpected end of block"
             ]
         );
-        let [variable] = &*told("New", "{{ customer.name }} and {{ app.name }}") else { panic!("one flaw") };
-        assert!(variable.starts_with("text: there is no variable `customer`; there are `app`, "), "{variable}");
+        let none = "there is no such variable";
+        assert_eq!(
+            told("New", "Hi\n{{ customer.name }} and {{ app.name }}"),
+            [format!("text: line 2, at `customer.name`: {none}")]
+        );
+        assert_eq!(told("{{ app.owner }}", "x"), [format!("subject: line 1, at `app.owner`: {none}")]);
         assert_eq!(told("{{ app.name|shout }}", "x"), ["subject: line 1, at `shout`: unknown filter"]);
-        assert_eq!(told("x", "\n{{ shout() }}").len(), 2, "no such variable, and no such function");
+        assert_eq!(told("x", "\n{{ shout() }}"), ["text: line 2, at `shout()`: unknown function"]);
     }
 
     #[test]
@@ -98,6 +92,8 @@ mod tests {
         for text in [
             "{{ submission.fields.amount + 1 }}",
             "{% for part in submission.fields.parts %}{{ loop.index }} {{ part.name|upper }}{% endfor %}",
+            "{{ customer|default('you') }} {% if discount is defined %}{{ discount }}{% endif %}",
+            "{% set part = submission.fields.part %}{{ part.name }} {{ submission.fields.a.b.c }}",
             "{% set total = submission.fields.amount %}{{ total }} {{ range(3)|list }} {{ brand.name }}",
             "{{ submission.fields.name[0:3] }} {{ unsubscribe_url }} {{ user.id }} {{ author.name }}",
             "{% for a in range(9999) %}{% for b in range(9999) %}{% if a == b %}{% endif %}{% endfor %}{% endfor %}",

@@ -90,7 +90,7 @@ impl Worker {
             // Asking for a few at a time costs a round trip each; wait until a good part of the slots is free. Those that slow
             // tenants hold won't be for long.
             let quick = self.settings.concurrency.saturating_sub(self.bulkhead.held());
-            let worth_it = free >= self.settings.batch.min(quick.div_ceil(2));
+            let worth_it = free > 0 && free >= self.settings.batch.min(quick.div_ceil(2));
             if !stopped && worth_it && receiving.is_terminated() && pausing.is_terminated() {
                 let settings = &self.settings;
                 receiving = self.queue.receive(free.min(settings.batch), settings.wait, settings.lease).fuse();
@@ -106,7 +106,10 @@ impl Worker {
                         judged.push(next);
                     }
                     if !judged.iter().any(|(_, verdict)| matches!(verdict, Verdict::Snooze { pause: true, .. })) {
-                        outages = 0;
+                        // What was put off may not even have asked the inbox.
+                        if judged.iter().any(|(_, verdict)| !matches!(verdict, Verdict::Snooze { .. })) {
+                            outages = 0;
+                        }
                     } else if pausing.is_terminated() {
                         // Whatever else fails during the pause belongs to the same outage.
                         outages += 1;

@@ -87,3 +87,20 @@ fn a_tenant_whose_endpoints_hang_does_not_hold_up_the_others() {
     let took = Duration::try_from(last.duration_since(begun)).unwrap();
     assert!(took < 2 * least, "{took:?}: the slots that it may use are used");
 }
+
+#[test]
+fn a_worker_with_one_slot_asks_for_nothing_while_a_slow_tenant_holds_it() {
+    let mut rig = Rig::new(|_, _| sent());
+    let done = Arc::new(Mutex::default());
+    let router = Router::new(rig.ports()).with(Endpoints(Arc::clone(&done))).unwrap();
+    let wait = Duration::from_secs(5);
+    let settings = WorkerSettings { concurrency: 1, batch: 1, wait, lease: LEASE, grace: HANG };
+    let consumer = router.consumer("scripted").unwrap().clone();
+    let worker = Worker::new(consumer, Arc::new(rig.watched()), rig.clock(), Arc::new(rig.world.rng()), settings);
+    rig.world.spawn(WORKER, async move { worker.run(Stop::never()).await });
+    (0..5).for_each(|_| push(&rig, SLOW));
+    rig.run_dry();
+    assert_eq!(lock(&done)[SLOW].len(), 5);
+    let asked = rig.receives.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(asked <= 12, "{asked} receives for 5 messages");
+}

@@ -88,6 +88,38 @@ fn a_mail_of_unknown_outcome_is_sent_again_under_the_same_key() {
 }
 
 #[test]
+fn a_mail_in_doubt_goes_three_times_at_most_however_often_another_one_is_put_off() {
+    let stage = Stage::new();
+    let lost = || SendOutcome::Unknown { provider: None, reason: "connection lost".into() };
+    let slower = || SendOutcome::NotSent(NotSent::Throttled { after: None, reason: "slower".into() });
+    let answer = || {
+        stage.mails.answer("ada@example.org", lost());
+        stage.mails.answer("bob@example.org", slower());
+    };
+    answer();
+    let (mut verdict, delivery, id) = stage.deliver("email", submitted());
+    for round in 1..8 {
+        let Verdict::Snooze { after, .. } = verdict else { panic!("{verdict:?}") };
+        if round <= 3 {
+            assert!(after >= Duration::from_secs(60), "{after:?}: the copies have time between them");
+        }
+        stage.world.clock.forward(after);
+        answer();
+        verdict = stage.process("email", &delivery);
+    }
+    let to_ada = |stage: &Stage| stage.mails.recipients().iter().filter(|to| *to == "ada@example.org").count();
+    assert_eq!(to_ada(&stage), 3);
+    // The other one gets through in the end, and the doubt is left to a person.
+    stage.mails.answers.lock().unwrap().clear();
+    let Verdict::Snooze { after, .. } = verdict else { panic!("{verdict:?}") };
+    stage.world.clock.forward(after);
+    assert_eq!(reason(stage.process("email", &delivery)), "outcome-unknown");
+    let steps = stage.ledger("email", id).steps;
+    assert_eq!((steps["ada"].state, steps["bob"].state), (StepState::InDoubt, StepState::Done));
+    assert_eq!(to_ada(&stage), 3);
+}
+
+#[test]
 fn a_refused_owner_does_not_keep_the_other_from_their_mail() {
     let stage = Stage::new();
     let refused = SendOutcome::NotSent(NotSent::Permanent { reason: "550 no such user ada@example.org".into() });

@@ -58,11 +58,13 @@ impl Kickoff {
         let plan = judge(self.plans.of(&header.tenant, app_id, workflow, active.version).await)?;
         let request = WorkflowRequested { scheduled_by: Some(active.version), ..data.clone() };
         // The next one first: a run that can't be started now mustn't be the last.
-        self.put(header, request, next(&plan, cx.now().max(header.time)), cx).await?;
+        self.put(header, request.clone(), next(&plan, cx.now().max(header.time)), cx).await?;
         if active.version != version && !has(&plan, header.time) {
             return cx.skip(workflow.as_str(), "the version that was published since has another time").map(drop);
         }
-        self.start(TriggerKind::Schedule, header, app_id, &active, None, cx).await.map(drop)
+        // The run is named after the time, not after the message: should two versions, or two builds, have put one, they start one.
+        let at = Header { id: event_id(&name(header, &request, header.time)), ..header.clone() };
+        self.start(TriggerKind::Schedule, &at, app_id, &active, None, cx).await.map(drop)
     }
 
     /// The workflow as it is now, if it is on and has a schedule.
@@ -76,8 +78,8 @@ impl Kickoff {
         Ok(scheduled.into_iter().find(|active| active.name == *workflow))
     }
 
-    /// Puts the message for this time. Put again, by whichever version, it is the same one, down to the event's id, so that no time
-    /// counts twice; and it takes the place of no other, which may be due and on its way.
+    /// Puts the message for this time. Put again, by whichever version, it takes the place of the one before, so that no time counts
+    /// twice; and it takes the place of no other, which may be due and on its way.
     async fn put(
         &self,
         header: &Header,
@@ -86,7 +88,8 @@ impl Kickoff {
         cx: &Context,
     ) -> Result<(), HandlerError> {
         let Some(due) = due else { return Ok(()) };
-        let name = format!("workflow/{}/{}/{}/{due}", header.tenant, request.app_id, request.workflow);
+        let name = name(header, &request, due);
+        let id = event_id(&format!("{name}/{}", request.scheduled_by.unwrap_or(0)));
         let origin = Origin {
             source: "/sendoff/workflows".into(),
             tenant: header.tenant.clone(),
@@ -96,7 +99,7 @@ impl Kickoff {
             hops: 0,
         };
         let mut envelope = Envelope::new(request, origin, None, &**cx.clock(), &**cx.rng());
-        envelope.header.id = event_id(&name);
+        envelope.header.id = id;
         envelope.header.correlation = envelope.header.id.to_string();
         envelope.header.time = due;
         envelope.header.first_published = due;
@@ -108,7 +111,12 @@ impl Kickoff {
     }
 }
 
-/// The id of the event that says that this time has come: a UUID version 8 (RFC 9562) of what tells it from all others.
+/// What the message for a time is called while it waits.
+fn name(header: &Header, request: &WorkflowRequested, due: Timestamp) -> String {
+    format!("workflow/{}/{}/{}/{due}", header.tenant, request.app_id, request.workflow)
+}
+
+/// A UUID version 8 (RFC 9562) of what tells a time, or the event that says that it has come, from all others.
 fn event_id(name: &str) -> EventId {
     let digest = Sha256::digest(name);
     let mut bytes: [u8; 16] = std::array::from_fn(|n| digest[n]);

@@ -28,7 +28,6 @@ enum Full {
 
 impl SfnWorkflows {
     pub(super) async fn publish_version(&self, tenant: &TenantId, new: &Published) -> Result<(), WorkflowError> {
-        let definition = definition(new, &self.store.resources.functions)?;
         let workflow: WorkflowId = new.workflow.parse().map_err(|error| {
             WorkflowError::Unusable(format!("`{}` is no name of a workflow: {error}", new.workflow))
         })?;
@@ -41,6 +40,7 @@ impl SfnWorkflows {
                 return Ok(());
             }
         }
+        let definition = definition(new, &self.store.resources.functions)?;
         let arn = self.make(tenant, new, &machine, &definition).await?;
         let version = Version { arn, sha256: new.sha256.clone() };
         match register.publish(&machine, new.version, &version, stands.as_ref()).await? {

@@ -177,7 +177,7 @@ impl Writer {
         }
         let tx =
             Tx { writer: self, now: millis(self.clock.now()), woken: RefCell::default(), changed: Cell::new(false) };
-        let ahead = self.latest.replace(tx.now).saturating_sub(tx.now);
+        let ahead = self.latest.get().saturating_sub(tx.now);
         if ahead > rewound::STEP {
             rewound::pull_down(&tx, ahead)?;
         }
@@ -185,6 +185,7 @@ impl Writer {
             self.one(&tx, job.as_mut())?;
         }
         self.connection.run("COMMIT", [])?;
+        self.latest.set(tx.now);
         self.counters.operations.fetch_add(group.len() as u64, Ordering::Relaxed);
         if self.connection.total_changes() > before {
             self.counters.commits.fetch_add(1, Ordering::Relaxed);

@@ -20,13 +20,13 @@ impl<'a> MadeUp<'a> {
         Self { args, writer, messages: Vec::new() }
     }
 
-    /// What comes of a call. One that the action would refuse on sight is refused before anybody is asked, whatever they would say.
+    /// What comes of a call. One that the action would refuse on sight is refused, unless the command line says what becomes of it.
     fn reply(&mut self, instance: &Instance, call: &Value) -> Reply {
-        if let Err(error) = check_call(call["action"].as_str().unwrap_or_default(), &call.to_string()) {
-            return Reply::Failed(Failure { error: error.kind.name().into(), cause: error.to_string() });
-        }
         if let Some(fail) = self.args.fail.iter().find(|fail| fail.is_about(instance)) {
             return Reply::Failed(Failure { error: fail.what.clone(), cause: "as --fail says".into() });
+        }
+        if let Err(error) = check_call(call["action"].as_str().unwrap_or_default(), &call.to_string()) {
+            return Reply::Failed(Failure { error: error.kind.name().into(), cause: error.to_string() });
         }
         match self.writer.write(&instance.to_string(), call) {
             Some(Err(error)) => {
