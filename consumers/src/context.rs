@@ -40,6 +40,16 @@ struct Ledger {
     lost: bool,
     /// The steps that are being run right now.
     running: BTreeSet<String>,
+    /// The steps whose effects this attempt has begun.
+    begun: BTreeSet<String>,
+}
+
+impl Ledger {
+    /// Whether nobody knows what became of an effect of this attempt.
+    fn is_unknown(&self) -> bool {
+        let state = |step: &String| self.record.steps.get(step).map(|step| step.state);
+        self.begun.iter().any(|step| matches!(state(step), Some(StepState::InDoubt | StepState::Sending)))
+    }
 }
 
 /// What earlier attempts mean for a step.
@@ -90,7 +100,13 @@ impl Context {
             attempt: record.attempts,
             deliveries,
             sink,
-            ledger: Mutex::new(Ledger { stored: record.revision, record, lost: false, running: BTreeSet::new() }),
+            ledger: Mutex::new(Ledger {
+                stored: record.revision,
+                record,
+                lost: false,
+                running: BTreeSet::new(),
+                begun: BTreeSet::new(),
+            }),
             writing: futures::lock::Mutex::new(()),
         }
     }
@@ -359,7 +375,10 @@ impl Context {
             was_in_doubt
         };
         match self.store().await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                self.ledger().begun.insert(step.to_owned());
+                Ok(())
+            }
             Err(error) => {
                 // Nothing was sent, so the record must not say so when it is written next.
                 let mut ledger = self.ledger();
@@ -475,11 +494,12 @@ impl Context {
     }
 
     /// Lets `judge` end the attempt in the ledger and writes it to the inbox.
-    pub(crate) async fn settle<T>(&self, judge: impl FnOnce(&mut InboxRecord) -> T) -> Result<T, InboxError> {
+    pub(crate) async fn settle<T>(&self, judge: impl FnOnce(&mut InboxRecord, bool) -> T) -> Result<T, InboxError> {
         let judgement = {
             let mut ledger = self.ledger();
             ledger.record.revision += 1;
-            judge(&mut ledger.record)
+            let is_unknown = ledger.is_unknown();
+            judge(&mut ledger.record, is_unknown)
         };
         self.store().await.map(|()| judgement)
     }

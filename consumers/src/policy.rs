@@ -22,7 +22,7 @@ pub struct Policy {
 }
 
 /// How many times as long as a provider has said it is waited at most.
-const STRETCH: u32 = 60;
+const STRETCH: u32 = 240;
 
 impl Policy {
     /// Five attempts over about a minute, 30 s each, for an effect that may be repeated.
@@ -109,8 +109,8 @@ mod tests {
         let policy = Policy { backoff, ..Policy::DEFAULT };
         let waits =
             |told, deliveries| policy.patience(Duration::from_secs(told), deliveries, &Most).as_secs_f64().ceil();
-        assert_eq!([waits(1, 1), waits(1, 2), waits(1, 5), waits(1, 60)], [10.0, 20.0, 60.0, 60.0]);
-        assert_eq!([waits(100, 5), waits(100, 60)], [160.0, 6000.0]);
+        assert_eq!([waits(1, 1), waits(1, 2), waits(1, 5), waits(1, 60)], [10.0, 20.0, 160.0, 240.0]);
+        assert_eq!([waits(30, 5), waits(30, 60)], [160.0, 7200.0]);
         assert_eq!([waits(60, 1), waits(60, 3)], [60.0, 60.0], "what is longer than the backoff counts");
         assert_eq!([waits(36_000, 1), waits(u64::MAX, 1)], [14_400.0, 14_400.0]);
     }

@@ -53,7 +53,7 @@ where
     };
     let record = match insist(&**guard.clock, &**guard.rng, || guard.inbox.claim(&claim)).await {
         Ok(Claimed::Won(mut record)) => {
-            guard.court(now).take_over(&mut record);
+            guard.court(false).take_over(&mut record);
             record
         }
         Ok(Claimed::Busy { until }) => {
@@ -70,10 +70,10 @@ where
     let (policy, deliveries, sink) = (guard.policy, guard.deliveries, guard.sink.cloned());
     let context = Arc::new(Context::new(clock, rng, inbox, policy, record, deliveries, sink));
     let settled = if crash_loop {
-        context.settle(|record| guard.court(now).exhausted_by_crashes(record)).await
+        context.settle(|record, _| guard.court(false).exhausted_by_crashes(record)).await
     } else {
         let ended = attempt(context.clone()).await;
-        context.settle(|record| guard.court(now).judge(record, ended)).await
+        context.settle(|record, is_unknown| guard.court(is_unknown).judge(record, ended)).await
     };
     match settled {
         Ok(verdict) => verdict,
@@ -89,13 +89,13 @@ impl Guard<'_> {
         matches!((self.policy.effect, self.policy.on_doubt), (Effect::Once, OnDoubt::Hold { .. }))
     }
 
-    /// Who judges an attempt that began then.
-    fn court(&self, began: Timestamp) -> Court<'_> {
+    /// Who judges an attempt; whether nobody knows what became of an effect of it.
+    fn court(&self, is_unknown: bool) -> Court<'_> {
         Court {
             policy: &self.policy,
             rng: &**self.rng,
             now: at_millis(self.clock.now()),
-            began: at_millis(began),
+            is_unknown,
             deliveries: self.deliveries,
             keep: self.keep,
         }
@@ -103,7 +103,7 @@ impl Guard<'_> {
 
     /// The key has ended before: a duplicate, or a dead letter whose move was lost.
     fn settled(&self, record: &InboxRecord) -> Verdict {
-        let court = self.court(self.clock.now());
+        let court = self.court(false);
         match (record.status, self.policy.on_doubt) {
             (Status::Done, _) => Verdict::Ack { duplicate: true },
             (Status::InDoubt, OnDoubt::Hold { window }) => court.held(record, window),

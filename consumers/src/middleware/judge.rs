@@ -34,8 +34,8 @@ pub(super) struct Court<'a> {
     pub(super) policy: &'a Policy,
     pub(super) rng: &'a dyn Rng,
     pub(super) now: Timestamp,
-    /// When the attempt began.
-    pub(super) began: Timestamp,
+    /// Whether nobody knows what became of an effect of this attempt.
+    pub(super) is_unknown: bool,
     /// How often the message was delivered; the backoff of snoozes without a date.
     pub(super) deliveries: u32,
     /// How long a record outlives its end.
@@ -197,8 +197,7 @@ impl Court<'_> {
 
     /// Where a step in doubt is done again seldom, each time counts, also when the attempt ends for the sake of another one.
     fn note_doubt(&self, record: &mut InboxRecord) {
-        let is_new = |step: &Step| step.state == StepState::InDoubt && step.at >= self.began;
-        if matches!(self.policy.on_doubt, OnDoubt::ResendSeldom { .. }) && record.steps.values().any(is_new) {
+        if matches!(self.policy.on_doubt, OnDoubt::ResendSeldom { .. }) && self.is_unknown {
             record.remember(self.attempt(Class::InDoubt, OUTCOME_UNKNOWN, "a step's outcome is unknown"));
         }
     }

@@ -67,7 +67,7 @@ fn record(attempts: u32, step: Option<StepState>) -> InboxRecord {
 fn judge(on_doubt: OnDoubt, record: &mut InboxRecord, ended: Ended) -> Verdict {
     let policy = policy(on_doubt);
     let keep = Duration::from_secs(1000);
-    Court { policy: &policy, rng: &Half, now: now(), began: now(), deliveries: 2, keep }.judge(record, ended)
+    Court { policy: &policy, rng: &Half, now: now(), is_unknown: false, deliveries: 2, keep }.judge(record, ended)
 }
 
 fn dead_letter_reason(verdict: Verdict) -> String {
@@ -198,7 +198,8 @@ fn a_reason_made_of_foreign_text_is_scrubbed_like_an_error() {
 fn a_crash_loop_ends() {
     let mut record = record(4, None);
     let policy = policy(HOLD);
-    let court = Court { policy: &policy, rng: &Half, now: now(), began: now(), deliveries: 9, keep: Duration::ZERO };
+    let court =
+        Court { policy: &policy, rng: &Half, now: now(), is_unknown: false, deliveries: 9, keep: Duration::ZERO };
     assert_eq!(dead_letter_reason(court.exhausted_by_crashes(&mut record)), "attempts-exhausted");
     assert_eq!((record.attempts, record.history[0].class), (3, Class::Crashed));
 }
@@ -211,7 +212,8 @@ fn the_longest_waits_end_with_the_calendar_and_do_not_panic() {
 
     let mut kept = record(1, Some(StepState::Done));
     let policy = policy(HOLD);
-    let court = Court { policy: &policy, rng: &Half, now: now(), began: now(), deliveries: 1, keep: Duration::MAX };
+    let court =
+        Court { policy: &policy, rng: &Half, now: now(), is_unknown: false, deliveries: 1, keep: Duration::MAX };
     assert_eq!(court.judge(&mut kept, Ended::Returned(Ok(()))), Verdict::Ack { duplicate: false });
     assert_eq!(kept.expires_at, Some(Timestamp::MAX));
 }
@@ -254,7 +256,7 @@ fn what_was_put_off_for_twelve_days_is_dead_lettered_with_the_reason() {
         let mut record = record(1, None);
         record.first_at = now() - since;
         let policy = policy(HOLD);
-        let court = Court { policy: &policy, rng: &Half, now: now(), began: now(), deliveries, keep: day };
+        let court = Court { policy: &policy, rng: &Half, now: now(), is_unknown: false, deliveries, keep: day };
         let verdict = court.judge(&mut record, Ended::Returned(Err(error)));
         assert_eq!(record.attempts, 0, "it is no attempt");
         (verdict, record.status)
@@ -309,7 +311,8 @@ fn what_a_process_that_vanished_was_sending_counts_as_a_doubt_where_that_is_seld
         let mut record = record(1, Some(StepState::Sending));
         let policy = policy(on_doubt);
         let keep = Duration::from_secs(60);
-        Court { policy: &policy, rng: &Half, now: now(), began: now(), deliveries: 2, keep }.take_over(&mut record);
+        Court { policy: &policy, rng: &Half, now: now(), is_unknown: false, deliveries: 2, keep }
+            .take_over(&mut record);
         assert_eq!(record.history.len(), counted, "{on_doubt:?}");
     }
 }

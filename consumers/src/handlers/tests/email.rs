@@ -100,7 +100,7 @@ fn a_mail_in_doubt_goes_three_times_at_most_however_often_another_one_is_put_off
     let (mut verdict, delivery, id) = stage.deliver("email", submitted());
     for round in 1..8 {
         let Verdict::Snooze { after, .. } = verdict else { panic!("{verdict:?}") };
-        if round <= 3 {
+        if round < 3 {
             assert!(after >= Duration::from_secs(60), "{after:?}: the copies have time between them");
         }
         stage.world.clock.forward(after);

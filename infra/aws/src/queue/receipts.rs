@@ -21,9 +21,6 @@ const KEPT: Duration = Duration::from_secs(11 * 86_400);
 /// queue, without a reason.
 const RECEIVED: u32 = 60;
 
-/// How long a message that comes back as a new one stays away at least.
-const LEAST: Duration = Duration::from_secs(5);
-
 /// Whether a message that is given back has to come back as a new one: SQS can't hide it for that long, or wouldn't keep it.
 #[must_use]
 pub fn comes_back_as_new(delivery: &Delivery, delay: Duration, now: Timestamp) -> bool {
@@ -159,8 +156,6 @@ impl SqsQueue {
         // By an earlier failure that SQS moved back with it, the copy would be as old as the dead letter was.
         attributes.remove(FAILURE_ATTRIBUTE);
         let copy = NewMessage { body: body.clone(), attributes, delay: Duration::ZERO };
-        // One that is due at once would be sent at once, and once more where the rest of that fails.
-        let delay = delay.max(LEAST);
         // The name is the message's own, so that a release that is repeated schedules no second copy.
         let put = self.later(&format!("release/{}/{message_id}", self.name), &copy, delay).await;
         if let Err(error) = put {

@@ -89,8 +89,9 @@ impl Scheduler {
         let ready = SqsMessage::new(&message.body, &message.attributes).map_err(SchedulesError::Unavailable)?;
         let left = Duration::try_from(due.duration_since(self.store.clock.now())).unwrap_or_default();
         if left <= SOON {
-            self.send(&url, &ready, left).await?;
-            return self.delete(name).await.map(drop);
+            // In this order: whoever is told that it failed puts it again, and what was sent would be sent twice.
+            self.delete(name).await?;
+            return self.send(&url, &ready, left).await;
         }
         let (target, input) = match what::target(&ready, &arn, &url) {
             Some(found) => found,
