@@ -17,8 +17,9 @@ use crate::{
     memory::{Link, Remote},
 };
 
-/// A message that was delivered so often and has come to no end counts as one that waits.
-const DELIVERIES: u32 = 150;
+/// A message that was delivered so often and has come to no end counts as one that waits. Twelve days, after which it is no longer put
+/// off, are far from over then.
+const DELIVERIES: u32 = 90;
 
 /// Makes the message for an idempotency key.
 pub(super) type Make<M> = Arc<dyn Fn(String) -> M + Send + Sync>;
