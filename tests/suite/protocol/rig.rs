@@ -140,6 +140,8 @@ impl Inbox for Counting {
 /// A queue that counts how often it is asked and remembers what it was given back, and whose leases may be impossible to extend.
 pub(super) struct Watched {
     pub(super) inner: MemoryQueue,
+    pub(super) clock: WorldClock,
+    pub(super) ack_takes: Duration,
     pub(super) extends: bool,
     pub(super) receives: Arc<AtomicU32>,
     pub(super) released: Arc<Mutex<Vec<Delivery>>>,
@@ -155,12 +157,16 @@ impl Queue for Watched {
     }
 
     fn receive(&self, max: usize, wait: Duration, lease: Duration) -> BoxFuture<'_, Result<Vec<Delivery>, QueueError>> {
+        assert!(max > 0, "SQS refuses to give no message, and a queue that answered at once would be asked for ever");
         self.receives.fetch_add(1, Ordering::Relaxed);
         self.inner.receive(max, wait, lease)
     }
 
     fn ack<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
-        self.inner.ack(receipts)
+        Box::pin(async move {
+            self.clock.sleep(self.ack_takes).await;
+            self.inner.ack(receipts).await
+        })
     }
 
     fn extend<'a>(&'a self, receipts: &'a [Receipt], lease: Duration) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
@@ -258,15 +264,26 @@ impl Rig {
 
     pub(super) fn watched(&self) -> Watched {
         let inner = MemoryQueue::new("scripted", self.remote(&self.queue));
-        Watched { inner, extends: self.extends, receives: self.receives.clone(), released: Arc::default() }
+        Watched {
+            inner,
+            clock: self.world.clock(),
+            ack_takes: Duration::ZERO,
+            extends: self.extends,
+            receives: self.receives.clone(),
+            released: Arc::default(),
+        }
     }
 
     pub(super) fn envelope(&self, age: Duration) -> (EventId, Bytes) {
+        self.envelope_of("acme", age)
+    }
+
+    pub(super) fn envelope_of(&self, tenant: &str, age: Duration) -> (EventId, Bytes) {
         let id = |text: &str| text.parse().unwrap();
         let event = AppAssigned { app_id: "crm".parse().unwrap(), user_id: id("ada"), assigned_by: id("root") };
         let origin = Origin {
             source: "/test".into(),
-            tenant: "acme".parse().unwrap(),
+            tenant: tenant.parse().unwrap(),
             correlation: None,
             causation: None,
             traceparent: None,
