@@ -102,6 +102,15 @@ async fn values_are_bound_by_the_types_of_their_places_and_come_back_as_json() {
     );
     let expected = json!([{ "a": 0.0, "b": 1e10, "c": 0.00012, "d": null, "e": 1e4, "f": -0.5, "g": null, "h": 123_456_789.987_654_33 }]);
     assert_eq!(numbers.await.unwrap()["rows"], expected);
+    let far = run(
+        &database,
+        "select 'infinity'::date as a, '-infinity'::date as b, 'infinity'::timestamptz as c, '-infinity'::timestamp as d,
+        '5874897-12-31'::date as e, '294276-12-31'::timestamptz as f, '4713-01-01 BC'::date as g",
+        json!([]),
+    );
+    let expected =
+        json!([{ "a": "infinity", "b": "-infinity", "c": "infinity", "d": "-infinity", "g": "-004712-01-01" }]);
+    assert_eq!(far.await.unwrap()["rows"], expected, "what is beyond the year 9999 has no value");
     let hostile = "'); drop table parts; --";
     let insert = "insert into parts (id, name, qty) values (:id, :name, :qty)";
     assert_eq!(run(&database, insert, json!(["p3", hostile, 2])).await.unwrap()["affected"], json!(1));

@@ -55,11 +55,16 @@ impl Actions for DatabaseActions {
             let repeatable = database.is_read_only() || call.statement.sql.is_idempotent();
             let effect = if repeatable { Effect::Repeatable } else { Effect::Once };
             let policy = policy(effect, database.timeout() + MARGIN);
-            let DatabaseCall { head, statement, returns, .. } = call;
+            let DatabaseCall { head, connection, statement, returns } = call;
             let (statement, accept) = (&statement, accept(returns));
+            let connection = &*connection;
             let job = |cx: Arc<Context>| async move {
                 ask(&cx, DATABASE, Reach::Outside(outputs(0.into(), Vec::new())), |_| async move {
-                    came(database.run(statement, accept).await)
+                    let done = database.run(statement, accept).await;
+                    if let Err(DatabaseError::Unreachable(reason)) = &done {
+                        tracing::warn!(connection, reason, "a database can't be used; the statement is tried again");
+                    }
+                    came(done)
                 })
                 .await
             };

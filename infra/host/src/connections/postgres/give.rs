@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use jiff::{SignedDuration, Timestamp, ToSpan as _, civil};
+use jiff::{SignedDuration, Span, Timestamp, civil};
 use serde_json::{Map, Value};
 use tokio_postgres::{
     Row,
@@ -11,6 +11,10 @@ use tokio_postgres::{
 
 /// 2000-01-01T00:00:00Z, from which PostgreSQL counts.
 const EPOCH: i64 = 946_684_800;
+/// A day or a moment that is later than all others, in PostgreSQL's own word.
+const INFINITY: &str = "infinity";
+/// One that is earlier than all others.
+const BEFORE_ALL: &str = "-infinity";
 
 /// The bytes of a value of any type.
 struct Raw<'a>(&'a [u8]);
@@ -25,7 +29,7 @@ impl<'a> FromSql<'a> for Raw<'a> {
     }
 }
 
-/// The columns whose types have a value here, by name.
+/// The columns whose types have a value here, by name. What has none, a day beyond the year 9999 say, isn't there.
 pub(super) fn row(row: &Row) -> Map<String, Value> {
     let column = |(index, column): (usize, &tokio_postgres::Column)| {
         let raw: Option<Raw<'_>> = row.try_get(index).ok()?;
@@ -99,11 +103,21 @@ fn uuid(bytes: &[u8]) -> Option<Value> {
 }
 
 fn date(days: i32) -> Option<Value> {
-    let date = civil::date(2000, 1, 1).checked_add(days.days()).ok()?;
+    match days {
+        i32::MAX => return Some(INFINITY.into()),
+        i32::MIN => return Some(BEFORE_ALL.into()),
+        _ => {}
+    }
+    let date = civil::date(2000, 1, 1).checked_add(Span::new().try_days(days).ok()?).ok()?;
     Some(date.to_string().into())
 }
 
 fn moment(micros: i64) -> Option<Value> {
+    match micros {
+        i64::MAX => return Some(INFINITY.into()),
+        i64::MIN => return Some(BEFORE_ALL.into()),
+        _ => {}
+    }
     let moment = Timestamp::from_second(EPOCH).ok()?.checked_add(SignedDuration::from_micros(micros)).ok()?;
     Some(moment.to_string().into())
 }

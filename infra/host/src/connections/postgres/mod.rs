@@ -21,6 +21,9 @@ use tokio_postgres::{
 use self::{bind::Bound, error::classify, tls::Rustls};
 use super::{ConnectionError, PostgresSettings};
 
+/// What is said of an address that can't be read.
+const ADDRESS: &str = "isn't the address of a PostgreSQL database, `postgres://user:password@host/database`. Its `sslmode` may be \
+    `disable`, `prefer` or `require`, which checks the certificate as `verify-full` does; an authority of your own is a `ca_file`";
 /// How long a statement waits for its turn.
 const TURN: Duration = Duration::from_secs(3);
 /// How long connecting may take.
@@ -41,21 +44,23 @@ pub struct PostgresDatabase {
 
 impl PostgresDatabase {
     /// The database of these settings. The connection is encrypted, and the server's certificate checked, unless the address says
-    /// `sslmode=disable` or leads to this machine.
+    /// `sslmode=disable` or leads to this machine. There it is encrypted if the address says `sslmode=require`.
     ///
     /// # Errors
     ///
     /// [`ConnectionError`] when the address or a certificate can't be used.
     pub fn new(settings: &PostgresSettings) -> Result<Self, ConnectionError> {
         // The parser's own words might repeat parts of the password.
-        let wrong = |_| ConnectionError::of("url", "isn't the address of a PostgreSQL database");
+        let wrong = |_| ConnectionError::of("url", ADDRESS);
         let mut config: Config = settings.url.expose_secret().parse().map_err(wrong)?;
         if config.get_hosts().is_empty() {
             return Err(ConnectionError::of("url", "names no host"));
         }
         config.connect_timeout(CONNECT).application_name("sendoff");
-        if config.get_ssl_mode() != SslMode::Disable && !config.get_hosts().iter().all(is_here) {
-            config.ssl_mode(SslMode::Require);
+        if config.get_ssl_mode() == SslMode::Prefer {
+            // A server that nobody else reaches has a certificate of its own making, if any.
+            let here = config.get_hosts().iter().all(is_here);
+            config.ssl_mode(if here { SslMode::Disable } else { SslMode::Require });
         }
         let tls = Rustls::new(&settings.root_certificates)?;
         let permits = Semaphore::new(settings.at_once);
@@ -187,4 +192,36 @@ fn is_here(host: &Host) -> bool {
 /// An error of TLS as one of the connection.
 fn broken(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
     io::Error::other(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_way_to_this_machine_may_be_unencrypted_unasked() {
+        let mode = |at: &str, more: &str| {
+            let settings = PostgresSettings {
+                url: format!("postgres://u:secret@{at}/d{more}").into(),
+                read_only: false,
+                timeout: Duration::from_secs(20),
+                at_once: 5,
+                root_certificates: Vec::new(),
+            };
+            PostgresDatabase::new(&settings).map(|database| database.config.get_ssl_mode())
+        };
+        for (at, more, expected) in [
+            ("db.example.org", "", SslMode::Require),
+            ("db.example.org", "?sslmode=prefer", SslMode::Require),
+            ("db.example.org", "?sslmode=disable", SslMode::Disable),
+            ("localhost,db.example.org", "", SslMode::Require),
+            ("127.0.0.1", "", SslMode::Disable),
+            ("localhost", "", SslMode::Disable),
+            ("localhost", "?sslmode=require", SslMode::Require),
+        ] {
+            assert_eq!(mode(at, more).unwrap(), expected, "{at}{more}");
+        }
+        let error = mode("db.example.org", "?sslmode=verify-full").unwrap_err().to_string();
+        assert!(error.contains("`require`") && error.contains("ca_file") && !error.contains("secret"), "{error}");
+    }
 }
