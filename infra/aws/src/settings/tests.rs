@@ -213,6 +213,13 @@ fn every_default_keeps_its_own_rule_and_every_setting_is_documented() {
 }
 
 #[test]
+fn what_other_programs_pass_over_is_ours_but_for_the_token() {
+    let strange: Vec<_> =
+        sendoff_host::config::BESIDE.into_iter().filter(|name| SETTINGS.iter().all(|s| s.key != *name)).collect();
+    assert_eq!(strange, ["SENDOFF_TOKEN"]);
+}
+
+#[test]
 fn the_functions_of_workflows_are_named_by_action_and_by_arn() {
     let read_functions = |text: &str| read(&[("SENDOFF_FUNCTIONS", text)], &[]);
     let arn = |name: &str| format!("arn:aws:lambda:eu-central-1:123456789012:function:{name}");

@@ -40,7 +40,6 @@ fn run(mut cli: Cli) -> Result<Exit, Stopped> {
     let mut inputs = cli.settings.inputs();
     // Not a setting, and no flag either: whoever lists processes would see it.
     let token = inputs.variables.get("SENDOFF_TOKEN").cloned();
-    inputs.variables.remove("SENDOFF_TOKEN");
     let no_color = inputs.variables.get("NO_COLOR").is_some_and(|value| !value.is_empty());
     match &cli.command {
         Some(Command::Demo(_)) => inputs = demo::inputs(inputs),

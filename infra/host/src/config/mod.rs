@@ -13,4 +13,4 @@ pub use problem::{ConfigError, Problem, Source, nearest, shown};
 pub use table::{Broken, Rule, Setting};
 #[cfg(feature = "toml")]
 pub use toml::TomlFile;
-pub use values::{Effective, Given, fill, variables};
+pub use values::{BESIDE, Effective, Given, fill, variables};

@@ -10,6 +10,23 @@ use super::{
 /// What the variables begin with that belong to nobody else: one that isn't known is a mistake.
 const PREFIX: &str = "SENDOFF_";
 
+/// What the shell of whoever speaks to a deployment has beside: where its parts are, and the token for its API. Programs that don't
+/// need one of them pass it over.
+pub const BESIDE: [&str; 12] = [
+    "SENDOFF_BUCKET",
+    "SENDOFF_INBOX_TABLE",
+    "SENDOFF_METRICS_NAMESPACE",
+    "SENDOFF_QUEUE_URL_BASE",
+    "SENDOFF_RUNS_PREFIX",
+    "SENDOFF_RUNS_ROLE_ARN",
+    "SENDOFF_SCHEDULE_GROUP",
+    "SENDOFF_SCHEDULE_ROLE_ARN",
+    "SENDOFF_STREAM_ARN",
+    "SENDOFF_TABLE",
+    "SENDOFF_TOKEN",
+    "SENDOFF_TOPIC_ARN",
+];
+
 /// What stands for bytes that aren't UTF-8 once an environment variable was made a text. No value has it.
 const NOT_UTF8: char = char::REPLACEMENT_CHARACTER;
 
@@ -61,7 +78,7 @@ pub fn variables<D>(
         if let Some(setting) = table.iter().find(|s| s.env == Some(name)) {
             let source = Source::Variable(name.clone());
             found.push(Given { key: setting.key.to_owned(), text: value.clone(), source });
-        } else if let Some(word) = name.strip_prefix(PREFIX) {
+        } else if let Some(word) = name.strip_prefix(PREFIX).filter(|_| !BESIDE.contains(&name.as_str())) {
             let known = table.iter().filter_map(|s| s.env?.strip_prefix(PREFIX));
             problems.push(Problem {
                 key: name.clone(),
@@ -109,5 +126,22 @@ pub fn fill<D>(table: &[Setting<D>], draft: &mut D, values: &[Given], prefix: &s
             let rule = format!("must be {}{why}", (setting.says)());
             problems.push(problem(Some(shown(text, setting.secret)), rule, None));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_variable_that_is_unknown_is_a_mistake_but_not_one_of_the_deployment_or_a_token() {
+        let mut environment: BTreeMap<_, _> = BESIDE.map(|name| (name.to_owned(), "x".to_owned())).into();
+        environment.insert("OTHER_TABLE".into(), "x".into());
+        let mut problems = Vec::new();
+        assert!(variables::<()>(&[], &environment, &mut problems).is_empty() && problems.is_empty(), "{problems:?}");
+        environment.insert("SENDOFF_TABEL".into(), "x".into());
+        assert!(variables::<()>(&[], &environment, &mut problems).is_empty());
+        let [Problem { key, .. }] = &*problems else { panic!("{problems:?}") };
+        assert_eq!(key, "SENDOFF_TABEL");
     }
 }
