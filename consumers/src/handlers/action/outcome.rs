@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::asking::Kept;
-use crate::{InboxRecord, StepState, Verdict, scrub};
+use crate::{DeliveryId, InboxRecord, StepState, Verdict, scrub};
 
 /// What became of it: a JSON object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -130,12 +130,20 @@ pub(super) fn answer(
         )),
         Verdict::Snooze { .. } => Err(ActionError::throttled("deferred", last())),
         Verdict::Superseded => Err(ActionError::throttled("superseded", "another call has taken it over")),
-        Verdict::DeadLetter(failure) => Err(ActionError {
-            kind: ActionErrorKind::Permanent,
-            reason: failure.reason,
-            message: scrub(&failure.error),
-        }),
+        Verdict::DeadLetter(failure) => {
+            let mut message = scrub(&failure.error);
+            if let Some(doubt) = record.and_then(doubt) {
+                message.push_str(&format!("; it is in doubt as {doubt}"));
+            }
+            Err(ActionError { kind: ActionErrorKind::Permanent, reason: failure.reason, message })
+        }
     }
+}
+
+/// The name under which a person finds the doubt among all others.
+fn doubt(record: &InboxRecord) -> Option<DeliveryId> {
+    let (name, _) = record.steps.iter().find(|(_, step)| step.state == StepState::InDoubt)?;
+    Some(DeliveryId::new(record.key.clone(), name))
 }
 
 /// What stands in the ledger of a message that is done. Of several devices one that was reached is enough.

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use futures::executor::block_on;
 
 use super::{
-    super::{ActionErrorKind, ActionStatus, Tenants},
+    super::{ActionErrorKind, ActionStatus, Tenants, head::record_key},
     *,
 };
 use crate::handlers::doubles::{World, tenant};
@@ -118,6 +118,10 @@ fn what_nobody_knows_is_repeated_only_where_twice_is_once() {
     for _ in 0..2 {
         let (kind, reason) = error(&actions(&world, &writer), &once);
         assert_eq!((kind, &*reason), (ActionErrorKind::Permanent, "outcome-unknown"));
+        // Whoever reads what became of the run finds what to settle.
+        let told = act(&actions(&world, &writer), &once).unwrap_err().message;
+        let key = record_key("database", &tenant(), "r/3");
+        assert!(told.ends_with(&format!("; it is in doubt as {key}/call")), "{told}");
     }
     assert_eq!(writer.asked(), 2);
     // What is known not to have happened is tried again.
