@@ -207,7 +207,8 @@ fn switch_on(app: &mut App, app_id: &AppId, active: ActiveWorkflow) -> Result<bo
         Ok(place) => app.workflows[place] = active,
         Err(_) if app.workflows.len() >= MAX_WORKFLOWS => {
             let detail = format!(
-                "app `{app_id}` has {MAX_WORKFLOWS} workflows switched on, and may have no more: switch one off first"
+                "app `{app_id}` has {MAX_WORKFLOWS} workflows switched on, and may have no more: switch one off first, \
+                 by DELETE of /v1/apps/{app_id}/workflows/NAME"
             );
             return Err(Problem::new(Kind::LimitReached, detail));
         }
