@@ -178,6 +178,12 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+impl Page {
+    /// How many bytes of data make a page end early, with `next`: 2 MiB. It has one record at least, and may have somewhat more
+    /// where a backend reads several at a time.
+    pub const BYTES: usize = 2 << 20;
+}
+
 /// Reads one record. What is asked only through this port may be answered from a cache, and is then as old as that cache
 /// allows: enough to know what an app is called, too little to decide what may be written. Handlers look up through it;
 /// whoever commits on the strength of what they read asks [`Records`].
@@ -198,7 +204,8 @@ pub trait Records: Lookup {
         Box::pin(stream::iter(keys).map(|key| self.get(key)).buffered(GETS).try_collect())
     }
 
-    /// The records of a collection whose id starts with `prefix`, in the order of ids, after `after`, at most `limit` (1–1000).
+    /// The records of a collection whose id starts with `prefix`, in the order of ids, after `after`, at most `limit` (1–1000),
+    /// and fewer when they are large ([`Page::BYTES`]): only a page without `next` is the last.
     fn list<'a>(
         &'a self,
         tenant: &'a TenantId,

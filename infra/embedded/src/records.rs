@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, Row, params, types::Value};
+use rusqlite::{Connection, Params, params, types::Value};
 use sendoff_events::{BoxFuture, TenantId};
 use sendoff_producers::{
     Answer, CommitError, Committed, Expected, Lookup, Page, ReadError, Record, RecordKey, Records, RequestKey,
@@ -73,17 +73,13 @@ impl Records for SqliteRecords {
         let rows = self.db.read(move |db| {
             // One more than asked for tells whether there is a next page.
             let range = params![owner, kind, first, end, int(limit as u64) + 1];
-            let row =
-                |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get::<_, String>(2)?, row.get(3)?));
-            db.all(LIST, range, row)
+            listed(db, range, limit)
         });
         Box::pin(async move {
-            let mut rows = rows.await.map_err(unreadable)?;
-            let more = rows.len() > limit;
-            rows.truncate(limit);
-            let next = if more { rows.last().map(|(id, ..)| id.clone()) } else { None };
+            let (rows, more) = rows.await.map_err(unreadable)?;
+            let next = if more { rows.last().map(|row| row.id.clone()) } else { None };
             let place = |id| RecordKey::new(tenant, collection.to_owned(), id);
-            let records = rows.into_iter().map(|(id, version, data, at)| record(place(id), version, &data, at));
+            let records = rows.into_iter().map(|row| record(place(row.id), row.version, &row.data, row.updated_at));
             Ok(Page { records: records.collect::<Result<_, _>>()?, next })
         })
     }
@@ -135,6 +131,29 @@ fn is_deeper(data: &serde_json::Value, levels: usize) -> bool {
         serde_json::Value::Object(fields) => fields.values().any(|field| is_deeper(field, left)),
         _ => false,
     }
+}
+
+/// A record of a listing.
+struct Listed {
+    id: String,
+    version: i64,
+    data: String,
+    updated_at: i64,
+}
+
+/// The records of a page, and whether there are more. Large ones end it early.
+fn listed(db: &Connection, range: impl Params, limit: usize) -> rusqlite::Result<(Vec<Listed>, bool)> {
+    let mut statement = db.prepare_cached(LIST)?;
+    let mut found = statement.query(range)?;
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = found.next()? {
+        bytes += row.get_ref(2)?.as_bytes()?.len();
+        if rows.len() == limit || (bytes > Page::BYTES && !rows.is_empty()) {
+            return Ok((rows, true));
+        }
+        rows.push(Listed { id: row.get(0)?, version: row.get(1)?, data: row.get(2)?, updated_at: row.get(3)? });
+    }
+    Ok((rows, false))
 }
 
 /// The first text after `id`.

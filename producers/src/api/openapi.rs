@@ -200,7 +200,8 @@ fn refusal(status: u16, kinds: &[Kind], schema: &Value) -> Value {
 fn parameters() -> Value {
     json!({
         "limit": {
-            "name": "limit", "in": "query", "description": "The most items to give.",
+            "name": "limit", "in": "query",
+            "description": "The most items to give. Large ones make a page end early: only one without `next` is the last.",
             "schema": { "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT },
         },
         "after": {

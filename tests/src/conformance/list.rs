@@ -45,6 +45,7 @@ macro_rules! every_promise {
                 a_deleted_record_is_not_listed
                 a_listing_crosses_neither_tenants_nor_collections
                 large_records_are_listed_whole_on_as_many_pages_as_it_takes
+                a_page_of_large_records_ends_early_and_goes_on_with_the_next
             }
             requests {
                 a_repeated_request_gets_the_first_answer_and_writes_nothing

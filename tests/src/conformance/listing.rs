@@ -1,6 +1,6 @@
 //! Records: listings.
 
-use sendoff_producers::{Expected, RecordKey, UnitOfWork, Write};
+use sendoff_producers::{Expected, Page, RecordKey, UnitOfWork, Write};
 use serde_json::json;
 
 use super::{
@@ -110,4 +110,25 @@ pub(super) async fn large_records_are_listed_whole_on_as_many_pages_as_it_takes(
         }
     }
     assert_eq!(ids, ["a", "b", "c", "d", "e", "f", "g", "h", "i"]);
+}
+
+pub(super) async fn a_page_of_large_records_ends_early_and_goes_on_with_the_next(backend: &dyn Backend) {
+    let text = "x".repeat(300_000);
+    let ids: Vec<String> = (0..20).map(|n| format!("{n:02}")).collect();
+    for id in &ids {
+        commit(backend, vec![write(id, Expected::Any, json!(text))]).await;
+    }
+    let (mut listed, mut after) = (Vec::new(), None::<String>);
+    loop {
+        let page = backend.records().list(&acme(), "things", "", after.as_deref(), 1000).await.expect("readable");
+        let bytes = page.records.len() * text.len();
+        assert!(bytes < 2 * Page::BYTES, "{bytes} bytes on a page");
+        listed.extend(page.records.into_iter().map(|record| record.key.id));
+        assert!(listed.len() <= ids.len(), "the pages never end");
+        match page.next {
+            Some(next) => after = Some(next),
+            None => break,
+        }
+    }
+    assert_eq!(listed, ids);
 }

@@ -131,16 +131,20 @@ impl Records for MemoryRecords {
         let after = after.map(str::to_owned);
         let answer = self.call(move |state, _| {
             let records = state.records.values().filter_map(|slot| slot.record.as_ref());
-            let mut records: Vec<Record> = records
+            let mut records = records
                 .filter(|r| r.key.tenant == tenant && r.key.collection == collection && r.key.id.starts_with(&prefix))
                 .filter(|r| after.as_ref().is_none_or(|after| r.key.id > *after))
-                .take(limit + 1)
-                .cloned()
-                .collect();
-            let more = records.len() > limit;
-            records.truncate(limit);
-            let next = more.then(|| records.last().map(|r| r.key.id.clone())).flatten();
-            Page { records, next }
+                .peekable();
+            let (mut page, mut bytes) = (Vec::new(), 0);
+            let mut fits = |record: &Record, before: usize| {
+                bytes += record.data.to_string().len();
+                before < limit && (bytes <= Page::BYTES || before == 0)
+            };
+            while let Some(record) = records.next_if(|record| fits(record, page.len())) {
+                page.push(record.clone());
+            }
+            let next = records.peek().and(page.last()).map(|record: &Record| record.key.id.clone());
+            Page { records: page, next }
         });
         Box::pin(async move { answer.await.map_err(no_read) })
     }
