@@ -125,7 +125,7 @@ pub enum Committed {
     },
 }
 
-/// Nothing of the unit of work was written.
+/// A unit of work wasn't committed; after [`CommitError::Unavailable`] it may be all the same.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
     /// A record isn't at the version that was expected: somebody else wrote it first.
@@ -147,6 +147,9 @@ pub enum CommitError {
     /// The unit of work itself is wrong: another tenant's record, a record twice, too many writes.
     #[error("the unit of work is not valid: {0}")]
     Invalid(String),
+    /// The store can't write at the moment, as on a full disk, and nothing was committed. Repeat it later.
+    #[error("nothing was committed: {0}")]
+    NotCommitted(String),
     /// The store can't be reached, or didn't answer: whether it was committed is unknown. Repeat it with the same
     /// request key and the same events.
     #[error("the records can't be reached: {0}")]

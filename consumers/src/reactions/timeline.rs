@@ -50,7 +50,7 @@ impl Timeline {
         match self.records.commit(work).await {
             // It stands there already: the change was seen before.
             Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),
-            Err(error @ CommitError::Unavailable(_)) => Err(error).or_snooze(),
+            Err(error @ (CommitError::Unavailable(_) | CommitError::NotCommitted(_))) => Err(error).or_snooze(),
             Err(error @ (CommitError::Invalid(_) | CommitError::RequestMismatch { .. })) => {
                 Err(error).or_reject("timeline-refused")
             }

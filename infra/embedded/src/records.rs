@@ -113,7 +113,7 @@ impl Records for SqliteRecords {
             let mut events = Vec::with_capacity(work.events.len());
             for event in &work.events {
                 let prepared = Prepared::new(event, &self.blobs, self.max_body).await;
-                events.push(prepared.map_err(|e| CommitError::Unavailable(e.to_string()))?);
+                events.push(prepared.map_err(|e| CommitError::NotCommitted(e.to_string()))?);
             }
             self.db.write_isolated(move |tx| commit(tx, &work, &events)).await.map_err(uncommitted)?
         })
@@ -185,7 +185,10 @@ fn unreadable(error: StoreError) -> ReadError {
 }
 
 fn uncommitted(error: StoreError) -> CommitError {
-    CommitError::Unavailable(error.to_string())
+    match error {
+        StoreError::Full { .. } | StoreError::ReadOnly => CommitError::NotCommitted(error.to_string()),
+        _ => CommitError::Unavailable(error.to_string()),
+    }
 }
 
 enum Stored {

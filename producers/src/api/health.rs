@@ -27,6 +27,7 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::get("/health", "getHealth", "Whether the API is alive and its records answer", get)
             .public()
+            .describe("It only reads: records that can be read may still have no room for more, as on a full disk.")
             .answers::<View>("It is", json!({ "status": "ok" })),
     ]
 }

@@ -184,7 +184,7 @@ impl Mutation {
         let Some(request) = &self.request else { return Ok(None) };
         let answered = api.records().answered(&self.caller.tenant, &request.key, &request.fingerprint).await;
         answered.map_err(|error| match error {
-            CommitError::Unavailable(_) => {
+            CommitError::Unavailable(_) | CommitError::NotCommitted(_) => {
                 tracing::warn!(%error, "a request key could not be looked up");
                 Problem::unavailable("the records can't be read right now; nothing was changed, try again")
             }

@@ -210,6 +210,10 @@ impl From<CommitError> for Problem {
                 "an Idempotency-Key stands for one request: same method, path, caller and body. Use a fresh key",
             ),
             CommitError::Invalid(_) => Self::internal(&error),
+            CommitError::NotCommitted(_) => {
+                tracing::warn!(%error, "the records can't be written");
+                Self::unavailable("the records can't be written right now; nothing was stored, try again")
+            }
             CommitError::Unavailable(_) => {
                 tracing::warn!(%error, "the outcome of a commit is not known");
                 Self::unavailable(

@@ -156,6 +156,21 @@ fn after_a_lost_request_the_same_key_does_the_work() {
 }
 
 #[test]
+fn what_is_known_not_to_be_stored_is_told_so() {
+    let world = World::furnished();
+    let make = || world.post(SUBMISSIONS).json(&lunch()).send();
+    world.records.fail_next(Fault::NoRoom);
+    let refused = make();
+    assert_eq!(refused.problem(StatusCode::SERVICE_UNAVAILABLE), "unavailable");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert!(refused.text.contains("nothing was stored, try again"), "{}", refused.text);
+    assert!(!refused.text.contains("planted"), "{}", refused.text);
+    world.records.fail_next(Fault::LostRequest);
+    assert!(make().text.contains("is not known"));
+    make().expect(StatusCode::CREATED);
+}
+
+#[test]
 fn a_refused_request_does_not_use_up_its_key() {
     let world = World::new();
     submit(&world, &lunch()).send().problem(StatusCode::NOT_FOUND);

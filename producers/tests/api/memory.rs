@@ -20,6 +20,8 @@ pub(crate) enum Fault {
     LostAnswer,
     /// It isn't committed, and nobody knows.
     LostRequest,
+    /// There is no room for it.
+    NoRoom,
     /// Somebody else writes this record first.
     OthersFirst(RecordKey, Value),
 }
@@ -89,6 +91,7 @@ impl Rows {
         let fault = self.faults.pop_front();
         match &fault {
             Some(Fault::LostRequest) => return Err(CommitError::Unavailable("planted".into())),
+            Some(Fault::NoRoom) => return Err(CommitError::NotCommitted("planted".into())),
             Some(Fault::OthersFirst(key, data)) => {
                 self.write(key, Some(data.clone()));
             }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use sendoff_events::{EXTENDED_SIZE_ATTRIBUTE, Pointer};
-use sendoff_producers::PublishError;
+use sendoff_producers::{CommitError, PublishError};
 
 use super::{Bench, receive};
 
@@ -33,6 +33,18 @@ async fn a_body_at_the_limit_travels_itself() {
     assert_eq!(delivery.body, event.body);
     assert!(!delivery.attributes.contains_key(EXTENDED_SIZE_ATTRIBUTE));
     assert!(!bench.folder.path().join("blobs").exists());
+}
+
+#[tokio::test]
+async fn without_room_for_a_body_it_is_known_that_nothing_was_committed() {
+    let bench = Bench::with(|options| options.max_body = 1000);
+    // Where the folder would stand.
+    std::fs::write(bench.folder.path().join("blobs"), "").unwrap();
+    let mut event = bench.event("crm", None);
+    event.body = Bytes::from(vec![b'x'; 1001]);
+    let error = bench.store.records().commit(bench.work(vec![], vec![event])).await.unwrap_err();
+    assert!(matches!(error, CommitError::NotCommitted(_)), "{error:?}");
+    assert!(bench.store.events(0, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]

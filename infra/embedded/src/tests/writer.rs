@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use rusqlite::params;
-use sendoff_producers::Expected;
+use sendoff_producers::{CommitError, Expected};
 use serde_json::json;
 
 use super::{Bench, key, message, write};
@@ -95,8 +95,9 @@ async fn a_full_disk_answers_everyone_and_the_store_works_again_when_there_is_ro
     let commits =
         ["a", "b", "c"].map(|id| records.commit(bench.work(vec![write(id, Expected::Any, Some(big()))], vec![])));
     for result in join_all(commits).await {
-        let error = result.unwrap_err().to_string();
-        assert!(error.contains("sendoff.db: the disk is full. Nothing was written"), "{error}");
+        let error = result.unwrap_err();
+        assert!(matches!(error, CommitError::NotCommitted(_)), "{error:?}");
+        assert!(error.to_string().contains("sendoff.db: the disk is full. Nothing was written"), "{error}");
     }
     limit(1_000_000).await.unwrap();
     assert_eq!(records.get(&key("a")).await.unwrap(), None);

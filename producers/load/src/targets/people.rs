@@ -118,7 +118,9 @@ async fn write(
     match records.commit(work).await {
         // It was made before.
         Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),
-        Err(error @ CommitError::Unavailable(_)) => Err(TargetError::unreachable(WHAT, error)),
+        Err(error @ (CommitError::Unavailable(_) | CommitError::NotCommitted(_))) => {
+            Err(TargetError::unreachable(WHAT, error))
+        }
         Err(error) => Err(TargetError::unusable(WHAT, error)),
     }
 }

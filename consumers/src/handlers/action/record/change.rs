@@ -175,7 +175,7 @@ impl RecordActions {
             Ok(Committed::Applied { .. }) => Ok(outputs),
             Ok(Committed::Repeated { answer }) => serde_json::from_str(&answer.body).map_err(broken),
             Err(CommitError::Conflict { .. }) => Err(Stop::Conflict),
-            Err(error @ CommitError::Unavailable(_)) => Err(Stop::Came(later(&error))),
+            Err(error @ (CommitError::Unavailable(_) | CommitError::NotCommitted(_))) => Err(Stop::Came(later(&error))),
             Err(error @ CommitError::RequestMismatch { .. }) => {
                 Err(Stop::Came(refused("idempotency-mismatch", &error)))
             }
