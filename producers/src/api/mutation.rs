@@ -1,6 +1,7 @@
 //! The way of every change: read the request, plan it on what is stored, commit it in one step, publish, answer.
 
 use axum::{
+    body::Body,
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
@@ -223,5 +224,6 @@ fn respond(answer: Answer) -> Response {
             headers.insert(name, value);
         }
     }
-    (status, headers, answer.body).into_response()
+    // Text would be given a type of its own.
+    (status, headers, Body::from(answer.body)).into_response()
 }

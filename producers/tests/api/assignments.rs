@@ -82,7 +82,8 @@ fn a_condition_on_an_assignment_is_held() {
     let tag = world.get(ONE).send().header("etag").unwrap().to_owned();
     let stale = world.delete(ONE).header("if-match", "\"7\"").send();
     assert_eq!(stale.problem(StatusCode::PRECONDITION_FAILED), "version-mismatch");
-    world.delete(ONE).header("if-match", &tag).send().expect(StatusCode::NO_CONTENT);
+    let gone = world.delete(ONE).header("if-match", &tag).send().expect(StatusCode::NO_CONTENT);
+    assert_eq!((gone.header("content-type"), &*gone.text), (None, ""));
 }
 
 #[test]
