@@ -15,7 +15,7 @@ use super::{
     auth::Caller,
     fields::Fields,
     idempotency, origin,
-    precondition::IfMatch,
+    precondition::Conditions,
     problem::{Kind, Problem},
 };
 use crate::{Answer, CommitError, Committed, RequestKey, UnitOfWork, Write};
@@ -30,7 +30,7 @@ pub(super) const EVENT_ID: HeaderName = HeaderName::from_static("sendoff-event-i
 #[derive(Debug)]
 pub(super) struct Mutation {
     pub(super) caller: Caller,
-    pub(super) if_match: Option<IfMatch>,
+    conditions: Conditions,
     body: Option<Value>,
     request: Option<idempotency::Request>,
     origin: Origin,
@@ -92,7 +92,7 @@ impl Mutation {
     async fn read(request: Request, api: &ApiState, limits: &Limits) -> Result<Self, Incoming> {
         let (mut parts, body) = request.into_parts();
         let caller = Caller::from_request_parts(&mut parts, api).await?;
-        let if_match = IfMatch::of(&parts.headers)?;
+        let conditions = Conditions::of(&parts.headers)?;
         let key = idempotency::key(&parts.headers)?;
         let bytes = limits.read(&parts.headers, body).await?;
         let body = match bytes.is_empty() {
@@ -105,7 +105,7 @@ impl Mutation {
         };
         let request = key.map(fingerprint);
         let origin = origin::of(&parts.headers, &caller, api);
-        let mutation = Self { caller, if_match, body, request, origin };
+        let mutation = Self { caller, conditions, body, request, origin };
         match mutation.first_answer(api).await? {
             Some(answer) => Err(Incoming::Answered(Box::new(answer))),
             None => Ok(mutation),
@@ -123,9 +123,9 @@ impl Mutation {
         self.body.clone().map_or(Ok(()), |body| Fields::of(body)?.finish(|| Some(())))
     }
 
-    /// Checks the caller's `If-Match`, if there is one, against the version that stands.
+    /// Checks the caller's `If-Match` and `If-None-Match`, if there are any, against the version that stands.
     pub(super) fn check_version(&self, version: Option<u64>) -> Result<(), Problem> {
-        self.if_match.as_ref().map_or(Ok(()), |if_match| if_match.check(version))
+        self.conditions.check(version)
     }
 
     /// The event, encoded, with the record's new version as its number, if it tells of a record.

@@ -93,7 +93,7 @@ fn describe(operation: &Operation, generator: &mut SchemaGenerator) -> Value {
         parameters.extend(["idempotencyKey", "correlationId", "traceparent"].map(reference));
     }
     if doc.conditional {
-        parameters.push(reference("ifMatch"));
+        parameters.extend(["ifMatch", "ifNoneMatch"].map(reference));
     }
     let mut responses = Map::new();
     for answer in &doc.answers {
@@ -223,6 +223,11 @@ fn parameters() -> Value {
             "name": "If-Match", "in": "header",
             "description": "Change it only if its `ETag` is still this one, or one of these.",
             "schema": { "type": "string" }, "example": "\"3\"",
+        },
+        "ifNoneMatch": {
+            "name": "If-None-Match", "in": "header",
+            "description": "Change it only if its `ETag` is none of these. `*`: only if it doesn't exist, so that nothing is overwritten.",
+            "schema": { "type": "string" }, "example": "*",
         },
         "correlationId": {
             "name": "X-Correlation-Id", "in": "header",

@@ -35,7 +35,7 @@ pub(super) struct Doc {
     pub(super) paged: bool,
     /// Answers with an `ETag`.
     pub(super) tagged: bool,
-    /// Takes `If-Match`.
+    /// Takes `If-Match` and `If-None-Match`.
     pub(super) conditional: bool,
     /// Creates what the path names, so there is nothing that could be missing.
     pub(super) upserts: bool,
@@ -172,7 +172,7 @@ impl Operation {
         self
     }
 
-    /// It takes `If-Match`.
+    /// It takes `If-Match` and `If-None-Match`.
     pub(super) fn conditional(mut self) -> Self {
         self.doc.conditional = true;
         self

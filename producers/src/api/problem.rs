@@ -55,7 +55,7 @@ impl Kind {
                 (StatusCode::CONFLICT, "breaks-workflows", "Workflows that are switched on would no longer fit")
             }
             Self::VersionMismatch => {
-                (StatusCode::PRECONDITION_FAILED, "version-mismatch", "It was changed since it was read")
+                (StatusCode::PRECONDITION_FAILED, "version-mismatch", "It is not as the request demands")
             }
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
             Self::UnsupportedMediaType => {

@@ -156,3 +156,18 @@ fn if_match_lets_nobody_overwrite_what_they_have_not_seen() {
     let malformed = put("Ada M").header("if-match", "1").send();
     assert_eq!(malformed.problem(StatusCode::BAD_REQUEST), "invalid-request");
 }
+
+#[test]
+fn if_none_match_lets_nobody_overwrite_what_is_there() {
+    let world = World::new();
+    let put = |name: &str, tags: &str| {
+        world.put("/v1/users/ada").json(&json!({ "name": name })).header("if-none-match", tags).send()
+    };
+    put("Ada", "*").expect(StatusCode::CREATED);
+    for tags in ["*", "\"1\"", "W/\"1\"", "\"7\", \"1\""] {
+        assert_eq!(put("Grace", tags).problem(StatusCode::PRECONDITION_FAILED), "version-mismatch", "{tags}");
+    }
+    assert_eq!(world.get("/v1/users/ada").send().json()["name"], "Ada");
+    put("Ada L", "\"7\"").expect(StatusCode::OK);
+    assert_eq!(put("Ada M", "1").problem(StatusCode::BAD_REQUEST), "invalid-request");
+}
