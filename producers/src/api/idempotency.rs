@@ -5,7 +5,10 @@ use sendoff_events::UserId;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::problem::{Kind, Problem};
+use super::{
+    precondition::Conditions,
+    problem::{Kind, Problem},
+};
 
 pub(super) const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -51,17 +54,25 @@ fn unquote(text: &str) -> Option<String> {
     Some(key)
 }
 
-/// A hash of what is asked and by whom. The body is hashed in a canonical form, so that a client may lay out its JSON
-/// differently when it repeats a request.
-pub(super) fn fingerprint(method: &Method, uri: &Uri, subject: &UserId, body: Option<&Value>) -> [u8; 32] {
+/// A hash of what is asked, by whom, and on which conditions: a change that is made again for a newer `ETag` is another
+/// request. The body is hashed in a canonical form, so that a client may lay out its JSON differently when it repeats a request.
+pub(super) fn fingerprint(
+    (method, uri): (&Method, &Uri),
+    subject: &UserId,
+    conditions: &Conditions,
+    body: Option<&Value>,
+) -> [u8; 32] {
     let body = body.map_or_else(String::new, |value| {
         let mut canonical = value.clone();
         canonical.sort_all_objects();
         canonical.to_string()
     });
+    let conditions = conditions.to_string();
     let parts = [method.as_str(), uri.path(), uri.query().unwrap_or_default(), subject.as_str(), &body];
+    // Without conditions nothing stands for them: so it was before they counted, and those keys are still remembered.
+    let conditions = (!conditions.is_empty()).then_some(conditions.as_str());
     let mut hash = Sha256::new();
-    for part in parts {
+    for part in parts.into_iter().chain(conditions) {
         // Each part with its length: no two requests run together into the same bytes.
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
@@ -98,7 +109,8 @@ mod tests {
     fn the_layout_of_the_body_does_not_change_the_fingerprint_but_its_content_does() {
         let print = |body: &str, user: &str| {
             let value: Value = serde_json::from_str(body).unwrap();
-            fingerprint(&Method::PUT, &"/v1/users/ada".parse().unwrap(), &user.parse().unwrap(), Some(&value))
+            let (uri, conditions) = ("/v1/users/ada".parse().unwrap(), Conditions::of(&HeaderMap::new()).unwrap());
+            fingerprint((&Method::PUT, &uri), &user.parse().unwrap(), &conditions, Some(&value))
         };
         assert_eq!(print(r#"{"a":1,"b":2}"#, "ada"), print(r#"{ "b": 2, "a": 1 }"#, "ada"));
         assert_ne!(print(r#"{"a":1}"#, "ada"), print(r#"{"a":2}"#, "ada"));

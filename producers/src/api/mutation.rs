@@ -101,7 +101,12 @@ impl Mutation {
         };
         let fingerprint = |key| idempotency::Request {
             key,
-            fingerprint: idempotency::fingerprint(&parts.method, &parts.uri, &caller.subject, body.as_ref()),
+            fingerprint: idempotency::fingerprint(
+                (&parts.method, &parts.uri),
+                &caller.subject,
+                &conditions,
+                body.as_ref(),
+            ),
         };
         let request = key.map(fingerprint);
         let origin = origin::of(&parts.headers, &caller, api);

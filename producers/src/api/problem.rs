@@ -207,7 +207,7 @@ impl From<CommitError> for Problem {
             ),
             CommitError::RequestMismatch { .. } => Self::new(
                 Kind::IdempotencyKeyReused,
-                "an Idempotency-Key stands for one request: same method, path, caller and body. Use a fresh key",
+                "an Idempotency-Key stands for one request: same method, path, caller, conditions and body. Use a fresh key",
             ),
             CommitError::Invalid(_) => Self::internal(&error),
             CommitError::NotCommitted(_) => {

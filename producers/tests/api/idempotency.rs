@@ -80,6 +80,22 @@ fn the_same_key_for_another_request_is_refused() {
 }
 
 #[test]
+fn a_condition_is_part_of_the_request() {
+    let world = World::new();
+    let put = |header: &'static str, tags: &str| {
+        world.put("/v1/users/ada").json(&json!({ "name": "Ada" })).key("k-1").header(header, tags).send()
+    };
+    let first = put("if-none-match", "*").expect(StatusCode::CREATED);
+    assert_replayed(&first, &put("if-none-match", "*"));
+    for (header, tags) in [("if-none-match", "\"9\""), ("if-match", "*"), ("if-match", "\"1\"")] {
+        let other = put(header, tags).problem(StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(other, "idempotency-key-reused", "{header}: {tags}");
+    }
+    let none = world.put("/v1/users/ada").json(&json!({ "name": "Ada" })).key("k-1").send();
+    assert_eq!(none.problem(StatusCode::UNPROCESSABLE_ENTITY), "idempotency-key-reused");
+}
+
+#[test]
 fn requests_that_differ_only_in_what_a_number_can_not_hold_are_no_repetition() {
     let world = World::furnished();
     let number = |number: &str| {
