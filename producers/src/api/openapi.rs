@@ -215,7 +215,7 @@ fn parameters() -> Value {
         },
         "idempotencyKey": {
             "name": "Idempotency-Key", "in": "header",
-            "description": "Makes a repeated request safe: the first answer is given again to the same \
+            "description": "Makes a repeated request safe: for three days the first answer is given again to the same \
                             method, path, caller, `If-Match`, `If-None-Match` and body. 1 to 255 visible ASCII characters, \
                             unique within the tenant, as a structured-field string or bare.",
             "schema": { "type": "string", "minLength": 1 }, "example": "\"8e03978e-40d5-43e8-bc93-6894a57f9324\"",

@@ -98,6 +98,21 @@ async fn a_request_key_is_kept_for_a_day_at_least() {
 }
 
 #[tokio::test]
+async fn a_request_key_is_kept_as_long_as_the_api_says() {
+    let document = sendoff_producers::api::openapi();
+    let says = document["components"]["parameters"]["idempotencyKey"]["description"].as_str().unwrap();
+    assert!(says.contains("for three days"), "{says}");
+    let bench = Bench::new();
+    let records = bench.store.records();
+    let mut work = bench.work(vec![], vec![]);
+    work.request = Some(request("k", 1));
+    records.commit(work).await.unwrap();
+    bench.clock.advance(Duration::from_secs(3 * 24 * 60 * 60));
+    assert_eq!(bench.store.purge(Retention::default()).await.unwrap().requests, 0);
+    assert!(records.answered(&tenant(), "k", &[1; 32]).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_listing_keeps_to_its_prefix_and_pages_by_id() {
     let bench = Bench::new();
     let records = bench.store.records();
