@@ -20,13 +20,16 @@ pub struct Limits {
     pub body_bytes: usize,
     /// How deep arrays and objects may be nested. Default 32; over 120 has no effect.
     pub json_depth: usize,
+    /// How many values a body may have, an empty list or object counting twice: one of few bytes takes many times as much memory and
+    /// time. Default 100,000.
+    pub json_values: usize,
     /// How many fields a submission may have. Default 500.
     pub submission_fields: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body_bytes: 1024 * 1024, json_depth: 32, submission_fields: 500 }
+        Self { body_bytes: 1024 * 1024, json_depth: 32, json_values: 100_000, submission_fields: 500 }
     }
 }
 
@@ -52,12 +55,17 @@ impl Limits {
         Ok(read.freeze())
     }
 
-    /// The body as JSON, if its media type says so, it isn't nested too deeply, and nothing in it would be changed.
+    /// The body as JSON, if its media type says so, it isn't nested too deeply, hasn't too many values, and nothing in it would be
+    /// changed.
     pub(super) fn json(&self, headers: &HeaderMap, body: &[u8]) -> Result<Value, Problem> {
         require_json_type(headers)?;
         if let Some(at) = too_deep(body, self.json_depth.min(MAX_DEPTH)) {
             let detail = format!("the limit is {} levels, passed at byte {at}", self.json_depth.min(MAX_DEPTH));
             return Err(Problem::new(Kind::JsonTooDeep, detail));
+        }
+        let most = self.json_values;
+        if has_more_values(body, most) {
+            return Err(Problem::new(Kind::BodyTooLarge, format!("the limit is {most} values in lists and objects")));
         }
         let bad = |e: serde_json::Error| Problem::new(Kind::BadJson, e.to_string()).at(e.line(), e.column());
         let (value, flaws) = json::read(body).map_err(bad)?;
@@ -99,9 +107,21 @@ fn too_deep(body: &[u8], limit: usize) -> Option<usize> {
     None
 }
 
+/// Whether lists and objects have more values than `limit`, without parsing: each begins after a bracket or a comma.
+fn has_more_values(body: &[u8], limit: usize) -> bool {
+    json::outside_strings(body).filter(|(_, byte)| matches!(byte, b',' | b'[' | b'{')).nth(limit).is_some()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::too_deep;
+    use super::{has_more_values, too_deep};
+
+    #[test]
+    fn values_are_counted_outside_of_strings() {
+        let body = br#"{"a":[1,2,3],"b":"[,,,,"}"#;
+        assert!(!has_more_values(body, 5));
+        assert!(has_more_values(body, 4));
+    }
 
     #[test]
     fn brackets_in_strings_are_no_nesting() {

@@ -78,6 +78,15 @@ fn deep_nesting_is_refused_before_it_is_parsed() {
 }
 
 #[test]
+fn values_without_end_are_refused_before_they_are_parsed() {
+    let world = World::furnished();
+    let list = |values: usize| format!("{{\"fields\":{{\"a\":[{}1]}}}}", "1,".repeat(values - 1));
+    let make = |values| world.post("/v1/apps/expenses/submissions").body(list(values)).send();
+    make(90_000).expect(StatusCode::CREATED);
+    assert_eq!(make(500_000).problem(StatusCode::PAYLOAD_TOO_LARGE), "body-too-large");
+}
+
+#[test]
 fn another_media_type_is_refused() {
     let world = World::new();
     let put = || world.put("/v1/users/ada").json(&json!({ "name": "Ada" }));
