@@ -62,9 +62,17 @@ impl DevelopmentKey {
     }
 }
 
-/// Whether a request is addressed to this machine, by each `Host` that it names. What comes through a proxy has the proxy's name, and
-/// what a web page sends through a name that leads here has that one.
+/// What a proxy adds to a request that it passes on, beside all that begins with `x-forwarded-`.
+const PASSED_ON: [&str; 3] = ["forwarded", "via", "x-real-ip"];
+
+/// Whether a request is addressed to this machine, by each `Host` that it names, and doesn't say that it was passed on. What a web page
+/// sends through a name that leads here has that name. A proxy may name this machine, and add nothing: one that does isn't seen.
 pub(super) fn is_for_this_machine(headers: &HeaderMap) -> bool {
+    let passed_on = |name: &str| PASSED_ON.contains(&name) || name.starts_with("x-forwarded-");
+    !headers.keys().any(|name| passed_on(name.as_str())) && names_this_machine(headers)
+}
+
+fn names_this_machine(headers: &HeaderMap) -> bool {
     headers.get_all(header::HOST).iter().all(|host| {
         let authority = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
         authority.is_some_and(|authority| {
@@ -102,6 +110,11 @@ mod tests {
         let mut two = host("localhost");
         two.append(header::HOST, HeaderValue::from_static("evil.example"));
         assert!(!is_for_this_machine(&two));
+        for proxy in ["forwarded", "via", "x-real-ip", "x-forwarded-for", "x-forwarded-proto"] {
+            let mut passed_on = host("127.0.0.1:8080");
+            passed_on.append(proxy, HeaderValue::from_static("203.0.113.9"));
+            assert!(!is_for_this_machine(&passed_on), "{proxy}");
+        }
         // In the process, or by HTTP/1.0, no host is named.
         assert!(is_for_this_machine(&HeaderMap::new()));
     }
