@@ -34,6 +34,8 @@ pub(super) fn environment() -> Environment<'static> {
     environment.set_fuel(Some(FUEL));
     // So that an error can name the expression it came from.
     environment.set_debug(true);
+    // It writes out what the engine holds, which is nobody's to mail.
+    environment.remove_global("debug");
     environment
 }
 
@@ -65,5 +67,15 @@ impl io::Write for Bounded {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::environment;
+
+    #[test]
+    fn a_template_can_not_write_out_the_engine() {
+        assert!(environment().render_str("{{ debug() }}", ()).is_err());
     }
 }
