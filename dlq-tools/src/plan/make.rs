@@ -14,8 +14,8 @@ use sendoff_host::{Exit, Stopped};
 use sendoff_producers::Records;
 
 use super::{
-    Action, Draft, Entry, Estimate, Forecast, Head, Plan, PlanError, Seen, Wish, forecast, forecast::replay,
-    other_subscribers::OtherSubscribers, overtaken,
+    Action, Draft, Entry, Estimate, Forecast, Head, Plan, PlanError, Seen, Wish, forecast, forecast::replay, overtaken,
+    subscribers::Subscribers,
 };
 use crate::{
     letter::{self, LedgerFacts, Letter, Original},
@@ -73,6 +73,7 @@ pub struct Planned {
     file: std::fs::File,
     places: Vec<Place>,
     failed_elsewhere: BTreeMap<String, u64>,
+    missed: BTreeMap<String, u64>,
 }
 
 impl Planned {
@@ -93,18 +94,20 @@ impl Planned {
         let failed = |source| PlanError::Io { path: path.to_owned(), source };
         let file = io::BufWriter::new(tempfile::tempfile().map_err(failed)?);
         let mut drafted = Drafted { file, end: 0, places: Vec::new() };
-        let mut others = OtherSubscribers::of(&order).await?;
+        let mut subscribers = Subscribers::of(&order).await?;
         let replaced = replaced(order.snapshot.twins()?);
-        let mut failed_elsewhere = BTreeMap::new();
+        let (mut failed_elsewhere, mut missed) = (BTreeMap::new(), BTreeMap::new());
         for ids in chosen.chunks(PAGE) {
             let letters: Result<Vec<Option<Letter>>, _> = ids.iter().map(|id| order.snapshot.letter(id)).collect();
             let letters: Vec<Letter> = letters?.into_iter().flatten().collect();
-            others.count(&letters, order.letters).await?;
-            let elsewhere: Vec<Option<String>> = letters.iter().map(|letter| other_consumer(&order, letter)).collect();
-            for (entry, elsewhere) in entries(&order, letters, &replaced).await?.into_iter().zip(elsewhere) {
+            subscribers.count(&letters, order.letters).await?;
+            let amiss = |letter| (other_consumer(&order, letter), subscribers.misses(letter));
+            let amiss: Vec<_> = letters.iter().map(amiss).collect();
+            for (entry, (other, why)) in entries(&order, letters, &replaced).await?.into_iter().zip(amiss) {
                 drafted.add(&entry).map_err(failed)?;
-                if let Some(other) = elsewhere.filter(|_| entry.action == Action::Send) {
-                    *failed_elsewhere.entry(other).or_insert(0) += 1;
+                if entry.action == Action::Send {
+                    other.into_iter().for_each(|other| *failed_elsewhere.entry(other).or_insert(0) += 1);
+                    why.into_iter().for_each(|why| *missed.entry(why).or_insert(0) += 1);
                 }
             }
         }
@@ -121,8 +124,8 @@ impl Planned {
         head.send = places.iter().filter(|place| place.is_sent).count() as u64;
         head.leave = places.len() as u64 - head.send;
         head.estimate = Estimate::of(head.send, order.is_billed, head.rate, &head.canary, head.watch());
-        head.other_subscribers = others.found();
-        Ok(Some(Self { head: order.head, file, places, failed_elsewhere }))
+        head.other_subscribers = subscribers.found();
+        Ok(Some(Self { head: order.head, file, places, failed_elsewhere, missed }))
     }
 
     /// What the plan will say of itself.
@@ -135,6 +138,12 @@ impl Planned {
     #[must_use]
     pub const fn failed_elsewhere(&self) -> &BTreeMap<String, u64> {
         &self.failed_elsewhere
+    }
+
+    /// How many of the letters that it sends the topic wouldn't bring to the consumer that they failed at, by the reason.
+    #[must_use]
+    pub const fn missed(&self) -> &BTreeMap<String, u64> {
+        &self.missed
     }
 
     /// Writes it.

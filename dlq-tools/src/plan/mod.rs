@@ -13,8 +13,8 @@ mod find;
 mod forecast;
 mod head;
 mod make;
-mod other_subscribers;
 mod overtaken;
+mod subscribers;
 
 use std::path::{Path, PathBuf};
 

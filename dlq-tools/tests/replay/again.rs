@@ -136,6 +136,23 @@ async fn what_goes_to_the_topic_is_absorbed_by_those_that_have_done_it() {
     }
 }
 
+#[tokio::test]
+async fn what_the_topic_would_not_bring_back_to_its_own_consumer_is_not_sent_there() {
+    let house = House::with(4).await;
+    let plan = ["plan", "email", "--to", "topic", "--watch", "0s", "--yes-other-subscribers", "--output", "json"];
+    let store = house.store();
+    store.subscribe("sms", &Filter::event_types(["app.assigned"])).await.unwrap();
+    let none = house.dlq(&plan).await.expect(Exit::Refused);
+    let told = "4 letters would come to nobody, and be gone: `email` has no subscription to the topic";
+    assert!(none.err.contains(told), "{none:?}");
+    store.subscribe("email", &Filter::event_types(["submission.created"])).await.unwrap();
+    let other = house.dlq(&plan).await.expect(Exit::Refused);
+    assert!(other.err.contains("the subscription of `email` doesn't let them through"), "{other:?}");
+    store.subscribe("email", &Filter::event_types(["app.assigned"])).await.unwrap();
+    store.shutdown().await;
+    assert_eq!(house.dlq(&plan).await.expect(Exit::Done).json()["head"]["send"], 4);
+}
+
 /// Four letters of `email`, of which `sms` has done the first two. The first and the third are edited.
 async fn with_edits(outside: &Outside) -> House {
     let house = House::with(4).await;

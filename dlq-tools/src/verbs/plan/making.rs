@@ -99,6 +99,13 @@ impl Planning<'_> {
         if !draft.failed_elsewhere().is_empty() && !wanted.yes_other_consumer {
             return Err(elsewhere(&head.to, draft.failed_elsewhere()));
         }
+        if let Some((why, count)) = draft.missed().first_key_value() {
+            let why = format!(
+                "{} would come to nobody, and be gone: {why}. Leave out `--to topic`, or subscribe it first",
+                letters(*count)
+            );
+            return Err(Stopped::new(Exit::Refused, why));
+        }
         if !head.other_subscribers.is_empty() && !wanted.yes_other_subscribers {
             return Ok(Made::NotAsked(Box::new(head.clone())));
         }

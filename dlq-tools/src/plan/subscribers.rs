@@ -1,4 +1,4 @@
-//! Who else gets what is sent to the topic.
+//! Who gets what is sent to the topic: the letters' own consumer, and who else.
 
 use std::collections::BTreeMap;
 
@@ -11,26 +11,48 @@ use super::{
 };
 use crate::letter::{self, Letter};
 
-/// The healthy subscribers of the topic, and what each would get again.
-pub(super) struct OtherSubscribers {
+/// The subscribers of the topic, and what each of the healthy ones would get again.
+pub(super) struct Subscribers {
+    /// Whose letters they are.
+    own: Option<String>,
+    is_topic: bool,
     subscribers: Vec<Subscriber>,
     found: BTreeMap<(String, String), (u64, u64)>,
 }
 
-impl OtherSubscribers {
+impl Subscribers {
     /// Those of a plan's topic; nobody, when it goes to a queue.
     pub(super) async fn of(order: &Order<'_>) -> Result<Self, Stopped> {
         let mut subscribers = Vec::new();
-        if order.head.to.0 == Destination::Topic {
+        let is_topic = order.head.to.0 == Destination::Topic;
+        if is_topic {
             subscribers = order.letters.subscribers().await.map_err(|error| Stopped::new(Exit::Unreachable, error))?;
-            subscribers.retain(|subscriber| Some(&subscriber.queue) != order.snapshot.taken().target.as_ref());
         }
-        Ok(Self { subscribers, found: BTreeMap::new() })
+        Ok(Self { own: order.snapshot.taken().target.clone(), is_topic, subscribers, found: BTreeMap::new() })
+    }
+
+    /// Why the topic wouldn't bring a letter to the consumer that it failed at; `None` when it would, or doesn't get it. What nobody has
+    /// subscribed to, a topic takes, and it is gone.
+    pub(super) fn misses(&self, letter: &Letter) -> Option<String> {
+        let original =
+            letter::original(&letter.message, &letter.facts, letter.payload.as_ref()).ok().filter(|_| self.is_topic)?;
+        // A filter that can't be read may let everything through.
+        let accepts = |subscriber: &Subscriber| {
+            subscriber.filter.as_ref().is_none_or(|filter| filter.accepts(&original.attributes))
+        };
+        let Some(consumer) = letter.facts.consumer.as_ref().or(self.own.as_ref()) else {
+            return (!self.subscribers.iter().any(accepts))
+                .then(|| "no subscription to the topic lets them through".into());
+        };
+        match self.subscribers.iter().find(|subscriber| subscriber.queue == *consumer) {
+            None => Some(format!("`{consumer}` has no subscription to the topic")),
+            Some(own) => (!accepts(own)).then(|| format!("the subscription of `{consumer}` doesn't let them through")),
+        }
     }
 
     /// Takes these letters into account.
     pub(super) async fn count(&mut self, letters: &[Letter], port: &dyn DeadLetters) -> Result<(), Stopped> {
-        for subscriber in &self.subscribers {
+        for subscriber in self.subscribers.iter().filter(|subscriber| Some(&subscriber.queue) != self.own.as_ref()) {
             let (mut types, mut keys) = (Vec::new(), Vec::new());
             for letter in letters {
                 let Some(event) = &letter.facts.event else { continue };
