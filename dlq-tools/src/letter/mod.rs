@@ -224,9 +224,11 @@ impl Letter {
         is_whole && *original == Original::as_it_stands(message.clone())
     }
 
-    /// What the letter is grouped by: the fingerprint of its failure.
+    /// What the letter is grouped by: the fingerprint of its failure, or the word for why its event can't be read.
     #[must_use]
     pub fn fingerprint(&self) -> &str {
-        self.facts.failure.as_ref().map_or(UNKNOWN_GROUP, |failure| &failure.fingerprint)
+        let Facts { failure, unreadable, .. } = &self.facts;
+        let failure = failure.as_ref().map(|failure| &*failure.fingerprint);
+        failure.or(unreadable.as_deref()).unwrap_or(UNKNOWN_GROUP)
     }
 }

@@ -13,7 +13,7 @@ use super::{
     engine::Engine,
     journal::Step,
     pace::Pace,
-    progress::Watching,
+    progress::{PAUSED, Watching},
     tick::{LOOK, TICK},
     watch::Watched,
 };
@@ -51,7 +51,7 @@ impl Loop {
     /// What the run is doing, in a word or a few.
     pub(super) const fn doing(&self) -> &'static str {
         match (self.is_paused, self.crowded_since) {
-            (true, _) => "paused",
+            (true, _) => PAUSED,
             (false, Some(_)) => "waiting for the consumer",
             (false, None) => self.doing,
         }

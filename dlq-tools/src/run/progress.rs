@@ -7,6 +7,9 @@ use serde::Serialize;
 
 use super::{Stage, State};
 
+/// What a run does that somebody has told to wait.
+pub(super) const PAUSED: &str = "paused";
+
 /// What a run waits for while it watches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Watching {

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sendoff_embedded::program::print::one_line;
 use sendoff_events::{Clock, Timestamp};
 
-use super::{Progress, Watcher};
+use super::{Progress, Watcher, progress::PAUSED};
 
 /// How often there is a line where there is no terminal.
 const EVERY: Duration = Duration::from_secs(10);
@@ -58,6 +58,7 @@ impl Watcher for Screen {
         let eta = eta_s.map(|eta| format!(", {eta} s to go")).unwrap_or_default();
         let doing = match watching {
             Some(watching) => watching.to_string(),
+            None if *doing == PAUSED => format!("{PAUSED}, until `dlq resume`"),
             None => format!("{doing}: {rate:.0} a second{eta}"),
         };
         let text = format!("{doing}; {returned} returned, {skipped} skipped, {ambiguous} ambiguous");

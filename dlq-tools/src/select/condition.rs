@@ -69,7 +69,11 @@ impl Condition {
         let (mut expression, places) = env.parser().parse_with_source_info(source).map_err(|errors| {
             let first = errors.errors.first();
             let place = first.map_or(Place::NONE, |error| Place { line: error.pos.0, column: error.pos.1 });
-            let why = first.map_or("it can't be read", |error| error.msg.trim());
+            let why = match first.map_or("it can't be read", |error| error.msg.trim()) {
+                // The parser tells of its own insides then.
+                deep if deep.contains("Recursion limit") => "it is nested too deeply",
+                why => why,
+            };
             wrong(source, place, format_args!("{why}. Texts stand in quotes, and it has to come to yes or no"))
         })?;
         let uses =

@@ -289,4 +289,8 @@ fn a_letter_that_nobody_gave_a_time_counts_from_when_it_was_put_there() {
     assert_eq!(failed_at(&letter), at("2026-11-26T01:00:00Z"));
     assert!(!ask(&with(|selection| selection.since = Some("1h".into())), &letter).unwrap());
     assert!(ask(&with(|selection| selection.group = Some("unknown".into())), &letter).unwrap());
+    // Letters that can't be read for different reasons are different causes.
+    (letter.facts.event, letter.facts.unreadable) = (None, Some("bad-pointer".into()));
+    assert!(ask(&with(|selection| selection.group = Some("bad-pointer".into())), &letter).unwrap());
+    assert!(!ask(&with(|selection| selection.group = Some("unknown".into())), &letter).unwrap());
 }

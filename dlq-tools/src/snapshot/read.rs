@@ -79,9 +79,13 @@ impl Snapshot {
         let mut facts = self.connection.prepare_cached("SELECT facts FROM letters").map_err(self.failed())?;
         let rows =
             facts.query_map([], |row| row::json::<Group>(0, &row.get::<_, String>(0)?)).map_err(self.failed())?;
-        rows.map(|group| Ok(group?.failure.map_or_else(|| UNKNOWN_GROUP.to_owned(), |failure| failure.fingerprint)))
-            .collect::<Result<_, _>>()
-            .map_err(self.failed())
+        rows.map(|group| {
+            let Group { failure, unreadable } = group?;
+            let failure = failure.map(|failure| failure.fingerprint);
+            Ok(failure.or(unreadable).unwrap_or_else(|| UNKNOWN_GROUP.to_owned()))
+        })
+        .collect::<Result<_, _>>()
+        .map_err(self.failed())
     }
 
     /// The letter with this message id.
@@ -151,6 +155,7 @@ impl Snapshot {
 #[derive(serde::Deserialize)]
 struct Group {
     failure: Option<Fingerprint>,
+    unreadable: Option<String>,
 }
 
 #[derive(serde::Deserialize)]

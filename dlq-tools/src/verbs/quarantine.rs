@@ -56,6 +56,8 @@ struct Order {
     because: String,
 }
 
+/// What the names of queues that keep an order end in.
+const FIFO: &str = ".fifo";
 const ORDER: &str = "order.json";
 /// How many letters are copied at a time.
 const PAGE: usize = 500;
@@ -260,9 +262,13 @@ fn default_name(queue: &str, kind: &DeadLetterKind) -> String {
         | DeadLetterKind::Undelivered(name)
         | DeadLetterKind::Reaction(name)
         | DeadLetterKind::Quarantine(name) => name,
-        DeadLetterKind::Foreign => queue.strip_suffix(".fifo").unwrap_or(queue),
+        DeadLetterKind::Foreign => queue,
     };
-    format!("{consumer}{}", DeadLetterKind::QUARANTINE)
+    // What is in order stays in order.
+    match consumer.strip_suffix(FIFO).or(queue.ends_with(FIFO).then_some(consumer)) {
+        Some(plain) => format!("{plain}{}{FIFO}", DeadLetterKind::QUARANTINE),
+        None => format!("{consumer}{}", DeadLetterKind::QUARANTINE),
+    }
 }
 
 /// A queue of any other name may have somebody who handles what comes into it.
@@ -277,8 +283,32 @@ fn check_name(to: &str, queue: &str) -> Result<(), Stopped> {
         );
         return Err(Stopped::new(Exit::Usage, why));
     }
+    if to.ends_with(FIFO) != queue.ends_with(FIFO) {
+        let why = format!("`{to}` can't take the letters of `{queue}`: either both keep an order, and end in `{FIFO}`, or none");
+        return Err(Stopped::new(Exit::Usage, why));
+    }
     if to == queue {
         return Err(Stopped::new(Exit::Refused, format_args!("`{to}` is where they are: name another one with --to")));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_order_is_put_aside_in_order() {
+        for (queue, kind, quarantine) in [
+            ("email-dlq", DeadLetterKind::Consumer("email".into()), "email-quarantine"),
+            ("pay-dlq.fifo", DeadLetterKind::Consumer("pay.fifo".into()), "pay-quarantine.fifo"),
+            ("theirs.fifo", DeadLetterKind::Foreign, "theirs-quarantine.fifo"),
+        ] {
+            assert_eq!(default_name(queue, &kind), quarantine);
+            check_name(quarantine, queue).unwrap();
+        }
+        for (to, queue) in [("pay-quarantine", "pay-dlq.fifo"), ("pay-quarantine.fifo", "email-dlq"), ("pay", "email-dlq")] {
+            assert_eq!(check_name(to, queue).unwrap_err().exit, Exit::Usage, "{to}");
+        }
+    }
 }

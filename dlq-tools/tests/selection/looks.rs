@@ -221,7 +221,7 @@ fn groups_are_told_by_size_with_what_became_of_their_letters() {
     assert!(lines[0].starts_with("GROUP "), "{}", ran.out);
     assert!(lines[1].starts_with("bad-address-0123abcd  email     app.assigned.v1  2 (2 replayed)"), "{}", ran.out);
     assert!(lines[1].contains("2026-12-04T01:00:00Z  acme     1 done, 1 failed"), "{}", ran.out);
-    assert!(lines[2].starts_with("unknown "), "{}", ran.out);
+    assert!(lines[2].starts_with("not-json "), "{}", ran.out);
     let json = desk.look("groups", &["--output", "json"]).expect(Exit::Done).json();
     assert_eq!(json[0]["first_loss_at"], "2026-12-04T01:00:00Z");
     assert_eq!(json[0]["ledger"], serde_json::json!({"done": 1, "failed": 1}));

@@ -117,7 +117,8 @@ impl Plain {
     }
 
     pub(super) fn fingerprint(&self) -> &'static str {
-        self.failure.as_ref().map_or("unknown", |failure| failure.fingerprint)
+        let without = if self.event.is_none() { "not-json" } else { "unknown" };
+        self.failure.as_ref().map_or(without, |failure| failure.fingerprint)
     }
 
     pub(super) fn event_type(&self) -> Option<&'static str> {
