@@ -151,7 +151,17 @@ pub(super) fn text<const LEAST: usize, const MOST: usize>(value: Value) -> Resul
 /// Text as [`text`] has it, on one line.
 pub(super) fn line<const LEAST: usize, const MOST: usize>(value: Value) -> Result<String, String> {
     let text = text::<LEAST, MOST>(value)?;
-    if text.chars().any(char::is_control) { Err("has a line break or a tab".into()) } else { Ok(text) }
+    match text.chars().find(|c| c.is_control() || breaks_or_turns(*c)) {
+        Some(c) if breaks_or_turns(c) => Err("has a line break or a sign that turns the direction of text".into()),
+        Some(_) => Err("has a line break or a tab".into()),
+        None if !text.is_empty() && text.trim().is_empty() => Err("is blank".into()),
+        None => Ok(text),
+    }
+}
+
+/// The line and paragraph separators, and what overrides or isolates the direction of text.
+fn breaks_or_turns(c: char) -> bool {
+    matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// An identifier, parsed by its own type.
@@ -211,7 +221,20 @@ pub(super) fn join(pointer: &str, path: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::join;
+    use serde_json::json;
+
+    use super::{join, line};
+
+    #[test]
+    fn a_line_neither_breaks_nor_turns_nor_is_blank() {
+        let line = |text: &str| line::<0, 20>(json!(text));
+        for good in ["", "Ada", "\u{5D0}\u{5D1}", "a\u{200D}b"] {
+            assert_eq!(line(good), Ok(good.to_owned()));
+        }
+        for bad in ["a\nb", "a\u{2028}b", "a\u{2029}b", "a\u{202E}b", "a\u{2066}b", "  ", "\u{2003}"] {
+            assert!(line(bad).is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn a_pointer_escapes_what_a_fragment_can_not_hold() {
