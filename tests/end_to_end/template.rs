@@ -222,7 +222,10 @@ fn send_keeps_a_message_in_the_process_where_nothing_real_is_configured() {
         assert_eq!(messages.as_array().unwrap().len(), 1, "{messages}");
         assert!(messages[0]["to"].as_str().unwrap().ends_with(to.trim_start_matches('+')), "{messages}");
         assert!(messages[0]["text"].as_str().unwrap().contains("Expenses"), "{messages}");
+        assert!(sent.err.contains("nothing left this machine"), "{}", sent.err);
     }
+    // A server beside it would be looked for at another port after its next start, by the webhooks that it has.
+    assert!(!folder.path().join("sink.port").exists());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 pub use error::SystemError;
 use providers::Guards;
-use senders::Senders;
+use senders::{Port, Senders};
 use sendoff_consumers::{
     Consumer, Meter, NoMeter, ReactionContext, Reactor, Router, RouterError, RouterPorts, Stop, Worker, WorkerSettings,
     reactions::Timeline, templates,
@@ -106,7 +106,7 @@ impl System {
 
         let (mut front, mut back) = (Phase::new(settings.grace + MARGIN), Phase::new(MARGIN));
         let guards = Guards::new(clock.clone(), rng.clone());
-        let Senders { mail, others, sink } = senders::start(config, &guards, &mut back).await?;
+        let Senders { mail, others, sink } = senders::start(config, &guards, &mut back, Port::Kept).await?;
         let keep = settings.inbox_keep;
         let retention = Retention { events: keep, changes: keep, deliveries: keep, runs: keep, ..Retention::default() };
         back.run("the housekeeping", keep_house(store.clone(), retention, clock.clone(), back.stop_signal()));

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    sink::{HttpSink, SinkAccounts},
+    sink::{HttpSink, Messages, SinkAccounts},
 };
 
 /// Who sends what.
@@ -22,8 +22,22 @@ pub(super) struct Senders {
     pub(super) sink: Option<SinkAccounts>,
 }
 
+/// Where the providers inside the process listen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Port {
+    /// Where they did the last time. That is written down, for whoever serves the data folder.
+    Kept,
+    /// Anywhere: only this process knows of them.
+    Any,
+}
+
 /// The configured senders. Servers inside the process that they send to run in `servers`.
-pub(super) async fn start(config: &Config, guards: &Guards, servers: &mut Phase) -> Result<Senders, SystemError> {
+pub(super) async fn start(
+    config: &Config,
+    guards: &Guards,
+    servers: &mut Phase,
+    port: Port,
+) -> Result<Senders, SystemError> {
     let (mail, mail_sink) = mail::route(config, guards).await?;
     if let Some(sink) = mail_sink {
         let stop = servers.stop_signal();
@@ -34,8 +48,12 @@ pub(super) async fn start(config: &Config, guards: &Guards, servers: &mut Phase)
     }
     let mut sink = None;
     if config.channels.sink {
-        let server = HttpSink::bind_again(&config.settings.data, guards.clock.clone(), guards.rng.clone());
-        let server = server.await.map_err(SystemError::Sink)?;
+        let (data, clock, rng) = (&config.settings.data, guards.clock.clone(), guards.rng.clone());
+        let server = match port {
+            Port::Kept => HttpSink::bind_again(data, clock, rng).await,
+            Port::Any => HttpSink::bind(Messages::of(data), clock, rng).await,
+        };
+        let server = server.map_err(SystemError::Sink)?;
         sink = Some(server.accounts().clone());
         servers.run("the providers inside the process", server.run(servers.stop_signal()));
     }

@@ -13,7 +13,7 @@ use sendoff_producers::model::Channel;
 use super::{
     SystemError,
     providers::Guards,
-    senders::{self, Senders},
+    senders::{self, Port, Senders},
 };
 use crate::config::{Config, Mail};
 
@@ -49,7 +49,7 @@ impl TestSender {
     pub async fn start(config: &Config) -> Result<Self, SystemError> {
         let guards = Guards::new(Arc::new(SystemClock), Arc::new(SystemRng::new()));
         let mut servers = Phase::new(PATIENCE);
-        let senders = senders::start(config, &guards, &mut servers).await?;
+        let senders = senders::start(config, &guards, &mut servers, Port::Any).await?;
         let real = Channel::ALL.map(|channel| match channel {
             Channel::Email => (channel, !matches!(config.mail, Mail::Sink)),
             Channel::Sms | Channel::Whatsapp | Channel::Push => (channel, !config.channels.sink),

@@ -28,10 +28,15 @@ pub(super) async fn run(config: &Config, templates: &Templates, args: &Send) -> 
     let rendered = material.render(templates, channel, name, language)?;
     let sender = TestSender::start(config).await?;
     let ended = post(config, &sender, args, rendered).await;
+    let is_real = sender.is_real(channel);
     sender.stop().await?;
     let (outcome, provider) = ended?;
     material.tell();
-    told(&outcome, provider, args.output)
+    let exit = told(&outcome, provider, args.output)?;
+    if exit == Exit::Done && !is_real {
+        print::prose("nothing left this machine: `sendoff mail ls` and `sendoff messages ls` have it");
+    }
+    Ok(exit)
 }
 
 /// Sends it, unless a guard stands before it.
