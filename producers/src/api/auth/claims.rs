@@ -81,7 +81,7 @@ pub enum Refusal {
     WrongAudience,
     /// It is a development token, and the request is addressed to another host than this machine.
     #[error(
-        "everybody knows the development key: its tokens are taken only by requests to localhost or a loopback address"
+        "everybody knows the development key: its tokens are taken only by requests to localhost or a loopback address that no proxy passed on"
     )]
     DevelopmentElsewhere,
     /// A claim isn't there, or isn't what it has to be.
