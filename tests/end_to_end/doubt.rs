@@ -89,8 +89,11 @@ async fn what_was_sent_is_said_to_be_while_the_server_runs_and_is_not_sent_again
     assert_eq!((&doubt["message"], &doubt["news"]), (&json!("waiting"), &Value::Null));
     assert!(run(scene.path(), ["doubt", "ls"]).with(6).contains(&id));
 
-    let tried = scene.resolve(&id, &["--sent", "--by", "grace"]);
+    // Who somebody is counts when they decide, and not where they only look.
+    let tried = scene.resolve(&id, &["--sent"]);
     assert!(tried.with(6).contains("it would count as sent") && tried.err.contains("add --yes"), "{tried:?}");
+    let nobody = scene.resolve(&id, &["--sent", "--yes"]);
+    assert!(nobody.code == Some(2) && nobody.err.contains("--by"), "{nobody:?}");
     assert_eq!(scene.doubts().json(6).as_array().unwrap().len(), 1, "nothing was done");
 
     let ended =

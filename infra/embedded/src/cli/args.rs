@@ -197,8 +197,8 @@ pub(crate) struct Resolve {
     #[arg(long, value_name = "TEXT", required_if_eq("again", "true"), value_parser = words)]
     pub(crate) because: Option<String>,
     /// Who you are; the user of this terminal unless given
-    #[arg(long, value_name = "WHO", env = "USER", value_parser = words)]
-    pub(crate) by: String,
+    #[arg(long, value_name = "WHO", env = "USER", required_if_eq("yes", "true"), value_parser = words)]
+    pub(crate) by: Option<String>,
     /// Do it
     #[arg(long)]
     pub(crate) yes: bool,

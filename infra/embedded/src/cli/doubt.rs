@@ -61,7 +61,8 @@ struct Line {
 struct Report<'a> {
     doubt: &'a Row,
     resolution: &'static str,
-    by: &'a str,
+    /// Nobody yet, where it is only looked at.
+    by: Option<&'a str>,
     because: &'a str,
     /// Whether it was done, or only would be.
     done: bool,
@@ -185,13 +186,14 @@ async fn resolve(books: impl Books, what: Resolve) -> Result<Exit, Stopped> {
     let because = because.unwrap_or_else(|| "known to be sent".into());
     let (resolution, word) =
         if again { (Resolution::SendAgain, "send-again") } else { (Resolution::Sent { provider_id }, "sent") };
-    let report = |done, what| Report { doubt: &doubt, resolution: word, by: &by, because: &because, done, what };
+    let report =
+        |done, what| Report { doubt: &doubt, resolution: word, by: by.as_deref(), because: &because, done, what };
     if !yes {
         tell(&report(false, plan(&doubt, again)), output)?;
         print::prose("nothing was done; add --yes to do it");
         return Ok(Exit::InDoubt);
     }
-    let decision = Decision { id, resolution, who: by.clone(), because: because.clone() };
+    let decision = Decision { id, resolution, who: by.clone().unwrap_or_default(), because: because.clone() };
     let came = books.settle(decision).await?;
     let (what, exit) = outcome(came, again, doubt.message == RUN)?;
     tell(&report(true, what), output)?;
@@ -247,7 +249,8 @@ fn tell(report: &Report<'_>, output: TextOrJson) -> Result<(), Stopped> {
         return Ok(print::json(report)?);
     }
     let Report { doubt, by, because, what, .. } = report;
-    let (id, by, because) = (print::one_line(&doubt.id), print::one_line(by), print::one_line(because));
+    let (id, because) = (print::one_line(&doubt.id), print::one_line(because));
+    let by = by.map_or_else(|| "-".into(), print::one_line);
     let reason = doubt.reason.as_deref().map_or_else(|| "-".into(), print::one_line);
     let provider = doubt.provider.as_deref().unwrap_or("an unknown provider");
     let news = doubt.news.as_ref().map_or("nothing", |news| news.status.word());

@@ -38,8 +38,8 @@ pub(crate) struct Lift {
     #[arg(long, value_name = "TEXT", required_if_eq("yes", "true"), value_parser = words)]
     pub(super) because: Option<String>,
     /// Who you are; the user of this terminal unless given
-    #[arg(long, value_name = "WHO", env = "USER", value_parser = words)]
-    pub(super) by: String,
+    #[arg(long, value_name = "WHO", env = "USER", required_if_eq("yes", "true"), value_parser = words)]
+    pub(super) by: Option<String>,
     /// Do it
     #[arg(long)]
     pub(super) yes: bool,

@@ -51,7 +51,8 @@ struct Row {
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     suppression: &'a Row,
-    by: &'a str,
+    /// Nobody yet, where it is only looked at.
+    by: Option<&'a str>,
     because: Option<&'a str>,
     /// Whether it was done, or only would be.
     done: bool,
@@ -127,7 +128,7 @@ async fn lift(books: &Books, what: &Lift) -> Result<Exit, Stopped> {
     let key = what.key()?;
     let Some(row) = books.one(&key).await? else { return Err(not_suppressed()) };
     let because = what.because.as_deref();
-    let report = |done, text| Report { suppression: &row, by: &what.by, because, done, what: text };
+    let report = |done, text| Report { suppression: &row, by: what.by.as_deref(), because, done, what: text };
     if !what.yes {
         tell(&report(false, "messages would go to this address again"), what.output)?;
         print::prose("nothing was done; add --yes and --because TEXT to do it");
@@ -137,7 +138,7 @@ async fn lift(books: &Books, what: &Lift) -> Result<Exit, Stopped> {
         return Err(not_suppressed());
     }
     let note = AuditNote {
-        who: what.by.clone(),
+        who: what.by.clone().unwrap_or_default(),
         action: "suppression-lift".into(),
         event: None,
         target: key.to_string(),
@@ -164,13 +165,12 @@ fn tell(report: &Report<'_>, output: TextOrJson) -> Result<(), Stopped> {
     }
     let Report { suppression: row, by, because, what, .. } = report;
     let (since, source) = (print::one_line(&row.since), print::one_line(&row.source));
-    let because = because.map_or_else(|| "-".into(), print::one_line);
+    let [because, by] = [because, by].map(|text| text.map_or_else(|| "-".into(), print::one_line));
     Ok(print::data(format_args!(
-        "{} {}\nsuppressed since {since}, told by {source}: {}\ndecided by {}: {because}\n{what}\n",
+        "{} {}\nsuppressed since {since}, told by {source}: {}\ndecided by {by}: {because}\n{what}\n",
         row.channel,
         row.address_sha256,
         meaning(row.reason),
-        print::one_line(by),
     ))?)
 }
 
