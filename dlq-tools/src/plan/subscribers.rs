@@ -34,8 +34,10 @@ impl Subscribers {
     /// Why the topic wouldn't bring a letter to the consumer that it failed at; `None` when it would, or doesn't get it. What nobody has
     /// subscribed to, a topic takes, and it is gone.
     pub(super) fn misses(&self, letter: &Letter) -> Option<String> {
-        let original =
-            letter::original(&letter.message, &letter.facts, letter.payload.as_ref()).ok().filter(|_| self.is_topic)?;
+        if !self.is_topic {
+            return None;
+        }
+        let original = letter::original(&letter.message, &letter.facts, letter.payload.as_ref()).ok()?;
         // A filter that can't be read may let everything through.
         let accepts = |subscriber: &Subscriber| {
             subscriber.filter.as_ref().is_none_or(|filter| filter.accepts(&original.attributes))
