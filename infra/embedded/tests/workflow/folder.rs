@@ -160,5 +160,18 @@ async fn a_workflow_is_published_run_looked_at_stopped_and_taken_up_again() {
     assert_eq!(told.with(0), "changed  step rest\n         wait.for: \"3d\" → \"5d\"\n");
     on_data(folder, &["diff", "9", "draft.yaml"]).with(4);
     on_data(folder, &["show", "gone"]).with(4);
+
+    // Switched off, here and by the API, it starts no more until it is published again.
+    let said = on_data(folder, &["switch-off", "expenses/pause"]);
+    assert!(said.with(0).starts_with("expenses/pause is switched off: it starts no more."), "{}", said.with(0));
+    for gone in [on_data(folder, &["switch-off", "expenses/pause"]), on_data(folder, &["run", "expenses/pause"])] {
+        gone.with(4);
+        assert!(gone.err.contains("no workflow `pause` that is switched on"), "{}", gone.err);
+    }
+    let there = ["workflow", "switch-off", "expenses/broken", "--output", "json", "--url", &server.1];
+    let said = finish(sendoff(folder).args(there).env("SENDOFF_TOKEN", &token)).json(0);
+    assert_eq!(said, json!({ "app_id": "expenses", "workflow": "broken", "switched_on": false }));
+    let said = on_data(folder, &["publish", "pause.yaml"]);
+    assert_eq!(said.with(0), "expenses/pause: version 1 says the same, and is switched on again\n");
     on_data(folder, &["runs", "other"]).with(4);
 }

@@ -91,15 +91,24 @@ impl Api {
 
     /// Posts a JSON body.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Answered, Stopped> {
+        self.ask(Method::POST, path, body.to_string()).await
+    }
+
+    /// Deletes what is at this path.
+    pub(super) async fn delete(&self, path: &str) -> Result<Answered, Stopped> {
+        self.ask(Method::DELETE, path, String::new()).await
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: String) -> Result<Answered, Stopped> {
         let bearer = format!("Bearer {}", self.token);
         let (status, events, text) = match &self.way {
             Way::Here(router, _) => {
                 let request = Request::builder()
-                    .method(Method::POST)
+                    .method(method)
                     .uri(path)
                     .header(header::AUTHORIZATION, bearer)
                     .header(header::CONTENT_TYPE, "application/json")
-                    .body(Body::from(body.to_string()))
+                    .body(Body::from(body))
                     .map_err(Stopped::failed)?;
                 let Ok(answer) = router.clone().oneshot(request).await;
                 let (status, events) = (answer.status().as_u16(), event_ids(answer.headers()));
@@ -107,11 +116,11 @@ impl Api {
             }
             Way::There(client, url) => {
                 let url = format!("{}{path}", url.as_str().trim_end_matches('/'));
-                let request = HttpRequest::new(Method::POST, url)
+                let request = HttpRequest::new(method, url)
                     .header(header::AUTHORIZATION, &bearer, true)
                     .and_then(|request| request.header(header::CONTENT_TYPE, "application/json", false))
                     .map_err(|name| Stopped::new(Exit::Usage, format!("the header `{name}` can't be made")))?;
-                let answer = client.send(request.body(body.to_string())).await;
+                let answer = client.send(request.body(body)).await;
                 let answer = answer.map_err(|error| Stopped::new(Exit::Unreachable, error))?;
                 (answer.status.as_u16(), event_ids(&answer.headers), answer.body)
             }

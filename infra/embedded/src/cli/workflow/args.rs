@@ -41,6 +41,8 @@ pub(super) enum WorkflowCommand {
     Diff(Diff),
     /// Publishes a definition as the next version and switches it on
     Publish(Publish),
+    /// Switches a workflow off: it starts no more. Runs go on, and publishing it switches it on again
+    SwitchOff(SwitchOff),
     /// Asks for a run of a workflow that has the trigger `manual`
     Run(Run),
     /// Lists runs, those started last first
@@ -237,6 +239,17 @@ pub(super) struct Publish {
     /// The definition, in YAML or JSON
     #[arg(value_name = "DEF")]
     pub(super) definition: PathBuf,
+    #[command(flatten)]
+    pub(super) asking: Asking,
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) output: TableOrJson,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SwitchOff {
+    /// Which workflow
+    #[arg(value_name = "APP/WORKFLOW")]
+    pub(super) workflow: OfApp,
     #[command(flatten)]
     pub(super) asking: Asking,
     #[arg(long, value_enum, default_value_t)]

@@ -41,6 +41,7 @@ pub(super) async fn run(
         WorkflowCommand::DryRun(args) => dry_run::run(config, args),
         WorkflowCommand::Diff(args) => diff::run(config, args).await,
         WorkflowCommand::Publish(args) => publish::publish(config, args, token).await,
+        WorkflowCommand::SwitchOff(args) => publish::switch_off(config, args, token).await,
         WorkflowCommand::Run(args) => publish::start(config, args, token).await,
         WorkflowCommand::Runs(args) => runs::run(config, args).await,
         WorkflowCommand::Show(args) => show::run(config, args).await,

@@ -1,4 +1,4 @@
-//! `sendoff workflow publish` and `sendoff workflow run`.
+//! `sendoff workflow publish`, `switch-off` and `run`: what the API does.
 
 use sendoff_embedded::{
     config::Config,
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     api::{Answered, Api},
-    args::{Publish, Run},
+    args::{Publish, Run, SwitchOff},
     input,
 };
 use crate::cli::args::TableOrJson;
@@ -32,6 +32,21 @@ pub(super) async fn publish(config: &Config, args: &Publish, token: Option<Strin
             };
             print::data(format_args!("{what}\n"))?;
         }
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) async fn switch_off(config: &Config, args: &SwitchOff, token: Option<String>) -> Result<Exit, Stopped> {
+    let (app, workflow) = (&args.workflow.app, &args.workflow.workflow);
+    let api = Api::open(config, &args.asking, token)?;
+    let answered = api.delete(&format!("/v1/apps/{app}/workflows/{workflow}")).await;
+    api.close().await;
+    answered?;
+    match args.output {
+        TableOrJson::Json => print::json(&json!({ "app_id": app, "workflow": workflow, "switched_on": false }))?,
+        TableOrJson::Table => print::data(format_args!(
+            "{app}/{workflow} is switched off: it starts no more. Its runs go on; see: sendoff workflow runs {app}/{workflow} --status running\n"
+        ))?,
     }
     Ok(Exit::Done)
 }
