@@ -95,6 +95,16 @@ async fn tail_follows_events_and_outcomes_and_ends_at_ctrl_c() {
     assert_eq!(tail.stop("INT"), Some(0));
 }
 
+#[test]
+fn tail_says_why_something_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    run(folder.path(), ["demo", "--poison", "1"]).with(0);
+    let tail = Streaming::start(sendoff(folder.path()).args(["tail", "--since", "1h"]));
+    let line = std::iter::repeat_with(|| tail.line()).find(|line| line.contains("dead-lettered")).unwrap();
+    assert!(line.contains("  dead-lettered: bad-template: ") && line.contains("there is no such variable"), "{line}");
+    assert_eq!(tail.stop("INT"), Some(0));
+}
+
 #[tokio::test]
 async fn mail_is_listed_and_shown_by_the_beginning_of_its_id() {
     let folder = tempfile::tempdir().unwrap();

@@ -40,6 +40,9 @@ struct Line<'a> {
     latency_ms: Option<u128>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
+    /// The error in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
 }
 
 /// An event that hasn't ended everywhere, and what was told of it: attempts that failed, and the end, by consumer.
@@ -128,6 +131,7 @@ impl Tail {
             attempts: None,
             latency_ms: None,
             reason: None,
+            error: None,
         })
     }
 
@@ -135,7 +139,7 @@ impl Tail {
     fn news(&self, open: &mut Open, outcome: &Outcome) -> Result<(), Stopped> {
         let (told_failures, told_end) = open.told.entry(outcome.consumer.clone()).or_default();
         let event = &open.event;
-        let line = |at, what, reason| Line {
+        let line = |at, what, reason, error| Line {
             at,
             what,
             event: event.id,
@@ -145,23 +149,24 @@ impl Tail {
             attempts: Some(outcome.attempts),
             latency_ms: None,
             reason,
+            error,
         };
         let history = outcome.record.as_ref().map_or(&[][..], |record| &record.history);
         if !outcome.state.is_settled() {
             for attempt in history.iter().skip(*told_failures).filter(|a| a.at >= self.from) {
-                self.tell(&line(attempt.at, "failed", Some(&attempt.reason)))?;
+                self.tell(&line(attempt.at, "failed", Some(&attempt.reason), Some(&attempt.error)))?;
             }
             *told_failures = history.len();
         } else if !*told_end {
             *told_end = true;
             let at = outcome.at.unwrap_or(event.committed_at);
             if at >= self.from {
-                let reason = match &outcome.state {
-                    State::DeadLettered(reason) => Some(reason.as_str()),
-                    _ => None,
+                let (reason, error) = match &outcome.state {
+                    State::DeadLettered(reason) => (Some(reason.as_str()), history.last().map(|last| &*last.error)),
+                    _ => (None, None),
                 };
                 let latency_ms = outcome.latency(event).map(|latency| latency.as_millis());
-                self.tell(&Line { latency_ms, ..line(at, outcome.state.word(), reason) })?;
+                self.tell(&Line { latency_ms, ..line(at, outcome.state.word(), reason, error) })?;
             }
         }
         Ok(())
@@ -172,7 +177,8 @@ impl Tail {
             TableOrNdjson::Ndjson => print::json_line(line)?,
             TableOrNdjson::Table => {
                 let consumer = line.consumer.unwrap_or("-");
-                let what = line.reason.map_or_else(|| line.what.into(), |reason| format!("{}: {reason}", line.what));
+                let why = [line.reason, line.error].into_iter().flatten();
+                let what = [line.what].into_iter().chain(why).collect::<Vec<_>>().join(": ");
                 let latency = line.latency_ms.map_or_else(String::new, |ms| format!("  {ms}ms"));
                 print::data(format_args!(
                     "{at:.3}  {id}  {kind:<22}  {consumer:<18}  {what}{latency}\n",
