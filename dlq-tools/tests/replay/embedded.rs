@@ -53,6 +53,19 @@ async fn a_plan_is_carried_out_exactly_and_the_letters_wait_in_their_queue_again
 }
 
 #[tokio::test]
+async fn a_run_says_how_far_it_came_also_when_that_cannot_be_kept() {
+    let house = House::with(3).await;
+    let (plan, hash) = planned(&house, &["--canary", "0", "--watch", "0s"]).await;
+    let run = begun(&house, &plan, []).await;
+    // As on a disk that is full: nothing can take its place.
+    std::fs::create_dir_all(run.path().join("report.json/in-the-way")).unwrap();
+    let ran = house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Failed);
+    assert!(ran.out.contains("moved    3"), "{ran:?}");
+    assert!(ran.err.contains(&run.path().display().to_string()), "{ran:?}");
+    assert_eq!((house.letters().await, house.audit().await.len()), (0, 2));
+}
+
+#[tokio::test]
 async fn only_the_hash_of_exactly_this_plan_carries_it_out() {
     let house = House::with(2).await;
     let (plan, hash) = planned(&house, &[]).await;

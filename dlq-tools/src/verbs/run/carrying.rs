@@ -54,12 +54,16 @@ pub(crate) struct Carried {
     pub(crate) outcome: Result<Ended, RunError>,
     /// When it had been finished, if there was nothing left to do.
     pub(crate) over_since: Option<Timestamp>,
+    /// Why its report or its end in the audit couldn't be written, as on a disk that is full.
+    pub(crate) unkept: Option<Stopped>,
 }
 
 impl Carried {
     /// What the program's exit code says of it.
     pub(crate) fn exit(self) -> Result<Exit, Stopped> {
-        match self.outcome? {
+        let ended = self.outcome?;
+        self.unkept.map_or(Ok(()), Err)?;
+        match ended {
             Ended::Paused { unreachable: true, .. } if self.report.ambiguous == 0 => Ok(Exit::Unreachable),
             _ => Ok(self.report.exit()),
         }
@@ -93,7 +97,7 @@ impl Carrying<'_> {
             let report = Report::of(&plan, &state, ended.as_ref());
             // The process that finished it may have died before it said so here.
             folder.report(&report)?;
-            return Ok(Carried { report, outcome: Ok(Ended::Finished), over_since: last_at });
+            return Ok(Carried { report, outcome: Ok(Ended::Finished), over_since: last_at, unkept: None });
         }
         if aborted.is_some() {
             control::want(folder.path(), &Wanted::Go)?;
@@ -146,7 +150,7 @@ impl Carrying<'_> {
         let outcome = gone.map(|(ended, _)| ended);
         let state = folder.stands(&plan)?.state;
         let report = Report::of(&plan, &state, outcome.as_ref().ok());
-        folder.report(&report)?;
+        let kept = folder.report(&report).map_err(Stopped::from);
         let counts = format!(
             "{}: {} of {} moved, {} returned, {} skipped, {} gone, {} ambiguous, {} waiting",
             report.ended,
@@ -158,8 +162,9 @@ impl Carrying<'_> {
             report.ambiguous,
             report.waiting
         );
-        audited(&*deployment.audit, &note("replay-ended", &counts)).await?;
-        Ok(Carried { report, outcome, over_since: None })
+        let noted = audited(&*deployment.audit, &note("replay-ended", &counts)).await;
+        // Whoever waits for it hears in any case how far it came.
+        Ok(Carried { report, outcome, over_since: None, unkept: kept.and(noted).err() })
     }
 }
 
