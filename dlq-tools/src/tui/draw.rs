@@ -28,8 +28,9 @@ esc                                  goes back
 space                                marks a letter; pauses a run and lets it go on
 p                                    plans: the group, the marked letters, or the letter
 P                                    plans all letters that are chosen
-r                                    looks anew at the queue; goes on with a run that stopped
-x                                    aborts a run
+r                                    looks anew at the queue
+c                                    goes on with a run that stopped, after it has asked
+x                                    aborts a run, after it has asked
 q                                    ends; a run is paused first, and `dlq resume` goes on with it";
 
 /// Draws the screen.
@@ -58,6 +59,7 @@ fn said(state: &State) -> String {
         (Some(Prompt::Condition(text)), ..) => format!("where: {text}_"),
         (Some(Prompt::Hash(text)), ..) => format!("the first 8 digits of the hash carry it out: {text}_"),
         (Some(Prompt::Abort), ..) => "abort the run for good? y or n".into(),
+        (Some(Prompt::GoOn), ..) => "go on with the run, and send what is left? y or n".into(),
         (None, Some(busy), _) => format!("{busy} … esc gives up"),
         (None, None, Some(message)) => message.clone(),
         (None, None, None) if !state.condition.is_empty() => format!("where: {}", state.condition),
@@ -69,6 +71,7 @@ fn said(state: &State) -> String {
 fn hint(state: &State) -> &'static str {
     match state.prompt {
         Some(Prompt::Abort) => return "y aborts it, any other key doesn't",
+        Some(Prompt::GoOn) => return "y goes on with it, any other key doesn't",
         Some(_) => return "enter does it, esc doesn't",
         None => {}
     }
@@ -78,8 +81,8 @@ fn hint(state: &State) -> &'static str {
         Some(Screen::Letter(_)) => "up down scroll  p plan  esc back  ? help  q quit",
         Some(Screen::Plan(_)) => "enter run  esc back  ? help  q quit",
         Some(Screen::Run(run)) if run.report.is_none() => "space pause or go on  x abort  q pause and leave  ? help",
-        Some(Screen::Run(run)) if run.can_resume => "r go on with it  esc back  ? help  q quit",
-        Some(Screen::Run(_)) => "esc back  ? help  q quit",
+        Some(Screen::Run(run)) if run.can_resume => "c go on with it  r look anew  esc back  ? help  q quit",
+        Some(Screen::Run(_)) => "r look anew  esc back  ? help  q quit",
         None => "q quit",
     }
 }

@@ -106,6 +106,8 @@ pub enum Prompt {
     Hash(String),
     /// Whether the run is to end for good.
     Abort,
+    /// Whether the run that stopped is to be gone on with.
+    GoOn,
 }
 
 impl State {

@@ -72,8 +72,11 @@ impl State {
     }
 
     fn typed(&mut self, prompt: Prompt, key: KeyCode) -> Wish {
-        let (Prompt::Condition(mut text) | Prompt::Hash(mut text)) = prompt.clone() else {
-            return if matches!(key, KeyCode::Char('y' | 'Y')) { Wish::Abort } else { Wish::Nothing };
+        let is_yes = matches!(key, KeyCode::Char('y' | 'Y'));
+        let mut text = match &prompt {
+            Prompt::Abort => return if is_yes { Wish::Abort } else { Wish::Nothing },
+            Prompt::GoOn => return if is_yes { Wish::Run } else { Wish::Nothing },
+            Prompt::Condition(text) | Prompt::Hash(text) => text.clone(),
         };
         match key {
             KeyCode::Esc => return Wish::Nothing,
@@ -150,7 +153,7 @@ impl State {
             (Some(Screen::Letter(page)), KeyCode::Char('p')) => {
                 return Wish::Plan(Chosen::Letters(vec![page.id.clone()]));
             }
-            (Some(Screen::Plan(plan)), KeyCode::Char('r') | KeyCode::Enter) if !plan.hash.is_empty() => {
+            (Some(Screen::Plan(plan)), KeyCode::Enter) if !plan.hash.is_empty() => {
                 self.prompt = Some(Prompt::Hash(String::new()));
             }
             (Some(Screen::Run(run)), key) => return run.pressed(key, &mut self.prompt),
@@ -199,7 +202,8 @@ impl State {
 impl Running {
     fn pressed(&mut self, key: KeyCode, prompt: &mut Option<Prompt>) -> Wish {
         match key {
-            KeyCode::Char('r') if self.can_resume => return Wish::Run,
+            KeyCode::Char('c') if self.can_resume => *prompt = Some(Prompt::GoOn),
+            KeyCode::Char('r') if self.report.is_some() => return Wish::Fresh,
             _ if self.report.is_some() => {}
             KeyCode::Char(' ') if self.progress.doing == "paused" => {
                 self.asked = Some("it goes on within a second");

@@ -38,7 +38,7 @@ fn a_run_begins_only_with_the_hash_of_the_plan_that_is_shown() {
     let plan = || of(Screen::Plan(Planned { hash: "0123456789abcdef".into(), ..Planned::default() }));
     let typed = |text: &str| {
         let mut state = plan();
-        press(&mut state, &["r"]);
+        press(&mut state, &["enter"]);
         for c in text.chars() {
             press(&mut state, &[&c.to_string()]);
         }
@@ -48,9 +48,23 @@ fn a_run_begins_only_with_the_hash_of_the_plan_that_is_shown() {
     for wrong in ["", "0123456", "01234568", "y", "0123456789abcdef0"] {
         assert_eq!(typed(wrong), Wish::Nothing, "{wrong}");
     }
-    assert_eq!(press(&mut plan(), &["r", "0", "esc", "enter"]), Wish::Nothing);
+    assert_eq!(press(&mut plan(), &["enter", "0", "esc", "r"]), Wish::Nothing);
     // One that sends nothing has no hash, and can't be begun.
-    assert_eq!(press(&mut of(Screen::Plan(Planned::default())), &["r", "enter"]), Wish::Nothing);
+    assert_eq!(press(&mut of(Screen::Plan(Planned::default())), &["enter", "enter"]), Wish::Nothing);
+}
+
+#[test]
+fn a_run_that_stopped_goes_on_only_after_a_question_and_r_looks_anew_everywhere() {
+    let ended = |can_resume| Running { report: Some(Default::default()), can_resume, ..Running::default() };
+    let of_run = |can_resume| of(Screen::Run(Box::new(ended(can_resume))));
+    for keys in [&["c"][..], &["c", "n"], &["c", "enter"], &["c", "esc"], &["c", "r"], &["enter"], &["y"]] {
+        assert_eq!(press(&mut of_run(true), keys), Wish::Nothing, "{keys:?}");
+    }
+    assert_eq!(press(&mut of_run(true), &["c", "y"]), Wish::Run);
+    assert_eq!(press(&mut of_run(false), &["c", "y"]), Wish::Nothing);
+    for mut state in [of_run(true), of_run(false), of(Screen::Letters(list())), of(Screen::Groups(list()))] {
+        assert_eq!(press(&mut state, &["r"]), Wish::Fresh);
+    }
 }
 
 #[test]
@@ -64,7 +78,6 @@ fn while_a_run_goes_on_nothing_leaves_it_but_q() {
     assert_eq!(press(&mut state, &["ctrl-c"]), Wish::Leave);
     let ended = Running { report: Some(Default::default()), can_resume: true, ..Running::default() };
     let mut state = of(Screen::Run(Box::new(ended)));
-    assert_eq!(press(&mut state, &["r"]), Wish::Run);
     assert_eq!(press(&mut state, &["q"]), Wish::Quit);
 }
 

@@ -119,7 +119,7 @@ async fn a_run_that_is_left_is_paused_first_and_can_be_gone_on_with() {
     let scenario = Scenario::make("a bad template").await;
     let mut script = Script::new()
         .when("10 letters in 4 groups", &["p"])
-        .when("carry it out", &["r"])
+        .when("carry it out", &["enter"])
         .then("the first 8 digits of the hash", hash)
         .when("1 of 6 sent", &[" "])
         .when("paused", &["esc"])
@@ -137,7 +137,7 @@ async fn a_run_whose_terminal_goes_away_is_paused_and_not_dropped() {
     let scenario = Scenario::make("a bad template").await;
     let mut script = Script::new()
         .when("10 letters in 4 groups", &["p"])
-        .when("carry it out", &["r"])
+        .when("carry it out", &["enter"])
         .then("the first 8 digits of the hash", hash)
         .when("1 of 6 sent", &[]);
     let (ended, told) = at(&scenario, &["email", "--watch", "10h"], &mut script).await;
@@ -150,11 +150,11 @@ async fn an_aborted_run_asks_before_it_ends() {
     let scenario = Scenario::make("a bad template").await;
     let mut script = Script::new()
         .when("10 letters in 4 groups", &["p"])
-        .when("carry it out", &["r"])
+        .when("carry it out", &["enter"])
         .then("the first 8 digits of the hash", hash)
         .when("1 of 6 sent", &["x"])
         .when("abort the run for good?", &["n", "x", "y"])
-        .when("was aborted", &["esc", "esc", "r"])
+        .when("r looks anew", &["r"])
         .when("9 letters as of", &["q"]);
     let (ended, told) = at(&scenario, &["email", "--watch", "10h"], &mut script).await;
     assert_eq!(ended.unwrap(), Exit::Partly, "{told}");
@@ -167,7 +167,7 @@ async fn a_plan_that_needs_approval_is_not_carried_out_without_it() {
     let scenario = Scenario::make("a bad template").await;
     let mut script = Script::new()
         .when("10 letters in 4 groups", &["p"])
-        .when("somebody else has to approve it", &["r"])
+        .when("somebody else has to approve it", &["enter"])
         .then("the first 8 digits of the hash", hash)
         .when("the plan needs 1 approval by somebody else than grace", &["q"]);
     let mut session = scenario.session(&Screen::default());
