@@ -50,6 +50,8 @@ pub(crate) struct Desk<'a> {
     plan: Option<Plan>,
     /// The last run, and what became of it.
     last: Option<(RunFolder, Carried)>,
+    /// Why nothing is known of what the last run has done.
+    failed: Option<Stopped>,
     is_leaving: bool,
 }
 
@@ -86,6 +88,7 @@ impl<'a> Desk<'a> {
             opened: None,
             plan: None,
             last: None,
+            failed: None,
             is_leaving: false,
         })
     }
@@ -94,7 +97,7 @@ impl<'a> Desk<'a> {
     ///
     /// # Errors
     ///
-    /// When nothing can be shown, or the last run failed.
+    /// When nothing can be shown.
     pub(crate) async fn show(&mut self, console: &mut dyn Console) -> Result<(), Stopped> {
         let mut state = State { title: self.title()?, ..State::default() };
         let groups = self.look_at_groups()?;
@@ -110,7 +113,7 @@ impl<'a> Desk<'a> {
             }
             if let Err(stopped) = self.perform(wish, &mut state, console).await {
                 state.busy = None;
-                state.message = Some(one_line(&stopped.message.unwrap_or_default()));
+                state.message = Some(shown(&stopped));
             }
         }
         Ok(())
@@ -122,9 +125,13 @@ impl<'a> Desk<'a> {
     ///
     /// When the run failed.
     pub(crate) fn end(self) -> Result<Exit, Stopped> {
-        let Some((folder, carried)) = self.last else { return Ok(Exit::Done) };
-        crate::verbs::run::tell(self.session, self.common, &carried.report, &folder)?;
-        carried.exit()
+        let mut exit = Ok(Exit::Done);
+        if let Some((folder, carried)) = self.last {
+            crate::verbs::run::tell(self.session, self.common, &carried.report, &folder)?;
+            exit = carried.exit();
+        }
+        // What the screen said of it may have been seen by nobody.
+        self.failed.map_or(exit, Err)
     }
 
     fn look(&self) -> Look<'_> {
@@ -169,6 +176,11 @@ impl<'a> Desk<'a> {
         }
         Ok(())
     }
+}
+
+/// Why something was stopped, as it is shown.
+fn shown(stopped: &Stopped) -> String {
+    one_line(stopped.message.as_deref().unwrap_or_default())
 }
 
 /// Waits for what may take long; `None` when whoever waits has given up.

@@ -42,8 +42,9 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let shown = desk.show(&mut terminal).await;
     // First the terminal is as it was before.
     drop(terminal);
-    let ended = desk.end();
-    shown.and(ended)
+    // What a run has done counts more than a screen that is gone.
+    let exit = desk.end()?;
+    shown.map(|()| exit)
 }
 
 /// The same at a console that isn't this process's terminal.
@@ -55,6 +56,7 @@ pub(super) async fn at(
     console: &mut dyn crate::tui::Console,
 ) -> Result<Exit, Stopped> {
     let mut desk = crate::tui::Desk::open(session, common, args).await?;
-    desk.show(console).await?;
-    desk.end()
+    let shown = desk.show(console).await;
+    let exit = desk.end()?;
+    shown.map(|()| exit)
 }

@@ -1,12 +1,12 @@
 //! A night on call, at the screen.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use sendoff_dlq_tools::{Session, dlq_at};
 use sendoff_host::{Exit, Stopped};
 
-use super::Script;
+use super::{Script, console::key};
 use crate::transcripts::{Screen, scenario::Scenario};
 
 /// The first 8 digits of the hash on the screen, and enter.
@@ -160,6 +160,72 @@ async fn an_aborted_run_asks_before_it_ends() {
     assert_eq!(ended.unwrap(), Exit::Partly, "{told}");
     assert!(script.is_over());
     assert!(audit(&scenario).await[1].1.starts_with("aborted: 1 of 6 moved"));
+}
+
+fn data(scenario: &Scenario) -> PathBuf {
+    scenario.session(&Screen::default()).variables["SENDOFF_DATA"].clone().into()
+}
+
+/// The audit takes no more entries.
+fn break_audit(scenario: &Scenario) -> impl FnMut() + Send + 'static {
+    let file = data(scenario).join("sendoff.db");
+    move || {
+        let db = rusqlite::Connection::open(&file).unwrap();
+        db.execute_batch("alter table audit rename to audit_gone").unwrap();
+    }
+}
+
+/// What a run has done can't be read any more.
+fn break_journal(scenario: &Scenario) -> impl FnMut() + Send + 'static {
+    let runs = data(scenario).join("dlq/runs");
+    move || {
+        let run = std::fs::read_dir(&runs).unwrap().next().unwrap().unwrap().path();
+        std::fs::rename(run.join("journal.ndjson"), run.join("away")).unwrap();
+        std::fs::create_dir(run.join("journal.ndjson")).unwrap();
+    }
+}
+
+/// A run that has sent one of its letters when this happens, and these keys are pressed.
+fn broken(mut breaks: impl FnMut() + Send + 'static, keys: &'static [&'static str]) -> Script {
+    Script::new()
+        .when("10 letters in 4 groups", &["p"])
+        .when("carry it out", &["enter"])
+        .then("the first 8 digits of the hash", hash)
+        .then("1 of 6 sent", move |_| {
+            breaks();
+            keys.iter().map(|name| key(name)).collect()
+        })
+}
+
+#[tokio::test]
+async fn an_end_that_the_audit_does_not_take_is_shown_and_the_exit_code() {
+    for (keys, stays) in [(&["q"][..], false), (&["x", "y"], true)] {
+        let scenario = Scenario::make("a bad template").await;
+        let mut script = broken(break_audit(&scenario), keys);
+        if stays {
+            script = script.when("no such table: audit", &["q"]);
+        }
+        let (ended, told) = at(&scenario, &["email", "--watch", "10h"], &mut script).await;
+        let stopped = ended.unwrap_err();
+        assert_eq!(stopped.exit, Exit::Unreachable, "{stopped:?}");
+        assert!(stopped.message.unwrap().contains("audit") && told.contains("moved    1"), "{told}");
+        assert!(script.is_over());
+    }
+}
+
+#[tokio::test]
+async fn a_run_whose_end_is_not_known_is_the_exit_code_also_when_it_is_left() {
+    for (keys, stays) in [(&["q"][..], false), (&["x", "y"], true)] {
+        let scenario = Scenario::make("a bad template").await;
+        let mut script = broken(break_journal(&scenario), keys);
+        if stays {
+            script = script.when("the journal /", &["q"]);
+        }
+        let (ended, told) = at(&scenario, &["email", "--watch", "10h"], &mut script).await;
+        let stopped = ended.expect_err(&told);
+        assert!(stopped.exit != Exit::Done && stopped.message.unwrap().contains("journal"), "{told}");
+        assert!(script.is_over());
+    }
 }
 
 #[tokio::test]

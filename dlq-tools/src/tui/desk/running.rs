@@ -8,7 +8,7 @@ use std::sync::{
 use sendoff_embedded::program::print::one_line;
 use sendoff_host::{Exit, Stopped};
 
-use super::Desk;
+use super::{Desk, shown};
 use crate::{
     deployment::Access,
     run::folder::RunFolder,
@@ -51,18 +51,20 @@ impl Desk<'_> {
         let steered = Steered { folder: &folder, who: &self.who, leave: &leave };
         let carried = live(console, state, &steered, &mut heard, carrying.out(&teller)).await;
         self.is_leaving = leave.load(Ordering::Relaxed);
+        self.failed = None;
         match carried {
             Ok(carried) => {
                 report(state, &carried, &folder);
                 self.last = Some((folder, carried));
-                Ok(())
             }
             Err(stopped) => {
                 state.prompt = None;
                 state.screens.pop();
-                Err(stopped)
+                state.message = Some(shown(&stopped));
+                self.failed = Some(stopped);
             }
         }
+        Ok(())
     }
 }
 
@@ -70,10 +72,11 @@ impl Desk<'_> {
 fn report(state: &mut State, carried: &Carried, folder: &RunFolder) {
     state.prompt = None;
     let Some(running) = state.running() else { return };
-    let Carried { report, outcome, .. } = carried;
+    let Carried { report, outcome, unkept, .. } = carried;
     let mut text = format!("\n{}\n{}", counts(report), told(report, folder).join("\n"));
-    if let Err(error) = outcome {
-        text.push_str(&format!("\n{}", one_line(&error.to_string())));
+    let failed = outcome.as_ref().err().map(ToString::to_string);
+    for error in failed.into_iter().chain(unkept.as_ref().and_then(|unkept| unkept.message.clone())) {
+        text.push_str(&format!("\n{}", one_line(&error)));
     }
     text.push_str("\nthe lists still show the queue as it was before: r looks anew");
     running.report = Some(Page::new("", &text));
