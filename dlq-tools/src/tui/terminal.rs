@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    mem::ManuallyDrop,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -24,7 +25,8 @@ const LOOK: Duration = Duration::from_millis(100);
 
 /// A terminal that shows the screen.
 pub(crate) struct Terminal {
-    terminal: DefaultTerminal,
+    /// Given back by hand: it tells by itself what can't be given back, and dies of it when the terminal is gone.
+    terminal: ManuallyDrop<DefaultTerminal>,
     events: UnboundedReceiver<Event>,
     signals: Option<Signals>,
     is_over: Arc<AtomicBool>,
@@ -38,7 +40,7 @@ impl Terminal {
     /// When there is none.
     pub(crate) fn open() -> io::Result<Self> {
         // Its panic hook gives the terminal back, too.
-        let terminal = ratatui::try_init().inspect_err(|_| ratatui::restore())?;
+        let terminal = ManuallyDrop::new(ratatui::try_init().inspect_err(|_| ratatui::restore())?);
         let is_over = Arc::new(AtomicBool::new(false));
         let (sender, events) = unbounded_channel();
         let this = Self { terminal, events, signals: Signals::listen().ok(), is_over: Arc::clone(&is_over) };
@@ -85,6 +87,8 @@ impl Console for Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Relaxed);
-        ratatui::restore();
+        // A terminal that is gone can't be given back, and nobody is there to be told.
+        let _ = ratatui::try_restore();
+        let _ = self.terminal.show_cursor();
     }
 }
