@@ -49,7 +49,7 @@ impl Look<'_> {
             count => format!("{letters} in {count} groups"),
         };
         let heading = vec!["GROUP", "LETTERS", "FIRST LOSS", "TYPE", "LEDGER", "ERROR"];
-        Ok((keys, Rows { heading, rows, at: 0, note }))
+        Ok((keys, Rows { heading, rows, at: 0, note, spare: &[2, 4, 3] }))
     }
 
     /// The letters of a group.
@@ -71,7 +71,7 @@ impl Look<'_> {
             note = format!("the first {MOST} of {note}; / chooses among them");
         }
         let heading = vec!["MESSAGE", "FAILED", "LOST", "TENANT", "LEDGER", "REPLAYS", "ERROR"];
-        Ok(Rows { heading, rows, at: 0, note })
+        Ok(Rows { heading, rows, at: 0, note, spare: &[2, 5, 4, 3, 1] })
     }
 
     /// A letter in full.

@@ -47,6 +47,8 @@ pub struct Rows {
     pub at: usize,
     /// What there is to say of the list as a whole.
     pub note: String,
+    /// The columns that are left out where the screen is too narrow, the first one first.
+    pub spare: &'static [usize],
 }
 
 /// A row of a list.

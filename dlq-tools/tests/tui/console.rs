@@ -66,6 +66,12 @@ impl Script {
         }
     }
 
+    /// On a terminal as wide as they once were.
+    pub(crate) fn narrow(mut self) -> Self {
+        self.terminal = Terminal::new(TestBackend::new(80, HEIGHT)).unwrap();
+        self
+    }
+
     /// When the screen shows this, presses these keys: words for keys without a character, each character of others.
     pub(crate) fn when(self, seen: &'static str, keys: &'static [&'static str]) -> Self {
         self.then(seen, move |_| keys.iter().map(|name| key(name)).collect())

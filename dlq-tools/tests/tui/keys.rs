@@ -12,7 +12,7 @@ fn of(screen: Screen) -> State {
 
 fn list() -> Rows {
     let rows = ["a", "b", "c"].map(|id| Row { id: id.into(), cells: vec![id.into()], is_marked: false });
-    Rows { heading: vec!["ID"], rows: rows.into(), at: 0, note: String::new() }
+    Rows { heading: vec!["ID"], rows: rows.into(), ..Rows::default() }
 }
 
 #[test]

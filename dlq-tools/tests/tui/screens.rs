@@ -36,6 +36,16 @@ async fn groups_letters_and_a_letter_look_like_this() {
     prove("letter", script.with("shape       own"));
 }
 
+#[tokio::test]
+async fn on_a_narrow_terminal_the_errors_are_shown_before_all_else() {
+    let scenario = Scenario::make("a bad template").await;
+    let mut script = Script::new().narrow().when("10 letters in 4 groups", &["enter"]).when("6 letters", &["q"]);
+    let mut session = scenario.session(&transcripts::Screen::default());
+    dlq_at(["dlq", "tui", "email"].map(Into::into), &mut session, &mut script).await.unwrap();
+    prove("groups-narrow", &script.screens[0]);
+    prove("letters-narrow", script.with("6 letters"));
+}
+
 /// A plan's path and its hash are other ones in each folder.
 fn plan() -> State {
     let text = "\
@@ -104,8 +114,9 @@ fn a_screen_of_any_size_can_be_drawn_whatever_there_is_to_show() {
             cells: vec!["\u{1b}[2J\u{7}ü".repeat(99), "漢字".repeat(99)],
             is_marked: true,
         }],
-        at: 0,
         note: "n".into(),
+        spare: &[0],
+        ..Rows::default()
     };
     let much = Progress { planned: 0, sent: 7, rate: f64::NAN, eta_s: Some(u64::MAX), ..Progress::default() };
     let long = Page { id: String::new(), lines: vec!["x\u{9b}y".repeat(10_000); 3], top: 7 };
