@@ -2,6 +2,7 @@
 
 mod list;
 mod run;
+mod wrap;
 
 use ratatui::{
     Frame,
@@ -20,23 +21,30 @@ const CURSOR: Style = Style::new().add_modifier(Modifier::REVERSED);
 /// How much of a text is wrapped at most, in lines: no more than a screen.
 const MOST: usize = 500;
 
-const HELP: &str = "\
-up down j k, page up and down, g G   moves
-enter                                opens a group, a letter; carries out a plan, after its hash was typed
-esc                                  goes back
-/                                    chooses letters by a condition in CEL, as --where
-space                                marks a letter; pauses a run and lets it go on
-p                                    plans: the group, the marked letters, or the letter
-P                                    plans all letters that are chosen
-r                                    looks anew at the queue
-c                                    goes on with a run that stopped, after it has asked
-x                                    aborts a run, after it has asked
-q                                    ends; a run is paused first, and `dlq resume` goes on with it";
+/// How wide the names of keys are in the help.
+const KEYS: u16 = 13;
+
+const HELP: [(&str, &str); 11] = [
+    ("up down j k", "moves; page up, page down, g and G move further"),
+    ("enter", "opens a group, a letter; carries out a plan, after its hash was typed"),
+    ("esc", "goes back"),
+    ("/", "chooses letters by a condition in CEL, as --where"),
+    ("space", "marks a letter; pauses a run and lets it go on"),
+    ("p", "plans: the group, the marked letters, or the letter"),
+    ("P", "plans all letters that are chosen"),
+    ("r", "looks anew at the queue"),
+    ("c", "goes on with a run that stopped, after it has asked"),
+    ("x", "aborts a run, after it has asked"),
+    ("q", "ends; a run is paused first, and `dlq resume` goes on with it"),
+];
 
 /// Draws the screen.
 pub fn draw(frame: &mut Frame<'_>, state: &State) {
-    let areas =
-        Layout::vertical([Constraint::Length(1), Constraint::Min(1), Constraint::Length(1), Constraint::Length(1)]);
+    let said = said(state);
+    let said = message(&said, state.prompt.is_some(), frame.area());
+    let height = u16::try_from(said.len()).unwrap_or(u16::MAX);
+    let one = Constraint::Length(1);
+    let areas = Layout::vertical([one, Constraint::Min(1), Constraint::Length(height), one]);
     let [title, body, message, keys] = areas.areas(frame.area());
     frame.render_widget(Line::from(state.title.as_str()).style(CURSOR), title);
     match state.screen() {
@@ -46,14 +54,22 @@ pub fn draw(frame: &mut Frame<'_>, state: &State) {
         Some(Screen::Run(run)) => run::draw(frame, body, run),
         None => {}
     }
-    frame.render_widget(Line::from(said(state)).style(STRONG), message);
+    frame.render_widget(Paragraph::new(said).style(STRONG), message);
     frame.render_widget(Line::from(hint(state)), keys);
     if state.is_help {
         help(frame, body);
     }
 }
 
-/// The line for what is typed, for what is being done, and for what went wrong.
+/// The lines of what is said, at most a third of the screen. Of what is typed the end matters, of all else the beginning.
+fn message(said: &str, is_typed: bool, area: Rect) -> Vec<Line<'_>> {
+    let rows = wrap::rows(said, area.width);
+    let most = usize::from(area.height / 3).max(1);
+    let left_out = if is_typed { rows.len().saturating_sub(most) } else { 0 };
+    rows.into_iter().skip(left_out).take(most).map(Line::from).collect()
+}
+
+/// What is typed, what is being done, or what went wrong.
 fn said(state: &State) -> String {
     match (&state.prompt, state.busy, &state.message) {
         (Some(Prompt::Condition(text)), ..) => format!("where: {text}_"),
@@ -95,9 +111,17 @@ fn text(frame: &mut Frame<'_>, area: Rect, page: &Page) {
 }
 
 fn help(frame: &mut Frame<'_>, area: Rect) {
-    let height = u16::try_from(HELP.lines().count()).unwrap_or(u16::MAX).saturating_add(2).min(area.height);
+    let width = area.width.saturating_sub(KEYS + 2);
+    let lines: Vec<Line<'_>> = HELP
+        .iter()
+        .flat_map(|(key, means)| {
+            let keys = std::iter::once(*key).chain(std::iter::repeat(""));
+            keys.zip(wrap::rows(means, width)).map(|(key, row)| format!("{key:<0$}{row}", usize::from(KEYS)).into())
+        })
+        .collect();
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2).min(area.height);
     let area = Rect { height, ..area };
     frame.render_widget(Clear, area);
     let block = Block::new().borders(Borders::ALL).title("keys");
-    frame.render_widget(Paragraph::new(HELP).wrap(Wrap { trim: false }).block(block), area);
+    frame.render_widget(Paragraph::new(lines).block(block), area);
 }

@@ -15,7 +15,12 @@ const HEIGHT: u16 = 24;
 
 /// What the screen looks like.
 pub(crate) fn shown(state: &State) -> String {
-    let mut terminal = Terminal::new(TestBackend::new(WIDTH, HEIGHT)).unwrap();
+    shown_in(state, WIDTH)
+}
+
+/// What it looks like on a screen of this width.
+pub(crate) fn shown_in(state: &State, width: u16) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(width, HEIGHT)).unwrap();
     terminal.draw(|frame| draw(frame, state)).unwrap();
     text(&terminal)
 }

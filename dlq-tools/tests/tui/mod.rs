@@ -6,4 +6,4 @@ mod keys;
 mod night;
 mod screens;
 
-pub(crate) use console::{Script, shown};
+pub(crate) use console::{Script, shown, shown_in};

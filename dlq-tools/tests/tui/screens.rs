@@ -8,7 +8,7 @@ use sendoff_dlq_tools::{
     tui::{Page, Planned, Prompt, Row, Rows, Running, Screen, State},
 };
 
-use super::{Script, shown};
+use super::{Script, shown, shown_in};
 use crate::transcripts::{self, scenario::Scenario, updates};
 
 fn prove(name: &str, screen: &str) {
@@ -39,11 +39,29 @@ async fn groups_letters_and_a_letter_look_like_this() {
 #[tokio::test]
 async fn on_a_narrow_terminal_the_errors_are_shown_before_all_else() {
     let scenario = Scenario::make("a bad template").await;
-    let mut script = Script::new().narrow().when("10 letters in 4 groups", &["enter"]).when("6 letters", &["q"]);
+    let mut script = Script::new()
+        .narrow()
+        .when("10 letters in 4 groups", &["?"])
+        .when("goes back", &["esc", "enter"])
+        .when("6 letters", &["q"]);
     let mut session = scenario.session(&transcripts::Screen::default());
     dlq_at(["dlq", "tui", "email"].map(Into::into), &mut session, &mut script).await.unwrap();
     prove("groups-narrow", &script.screens[0]);
+    prove("help-narrow", &script.screens[1]);
     prove("letters-narrow", script.with("6 letters"));
+}
+
+#[test]
+fn what_is_wider_than_the_screen_is_said_in_more_lines() {
+    let words = "a word and ".repeat(20);
+    let message = Some(format!("{words}the end"));
+    let said = shown_in(&State { message, ..plan() }, 80);
+    assert!(said.contains(&words[..70]) && said.contains("and the end\n"), "{said}");
+    for typed in [100, 10_000] {
+        let prompt = Some(Prompt::Condition(format!("{}.end", "x".repeat(typed))));
+        let said = shown_in(&State { prompt, ..plan() }, 80);
+        assert!(said.contains(".end_\n") && said.contains("FORECAST"), "{said}");
+    }
 }
 
 /// A plan's path and its hash are other ones in each folder.
