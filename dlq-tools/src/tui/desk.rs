@@ -104,7 +104,7 @@ impl<'a> Desk<'a> {
         state.screens.push(Screen::Groups(groups));
         state.condition = one_line(self.selection.condition.as_deref().unwrap_or_default());
         while !self.is_leaving {
-            console.show(&state)?;
+            console.show(&mut state)?;
             let Some(event) = console.event().await else { return Ok(()) };
             let Event::Key(key) = event else { continue };
             let wish = state.update(key);

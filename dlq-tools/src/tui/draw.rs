@@ -9,7 +9,7 @@ use ratatui::{
     layout::{Constraint, Layout, Rect},
     style::{Modifier, Style},
     text::Line,
-    widgets::{Block, Borders, Clear, Paragraph, Wrap},
+    widgets::{Block, Borders, Clear, Paragraph},
 };
 
 use super::{Page, Prompt, Screen, State};
@@ -18,8 +18,6 @@ use super::{Page, Prompt, Screen, State};
 const STRONG: Style = Style::new().add_modifier(Modifier::BOLD);
 /// Where the cursor is.
 const CURSOR: Style = Style::new().add_modifier(Modifier::REVERSED);
-/// How much of a text is wrapped at most, in lines: no more than a screen.
-const MOST: usize = 500;
 
 /// How wide the names of keys are in the help.
 const KEYS: u16 = 13;
@@ -38,8 +36,8 @@ const HELP: [(&str, &str); 11] = [
     ("q", "ends; a run is paused first, and `dlq resume` goes on with it"),
 ];
 
-/// Draws the screen.
-pub fn draw(frame: &mut Frame<'_>, state: &State) {
+/// Draws the screen. A text that was scrolled beyond its end is shown, and then stands, at its end.
+pub fn draw(frame: &mut Frame<'_>, state: &mut State) {
     let said = said(state);
     let said = message(&said, state.prompt.is_some(), frame.area());
     let height = u16::try_from(said.len()).unwrap_or(u16::MAX);
@@ -47,10 +45,10 @@ pub fn draw(frame: &mut Frame<'_>, state: &State) {
     let areas = Layout::vertical([one, Constraint::Min(1), Constraint::Length(height), one]);
     let [title, body, message, keys] = areas.areas(frame.area());
     frame.render_widget(Line::from(state.title.as_str()).style(CURSOR), title);
-    match state.screen() {
+    match state.screens.last_mut() {
         Some(Screen::Groups(rows) | Screen::Letters(rows)) => list::draw(frame, body, rows),
         Some(Screen::Letter(page)) => text(frame, body, page),
-        Some(Screen::Plan(plan)) => text(frame, body, &plan.page),
+        Some(Screen::Plan(plan)) => text(frame, body, &mut plan.page),
         Some(Screen::Run(run)) => run::draw(frame, body, run),
         None => {}
     }
@@ -104,10 +102,12 @@ fn hint(state: &State) -> &'static str {
 }
 
 /// A text from where it was scrolled to.
-fn text(frame: &mut Frame<'_>, area: Rect, page: &Page) {
-    let lines: Vec<Line<'_>> =
-        page.lines.iter().skip(page.top).take(MOST).map(|line| Line::from(line.as_str())).collect();
-    frame.render_widget(Paragraph::new(lines).wrap(Wrap { trim: false }), area);
+fn text(frame: &mut Frame<'_>, area: Rect, page: &mut Page) {
+    let height = usize::from(area.height);
+    let rows: Vec<&str> = page.lines.iter().flat_map(|line| wrap::rows(line, area.width)).collect();
+    page.top = page.top.min(rows.len().saturating_sub(height));
+    let shown: Vec<Line<'_>> = rows.into_iter().skip(page.top).take(height).map(Line::from).collect();
+    frame.render_widget(Paragraph::new(shown), area);
 }
 
 fn help(frame: &mut Frame<'_>, area: Rect) {

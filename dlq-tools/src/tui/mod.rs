@@ -29,7 +29,7 @@ pub trait Console {
     /// # Errors
     ///
     /// When it can't be shown, since the terminal is gone.
-    fn show(&mut self, state: &State) -> io::Result<()>;
+    fn show(&mut self, state: &mut State) -> io::Result<()>;
 
     /// The next thing that happens at it; `None` when nothing more comes and the program is to end. Dropping the future loses nothing.
     fn event(&mut self) -> BoxFuture<'_, Option<Event>>;

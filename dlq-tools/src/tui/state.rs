@@ -69,7 +69,7 @@ pub struct Page {
     pub id: String,
     /// The text.
     pub lines: Vec<String>,
-    /// The first line that is shown, from 0.
+    /// The first row that is shown, from 0: a line that is wider than the screen has more than one.
     pub top: usize,
 }
 

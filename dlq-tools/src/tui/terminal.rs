@@ -66,7 +66,7 @@ fn read(to: &UnboundedSender<Event>, is_over: &AtomicBool) {
 }
 
 impl Console for Terminal {
-    fn show(&mut self, state: &State) -> io::Result<()> {
+    fn show(&mut self, state: &mut State) -> io::Result<()> {
         self.terminal.draw(|frame| draw(frame, state)).map(drop)
     }
 

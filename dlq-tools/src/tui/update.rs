@@ -6,7 +6,7 @@ use super::{Prompt, Screen, State, state::Running};
 
 /// How many digits of a hash nobody types by accident.
 const DIGITS: usize = 8;
-/// How far a page goes, in lines.
+/// How far a page goes, in rows.
 const PAGE: isize = 10;
 
 /// What the driver is to do.
@@ -185,17 +185,20 @@ impl State {
 
     /// Moves the cursor, or the text.
     fn go(&mut self, by: isize) {
-        let (at, count) = match self.screens.last_mut() {
-            Some(Screen::Groups(rows) | Screen::Letters(rows)) => (&mut rows.at, rows.rows.len()),
-            Some(Screen::Letter(page)) => (&mut page.top, page.lines.len()),
-            Some(Screen::Plan(plan)) => (&mut plan.page.top, plan.page.lines.len()),
-            Some(Screen::Run(run)) => match &mut run.report {
-                Some(page) => (&mut page.top, page.lines.len()),
-                None => return,
-            },
-            None => return,
+        let page = match self.screens.last_mut() {
+            Some(Screen::Groups(rows) | Screen::Letters(rows)) => {
+                rows.at = rows.at.saturating_add_signed(by).min(rows.rows.len().saturating_sub(1));
+                return;
+            }
+            Some(Screen::Letter(page)) => Some(page),
+            Some(Screen::Plan(plan)) => Some(&mut plan.page),
+            Some(Screen::Run(run)) => run.report.as_mut(),
+            None => None,
         };
-        *at = at.saturating_add_signed(by).min(count.saturating_sub(1));
+        // Where its end is, only the screen knows.
+        if let Some(page) = page {
+            page.top = page.top.saturating_add_signed(by);
+        }
     }
 }
 

@@ -14,12 +14,12 @@ const WIDTH: u16 = 120;
 const HEIGHT: u16 = 24;
 
 /// What the screen looks like.
-pub(crate) fn shown(state: &State) -> String {
-    shown_in(state, WIDTH)
+pub(crate) fn shown(mut state: State) -> String {
+    shown_in(&mut state, WIDTH)
 }
 
 /// What it looks like on a screen of this width.
-pub(crate) fn shown_in(state: &State, width: u16) -> String {
+pub(crate) fn shown_in(state: &mut State, width: u16) -> String {
     let mut terminal = Terminal::new(TestBackend::new(width, HEIGHT)).unwrap();
     terminal.draw(|frame| draw(frame, state)).unwrap();
     text(&terminal)
@@ -39,6 +39,7 @@ pub(crate) fn key(name: &str) -> KeyEvent {
         "esc" => KeyCode::Esc,
         "down" => KeyCode::Down,
         "up" => KeyCode::Up,
+        "page down" => KeyCode::PageDown,
         "backspace" => KeyCode::Backspace,
         "ctrl-c" => return KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL),
         one => KeyCode::Char(one.chars().next().unwrap()),
@@ -105,7 +106,7 @@ impl Script {
 }
 
 impl Console for Script {
-    fn show(&mut self, state: &State) -> io::Result<()> {
+    fn show(&mut self, state: &mut State) -> io::Result<()> {
         if self.screens.len() >= self.breaks_after {
             return Err(io::ErrorKind::BrokenPipe.into());
         }

@@ -8,7 +8,7 @@ use sendoff_dlq_tools::{
     tui::{Page, Planned, Prompt, Row, Rows, Running, Screen, State},
 };
 
-use super::{Script, shown, shown_in};
+use super::{Script, console::key, shown, shown_in};
 use crate::transcripts::{self, scenario::Scenario, updates};
 
 fn prove(name: &str, screen: &str) {
@@ -55,13 +55,31 @@ async fn on_a_narrow_terminal_the_errors_are_shown_before_all_else() {
 fn what_is_wider_than_the_screen_is_said_in_more_lines() {
     let words = "a word and ".repeat(20);
     let message = Some(format!("{words}the end"));
-    let said = shown_in(&State { message, ..plan() }, 80);
+    let said = shown_in(&mut State { message, ..plan() }, 80);
     assert!(said.contains(&words[..70]) && said.contains("and the end\n"), "{said}");
     for typed in [100, 10_000] {
         let prompt = Some(Prompt::Condition(format!("{}.end", "x".repeat(typed))));
-        let said = shown_in(&State { prompt, ..plan() }, 80);
+        let said = shown_in(&mut State { prompt, ..plan() }, 80);
         assert!(said.contains(".end_\n") && said.contains("FORECAST"), "{said}");
     }
+}
+
+#[test]
+fn a_line_of_many_screens_is_scrolled_through_to_its_end_and_no_further() {
+    let text = format!("first\n{}\nlast", (0..5000).map(|number| format!("{number:04}")).collect::<String>());
+    let mut state = State { screens: vec![Screen::Letter(Page::new("1", &text))], ..State::default() };
+    let mut screen = |keys: &[&str]| {
+        keys.iter().for_each(|name| drop(state.update(key(name))));
+        shown_in(&mut state, 80)
+    };
+    assert!(screen(&[]).contains("\nfirst\n0000"));
+    // Twenty numbers stand in a row, and rows on 21 lines.
+    assert!(screen(&["j"]).contains("\n0000") && screen(&["j"]).contains("\n0020"));
+    assert!(screen(&["page down"]).contains("\n0220"));
+    let end = screen(&["G", "j", "page down"]);
+    assert!(end.contains("4999\nlast\n") && end.contains("\n4600"), "{end}");
+    assert!(screen(&["k"]).contains("\n4580"));
+    assert!(screen(&["g"]).contains("\nfirst\n0000"));
 }
 
 /// A plan's path and its hash are other ones in each folder.
@@ -90,11 +108,11 @@ fn run(progress: Progress) -> Running {
 
 #[test]
 fn a_plan_looks_like_this() {
-    prove("plan", &shown(&plan()));
-    prove("plan-hash", &shown(&State { prompt: Some(Prompt::Hash("6c9a".into())), ..plan() }));
+    prove("plan", &shown(plan()));
+    prove("plan-hash", &shown(State { prompt: Some(Prompt::Hash("6c9a".into())), ..plan() }));
     prove(
         "plan-refused",
-        &shown(&State { message: Some("the plan needs 1 approval by somebody else than grace".into()), ..plan() }),
+        &shown(State { message: Some("the plan needs 1 approval by somebody else than grace".into()), ..plan() }),
     );
 }
 
@@ -114,12 +132,12 @@ fn a_run_looks_like_this() {
     };
     let goes_on = Running { notes: vec!["the consumer has much to do".into()], ..run(progress.clone()) };
     let state = |running| State { screens: vec![Screen::Run(Box::new(running))], ..plan() };
-    prove("run", &shown(&state(goes_on.clone())));
+    prove("run", &shown(state(goes_on.clone())));
     let paused = Running { progress: Progress { doing: "paused", ..progress.clone() }, asked: None, ..goes_on };
-    prove("run-abort", &shown(&State { prompt: Some(Prompt::Abort), ..state(paused) }));
+    prove("run-abort", &shown(State { prompt: Some(Prompt::Abort), ..state(paused) }));
     let report =
         Page::new("", "\nLETTERS  COUNT  MEANS\nmoved      400  sent, and deleted\n\nit stopped: grace wanted it");
-    prove("run-ended", &shown(&state(Running { report: Some(report), can_resume: true, ..run(progress) })));
+    prove("run-ended", &shown(state(Running { report: Some(report), can_resume: true, ..run(progress) })));
 }
 
 #[test]
@@ -143,10 +161,10 @@ fn a_screen_of_any_size_can_be_drawn_whatever_there_is_to_show() {
     for screen in screens {
         for (width, height) in [(1, 1), (2, 40), (40, 2), (7, 5), (120, 24)] {
             let state = State { screens: vec![screen.clone()], is_help: true, ..State::default() };
-            for state in [State { is_help: false, ..state.clone() }, state] {
+            for mut state in [State { is_help: false, ..state.clone() }, state] {
                 let backend = ratatui::backend::TestBackend::new(width, height);
                 let mut terminal = ratatui::Terminal::new(backend).unwrap();
-                terminal.draw(|frame| sendoff_dlq_tools::tui::draw(frame, &state)).unwrap();
+                terminal.draw(|frame| sendoff_dlq_tools::tui::draw(frame, &mut state)).unwrap();
                 let cells = terminal.backend().buffer().content();
                 assert!(!cells.iter().any(|cell| cell.symbol().chars().any(char::is_control)));
             }

@@ -15,7 +15,7 @@ use crate::{run::Progress, tui::Running, verbs::source::span};
 /// How many of the last notes are shown.
 const NOTES: usize = 8;
 
-pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, run: &Running) {
+pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, run: &mut Running) {
     let areas =
         Layout::vertical([Constraint::Length(1), Constraint::Length(1), Constraint::Length(3), Constraint::Min(0)]);
     let [name, gauge, counts, rest] = areas.areas(area);
@@ -38,7 +38,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, run: &Running) {
         Line::from(format!("{returned} returned, {skipped} skipped, {ambiguous} ambiguous, {waiting} waiting")),
     ];
     frame.render_widget(Paragraph::new(lines), counts);
-    match &run.report {
+    match &mut run.report {
         Some(report) => text(frame, rest, report),
         None => {
             let from = run.notes.len().saturating_sub(NOTES);
