@@ -30,7 +30,10 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     use crate::tui::{Desk, Terminal};
 
     if !session.out_is_terminal {
-        return Err(Stopped::new(Exit::Usage, "a screen needs a terminal: use `dlq groups`, `dlq show`, `dlq plan` and `dlq run`"));
+        return Err(Stopped::new(
+            Exit::Usage,
+            "a screen needs a terminal: use `dlq groups`, `dlq show`, `dlq plan` and `dlq run`",
+        ));
     }
     if common.output != super::Output::Table {
         let why = "a screen is for people: `dlq groups`, `dlq show`, `dlq plan` and `dlq run` print JSON";
