@@ -1,9 +1,6 @@
 //! One batch: take, compare, write down, send, write down, delete.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    time::Duration,
-};
+use std::{collections::HashSet, time::Duration};
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -144,8 +141,7 @@ impl Engine<'_> {
         done: &mut Batch,
     ) -> Result<Vec<Taken>, RunError> {
         let (mut foreign, mut came_back) = (Vec::new(), Vec::new());
-        // As they stand in the plan: what is lost first goes first.
-        let mut held: BTreeMap<u32, Taken> = BTreeMap::new();
+        let mut held: Vec<Taken> = Vec::with_capacity(taken.len());
         let asked: HashSet<u32> = match fetch {
             Fetch::These(asked) => asked.iter().copied().collect(),
             Fetch::Any(_) => HashSet::new(),
@@ -170,8 +166,7 @@ impl Engine<'_> {
                     done.fresh += 1;
                 }
                 let entry = self.run.plan.entry(place)?;
-                // One that came twice in an answer is in hand by its last receipt only.
-                held.insert(place, (Held { place, entry, receipt, until }, letter));
+                held.push((Held { place, entry, receipt, until }, letter));
                 continue;
             }
             let busy = place.filter(|place| {
@@ -195,11 +190,21 @@ impl Engine<'_> {
         }
         self.shared().strangers.append(&mut foreign);
         self.returned(came_back).await?;
+        // As they stand in the plan: what is lost first goes first. One that came twice in an answer is in hand by its last receipt only.
+        held.sort_by_key(|(held, _)| held.place);
+        held.dedup_by(|later, earlier| {
+            let is_twice = later.0.place == earlier.0.place;
+            if is_twice {
+                std::mem::swap(later, earlier);
+            }
+            is_twice
+        });
         if let Fetch::These(asked) = fetch {
-            done.missing.extend(asked.iter().filter(|place| !held.contains_key(place)));
+            let is_missing = |place: &&u32| held.binary_search_by_key(*place, |(held, _)| held.place).is_err();
+            done.missing.extend(asked.iter().filter(is_missing));
             done.fresh += held.len();
         }
-        Ok(held.into_values().collect())
+        Ok(held)
     }
 
     /// Brings letters into the form in which they were first sent.
