@@ -24,7 +24,7 @@ pub struct Wanted {
     pub since: Option<Timestamp>,
     /// Those whose error or cause holds this text.
     pub with_error: Option<String>,
-    /// No more than these, those that can be redriven the least long first.
+    /// No more than these, and only such as can be redriven, those that can be the least long first.
     pub limit: Option<usize>,
 }
 
@@ -92,7 +92,9 @@ pub async fn list(client: &Client, machines: &[String], wanted: &Wanted) -> Resu
         // It may have been redriven since it was listed.
         let is_over = wanted.statuses.contains(&told.status);
         let execution = execution(told);
-        Ok((is_over && fits(&execution, &cause)).then_some(execution))
+        // What can't be redriven takes no place from what can.
+        let counts = wanted.limit.is_none() || execution.not_redrivable.is_none();
+        Ok((is_over && counts && fits(&execution, &cause)).then_some(execution))
     });
     matching.take(wanted.limit.unwrap_or(usize::MAX)).try_collect().await
 }

@@ -49,6 +49,12 @@ pub struct Execution {
 }
 
 impl Execution {
+    /// Whether somebody stopped it, so that it didn't fail.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.status == ExecutionStatus::Aborted.as_str()
+    }
+
     /// The same for runs that failed of the same.
     #[must_use]
     pub fn group(&self) -> String {

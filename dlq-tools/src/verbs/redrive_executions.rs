@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_sfn::types::ExecutionStatus;
 use jiff::{Span, SpanRelativeTo};
 use sendoff_aws::{CallError, Cause};
-use sendoff_consumers::AuditNote;
+use sendoff_consumers::{AuditNote, scrub};
 use sendoff_embedded::program::print::{one_line, table};
 use sendoff_events::Timestamp;
 use sendoff_host::{Exit, Stopped};
@@ -16,7 +16,7 @@ use super::{Common, Output};
 use crate::{
     Session,
     deployment::{Access, Deployment, Native},
-    executions::{Execution, Group, Outcome, Wanted, groups, list, machine, machines, redrive, status},
+    executions::{Execution, Group, Outcome, REDRIVABLE, Wanted, groups, list, machine, machines, redrive, status},
 };
 
 #[derive(Debug, clap::Args)]
@@ -24,16 +24,17 @@ pub(super) struct Args {
     /// The state machine; by default those of all workflows (SENDOFF_RUNS_PREFIX)
     #[arg(long, value_name = "ARN")]
     machine: Option<String>,
-    /// How the runs ended
-    #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = status, default_value = "FAILED,TIMED_OUT,ABORTED")]
+    /// How the runs ended. ABORTED are those that somebody stopped: only when it is said are they redriven
+    #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = status, default_value = "FAILED,TIMED_OUT")]
     status: Vec<ExecutionStatus>,
-    /// That ended at or after this moment, or so long ago: `2026-11-26T03:00:00Z`, `2h`, `3d`
+    /// That ended at or after this moment, or so long ago: `2026-11-26T03:00:00Z`, `2h`, `3d`. By default 14 days ago: what ended
+    /// before can't be redriven
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
     /// Whose error or cause holds this text
     #[arg(long, value_name = "TEXT")]
     where_error: Option<String>,
-    /// No more than these: those that can be redriven the least long
+    /// No more than these, of those that can be redriven: those that can be for the least time
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     limit: Option<u32>,
     /// How many are redriven a second
@@ -57,7 +58,9 @@ struct Told<'a> {
 }
 
 pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
-    let since = args.since.as_deref().map(|text| moment(text, session.clock.now())).transpose()?;
+    let now = session.clock.now();
+    let since = args.since.as_deref().map(|text| moment(text, now)).transpose()?;
+    let since = since.or_else(|| now.checked_sub(REDRIVABLE).ok());
     let by = if args.yes { Some(common.who(session)?) } else { None };
     let deployment = common.open(session, if args.yes { Access::Change } else { Access::Look }).await?;
     let Native::Aws(store) = &deployment.native else {
@@ -94,12 +97,20 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             show(session, common.output, &of, &found, None)?;
         }
         let why = format!(
-            "no run of {} ended that way; runs are kept for 90 days, and can be redriven for 14",
-            one_line(&of)
+            "no run of {} ended that way{}{}; runs are kept for 90 days, and can be redriven for 14",
+            one_line(&of),
+            since.map(|since| format!(" since {since}")).unwrap_or_default(),
+            if args.limit.is_some() { " and can be redriven" } else { "" }
         );
         return Err(Stopped::new(Exit::NothingMatched, why));
     }
     let redrivable = found.iter().filter(|execution| execution.not_redrivable.is_none()).count();
+    let stopped = found.iter().filter(|execution| execution.is_stopped()).count();
+    if stopped > 0 {
+        session.prose(format_args!(
+            "{stopped} of them are ABORTED: somebody stopped them, and redriven they go on with what they were stopped from"
+        ));
+    }
     let Some(by) = by else {
         show(session, common.output, &of, &found, None)?;
         session.prose(format_args!(
@@ -121,7 +132,9 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         because,
     };
     let because = args.because.unwrap_or_default();
-    audit(&deployment, note("redrive-executions", of.clone(), because)).await?;
+    let names = found.iter().filter(|execution| execution.not_redrivable.is_none()).map(|execution| &*execution.name);
+    let target = format!("{of}, {}: {}", said(&wanted), named(names));
+    audit(&deployment, note("redrive-executions", target, because)).await?;
     let pause = Duration::try_from_secs_f64(1.0 / args.rate).unwrap_or_default();
     let clock = session.clock.clone();
     let ndjson = common.output == Output::Ndjson;
@@ -139,7 +152,20 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let failed = count(|o| matches!(o, Outcome::Failed { .. }));
     let unknown = count(|o| matches!(o, Outcome::Unknown { .. }));
     let sum = format!("{redriven} redriven, {skipped} can't be, {failed} failed, {unknown} unknown");
-    audit(&deployment, note("redrive-executions-ended", format!("{of}: {sum}"), String::new())).await?;
+    let others = |which: fn(&Outcome) -> bool| {
+        let both = found.iter().zip(&outcomes).filter(move |(_, outcome)| which(outcome));
+        both.map(|(execution, _)| &*execution.name)
+    };
+    let mut ended = format!("{of}: {sum}");
+    for (word, count, names) in [
+        ("failed", failed, named(others(|o| matches!(o, Outcome::Failed { .. })))),
+        ("unknown", unknown, named(others(|o| matches!(o, Outcome::Unknown { .. })))),
+    ] {
+        if count > 0 {
+            ended += &format!("; {word}: {names}");
+        }
+    }
+    audit(&deployment, note("redrive-executions-ended", ended, String::new())).await?;
     if let Some(error) = broken {
         return Err(error.into());
     }
@@ -200,7 +226,7 @@ fn show(
             let rows = found.iter().enumerate().filter_map(|(place, execution)| {
                 let became = match outcomes.map(|outcomes| outcomes.get(place)) {
                     Some(outcome) => words(outcome?),
-                    None => execution.not_redrivable.as_ref().map(|why| format!("can't be redriven: {why}"))?,
+                    None => standing(execution),
                 };
                 Some([one_line(&execution.name), execution.status.clone(), short(&became)])
             });
@@ -211,6 +237,43 @@ fn show(
         }
     }
     Ok(())
+}
+
+/// Which runs were asked for, for the audit.
+fn said(wanted: &Wanted) -> String {
+    let statuses: Vec<_> = wanted.statuses.iter().map(ExecutionStatus::as_str).collect();
+    let mut said = statuses.join(",");
+    if let Some(since) = wanted.since {
+        said += &format!(" since {since}");
+    }
+    if let Some(error) = &wanted.with_error {
+        said += &format!(", of the error `{}`", short(&scrub(error)));
+    }
+    if let Some(limit) = wanted.limit {
+        said += &format!(", at most {limit}");
+    }
+    said
+}
+
+/// The names of runs, for the audit: so many that an entry stays readable.
+fn named<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    const MOST: usize = 50;
+    let mut names: Vec<_> = names.map(one_line).collect();
+    let more = names.len().saturating_sub(MOST);
+    names.truncate(MOST);
+    if more > 0 {
+        names.push(format!("and {more} more"));
+    }
+    names.join(" ")
+}
+
+/// How a run stands that nothing was done with yet.
+fn standing(execution: &Execution) -> String {
+    match (&execution.not_redrivable, execution.redrivable_until) {
+        (Some(why), _) => format!("can't be redriven: {why}"),
+        (None, Some(until)) => format!("can be redriven until {until}"),
+        (None, None) => "can be redriven".into(),
+    }
 }
 
 fn words(outcome: &Outcome) -> String {

@@ -178,7 +178,9 @@ impl Bench {
 
     async fn call(&self, arguments: &[&str]) -> Ran {
         let common = ["redrive-executions", "--machine", MACHINE, "--rate", "1000"];
-        call(self.home.path(), &self.variables(), false, &[&common, arguments].concat()).await
+        // They ended long ago, by the clock of the machine.
+        let since: &[&str] = if arguments.contains(&"--since") { &[] } else { &["--since", "2023-11-01T00:00:00Z"] };
+        call(self.home.path(), &self.variables(), false, &[&common, since, arguments].concat()).await
     }
 
     async fn audited(&self) -> Vec<AuditNote> {
@@ -229,9 +231,10 @@ async fn what_is_asked_for_is_redriven_and_written_down_before_and_after() {
     assert_eq!((bench.status("r-2"), bench.status("r-1")), ("RUNNING", "FAILED"));
     let notes = bench.audited().await;
     let told: Vec<_> = notes.iter().map(|n| (&*n.who, &*n.action, &*n.target, &*n.because)).collect();
+    let begun = format!("{MACHINE}, FAILED,TIMED_OUT since 2023-11-01T00:00:00Z, at most 1: r-2");
     let ended = format!("{MACHINE}: 1 redriven, 0 can't be, 0 failed, 0 unknown");
     let expected = [
-        ("grace", "redrive-executions", MACHINE, "the template is mended"),
+        ("grace", "redrive-executions", &*begun, "the template is mended"),
         ("grace", "redrive-executions-ended", &*ended, ""),
     ];
     assert_eq!(told, expected);
@@ -250,12 +253,43 @@ async fn what_can_not_be_redriven_is_left_and_said_and_an_answer_that_never_came
         told["executions"].as_array().unwrap().iter().map(|run| run["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["skipped", "failed", "redriven"]);
     assert_eq!(told["executions"][0]["why"], "it ended more than 14 days ago");
-    assert_eq!(bench.call(&["--yes", "--because", "mended", "--limit", "1"]).await.exit, Exit::Refused);
+    let notes = bench.audited().await;
+    assert!(notes[0].target.ends_with(": r-2 r-3"), "{notes:?}");
+    assert!(notes[1].target.ends_with("1 redriven, 1 can't be, 1 failed, 0 unknown; failed: r-2"), "{notes:?}");
 
     let broken = Run { refuses: Some((500, "InternalFailure")), ..failed(1_700_000_400) };
     let bench = Bench::with(&[("r-1", broken)]).await;
     let called = bench.call(&["--yes", "--because", "mended"]).await;
     assert!(called.exit == Exit::InDoubt && called.out.contains("unknown"), "{called:?}");
+    bench.assert_polite();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_stopped_is_only_redriven_when_it_is_asked_for_by_its_end() {
+    let stopped = Run { status: "ABORTED", error: "", cause: "", ..failed(1_700_000_100) };
+    let bench = Bench::with(&[("r-1", stopped), ("r-2", failed(1_700_000_200))]).await;
+    let looked = bench.call(&[]).await;
+    assert!(looked.out.contains("r-2") && looked.out.contains("can be redriven until"), "{looked:?}");
+    assert!(!looked.out.contains("r-1"), "{looked:?}");
+    assert_eq!(bench.call(&["--yes", "--because", "mended"]).await.exit, Exit::Done);
+    assert_eq!((bench.status("r-1"), bench.status("r-2")), ("ABORTED", "RUNNING"));
+    let asked = bench.call(&["--status", "aborted", "--yes", "--because", "stopped by mistake"]).await;
+    assert!(asked.exit == Exit::Done && asked.err.contains("somebody stopped them"), "{asked:?}");
+    assert_eq!(bench.status("r-1"), "RUNNING");
+    bench.assert_polite();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_can_not_be_redriven_takes_no_place_from_what_can() {
+    let closed = Run { redrivable: Err("it ended more than 14 days ago"), ..failed(1_700_000_000) };
+    let bench = Bench::with(&[("r-1", closed.clone()), ("r-2", failed(1_700_000_400)), ("r-3", closed)]).await;
+    let called = bench.call(&["--yes", "--because", "mended", "--limit", "1"]).await;
+    assert_eq!((called.exit, bench.status("r-2")), (Exit::Done, "RUNNING"), "{called:?}");
+    assert_eq!(bench.call(&["--yes", "--because", "mended", "--limit", "1"]).await.exit, Exit::NothingMatched);
+    assert_eq!(bench.call(&["--yes", "--because", "mended"]).await.exit, Exit::Refused);
+    let common = ["redrive-executions", "--machine", MACHINE];
+    let none = call(bench.home.path(), &bench.variables(), false, &common).await;
+    assert!(none.exit == Exit::NothingMatched && none.err.contains("ended that way since"), "{none:?}");
     bench.assert_polite();
 }
 
