@@ -84,8 +84,10 @@ pub struct AuditEntry {
     pub note: AuditNote,
     /// The digest of the entry before it.
     pub previous: AuditDigest,
-    /// Its own.
+    /// Its own; [`AuditDigest::NONE`] where one has to stand and none does.
     pub digest: AuditDigest,
+    /// Whether it was written with its digests. `false` for what was written before there were any: they are computed when it is read.
+    pub is_sealed: bool,
 }
 
 impl AuditEntry {
@@ -93,7 +95,7 @@ impl AuditEntry {
     #[must_use]
     pub fn after(previous: AuditDigest, seq: u64, at: Timestamp, note: AuditNote) -> Self {
         let digest = digest(previous, seq, at, &note);
-        Self { seq, at, note, previous, digest }
+        Self { seq, at, note, previous, digest, is_sealed: true }
     }
 
     /// The entry as it is shown and exported.
@@ -144,6 +146,9 @@ pub fn check_chain(before: AuditDigest, first: u64, entries: &[AuditEntry]) -> R
         let broken = |why| Err(BrokenAudit { seq: place, why });
         if entry.seq != place {
             return broken("an entry is missing");
+        }
+        if entry.digest == AuditDigest::NONE {
+            return broken("it has no digest, though one before it has: it wasn't written by sendoff");
         }
         if entry.previous != previous {
             return broken("it doesn't follow on the entry before it");
@@ -218,6 +223,10 @@ mod tests {
         let mut moved = chain(5);
         moved.swap(1, 2);
         assert_eq!(broken_at(&moved), 2);
+        let mut bare = chain(5);
+        bare[3].digest = AuditDigest::NONE;
+        let broken = check_chain(AuditDigest::NONE, 1, &bare).unwrap_err();
+        assert!(broken.seq == 4 && broken.why.contains("no digest"), "{broken}");
     }
 
     #[test]

@@ -126,7 +126,7 @@ async fn verify(
     audit: &dyn Audit,
     expected: Option<Expected>,
 ) -> Result<Exit, Stopped> {
-    let (mut seq, mut digest) = (0, AuditDigest::NONE);
+    let (mut seq, mut digest, mut old) = (0, AuditDigest::NONE, 0);
     let mut is_met = expected.is_none_or(|expected| expected == Expected { seq, digest });
     loop {
         let page = audit.entries(seq, PAGE).await.map_err(stopped)?;
@@ -143,6 +143,7 @@ async fn verify(
             }
             is_met = true;
         }
+        old += page.iter().filter(|entry| !entry.is_sealed).count();
         (seq, digest) = (last.seq, last.digest);
     }
     if let Some(expected) = expected.filter(|_| !is_met) {
@@ -152,7 +153,7 @@ async fn verify(
             expected.seq.saturating_sub(seq)
         )));
     }
-    let value = json!({"entries": seq, "digest": digest, "expect": format!("{digest}@{seq}")});
+    let value = json!({"entries": seq, "digest": digest, "without_digest": old, "expect": format!("{digest}@{seq}")});
     match output {
         Output::Table => {
             session.data(format_args!("{digest}@{seq}\n"))?;
@@ -160,6 +161,12 @@ async fn verify(
                 "{seq} entries, each follows on the one before it. Note the digest elsewhere: `dlq audit --expect` proves with \
                  it that none was taken away at the end"
             ));
+            if old > 0 {
+                session.prose(format_args!(
+                    "The first {old} of them were written without a digest, as before there were any: only a digest that was noted \
+                     proves that nobody changed those"
+                ));
+            }
         }
         Output::Json => session.json(&value)?,
         Output::Ndjson => session.json_line(&value)?,

@@ -235,7 +235,7 @@ fn head_item(head: Head) -> Item {
 }
 
 fn item(entry: &AuditEntry) -> Item {
-    let AuditEntry { seq, at, note, previous, digest } = entry;
+    let AuditEntry { seq, at, note, previous, digest, .. } = entry;
     let AuditNote { who, action, event, target, because } = note;
     let item = place(*seq)
         .with_number(SEQ, seq)
@@ -266,6 +266,7 @@ fn entry(item: &Item) -> Result<AuditEntry, Damage> {
         },
         previous: item.parsed(PREVIOUS)?,
         digest: item.parsed(DIGEST)?,
+        is_sealed: true,
     })
 }
 

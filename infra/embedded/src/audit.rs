@@ -26,6 +26,7 @@ statements! {
     ADD = concat!("INSERT INTO audit (", columns!(), ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)");
     LAST = concat!("SELECT ", columns!(), " FROM audit WHERE seq > 0 ORDER BY seq DESC LIMIT 1");
     AFTER = concat!("SELECT ", columns!(), " FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2");
+    FIRST_SEALED = "SELECT seq FROM audit WHERE (digest IS NOT NULL OR previous IS NOT NULL) AND seq > 0 ORDER BY seq LIMIT 1";
     OF_EVENT = concat!("SELECT ", columns!(), " FROM audit WHERE event = ?1 ORDER BY seq");
 }
 
@@ -80,25 +81,31 @@ pub(crate) fn add(tx: &Tx<'_>, note: AuditNote) -> rusqlite::Result<AuditEntry> 
 
 fn entries(db: &Connection, after: i64, max: usize) -> rusqlite::Result<Vec<AuditEntry>> {
     let rows = db.all(AFTER, params![after, int(max as u64)], Stored::of)?;
+    let sealed_from = sealed_from(db)?;
     let mut previous = match rows.first() {
         // Only the entries before it tell what it follows on.
-        Some(Stored { link: None, .. }) => folded(db, after)?,
+        Some(Stored { link: None, seq, .. }) if *seq < sealed_from => folded(db, after)?,
         _ => AuditDigest::NONE,
     };
     let mut entries = Vec::with_capacity(rows.len());
     for row in rows {
-        let entry = row.chained(previous)?;
+        let entry = row.chained(previous, sealed_from)?;
         previous = entry.digest;
         entries.push(entry);
     }
     Ok(entries)
 }
 
+/// The place of the first entry that was written with its digests: from there on each has them.
+fn sealed_from(db: &Connection) -> rusqlite::Result<i64> {
+    Ok(db.one(FIRST_SEALED, [], |row| row.get(0))?.unwrap_or(i64::MAX))
+}
+
 /// The digest of the entry `last` from before there were any, or of the one before that, if it is gone.
 fn folded(db: &Connection, last: i64) -> rusqlite::Result<AuditDigest> {
-    let mut previous = AuditDigest::NONE;
+    let (mut previous, sealed_from) = (AuditDigest::NONE, sealed_from(db)?);
     for row in db.all(AFTER, params![0, last], Stored::of)?.into_iter().take_while(|row| row.seq <= last) {
-        previous = row.chained(previous)?.digest;
+        previous = row.chained(previous, sealed_from)?.digest;
     }
     Ok(previous)
 }
@@ -129,13 +136,16 @@ impl Stored {
         })
     }
 
-    /// The entry with the digests that it was written with; or, from before there were any, on `previous`.
-    fn chained(self, previous: AuditDigest) -> rusqlite::Result<AuditEntry> {
+    /// The entry with the digests that it was written with; or, from before there were any, on `previous`. What has none from
+    /// `sealed_from` on was put there by somebody else, and keeps none.
+    fn chained(self, previous: AuditDigest, sealed_from: i64) -> rusqlite::Result<AuditEntry> {
         let Self { seq, at, note, link } = self;
+        let (is_old, at) = (seq < sealed_from, moment(at));
         let seq = u64::try_from(seq).map_err(|e| damaged(0, e))?;
         Ok(match link {
-            Some((previous, digest)) => AuditEntry { seq, at: moment(at), note, previous, digest },
-            None => AuditEntry::after(previous, seq, moment(at), note),
+            Some((previous, digest)) => AuditEntry { seq, at, note, previous, digest, is_sealed: true },
+            None if is_old => AuditEntry { is_sealed: false, ..AuditEntry::after(previous, seq, at, note) },
+            None => AuditEntry { seq, at, note, previous, digest: AuditDigest::NONE, is_sealed: false },
         })
     }
 }

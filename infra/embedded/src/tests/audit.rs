@@ -61,6 +61,40 @@ async fn nothing_in_it_can_be_changed_and_a_change_around_the_guards_shows() {
 }
 
 #[tokio::test]
+async fn an_entry_without_a_digest_is_old_only_before_all_that_have_one() {
+    let bench = Bench::new();
+    let audit = bench.store.audit();
+    let db = bench.connection();
+    let broken = async |at: u64| {
+        // Neither the page that it is read on nor what comes later hides it.
+        for (after, max) in [(0, 100), (at - 1, 1), (at - 1, 100)] {
+            let page = audit.entries(after, max).await.unwrap();
+            let before = match after {
+                0 => AuditDigest::NONE,
+                _ => audit.entries(after - 1, 1).await.unwrap()[0].digest,
+            };
+            let broken = check_chain(before, after + 1, &page).unwrap_err();
+            assert!(broken.seq == at && broken.why.contains("no digest"), "{after} {max}: {broken}");
+        }
+    };
+    old_entry(&db, "a");
+    for target in ["b", "c"] {
+        audit.append(&note(target)).await.unwrap();
+    }
+    let all = audit.entries(0, 100).await.unwrap();
+    assert_eq!(all.iter().map(|entry| entry.is_sealed).collect::<Vec<_>>(), [false, true, true]);
+    old_entry(&db, "forged");
+    broken(4).await;
+    audit.append(&note("e")).await.unwrap();
+    broken(4).await;
+    db.execute_batch(
+        "DROP TRIGGER audit_is_not_changed; UPDATE audit SET digest = NULL, previous = NULL WHERE seq > 2",
+    )
+    .unwrap();
+    broken(3).await;
+}
+
+#[tokio::test]
 async fn guests_and_the_server_append_to_one_chain() {
     let bench = Bench::new();
     let beside = || {
