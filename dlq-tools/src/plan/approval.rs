@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sendoff_consumers::{Audit, AuditError, AuditNote};
+use sendoff_consumers::{Audit, AuditDigest, AuditError, AuditNote, check_chain};
 use sendoff_events::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -59,26 +59,46 @@ pub async fn approve(
     Ok(written.map(|()| approval).map_err(|source| PlanError::Io { path, source }))
 }
 
-/// Who else has approved exactly this plan, by the audit: a file beside a plan is too easily written.
+/// Who else has approved exactly this plan, by the audit: a file beside a plan is too easily written. Only entries of the chain
+/// count.
 ///
 /// # Errors
 ///
-/// [`AuditError`].
+/// [`AuditError`], also when the chain is broken.
 pub async fn approvals(plan: &Cover, audit: &dyn Audit) -> Result<Vec<String>, AuditError> {
     const PAGE: usize = 1000;
-    let (mut by, mut after) = (Vec::new(), 0);
+    let (mut by, mut after, mut digest): (Vec<String>, _, _) = (Vec::new(), 0, AuditDigest::NONE);
     loop {
         let page = audit.entries(after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(by) };
-        after = last.seq;
+        check_chain(digest, after + 1, &page)
+            .map_err(|broken| AuditError::Damaged(format!("entry {}: {}; see dlq audit", broken.seq, broken.why)))?;
+        (after, digest) = (last.seq, last.digest);
         for entry in page {
             let who = entry.note.who;
-            let counts = entry.note.action == ACTION && entry.note.target == target(plan);
-            if counts && who != plan.head().by && !by.contains(&who) {
+            let counts = entry.is_sealed && entry.note.action == ACTION && entry.note.target == target(plan);
+            if counts && !is_same_person(&who, &plan.head().by) && !by.iter().any(|known| is_same_person(known, &who)) {
                 by.push(who);
             }
         }
     }
+}
+
+/// Whether two names are the same but for how they are written: capitals, blanks, and characters that nobody sees.
+pub(crate) fn is_same_person(one: &str, other: &str) -> bool {
+    let written = |name: &str| {
+        let seen: String =
+            name.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_unseen(*c)).collect();
+        seen.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+    };
+    written(one) == written(other)
+}
+
+/// Whether nobody sees a character: it is steering, joins others, or has no width.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 fn target(plan: &Cover) -> String {
@@ -90,4 +110,31 @@ fn beside(plan: &Path) -> PathBuf {
     let mut name = plan.file_name().unwrap_or_default().to_owned();
     name.push(APPROVALS);
     plan.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_same_person;
+
+    #[test]
+    fn a_name_is_the_same_however_it_is_written() {
+        let names = [
+            "grace ",
+            " grace",
+            "Grace",
+            "GRACE",
+            "gr\u{200b}ace",
+            "grace\u{200d}",
+            "\u{feff}grace",
+            "grace\u{a0}",
+            "gra\u{ad}ce",
+        ];
+        for name in names {
+            assert!(is_same_person("grace", name), "{name:?}");
+        }
+        assert!(is_same_person("Grace  Hopper", "grace hopper"));
+        for other in ["ada", "grace2", "gracé", "g race", ""] {
+            assert!(!is_same_person("grace", other), "{other:?}");
+        }
+    }
 }

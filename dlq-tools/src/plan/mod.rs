@@ -18,7 +18,7 @@ mod subscribers;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use approval::APPROVALS;
+pub(crate) use approval::{APPROVALS, is_same_person};
 pub use approval::{Approval, approvals, approve};
 pub(crate) use cover::BEGIN;
 pub use cover::Cover;

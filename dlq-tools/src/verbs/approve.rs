@@ -29,8 +29,19 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         );
         return Err(Stopped::new(Exit::Refused, why));
     }
-    if plan.head().by == who {
-        let why = format!("{} made this plan: somebody else has to approve it. Who you are is taken from --by or $USER", one_line(&who));
+    let (head, here) = (plan.head(), deployment.letters.deployment());
+    if head.deployment != here {
+        let why = format!(
+            "the plan is for {}, and this is {here}: name the deployment with --backend, since only its own audit counts",
+            one_line(&head.deployment)
+        );
+        return Err(Stopped::new(Exit::Refused, why));
+    }
+    if plan::is_same_person(&head.by, &who) {
+        let why = format!(
+            "{} made this plan: somebody else has to approve it. Who you are is taken from --by or $USER",
+            one_line(&who)
+        );
         return Err(Stopped::new(Exit::Refused, why));
     }
     let approved = plan::approve(&plan, &who, &args.because, &*deployment.audit).await;

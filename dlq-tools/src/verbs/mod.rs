@@ -154,7 +154,7 @@ impl Common {
     pub(crate) fn who(&self, session: &Session) -> Result<String, Stopped> {
         let said = |name: &str| session.variables.get(name).filter(|who| !who.trim().is_empty()).cloned();
         let named = self.by.clone().or_else(|| said("USER")).or_else(|| said("LOGNAME"));
-        let who = named.filter(|who| !who.trim().is_empty());
+        let who = named.map(|who| who.trim().to_owned()).filter(|who| !who.is_empty());
         let who = who.ok_or_else(|| {
             Stopped::new(Exit::Usage, "who are you? Say --by NAME, or set USER: it is written into the audit")
         })?;

@@ -101,6 +101,60 @@ async fn a_plan_that_needs_it_waits_for_the_approval_of_somebody_else() {
 }
 
 #[tokio::test]
+async fn nobody_approves_their_own_plan_under_a_name_that_only_looks_like_another() {
+    let mut house = House::with(1).await;
+    house.variables.insert("SENDOFF_DLQ_APPROVAL".into(), "required".into());
+    let (plan, hash) = planned(&house, &["--watch", "0s"]).await;
+    for own in ["grace ", "Grace", "gra\u{200b}ce", "\u{2060}GRACE\u{a0}"] {
+        let refused = house.dlq(&["approve", &plan, &hash, "--by", own]).await.expect(Exit::Refused);
+        assert!(refused.err.contains("made this plan"), "{own:?}: {refused:?}");
+    }
+    house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Refused);
+    house.dlq(&["approve", &plan, &hash, "--by", " ada "]).await.expect(Exit::Done);
+    let store = house.store();
+    assert_eq!(store.audit().entries(0, 9).await.unwrap()[0].note.who, "ada");
+    store.shutdown().await;
+    house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Done);
+}
+
+#[tokio::test]
+async fn a_plan_is_only_approved_where_it_is_carried_out() {
+    let (house, other) = (House::with(1).await, House::with(1).await);
+    let (plan, hash) = planned(&house, &[]).await;
+    let plan = house.folder.path().join(plan);
+    let refused = other.dlq(&["approve", plan.to_str().unwrap(), &hash, "--by", "ada"]).await.expect(Exit::Refused);
+    assert!(refused.err.contains("--backend"), "{refused:?}");
+    assert_eq!(other.audit().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_approval_that_somebody_put_into_the_audit_by_hand_is_none() {
+    let mut house = House::with(1).await;
+    house.variables.insert("SENDOFF_DLQ_APPROVAL".into(), "required".into());
+    let (plan, hash) = planned(&house, &["--watch", "0s"]).await;
+    let forge = async || {
+        let store = house.store();
+        let file = rusqlite::Connection::open(store.file()).unwrap();
+        let add = "INSERT INTO audit (at, who, action, target, because) VALUES (1, 'ada', 'approve', ?1, '')";
+        file.execute(add, [format!("plan {hash}")]).unwrap();
+        store.shutdown().await;
+    };
+    forge().await;
+    house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Refused);
+    let verified = house.dlq(&["audit", "--verify"]).await.expect(Exit::Done);
+    assert!(verified.err.contains("The first 1 of them were written without a digest"), "{verified:?}");
+    // Behind an entry of the chain it breaks it, and stays to be seen.
+    house.dlq(&["approve", &plan, &hash, "--by", "ada"]).await.expect(Exit::Done);
+    forge().await;
+    let refused = house.dlq(&["run", &plan, "--apply", &hash]).await;
+    assert!(refused.exit != Exit::Done && refused.err.contains("entry 3: it has no digest"), "{refused:?}");
+    house.dlq(&["approve", &plan, &hash, "--by", "joan"]).await.expect(Exit::Done);
+    let verified = house.dlq(&["audit", "--verify"]).await.expect(Exit::Failed);
+    assert!(verified.err.contains("broken at entry 3: it has no digest"), "{verified:?}");
+    assert_eq!(house.letters().await, 1);
+}
+
+#[tokio::test]
 async fn an_approval_never_stands_in_the_plan_that_it_is_of() {
     let house = House::with(1).await;
     let path = house.folder.path().join("mails.approvals");
