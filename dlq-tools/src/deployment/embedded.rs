@@ -1,21 +1,27 @@
 //! A data folder.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use sendoff_embedded::{
     Store, StoreOptions,
-    config::{Config, ConfigFile, FILE_NAME, Inputs},
+    config::{Config, ConfigFile, FILE_NAME, Inputs, Source},
 };
-use sendoff_host::{Exit, Stopped};
+use sendoff_host::{Exit, Stopped, config::TomlFile};
 
 use super::{Access, Backend, Deployment, Native, Place};
 use crate::Session;
 
 /// What only the AWS backend is told by. Where a data folder is asked for by name, it says nothing.
 const ONLY_ON_AWS: &str = "SENDOFF_QUEUE_URL_BASE";
+/// The rule that a plan has to be approved.
+const APPROVAL: &str = "dlq.approval";
 
 pub(super) fn open(session: &Session, place: &Place, access: Access) -> Result<Deployment, Stopped> {
-    let config = configuration(session, place)?.settings;
+    let Config { settings: config, effective, .. } = configuration(session, place)?;
     let folder = session.folder.join(&config.data);
     if folder.is_file() {
         let why = format!("{} is a file: name the data folder that it is in, not the file", folder.display());
@@ -31,6 +37,8 @@ pub(super) fn open(session: &Session, place: &Place, access: Access) -> Result<D
         Access::Look => Store::open_read_only(&folder, options)?,
         Access::Change => Store::open_beside(&folder, options)?,
     };
+    let is_set_for_this_call =
+        effective.iter().any(|it| it.key == APPROVAL && matches!(it.source, Source::Variable(_)));
     let work = place.work.as_ref().map_or_else(|| folder.join("dlq"), |work| session.folder.join(work));
     Ok(Deployment {
         backend: Backend::Sqlite(config.data),
@@ -41,9 +49,23 @@ pub(super) fn open(session: &Session, place: &Place, access: Access) -> Result<D
         records: store.records(),
         work,
         inbox_keep: config.inbox_keep,
-        needs_approval: config.needs_approval,
+        needs_approval: config.needs_approval || !is_set_for_this_call && is_demanded_beside(&folder),
         native: Native::Embedded(store),
     })
+}
+
+/// Whether the `sendoff.toml` beside a data folder demands an approval: the rule holds in whichever folder the tool is called. One
+/// that can't be read is taken to demand it.
+fn is_demanded_beside(folder: &Path) -> bool {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let Some(file) = folder.parent().map(|above| above.join(FILE_NAME)) else { return false };
+    let text = match fs::read_to_string(&file) {
+        Ok(text) => text,
+        Err(error) => return error.kind() != io::ErrorKind::NotFound,
+    };
+    let mut problems = Vec::new();
+    let values = TomlFile::read(&file, &text, "auth.key", false, &mut problems).values;
+    values.iter().rfind(|given| given.key == APPROVAL).map_or(!problems.is_empty(), |given| given.text != "none")
 }
 
 /// The folder that would be opened; `None` when the configuration doesn't say.
@@ -120,6 +142,32 @@ mod tests {
         assert!(found.needs_approval);
         let name = present.path().join("data").canonicalize().unwrap();
         assert_eq!(found.letters.deployment(), format!("data folder {}", name.display()));
+    }
+
+    #[tokio::test]
+    async fn an_approval_that_the_file_beside_the_data_demands_is_demanded_from_everywhere() {
+        let (home, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let folder = home.path().join("data");
+        data(&folder).await;
+        let named = || Place { data: Some(folder.display().to_string()), ..Place::default() };
+        let needs = |variables: &[(&str, &str)], place: Place| {
+            open(&session(elsewhere.path(), variables), &place, Access::Look).unwrap().needs_approval
+        };
+        assert!(!needs(&[], named()), "there is no file yet");
+        let file = home.path().join("sendoff.toml");
+        for (text, expected) in [
+            ("data = \"data\"\n[dlq]\napproval = \"required\"\n", true),
+            ("dlq.approval = \"none\"\n", false),
+            ("data = \"data\"\n", false),
+            ("[dlq\n", true),
+        ] {
+            fs::write(&file, text).unwrap();
+            assert_eq!(needs(&[], named()), expected, "{text}");
+        }
+        let backend = Place { backend: Some(Backend::Sqlite(folder.clone())), ..Place::default() };
+        assert!(needs(&[], backend));
+        assert!(needs(&[("SENDOFF_DATA", folder.to_str().unwrap())], Place::default()));
+        assert!(!needs(&[("SENDOFF_DLQ_APPROVAL", "none")], named()), "who calls has said otherwise");
     }
 
     #[tokio::test]
