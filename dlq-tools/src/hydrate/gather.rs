@@ -75,7 +75,16 @@ pub async fn gather(store: &Store, mut letters: Vec<Pointing>, bucket: Option<&s
                 gathered.lost.push(lost(&pointer, why, true));
                 gathered.add("stream", Some(&message_id), None, &pointer, expires_at, changes);
             }
-            Ok(Read::Trimmed) => {
+            // A shard is gone with its last record; before that, one that isn't there never was.
+            Ok(Read::Missing) if expires_at.is_some_and(|at| at > now) => {
+                let StreamPointer { stream_arn, shard, .. } = &pointer;
+                let why = format!(
+                    "there is no stream `{stream_arn}` with the shard `{shard}` here: is this the right account and region, or \
+                     was the stream switched off and on?"
+                );
+                gathered.lost.push(lost(&pointer, why, false));
+            }
+            Ok(Read::Trimmed | Read::Missing) => {
                 let since =
                     expires_at.filter(|at| *at < now).map(|at| format!(", about since {at}")).unwrap_or_default();
                 let why = format!("the stream has forgotten them{since}: it keeps records for 24 hours");

@@ -1,11 +1,6 @@
 //! Reading what a pointer points to from its stream.
 
-use aws_sdk_dynamodbstreams::{
-    Client,
-    error::SdkError,
-    operation::{get_records::GetRecordsError, get_shard_iterator::GetShardIteratorError},
-    types::ShardIteratorType,
-};
+use aws_sdk_dynamodbstreams::{Client, error::SdkError, types::ShardIteratorType};
 use sendoff_aws::CallError;
 
 use super::{StreamChange, StreamPointer, pointer::order};
@@ -20,6 +15,8 @@ pub enum Read {
     Found(Vec<StreamChange>),
     /// The stream has forgotten them.
     Trimmed,
+    /// There is no such stream or shard: it was forgotten with its last record, or never was here.
+    Missing,
     /// The shard was read to where the batch ended, or as far as it goes, and these are all that there are, although the pointer
     /// tells of more.
     Part(Vec<StreamChange>),
@@ -36,14 +33,19 @@ pub async fn read(client: &Client, pointer: &StreamPointer) -> Result<Read, Call
     let asked = asked.shard_iterator_type(ShardIteratorType::AtSequenceNumber).sequence_number(first).send().await;
     let mut iterator = match asked {
         Ok(answer) => answer.shard_iterator,
-        Err(SdkError::ServiceError(told)) if is_gone(told.err()) => return Ok(Read::Trimmed),
+        Err(SdkError::ServiceError(told)) if told.err().is_resource_not_found_exception() => {
+            return Ok(Read::Missing);
+        }
+        Err(SdkError::ServiceError(told)) if told.err().is_trimmed_data_access_exception() => return Ok(Read::Trimmed),
         Err(error) => return Err(CallError::of("dynamodb:GetShardIterator", stream_arn, &error)),
     };
     let (mut found, mut empty) = (Vec::new(), 0);
     while let Some(at) = iterator {
         let page = match client.get_records().shard_iterator(at).send().await {
             Ok(page) => page,
-            Err(SdkError::ServiceError(told)) if is_trimmed(told.err()) => return Ok(Read::Trimmed),
+            Err(SdkError::ServiceError(told)) if told.err().is_trimmed_data_access_exception() => {
+                return Ok(Read::Trimmed);
+            }
             Err(error) => return Err(CallError::of("dynamodb:GetRecords", stream_arn, &error)),
         };
         let records: Vec<_> = page.records.unwrap_or_default().into_iter().filter_map(StreamChange::read).collect();
@@ -55,13 +57,4 @@ pub async fn read(client: &Client, pointer: &StreamPointer) -> Result<Read, Call
     // Filters of the mapping leave records out, so a batch may be smaller than what stands between its ends, but never larger.
     let whole = !found.is_empty() && found.len() as u64 >= pointer.size;
     Ok(if whole { Read::Found(found) } else { Read::Part(found) })
-}
-
-fn is_gone(error: &GetShardIteratorError) -> bool {
-    // A shard is listed no more once all its records are gone.
-    error.is_trimmed_data_access_exception() || error.is_resource_not_found_exception()
-}
-
-fn is_trimmed(error: &GetRecordsError) -> bool {
-    error.is_trimmed_data_access_exception()
 }

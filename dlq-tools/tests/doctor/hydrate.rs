@@ -137,6 +137,21 @@ async fn what_the_stream_has_forgotten_is_told_as_lost() {
     let told = called.json();
     assert_eq!((called.exit, &told["changes"]), (Exit::Failed, &json!([])), "{called:?}");
     assert_eq!(told["lost"][0]["pointer"]["shard"], "shardId-00000000000000000000-gone");
+    assert_eq!(told["lost"][0]["for_good"], true, "{called:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_not_here_has_forgotten_nothing() {
+    let bench = Bench::open().await;
+    let elsewhere = bench.stream().replace("000000000000", "111111111111");
+    let mut young = pointer(&elsewhere, "shardId-00000000000000000000-other", "1", "2", 2);
+    let at = SystemClock.now().to_string();
+    young["DDBStreamBatchInfo"]["approximateArrivalOfFirstRecord"] = json!(at);
+    bench.put(&young).await;
+    let called = bench.call(false, &["timeline-dlq", "--output", "json"]).await;
+    let lost = &called.json()["lost"][0];
+    assert_eq!(lost["for_good"], false, "{called:?}");
+    assert!(lost["why"].as_str().unwrap().contains("account and region"), "{called:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
