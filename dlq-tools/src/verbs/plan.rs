@@ -52,7 +52,7 @@ pub(crate) struct Wanted {
     #[arg(long, value_name = "N", default_value_t = 100)]
     rate: u32,
     /// How many letters are sent before each pause to watch; then the rest. 0 for no such steps
-    #[arg(long, value_name = "N,N,…", value_delimiter = ',', default_value = "1,10,100")]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', default_value = "1,10,100")]
     canary: Vec<u64>,
     /// For how long what was sent is watched, unless all of it has come to an end before
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]

@@ -24,4 +24,10 @@ fn the_manual_has_a_page_for_the_tool_and_for_each_verb() {
     for name in ["dlq.1", "dlq-grep.1", "dlq-redrive-executions.1"] {
         assert!(std::fs::read_to_string(pages.join(name)).unwrap().contains(".TH"), "{name}");
     }
+    for page in std::fs::read_dir(&pages).unwrap() {
+        // What isn't ASCII, groff reads only with help.
+        let page = page.unwrap().path();
+        let text = std::fs::read_to_string(&page).unwrap();
+        assert_eq!(text.lines().find(|line| !line.is_ascii()), None, "{}", page.display());
+    }
 }
