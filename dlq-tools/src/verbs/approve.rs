@@ -3,7 +3,7 @@
 use sendoff_embedded::program::print::one_line;
 use sendoff_host::{Exit, Stopped};
 
-use super::{Common, Output};
+use super::{Common, Output, audit::stopped, run::is_for};
 use crate::{Session, deployment::Access, plan};
 
 #[derive(Debug, clap::Args)]
@@ -29,23 +29,15 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         );
         return Err(Stopped::new(Exit::Refused, why));
     }
-    let (head, here) = (plan.head(), deployment.letters.deployment());
-    if head.deployment != here {
-        let why = format!(
-            "the plan is for {}, and this is {here}: name the deployment with --backend, since only its own audit counts",
-            one_line(&head.deployment)
-        );
-        return Err(Stopped::new(Exit::Refused, why));
-    }
-    if plan::is_same_person(&head.by, &who) {
+    is_for(&deployment, &plan)?;
+    if plan::is_same_person(&plan.head().by, &who) {
         let why = format!(
             "{} made this plan: somebody else has to approve it. Who you are is taken from --by or $USER",
             one_line(&who)
         );
         return Err(Stopped::new(Exit::Refused, why));
     }
-    let approved = plan::approve(&plan, &who, &args.because, &*deployment.audit).await;
-    let approved = approved.map_err(|error| Stopped::new(Exit::Unreachable, error))?;
+    let approved = plan::approve(&plan, &who, &args.because, &*deployment.audit).await.map_err(stopped)?;
     let approval = match approved {
         Ok(approval) => approval,
         Err(error) => {

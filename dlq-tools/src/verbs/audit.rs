@@ -178,7 +178,8 @@ fn changed(broken: impl std::fmt::Display) -> String {
     format!("{broken}. Whoever may write to the store can have done this: keep a copy of it before anything else")
 }
 
-fn stopped(error: AuditError) -> Stopped {
+/// The audit can't be used.
+pub(super) fn stopped(error: AuditError) -> Stopped {
     let exit = match error {
         AuditError::Unavailable(_) => Exit::Unreachable,
         AuditError::Damaged(_) => Exit::Failed,

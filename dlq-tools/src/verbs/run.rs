@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 pub(crate) use carrying::Carried;
 pub(crate) use carrying::Carrying;
 use carrying::guard;
+pub(super) use carrying::is_for;
 use sendoff_embedded::program::print::one_line;
 use sendoff_host::{Exit, Stopped};
 pub(super) use told::shown;
@@ -16,7 +17,7 @@ pub(crate) use told::tell;
 #[cfg(feature = "tui")]
 pub(crate) use told::{counts, told};
 
-use super::{Common, plan::show, source::duration};
+use super::{Common, audit::stopped, plan::show, source::duration};
 #[cfg(feature = "tui")]
 use crate::run::Settings;
 use crate::{
@@ -98,8 +99,7 @@ async fn standing(deployment: &Deployment, plan: &Cover) -> Result<Vec<String>, 
     let mut lines = Vec::new();
     let needed = plan.head().approvals.max(u32::from(deployment.needs_approval));
     if needed > 0 {
-        let by = plan::approvals(plan, &*deployment.audit).await;
-        let by = by.map_err(|error| Stopped::new(Exit::Unreachable, error))?;
+        let by = plan::approvals(plan, &*deployment.audit).await.map_err(stopped)?;
         let names: Vec<_> = by.iter().map(|by| one_line(by)).collect();
         let names = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
         lines.push(format!("it needs {needed} approval, and was approved by {names}"));

@@ -28,6 +28,7 @@ use crate::{
         journal::FileJournal,
         leases::FileLeases,
     },
+    verbs::audit::stopped,
 };
 
 /// A run that is to be carried out, whoever watches it.
@@ -168,20 +169,23 @@ impl Carrying<'_> {
     }
 }
 
+/// Refuses a plan that is for another deployment: neither its letters nor its audit are here.
+pub(in crate::verbs) fn is_for(deployment: &Deployment, plan: &Cover) -> Result<(), Stopped> {
+    let (head, here) = (plan.head(), deployment.letters.deployment());
+    if head.deployment == here {
+        return Ok(());
+    }
+    let why = format!("the plan is for {}, and this is {here}: name the deployment with --backend", one_line(&head.deployment));
+    Err(Stopped::new(Exit::Refused, why))
+}
+
 /// Refuses a plan that must not be carried out here, or not yet.
 pub(super) async fn guard(deployment: &Deployment, plan: &Cover) -> Result<(), Stopped> {
-    let (head, here) = (plan.head(), deployment.letters.deployment());
-    if head.deployment != here {
-        let why = format!(
-            "the plan is for {}, and this is {here}: name the deployment with --backend",
-            one_line(&head.deployment)
-        );
-        return Err(Stopped::new(Exit::Refused, why));
-    }
+    is_for(deployment, plan)?;
+    let head = plan.head();
     let needed = head.approvals.max(u32::from(deployment.needs_approval));
     if needed > 0 {
-        let by = plan::approvals(plan, &*deployment.audit).await;
-        let by = by.map_err(|error| Stopped::new(Exit::Unreachable, error))?;
+        let by = plan::approvals(plan, &*deployment.audit).await.map_err(stopped)?;
         if (by.len() as u64) < u64::from(needed) {
             let why = format!(
                 "the plan needs {needed} approval by somebody else than {}: dlq approve {} {}",
@@ -235,7 +239,7 @@ async fn locked(clock: &dyn Clock, folder: &RunFolder) -> Result<Option<Lock>, S
 }
 
 async fn audited(audit: &dyn Audit, note: &AuditNote) -> Result<(), Stopped> {
-    audit.append(note).await.map(drop).map_err(|error| Stopped::new(Exit::Unreachable, error))
+    audit.append(note).await.map(drop).map_err(stopped)
 }
 
 /// Lets a signal end the run cleanly: what is under way is finished, and the rest can be gone on with.
