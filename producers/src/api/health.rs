@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 struct View {
     /// Always `ok`: otherwise the answer is a problem with status 503.
     status: &'static str,
+    /// Whether it takes the events of load tests, whose messages go nowhere.
+    load_tests: bool,
 }
 
 pub(super) fn operations() -> Vec<Operation> {
@@ -28,7 +30,7 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::get("/health", "getHealth", "Whether the API is alive and its records answer", get)
             .public()
             .describe("It only reads: records that can be read may still have no room for more, as on a full disk.")
-            .answers::<View>("It is", json!({ "status": "ok" })),
+            .answers::<View>("It is", json!({ "status": "ok", "load_tests": false })),
     ]
 }
 
@@ -37,7 +39,7 @@ async fn get(State(api): State<ApiState>) -> Result<Json<View>, Problem> {
     // There is no such record; what counts is that the records say so.
     let key = RecordKey::new(&tenant, "health", "probe");
     match select(api.records().get(&key), api.clock().sleep(PATIENCE)).await {
-        Either::Left((Ok(_), _)) => Ok(Json(View { status: "ok" })),
+        Either::Left((Ok(_), _)) => Ok(Json(View { status: "ok", load_tests: api.takes_load_tests() })),
         Either::Left((Err(error), _)) => Err(error.into()),
         Either::Right(_) => Err(Problem::unavailable("the records do not answer in time")),
     }

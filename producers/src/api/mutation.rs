@@ -109,7 +109,7 @@ impl Mutation {
             ),
         };
         let request = key.map(fingerprint);
-        let origin = origin::of(&parts.headers, &caller, api);
+        let origin = origin::of(&parts.headers, &caller, api)?;
         let mutation = Self { caller, conditions, body, request, origin };
         match mutation.first_answer(api).await? {
             Some(answer) => Err(Incoming::Answered(Box::new(answer))),

@@ -225,6 +225,7 @@ impl Operation {
             (Kind::JsonTooDeep, mutates),
             (Kind::Unauthorized, !public),
             (Kind::InsufficientScope, !public),
+            (Kind::LoadTestsOff, mutates && !public),
             (Kind::NotFound, in_path && !upserts),
             (Kind::Conflict, mutates),
             (Kind::LimitReached, *limited),

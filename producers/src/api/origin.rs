@@ -3,7 +3,11 @@
 use axum::http::HeaderMap;
 use sendoff_events::{LOAD_PREFIX, Origin, TraceParent};
 
-use super::{ApiState, auth::Caller};
+use super::{
+    ApiState,
+    auth::Caller,
+    problem::{Kind, Problem},
+};
 
 /// What the events of this API name as their source.
 const SOURCE: &str = "/sendoff/api";
@@ -12,20 +16,27 @@ const SOURCE: &str = "/sendoff/api";
 const CORRELATION: [&str; 2] = ["x-correlation-id", "x-request-id"];
 
 /// The origin of the events that the request causes. A correlation id or trace that isn't valid is as good as none: it
-/// must not make a request fail. Nor is one of a load test, unless load tests are allowed: it would keep the messages of the request
-/// from going out.
-pub(super) fn of(headers: &HeaderMap, caller: &Caller, api: &ApiState) -> Origin {
+/// must not make a request fail.
+///
+/// One of a load test is refused, unless load tests are allowed. Were it taken, anybody could keep messages from going out by it; were it
+/// passed over, a load test would send real ones.
+pub(super) fn of(headers: &HeaderMap, caller: &Caller, api: &ApiState) -> Result<Origin, Problem> {
     let rng = api.rng();
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let valid = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
-    let allowed = |id: &&str| api.takes_load_tests() || !id.starts_with(LOAD_PREFIX);
     let parent = text("traceparent").and_then(|value| value.trim().parse::<TraceParent>().ok());
-    Origin {
+    let correlation = CORRELATION.iter().filter_map(|name| text(name)).find(valid);
+    if !api.takes_load_tests() && correlation.is_some_and(|id| id.starts_with(LOAD_PREFIX)) {
+        let why = "by its correlation id the request is one of a load test, and this API takes none: its messages would be real. \
+                   Whoever operates it can allow them, and then their messages go nowhere";
+        return Err(Problem::new(Kind::LoadTestsOff, why));
+    }
+    Ok(Origin {
         source: SOURCE.into(),
         tenant: caller.tenant.clone(),
-        correlation: CORRELATION.iter().filter_map(|name| text(name)).filter(allowed).find(valid).map(str::to_owned),
+        correlation: correlation.map(str::to_owned),
         causation: None,
         traceparent: Some(parent.map_or_else(|| TraceParent::root(rng), |parent| parent.child(rng))),
         hops: 0,
-    }
+    })
 }

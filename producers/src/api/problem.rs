@@ -19,6 +19,7 @@ pub(super) enum Kind {
     JsonTooDeep,
     Unauthorized,
     InsufficientScope,
+    LoadTestsOff,
     NoSuchRoute,
     NotFound,
     MethodNotAllowed,
@@ -44,6 +45,7 @@ impl Kind {
             Self::InsufficientScope => {
                 (StatusCode::FORBIDDEN, "insufficient-scope", "The token doesn't allow this operation")
             }
+            Self::LoadTestsOff => (StatusCode::FORBIDDEN, "load-tests-off", "Load tests are not taken here"),
             Self::NoSuchRoute => (StatusCode::NOT_FOUND, "no-such-route", "There is no such path in this API"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "It does not exist"),
             Self::MethodNotAllowed => {

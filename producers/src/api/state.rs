@@ -83,7 +83,7 @@ impl ApiState {
     }
 
     /// The same API, taking the events of load tests, whose messages go nowhere: where the caller says by the correlation id that a
-    /// request is one. Otherwise such an id is passed over.
+    /// request is one. Otherwise such a request is refused.
     #[must_use]
     pub fn with_load_tests(mut self, allowed: bool) -> Self {
         Arc::make_mut(&mut self.0).load_tests = allowed;

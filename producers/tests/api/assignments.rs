@@ -124,14 +124,20 @@ fn correlation_and_trace_of_the_request_go_on_in_the_event() {
 }
 
 #[test]
-fn a_caller_cannot_silence_messages_by_the_correlation_of_a_load_test_unless_that_is_allowed() {
-    let correlation = |world: &World| {
-        let call = world.put(ONE).header("x-correlation-id", "load/night/7").header("x-request-id", "order-7");
-        call.send().expect(StatusCode::CREATED);
-        last_event(world)["correlationid"].clone()
-    };
-    assert_eq!(correlation(&World::furnished()), "order-7");
-    assert_eq!(correlation(&World::with(|state| state.with_load_tests(true)).furnish()), "load/night/7");
+fn a_load_test_neither_silences_messages_nor_sends_real_ones_where_it_is_not_allowed() {
+    let world = World::furnished();
+    let health = |world: &World| world.get("/health").send().expect(StatusCode::OK).json()["load_tests"].clone();
+    assert_eq!(health(&world), false);
+    for name in ["x-correlation-id", "x-request-id"] {
+        let reply = world.put(ONE).header(name, "load/night/7").send();
+        assert_eq!(reply.problem(StatusCode::FORBIDDEN), "load-tests-off", "{name}");
+    }
+    world.get(ONE).send().expect(StatusCode::NOT_FOUND);
+
+    let world = World::with(|state| state.with_load_tests(true)).furnish();
+    assert_eq!(health(&world), true);
+    world.put(ONE).header("x-correlation-id", "load/night/7").send().expect(StatusCode::CREATED);
+    assert_eq!(last_event(&world)["correlationid"], "load/night/7");
 }
 
 #[test]
