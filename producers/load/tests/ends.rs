@@ -1,6 +1,7 @@
 //! How calls of the program end: what is refused before anything begins, and what a run comes to whoever reads its report.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{self, Write},
     path::Path,
@@ -104,27 +105,36 @@ fn a_deployment_that_isnt_allowed_is_refused_by_a_dry_run_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_api_that_doesnt_answer_is_told_before_the_run_begins() {
+async fn an_api_that_doesnt_answer_or_takes_no_load_tests_is_told_before_the_run_begins() {
     let folder = folder();
     let text =
         fs::read_to_string(folder.path().join("few.toml")).unwrap().replace("app.unassigned", "submission.created");
     fs::write(folder.path().join("made.toml"), text).unwrap();
     let data = folder.path().join("served");
     let flags = [("data", data.display().to_string()), ("listen", "127.0.0.1:0".to_owned())];
+    let flags = flags.into_iter().chain([("api.load_tests", "false".to_owned())]);
     let inputs = Inputs {
-        flags: flags.map(|(key, value)| ("--set".to_owned(), key.to_owned(), value)).into(),
+        flags: flags.map(|(key, value)| ("--set".to_owned(), key.to_owned(), value)).collect(),
         file: ConfigFile::Nothing,
         ..Inputs::default()
     };
     let system = System::start(&Config::load(&inputs).unwrap()).await.unwrap();
     // A port that was free a moment ago.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let (beside, api) = (format!("sqlite:{}", data.display()), format!("http://127.0.0.1:{port}"));
-    let arguments = ["run", "made.toml", "--via", "api", "--backend", &beside, "--api", &api];
-    let called = call(folder.path(), &arguments).await;
-    assert_eq!(called.exit, Exit::Unreachable, "{}", called.err);
-    assert!(called.err.contains("no server is there"), "{}", called.err);
-    assert!(runs(folder.path()).is_empty());
+    let beside = format!("sqlite:{}", data.display());
+    for (api, exit, says) in [
+        (format!("http://127.0.0.1:{port}"), Exit::Unreachable, "no server is there"),
+        // What it would make there would be real.
+        (format!("http://{}", system.address()), Exit::Refused, "`api.load_tests = true`"),
+    ] {
+        let arguments = ["run", "made.toml", "--run", "one", "--via", "api", "--backend", &beside, "--api", &api];
+        let called = call(folder.path(), &arguments).await;
+        assert_eq!(called.exit, exit, "{}", called.err);
+        assert!(called.err.contains(says), "{}", called.err);
+        assert!(runs(folder.path()).is_empty());
+    }
+    let left = call(folder.path(), &["clean", "one", "--backend", &beside]).await;
+    assert_eq!(left.exit, Exit::NothingMatched, "{}", left.out);
     system.shutdown().await.unwrap();
 }
 
@@ -150,11 +160,29 @@ async fn a_name_that_was_used_in_the_system_is_refused_until_it_is_cleaned_up_th
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_that_load_has_not_made_is_neither_used_nor_made_by_cleaning() {
+    let folder = folder();
+    // Whatever waits in the folder of a real system would be done, and nobody would get it.
+    unserved(folder.path()).await;
+    let data = folder.path().join("data");
+    let before: BTreeSet<_> = fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let used = call(folder.path(), &["run", "few.toml", "--run", "one", "--keep-data", "data"]).await;
+    assert_eq!(used.exit, Exit::Refused, "{}", used.err);
+    assert!(used.err.contains("--backend sqlite:DIR"), "{}", used.err);
+    for there in ["data", "nowhere"] {
+        let cleaned = call(folder.path(), &["clean", "one", "--keep-data", there, "--yes"]).await;
+        assert_eq!(cleaned.exit, Exit::NothingMatched, "{}", cleaned.err);
+    }
+    assert_eq!(fs::read_dir(&data).unwrap().map(|entry| entry.unwrap().file_name()).collect::<BTreeSet<_>>(), before);
+    assert!(!folder.path().join("nowhere").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_who_has_gone_changes_nothing_about_the_verdict() {
     let folder = folder();
     for (arguments, exit) in [
         (&["run", "few.toml", "--run", "one", "--slo", "throughput>=1000/s"][..], Exit::Failed),
-        (&["run", "few.toml", "--run", "two"], Exit::Done),
+        (&["run", "few.toml", "--run", "two", "--keep-data", "data"], Exit::Done),
         (&["report", "one", "--output", "json"], Exit::Failed),
         (&["report", "two"], Exit::Done),
         (&["compare", "one", "two"], Exit::Done),

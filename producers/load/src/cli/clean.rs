@@ -26,6 +26,10 @@ pub(super) async fn run(session: &mut Session, output: Output, args: Args) -> Re
         return Err(Stopped::new(Exit::Usage, nowhere(session, &args)));
     }
     let options = args.place.options(session, &[])?;
+    if let Some(folder) = options.keep_data.as_deref().filter(|folder| !targets::is_kept(folder)) {
+        let why = format!("--keep-data: no run of `load` has kept its data in {}", folder.display());
+        return Err(Stopped::new(Exit::NothingMatched, why));
+    }
     targets::check(&options, Via::Topic).map_err(|error| unusable(&error))?;
     let target = targets::open(&options).await.map_err(|error| unusable(&error))?;
     let cleaned = target.clean(&args.run, !args.yes).await;

@@ -31,7 +31,8 @@ pub(super) struct PlaceArgs {
     /// A system of our own may lose its last commits in a power cut, which makes it faster
     #[arg(long)]
     relaxed: bool,
-    /// Where a system of our own keeps its data. Without it, in a folder that is removed at the end
+    /// Where a system of our own keeps its data: a folder that isn't there yet, or one of an earlier run. Without it, in a folder that is
+    /// removed at the end
     #[arg(long, value_name = "DIR")]
     keep_data: Option<PathBuf>,
     /// Where runs keep their reports and their lists of events

@@ -3,6 +3,7 @@
 mod aws;
 mod beside;
 mod guard;
+mod kept;
 mod own;
 mod people;
 mod sinks;
@@ -20,6 +21,8 @@ use sendoff_host::{SystemClock, SystemRng};
 use sendoff_producers::api::DevelopmentKey;
 use ways::{Api, Credential};
 
+pub use kept::is_kept;
+
 /// Which system, and how it is reached.
 #[derive(Debug, Clone, Default)]
 pub struct TargetOptions {
@@ -33,7 +36,8 @@ pub struct TargetOptions {
     pub relaxed: bool,
     /// What may be put under load besides this machine: account ids, names of topics and queues.
     pub allow: Vec<String>,
-    /// Where a system of our own keeps its data. Without it, in a folder that is removed when the run has ended.
+    /// Where a system of our own keeps its data: a folder that isn't there yet, or that a run of ours has made. Without it, in one that is
+    /// removed when the run has ended.
     pub keep_data: Option<PathBuf>,
     /// Where the folders of runs stand, `.sendoff-load` by default: on AWS cleaning goes by what is written there.
     pub runs: Option<PathBuf>,

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::sync::Mutex;
 
 use super::{
-    TargetOptions, people,
+    TargetOptions, kept, people,
     sinks::Sinks,
     store,
     ways::{Api, Credential, Ways},
@@ -52,6 +52,7 @@ impl Own {
             None => Some(TempDir::new().map_err(|e| failed(&e))?),
         };
         let kept = options.keep_data.as_deref();
+        kept.map_or(Ok(()), kept::claim)?;
         let folder = kept.or(temporary.as_ref().map(TempDir::path)).map(|path| path.display().to_string());
         let (durability, synchronous) = if options.relaxed { ("relaxed", "normal") } else { ("full", "full") };
         let flags = [

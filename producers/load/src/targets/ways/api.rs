@@ -65,7 +65,7 @@ impl Api {
         Ok(Self { http, base, credential, clock, tokens: Mutex::default() })
     }
 
-    /// Checks that somebody answers there.
+    /// Checks that somebody answers there, and takes load tests.
     pub(super) async fn answers(&self) -> Result<(), TargetError> {
         let what = format!("asking the API at {}", self.base);
         let asked = self.http.send(HttpRequest::new(Method::GET, format!("{}/health", self.base))).await;
@@ -73,6 +73,12 @@ impl Api {
             Ok(answer) if answer.status.is_server_error() => {
                 Err(TargetError::unreachable(what, format!("it answers {}", answer.status)))
             }
+            // What is made there would be real: mails to whoever owns the app, and all that hangs on it.
+            Ok(answer) if !takes_load_tests(&answer) => Err(TargetError::forbidden(
+                what,
+                "it doesn't say that it takes load tests, so that their messages would be real. Whoever operates it allows them with \
+                 `api.load_tests = true` (SENDOFF_API_LOAD_TESTS; on AWS the template's parameter LoadTests), and then they go nowhere",
+            )),
             Ok(_) => Ok(()),
             Err(error) => {
                 let why = format!("{error}: no server is there. Give the right address with --api");
@@ -154,6 +160,11 @@ impl Api {
         tokens.insert(who, (token.clone(), now + USED));
         Ok(token)
     }
+}
+
+/// Whether the API says that it takes load tests.
+fn takes_load_tests(health: &HttpResponse) -> bool {
+    serde_json::from_slice::<serde_json::Value>(&health.body).is_ok_and(|health| health["load_tests"] == true)
 }
 
 fn accepted(answer: &HttpResponse) -> Sent {
