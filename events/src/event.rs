@@ -81,9 +81,30 @@ pub struct EventType {
 pub struct EventTypeError(String);
 
 impl EventType {
-    /// The type that `E` is written as.
+    /// The type that `E` is written as. Whether it reads as one is checked when it is compiled: nobody could read an event with another.
+    ///
+    /// ```compile_fail
+    /// # use sendoff_events::{Event, EventType};
+    /// # #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+    /// # struct AppArchived {}
+    /// impl Event for AppArchived {
+    ///     const TYPE: &'static str = "App.Archived"; // it has capitals
+    ///     const VERSION: u32 = 1;
+    /// #   fn subject(&self) -> String {
+    /// #       "apps/1".into()
+    /// #   }
+    /// }
+    /// let _ = EventType::of::<AppArchived>();
+    /// ```
     #[must_use]
     pub const fn of<E: Event>() -> Self {
+        const {
+            assert!(
+                is_name(E::TYPE),
+                "an event's TYPE reads like `app.assigned`: dotted lower-case words, of 100 bytes at most"
+            );
+            assert!(E::VERSION > 0, "an event's VERSION counts from 1");
+        }
         Self { name: Cow::Borrowed(E::TYPE), version: E::VERSION }
     }
 
@@ -100,23 +121,31 @@ impl EventType {
     }
 }
 
+/// Whether it is dotted lower-case words: each begins with a letter, and has digits and underscores besides.
+const fn is_name(name: &str) -> bool {
+    let mut rest = name.as_bytes();
+    let mut begins = true;
+    while let [first, others @ ..] = rest {
+        match first {
+            b'a'..=b'z' => begins = false,
+            b'0'..=b'9' | b'_' if !begins => {}
+            b'.' if !begins => begins = true,
+            _ => return false,
+        }
+        rest = others;
+    }
+    !begins && name.len() <= 100
+}
+
 impl FromStr for EventType {
     type Err = EventTypeError;
 
     fn from_str(text: &str) -> Result<Self, EventTypeError> {
         let error = || EventTypeError(text.chars().take(80).collect());
         let (name, version) = text.rsplit_once(".v").ok_or_else(error)?;
-        let word = |w: &str| {
-            w.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
-                && w.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-        };
         let canonical = version.bytes().next().is_some_and(|b| (b'1'..=b'9').contains(&b));
         let version = version.parse().map_err(|_| error())?;
-        if name.len() <= 100 && canonical && name.split('.').all(word) {
-            Ok(Self { name: Cow::Owned(name.to_owned()), version })
-        } else {
-            Err(error())
-        }
+        if canonical && is_name(name) { Ok(Self { name: Cow::Owned(name.to_owned()), version }) } else { Err(error()) }
     }
 }
 
