@@ -63,7 +63,7 @@ mod tests;
 pub use clear::{Cleared, LoadTest};
 pub use db::{
     StoreError, WriteStats,
-    folder::Holder,
+    folder::{Holder, LOAD_MARK},
     open::{Durability, OpenError},
 };
 pub use doubts::{Decision, DoubtError, DoubtMessage, DoubtedEvent, OpenDoubt, Settled};

@@ -61,7 +61,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the data folder to serve it: creates what is missing, and takes its lock, so that no other process can.
+    /// Opens the data folder to serve it: creates what is missing, and takes its lock, so that no other process can. A folder that
+    /// `load` has made isn't its own any more ([`LOAD_MARK`](crate::LOAD_MARK)).
     ///
     /// Blocks for a moment: files are read, and after a crash the log is replayed.
     ///

@@ -178,6 +178,25 @@ async fn a_folder_that_load_has_not_made_is_neither_used_nor_made_by_cleaning() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_of_load_that_was_served_since_is_no_folder_of_load_any_more() {
+    let folder = folder();
+    let run = |name| ["run", "few.toml", "--keep-data", "data", "--run", name];
+    for name in ["one", "two"] {
+        let kept = call(folder.path(), &run(name)).await;
+        assert_eq!(kept.exit, Exit::Done, "{name}: {}{}", kept.out, kept.err);
+    }
+    unserved(folder.path()).await;
+    let used = call(folder.path(), &run("three")).await;
+    assert_eq!(used.exit, Exit::Refused, "{}", used.err);
+    assert!(used.err.contains("or it was served since"), "{}", used.err);
+    let cleaned = call(folder.path(), &["clean", "one", "--keep-data", "data", "--yes"]).await;
+    assert_eq!(cleaned.exit, Exit::NothingMatched, "{}", cleaned.err);
+    let beside = format!("sqlite:{}", folder.path().join("data").display());
+    let cleaned = call(folder.path(), &["clean", "one", "--backend", &beside, "--yes"]).await;
+    assert_eq!(cleaned.exit, Exit::Done, "{}", cleaned.err);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_who_has_gone_changes_nothing_about_the_verdict() {
     let folder = folder();
     for (arguments, exit) in [

@@ -1,7 +1,7 @@
 //! The data folder: who may read it, and who serves it.
 
 use std::{
-    fs::{DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
 };
@@ -13,6 +13,10 @@ pub(crate) const DATA_FILE: &str = "sendoff.db";
 /// The folder of claim-check payloads.
 pub(crate) const BLOBS: &str = "blobs";
 const LOCK_FILE: &str = "sendoff.lock";
+
+/// The file in a data folder that nobody but `load` has served: what waits in it may go to a sink. Whoever serves the folder takes it
+/// away, and `load` puts it back where the mark was there before.
+pub const LOAD_MARK: &str = "made-by-load";
 
 /// Creates a folder, and those above it, that only its owner may enter: it holds personal data. What was created survives a
 /// power cut.
@@ -60,6 +64,15 @@ pub(crate) fn lock(folder: &Path) -> Result<File, OpenError> {
     // The number only helps whoever is refused; the lock is what counts.
     file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
     Ok(file)
+}
+
+/// Takes away the mark of `load`: from now on messages may wait here that are meant for somebody. That survives a power cut.
+pub(crate) fn unmark(folder: &Path) -> io::Result<()> {
+    match fs::remove_file(folder.join(LOAD_MARK)) {
+        Ok(()) => sync(folder),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Creates the data file if it isn't there, before `SQLite` would with wider permissions. `SQLite` gives its log the same.

@@ -49,6 +49,7 @@ pub(crate) fn serve(folder: &Path, durability: Durability, clock: Arc<dyn Clock>
     connection.pragma_update_and_check(None, "wal_autocheckpoint", 8192, |_| Ok(())).map_err(sqlite)?;
     connection.pragma_update_and_check(None, "journal_size_limit", 67_108_864, |_| Ok(())).map_err(sqlite)?;
     migrations::migrate(&connection, &file)?;
+    folder::unmark(folder).map_err(failed)?;
     start(file, Some((connection, Role::Server { lock })), clock)
 }
 

@@ -6,7 +6,7 @@ use sendoff_producers::Expected;
 use serde_json::json;
 
 use super::{Bench, filled, key, message, open, receive, refusal, write};
-use crate::{Holder, OpenError, Store, StoreError, StoreOptions};
+use crate::{Holder, LOAD_MARK, OpenError, Store, StoreError, StoreOptions};
 
 #[tokio::test]
 async fn a_second_process_is_refused_by_name_until_the_first_one_ends() {
@@ -79,6 +79,19 @@ async fn a_reader_needs_no_serving_process_but_does_need_data() {
     let error = Store::open_read_only(empty.path(), StoreOptions::default()).err().unwrap();
     assert!(matches!(error, OpenError::Missing { .. }), "{error}");
     assert!(fs::read_dir(empty.path()).unwrap().next().is_none(), "looking creates nothing");
+}
+
+#[tokio::test]
+async fn a_folder_of_a_load_test_is_an_ordinary_one_as_soon_as_it_is_served() {
+    let (folder, _) = filled().await;
+    let mark = folder.path().join(LOAD_MARK);
+    fs::write(&mark, "").unwrap();
+    // Who only looks, or is a guest, sends nothing.
+    drop(Store::open_read_only(folder.path(), StoreOptions::default()).unwrap());
+    drop(Store::open_beside(folder.path(), StoreOptions::default()).unwrap());
+    assert!(mark.exists());
+    open(folder.path()).unwrap();
+    assert!(!mark.exists());
 }
 
 #[test]

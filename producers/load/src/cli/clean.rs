@@ -27,7 +27,11 @@ pub(super) async fn run(session: &mut Session, output: Output, args: Args) -> Re
     }
     let options = args.place.options(session, &[])?;
     if let Some(folder) = options.keep_data.as_deref().filter(|folder| !targets::is_kept(folder)) {
-        let why = format!("--keep-data: no run of `load` has kept its data in {}", folder.display());
+        let why = format!(
+            "--keep-data: no run of `load` has kept its data in {}, or it was served since. A folder that isn't ours alone is cleaned \
+             by --backend sqlite:DIR",
+            folder.display()
+        );
         return Err(Stopped::new(Exit::NothingMatched, why));
     }
     targets::check(&options, Via::Topic).map_err(|error| unusable(&error))?;

@@ -49,7 +49,7 @@ impl Own {
         let failed = |e: &dyn std::fmt::Display| TargetError::unusable(STARTING, e);
         let temporary = match options.keep_data {
             Some(_) => None,
-            None => Some(TempDir::new().map_err(|e| failed(&e))?),
+            None => Some(tempfile::Builder::new().prefix("sendoff-load-").tempdir().map_err(|e| failed(&e))?),
         };
         let kept = options.keep_data.as_deref();
         kept.map_or(Ok(()), kept::claim)?;
@@ -69,6 +69,8 @@ impl Own {
         let config = Config::load(&inputs).map_err(|e| failed(&e))?;
         let sinks = Arc::new(Sinks::default());
         let system = System::start_metered(&config, sinks.clone()).await.map_err(|e| failed(&e))?;
+        // It serves the folder, as any system would, and has taken the mark away.
+        kept.map_or(Ok(()), kept::mark)?;
         let (store, clock) = (system.store().clone(), Arc::new(SystemClock));
         let key = DevelopmentKey::loopback(system.address()).map_err(|e| failed(&e))?.signing();
         let credential = Credential::Minted(Box::new(key));
