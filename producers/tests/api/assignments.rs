@@ -128,9 +128,12 @@ fn a_load_test_neither_silences_messages_nor_sends_real_ones_where_it_is_not_all
     let world = World::furnished();
     let health = |world: &World| world.get("/health").send().expect(StatusCode::OK).json()["load_tests"].clone();
     assert_eq!(health(&world), false);
-    for name in ["x-correlation-id", "x-request-id"] {
-        let reply = world.put(ONE).header(name, "load/night/7").send();
-        assert_eq!(reply.problem(StatusCode::FORBIDDEN), "load-tests-off", "{name}");
+    let longest = format!("load/{}/{}", "a".repeat(40), u64::MAX);
+    for id in ["load/night/7", "load/0-a/0", &longest, "load/load_approval-7f"] {
+        for name in ["x-correlation-id", "x-request-id"] {
+            let reply = world.put(ONE).header(name, id).send();
+            assert_eq!(reply.problem(StatusCode::FORBIDDEN), "load-tests-off", "{name}: {id}");
+        }
     }
     world.get(ONE).send().expect(StatusCode::NOT_FOUND);
 
@@ -138,6 +141,21 @@ fn a_load_test_neither_silences_messages_nor_sends_real_ones_where_it_is_not_all
     assert_eq!(health(&world), true);
     world.put(ONE).header("x-correlation-id", "load/night/7").send().expect(StatusCode::CREATED);
     assert_eq!(last_event(&world)["correlationid"], "load/night/7");
+}
+
+#[test]
+fn a_correlation_that_only_begins_like_that_of_a_load_test_is_passed_over() {
+    let world = World::furnished();
+    for id in ["load/balancer", "load/", "load/eu-1/7f3a", "load/Edge/7", "load/a/b/7", "load/edge/7?"] {
+        world.put(ONE).header("x-correlation-id", id).send().expect(StatusCode::CREATED);
+        let event = last_event(&world);
+        assert_eq!(event["correlationid"], event["id"], "taken, {id} would keep the messages from going out");
+        world.delete(ONE).send();
+    }
+    world.put(ONE).header("x-correlation-id", "load/balancer").header("x-request-id", "order-7").send();
+    assert_eq!(last_event(&world)["correlationid"], "order-7");
+    let both = world.delete(ONE).header("x-correlation-id", "load/balancer").header("x-request-id", "load/night/7");
+    assert_eq!(both.send().problem(StatusCode::FORBIDDEN), "load-tests-off");
 }
 
 #[test]
