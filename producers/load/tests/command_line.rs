@@ -147,9 +147,15 @@ async fn a_run_against_a_system_of_its_own_is_reported_and_can_be_compared_with_
     assert_eq!(again.exit, Exit::Refused, "a run isn't overwritten");
     let shown = call(folder.path(), &["report", "one", "--html", "page.html"]).await;
     assert_eq!((shown.exit, &shown.out), (Exit::Done, &called.out));
-    let compared = call(folder.path(), &["compare", "one", ".sendoff-load/one/report.json", "--fail-if-worse"]).await;
+    let gate = ["compare", "one", ".sendoff-load/one/report.json", "--fail-if-worse"];
+    let compared = call(folder.path(), &[&gate[..], &["--allow-unknown"]].concat()).await;
     assert_eq!(compared.exit, Exit::Done, "{}{}", compared.out, compared.err);
     assert!(compared.out.contains("no difference seen") && !compared.out.contains("worse"), "{}", compared.out);
+    assert!(compared.err.contains("warning: can't be compared: publish ack p90 (takes 100"), "{}", compared.err);
+    let blind = call(folder.path(), &gate).await;
+    assert_eq!(blind.exit, Exit::Failed, "{}{}", blind.out, blind.err);
+    assert!(blind.err.contains("failed: can't be compared: publish ack p90 (takes 100"), "{}", blind.err);
+    assert!(blind.err.contains("not judged, since it can't be compared: publish ack p99.9, "), "{}", blind.err);
 }
 
 #[tokio::test]

@@ -79,11 +79,16 @@ fn slowed(by: u64, seed: u64) -> Report {
     ran(&text, Faults { pace: Box::new(pace), ..Faults::default() }).report
 }
 
+/// Whether nothing is worse by more than 10 %.
+fn passes(comparison: &Comparison) -> bool {
+    comparison.gate(0.1).worse.is_empty()
+}
+
 #[test]
 fn a_difference_is_seen_and_none_is_made_up() {
     let (first, same, slower) = (slowed(100, 1), slowed(100, 2), slowed(200, 3));
     let same = Comparison::of(&first, &same);
-    assert!(!same.is_worse(), "{:?}", same.figures);
+    assert!(passes(&same), "{:?}", same.figures);
     let figure = |comparison: &Comparison, name: &str| {
         comparison.figures.iter().find(|figure| figure.name == name).cloned().unwrap_or_else(|| panic!("{name}"))
     };
@@ -92,7 +97,10 @@ fn a_difference_is_seen_and_none_is_made_up() {
     let handler = figure(&slower, "handler p50");
     assert_eq!(handler.says, Says::Worse);
     assert!((1.9..2.1).contains(&handler.ratio.unwrap().ratio), "{handler:?}");
-    assert!(slower.is_worse() && slower.warnings.is_empty(), "{:?}", slower.warnings);
+    assert!(!passes(&slower) && slower.warnings.is_empty(), "{:?}", slower.warnings);
+    let doubled = slower.gate(0.9);
+    assert!(doubled.worse.iter().any(|why| why.starts_with("handler p50: ")), "{doubled:?}");
+    assert_eq!(slower.gate(1.5).worse, [""; 0], "twice as slow is 100 % worse");
     assert_eq!(figure(&slower, "queue wait p50").says, Says::Nothing);
 }
 
@@ -133,8 +141,46 @@ fn whatever_became_worse_makes_the_second_run_worse() {
         let comparison = Comparison::of(&first, &second);
         let figures: Vec<_> = comparison.figures.iter().filter(|figure| figure.says == Says::Worse).collect();
         assert_eq!(figures.iter().map(|figure| &*figure.name).collect::<Vec<_>>(), [name]);
-        assert!(comparison.is_worse() && !Comparison::of(&second, &first).is_worse(), "{name}");
+        assert!(!passes(&comparison) && passes(&Comparison::of(&second, &first)), "{name}");
+        assert_eq!(comparison.gate(10.0).worse.len(), 1, "{name}: what was counted is exact");
     }
+}
+
+#[test]
+fn a_gate_tolerates_what_differs_by_little() {
+    let memory = |mebibytes: u64| {
+        let mut report = ran(SMALL, Faults::default()).report;
+        let bytes = mebibytes << 20;
+        report.samples.iter_mut().for_each(|sample| sample.memory = Some(bytes));
+        report.usage.memory = Some(bytes);
+        report
+    };
+    let gate = |first, second| Comparison::of(&memory(first), &memory(second)).gate(0.1).worse;
+    assert_eq!(gate(72, 73), [""; 0]);
+    assert_eq!(gate(20, 26), [""; 0], "that is less than a tenth of 64 MiB");
+    assert_eq!(gate(20, 27), ["resident memory: 20 MiB and 27 MiB, worse by 11 % at least"]);
+    assert_eq!(gate(100, 120), ["resident memory: 100 MiB and 120 MiB, worse by 20 % at least"]);
+}
+
+#[test]
+fn what_a_gate_cannot_see_it_says() {
+    let runs = |second: &str, events| {
+        let text = |rate: &str| SMALL.replace("20/s", rate).replace("duplicate = 0.1", "duplicate = 0");
+        let (first, second) = (ran(&text("20/s"), Faults::default()), ran(&text(second), Faults::default()));
+        assert_eq!(second.report.sending.events.sent, events);
+        Comparison::of(&first.report, &second.report).gate(0.1)
+    };
+    let gate = runs("20/s", 100);
+    assert!(gate.unknown.contains(&"end to end p99 (takes 1000 in each run)".into()), "{gate:?}");
+    assert!(!gate.unknown.iter().any(|name| name.contains("p90")), "100 are enough: {gate:?}");
+    assert!(gate.rare.contains(&"end to end max".into()) && gate.rare.contains(&"handler p99.9".into()), "{gate:?}");
+    let gate = runs("10/s", 50);
+    assert!(gate.unknown.contains(&"publish ack p90 (takes 100 in each run)".into()), "{gate:?}");
+
+    let mut slow = ran(SMALL, Faults::default()).report;
+    slow.verdict.word = Word::Invalid;
+    let gate = Comparison::of(&slow, &slow).gate(0.1);
+    assert!(gate.unknown.contains(&"verdict".into()), "a run that says nothing: {gate:?}");
 }
 
 #[test]
@@ -146,7 +192,7 @@ fn a_figure_that_the_second_run_lacks_is_worse() {
     let comparison = Comparison::of(&first, &second);
     let latency = comparison.figures.iter().find(|figure| figure.name == "end to end p99").unwrap();
     assert_eq!((latency.text(), &latency.second), ("worse: missing", &None));
-    assert!(comparison.is_worse() && !Comparison::of(&second, &first).is_worse());
+    assert!(!passes(&comparison) && passes(&Comparison::of(&second, &first)));
 }
 
 #[test]

@@ -14,12 +14,24 @@ pub(super) struct Args {
     first: String,
     /// The second one
     second: String,
-    /// Fails (exit code 1) when any figure of the second run is worse or missing
+    /// Fails (exit code 1) when a figure of the second run is worse by more than the tolerance, is missing, or can't be compared
     #[arg(long)]
     fail_if_worse: bool,
+    /// By how many percent a figure may be worse with --fail-if-worse. The nearer end of its interval has to be beyond that. What was
+    /// counted, such as lost, may not be worse at all
+    #[arg(long, value_name = "PERCENT", default_value = "10", value_parser = percent, requires = "fail_if_worse")]
+    tolerance: f64,
+    /// Lets pass what there is too little of in these runs to be compared
+    #[arg(long, requires = "fail_if_worse")]
+    allow_unknown: bool,
     /// Where runs keep their reports
     #[arg(long, value_name = "DIR", default_value = ".sendoff-load")]
     out: PathBuf,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    let percent = text.parse::<f64>().ok().filter(|percent| (0.0..=1000.0).contains(percent));
+    percent.ok_or_else(|| "it is a number from 0 to 1000".into())
 }
 
 pub(super) fn run(session: &mut Session, output: Output, args: &Args) -> Result<Exit, Stopped> {
@@ -53,6 +65,27 @@ pub(super) fn run(session: &mut Session, output: Output, args: &Args) -> Result<
     for warning in &comparison.warnings {
         session.prose(format_args!("warning: {warning}"));
     }
-    let exit = if args.fail_if_worse && comparison.is_worse() { Exit::Failed } else { Exit::Done };
-    Session::ended(exit, shown)
+    let passes = !args.fail_if_worse || judge(session, &comparison, args);
+    Session::ended(if passes { Exit::Done } else { Exit::Failed }, shown)
+}
+
+/// Whether the second run may stand in for the first, and why not. What isn't judged is told in any case: a gate that can't see looks
+/// like one that has seen nothing.
+fn judge(session: &mut Session, comparison: &Comparison, args: &Args) -> bool {
+    let gate = comparison.gate(args.tolerance / 100.0);
+    for figure in &gate.worse {
+        session.prose(format_args!("failed: {figure}"));
+    }
+    if !gate.unknown.is_empty() {
+        let (word, advice) = if args.allow_unknown {
+            ("warning", "")
+        } else {
+            ("failed", ". Make the runs longer, or let it pass with --allow-unknown")
+        };
+        session.prose(format_args!("{word}: can't be compared: {}{advice}", gate.unknown.join(", ")));
+    }
+    if !gate.rare.is_empty() {
+        session.prose(format_args!("not judged, since it can't be compared: {}", gate.rare.join(", ")));
+    }
+    gate.worse.is_empty() && (gate.unknown.is_empty() || args.allow_unknown)
 }

@@ -28,17 +28,17 @@ pub(super) fn figures(first: &Report, second: &Report) -> Vec<Figure> {
             (Some(one), Some(other)) => says(share(other).total_cmp(&share(one))),
         };
         let shown = |count: Option<(u64, u64)>| count.map(|(count, all)| format!("{count} of {all}"));
-        Some(Figure { name: (*name).to_owned(), first: shown(one), second: shown(other), ratio: None, says })
+        Some(Figure::counted(name, [shown(one), shown(other)], says))
     });
     figures.collect()
 }
 
-/// How each run was judged.
+/// How each run was judged. Nothing can be compared with a run that says nothing.
 pub(super) fn verdict(first: &Report, second: &Report) -> Figure {
     let (one, other) = (first.verdict.word, second.verdict.word);
     let shown = |word: Word| Some(word.text().to_owned());
-    let says = says(badness(other).cmp(&badness(one)));
-    Figure { name: "verdict".into(), first: shown(one), second: shown(other), ratio: None, says }
+    let says = if one == Word::Invalid { Says::Unknown } else { says(badness(other).cmp(&badness(one))) };
+    Figure::counted("verdict", [shown(one), shown(other)], says)
 }
 
 fn share((count, all): (u64, u64)) -> f64 {

@@ -15,6 +15,11 @@ pub struct Figure {
     pub second: Option<String>,
     /// The second over the first; `None` where there is none, or nothing is known of how sure it is.
     pub ratio: Option<Ratio>,
+    /// By how much the second is worse at least, as a share of the first: what the nearer end of the interval says. `None` where the
+    /// interval doesn't say that it is worse.
+    pub worse_by: Option<f64>,
+    /// How many values it takes in each run to be compared; `None` where their number doesn't matter.
+    pub takes: Option<u64>,
     /// What it says about the second run.
     pub says: Says,
 }
@@ -47,15 +52,26 @@ impl Figure {
     /// the second is without is worse: what there is too little of to be measured isn't good.
     pub(super) fn of(name: String, values: [Option<String>; 2], ratio: Option<Ratio>, better: Better) -> Option<Self> {
         let [first, second] = values;
+        let worse_by = ratio.map(|ratio| match better {
+            Better::Lower => ratio.low - 1.0,
+            Better::Higher => 1.0 / ratio.high - 1.0,
+        });
+        let worse_by = worse_by.filter(|share| *share > 0.0);
         let says = match (&first, &second, ratio) {
             (None, None, _) => return None,
             (Some(_), None, _) => Says::Worse,
             (None, Some(_), _) | (_, _, None) => Says::Unknown,
             (_, _, Some(ratio)) if !ratio.differs() => Says::Nothing,
-            (_, _, Some(ratio)) if (ratio.ratio < 1.0) == (better == Better::Lower) => Says::Better,
-            _ => Says::Worse,
+            _ if worse_by.is_some() => Says::Worse,
+            _ => Says::Better,
         };
-        Some(Self { name, first, second, ratio, says })
+        Some(Self { name, first, second, ratio, worse_by, takes: None, says })
+    }
+
+    /// A figure that was counted: there is nothing unsure about it.
+    pub(super) fn counted(name: &str, values: [Option<String>; 2], says: Says) -> Self {
+        let [first, second] = values;
+        Self { name: name.to_owned(), first, second, ratio: None, worse_by: None, takes: None, says }
     }
 
     /// The same, as a reader reads it.

@@ -3,16 +3,19 @@
 mod bootstrap;
 mod counts;
 mod figure;
+mod gate;
 
 pub use bootstrap::Ratio;
 use bootstrap::{Parts, of_means, of_quantiles};
 pub use figure::{Better, Figure, Says};
+pub use gate::Gate;
 use serde::Serialize;
 
 use crate::{
     report::{Report, Word, bytes, micros},
     run::Sample,
     slo::Phase,
+    soak::SMALL_MEMORY,
 };
 
 /// Two runs beside each other.
@@ -28,7 +31,10 @@ pub struct Comparison {
     pub warnings: Vec<String>,
 }
 
-const SHARES: [(&str, f64); 5] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("max", 1.0)];
+/// Percentiles, and how many values each takes to be compared: drawing anew says nothing about extremes, so ten at least have to lie
+/// beyond it. Beyond the slowest lies none.
+const SHARES: [(&str, f64, u64); 5] =
+    [("p50", 0.5, 20), ("p90", 0.9, 100), ("p99", 0.99, 1000), ("p99.9", 0.999, 10_000), ("max", 1.0, u64::MAX)];
 
 /// The same randomness each time: the same reports give the same comparison.
 const SEED: u64 = 20_260_101;
@@ -40,13 +46,13 @@ impl Comparison {
         let mut figures = Vec::new();
         for phase in Phase::ALL {
             let (one, other) = (Parts::of(&first.windows.parts, phase), Parts::of(&second.windows.parts, phase));
-            let ratios = of_quantiles(&one, &other, &SHARES.map(|(_, share)| share), SEED);
-            for ((name, share), ratio) in SHARES.iter().zip(ratios) {
-                // Drawing anew says nothing about extremes: ten values at least have to lie beyond a percentile.
-                let beyond = |report: &Report| report.overall(phase).map_or(0.0, |l| l.count as f64 * (1.0 - share));
-                let ratio = ratio.filter(|_| beyond(first) >= 10.0 && beyond(second) >= 10.0);
+            let ratios = of_quantiles(&one, &other, &SHARES.map(|(_, share, _)| share), SEED);
+            let count = |report: &Report| report.overall(phase).map_or(0, |latency| latency.count);
+            for ((name, _, takes), ratio) in SHARES.into_iter().zip(ratios) {
+                let ratio = ratio.filter(|_| count(first).min(count(second)) >= takes);
                 let values = [shown(first, phase, name), shown(second, phase, name)];
-                figures.extend(Figure::of(format!("{} {name}", phase.title()), values, ratio, Better::Lower));
+                let figure = Figure::of(format!("{} {name}", phase.title()), values, ratio, Better::Lower);
+                figures.extend(figure.map(|figure| Figure { takes: Some(takes), ..figure }));
             }
         }
         figures.extend(rate("accepted", first, second, accepted, |report| report.rates.accepted));
@@ -55,12 +61,6 @@ impl Comparison {
         figures.extend(counts::figures(first, second));
         figures.push(counts::verdict(first, second));
         Self { first: first.run.clone(), second: second.run.clone(), figures, warnings: warnings(first, second) }
-    }
-
-    /// Whether any figure of the second run is worse, or missing.
-    #[must_use]
-    pub fn is_worse(&self) -> bool {
-        self.figures.iter().any(|figure| figure.says == Says::Worse)
     }
 }
 
@@ -107,7 +107,11 @@ fn memory(first: &Report, second: &Report) -> Option<Figure> {
         report.samples.iter().filter_map(|sample| sample.memory.map(|bytes| bytes as f64)).collect()
     };
     let values = [first, second].map(|report| report.usage.memory.map(bytes));
-    Figure::of("resident memory".into(), values, of_means(&series(first), &series(second), SEED), Better::Lower)
+    let (one, other) = (series(first), series(second));
+    let figure = Figure::of("resident memory".into(), values, of_means(&one, &other, SEED), Better::Lower)?;
+    // What grows by few bytes has not grown, however little there was: as over a long run.
+    let floor = (mean(&one) / SMALL_MEMORY).min(1.0);
+    Some(Figure { worse_by: figure.worse_by.map(|share| share * floor), ..figure })
 }
 
 fn warnings(first: &Report, second: &Report) -> Vec<String> {

@@ -59,7 +59,7 @@ impl Course {
 const TOLERANCE: f64 = 0.1;
 
 /// Growth of smaller things is no drift: bytes, messages, seconds.
-const SMALL_MEMORY: f64 = (64 << 20) as f64;
+pub(crate) const SMALL_MEMORY: f64 = (64 << 20) as f64;
 const SMALL_BACKLOG: f64 = 100.0;
 const SMALL_LATENCY: f64 = 0.01;
 
