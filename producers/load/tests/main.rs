@@ -2,7 +2,9 @@
 
 #![cfg(test)]
 
+mod answering;
 mod arrivals;
+mod broken_off;
 mod command_line;
 mod counted;
 mod ends;

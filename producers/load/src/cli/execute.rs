@@ -109,12 +109,12 @@ pub(super) fn check(
 
 /// Whether nothing was made in the system before the run broke off.
 fn leaves_nothing(error: &RunError) -> bool {
-    !matches!(error, RunError::Target(_) | RunError::Interrupted(_))
+    !matches!(error, RunError::Target(_) | RunError::Unprepared(_) | RunError::Interrupted(_))
 }
 
-/// Takes away what was made for a run that was ended before it had begun. Gives whether nothing is left.
+/// Takes away what was made for a run that ended before it had begun. Gives whether nothing is left.
 async fn clear(target: &dyn Target, place: &PlaceArgs, id: &RunId, error: &RunError, stopping: &Stopping) -> bool {
-    if !matches!(error, RunError::Interrupted(_)) {
+    if matches!(error, RunError::Target(_)) {
         return false;
     }
     if place.is_gone_afterwards() {
@@ -127,18 +127,16 @@ async fn clear(target: &dyn Target, place: &PlaceArgs, id: &RunId, error: &RunEr
 }
 
 fn unrun(error: RunError, id: &RunId, is_clean: bool) -> Stopped {
-    match error {
+    let Stopped { exit, message } = match error {
         RunError::Refused(refusal) => refused(refusal),
-        RunError::Target(error) | RunError::Unready(error) => unusable(&error),
-        RunError::Interrupted(_) if is_clean => Stopped::new(Exit::Partly, error),
-        RunError::Interrupted(_) => {
-            let left = format!("{error}. What was made for it is still there: `load clean {id} --yes` removes it");
-            Stopped::new(Exit::Partly, left)
-        }
+        RunError::Target(error) | RunError::Unready(error) | RunError::Unprepared(error) => unusable(&error),
+        RunError::Interrupted(_) => Stopped::new(Exit::Partly, error),
         RunError::Nobody(_) | RunError::TooMany(_) | RunError::Payload(_) | RunError::Slo(_) => {
             Stopped::new(Exit::Usage, error)
         }
-    }
+    };
+    let left = |why: String| format!("{why}. What was made for it is still there: `load clean {id} --yes` removes it");
+    Stopped { exit, message: if is_clean { message } else { message.map(left) } }
 }
 
 /// The exit code of a report.

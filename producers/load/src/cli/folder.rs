@@ -1,7 +1,7 @@
 //! Where a run keeps what it has to remember: `.sendoff-load/RUN/`.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, BufWriter, Write as _},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -16,37 +16,55 @@ use crate::{RunId, report::Report};
 /// The folder of one run.
 pub(super) struct Folder {
     path: PathBuf,
-    events: Mutex<BufWriter<File>>,
+    events: Mutex<List>,
+}
+
+/// The list of what was accepted. As long as it is open it is locked: the run is going on.
+struct List {
+    file: BufWriter<File>,
+    /// Whether it is that of this run. One that was broken off may have left one under this name: it is what cleaning up goes by on AWS,
+    /// until this run has begun, which it does only where nothing of the other is left.
+    is_ours: bool,
 }
 
 impl Folder {
-    /// Makes it. A run of that name may not be there.
+    /// Makes it. A run of that name may not be there, unless it was broken off before it had a report.
     pub(super) fn make(all: &Path, run: &RunId) -> Result<Self, Stopped> {
         if all.exists() && !all.is_dir() {
             let why = format!("`{}` is no folder: name one with --out", all.display());
             return Err(Stopped::new(Exit::Usage, why));
         }
         let path = all.join(run.as_str());
-        let made =
-            fs::create_dir_all(all).and_then(|()| fs::create_dir(&path)).and_then(|()| File::create(path.join(EVENTS)));
-        match made {
-            Ok(events) => Ok(Self { path, events: Mutex::new(BufWriter::new(events)) }),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let why =
-                    format!("there is a run `{run}` already, in {}: choose another name with --run", path.display());
-                Err(Stopped::new(Exit::Refused, why))
+        let failed = |error| Stopped::failed(format_args!("{}: can't be made: {error}", path.display()));
+        let taken = |what: &str| {
+            let why = format!("{what} `{run}`, in {}: choose another name with --run", path.display());
+            Err(Stopped::new(Exit::Refused, why))
+        };
+        fs::create_dir_all(&path).map_err(failed)?;
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create(true).truncate(false).open(path.join(EVENTS)).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) if path.join(REPORT).exists() => taken("there is already a run"),
+            Ok(()) => {
+                let list = List { file: BufWriter::new(file), is_ours: false };
+                Ok(Self { path, events: Mutex::new(list) })
             }
-            Err(error) => Err(Stopped::failed(format_args!("{}: can't be made: {error}", path.display()))),
+            Err(TryLockError::WouldBlock) => taken("another process is at a run"),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
 
     /// Remembers events that were accepted, so that they can be cleaned up.
     pub(super) fn accepted(&self, events: &[(u64, EventId)]) -> io::Result<()> {
-        let mut file = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        for (number, event) in events {
-            writeln!(file, "{}", json!({ "number": number, "event": event }))?;
+        let mut list = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        if !list.is_ours {
+            list.file.get_ref().set_len(0)?;
+            list.is_ours = true;
         }
-        file.flush()
+        for (number, event) in events {
+            writeln!(list.file, "{}", json!({ "number": number, "event": event }))?;
+        }
+        list.file.flush()
     }
 
     /// Takes it away again, where nothing was accepted. What can't be taken away stays.
@@ -74,6 +92,14 @@ pub(super) fn read(all: &Path, folder: &Path, named: &str) -> Result<Report, Sto
     let is_run = named.parse::<RunId>().is_ok() && all.join(named).is_dir();
     let path = if is_run { all.join(named).join(REPORT) } else { folder.join(named) };
     let text = fs::read(&path).map_err(|error| {
+        if is_run && error.kind() == io::ErrorKind::NotFound {
+            let why = format!(
+                "{}: there is no report. The run is going on, or was broken off before its end: `load clean {named}` says what is left \
+                 of it, and then another one may be called so",
+                path.display()
+            );
+            return Stopped::new(Exit::NothingMatched, why);
+        }
         let exit = if error.kind() == io::ErrorKind::NotFound { Exit::NothingMatched } else { Exit::Failed };
         Stopped::new(exit, format_args!("{}: can't be read: {error}. Name a run, or a report.json", path.display()))
     })?;

@@ -97,6 +97,9 @@ pub enum RunError {
     /// The system isn't ready for it. Nothing was made in it.
     #[error(transparent)]
     Unready(TargetError),
+    /// It couldn't be prepared. What it speaks of may have been made in the system.
+    #[error(transparent)]
+    Unprepared(TargetError),
     /// Somebody wanted it to end before it had begun. What it speaks of may have been made in the system.
     #[error("{0}, before it had begun")]
     Interrupted(Reason),
@@ -219,8 +222,8 @@ async fn prepare(
     let consumers: Vec<&str> = by_kind.values().flatten().map(String::as_str).collect();
     Slo::check_names(scenario, Some(&consumers))?;
     let payloads = Payloads::new(scenario, run, clock)?;
-    target.prepare(run, &payloads.people()).await?;
-    let depths = target.depths().await?;
+    target.prepare(run, &payloads.people()).await.map_err(RunError::Unprepared)?;
+    let depths = target.depths().await.map_err(RunError::Unprepared)?;
     let waiting = |(name, depth): (String, Depth)| (name, depth.visible + depth.in_flight + depth.delayed);
     Ok(Prepared { by_kind, payloads, before: depths.into_iter().map(waiting).collect() })
 }

@@ -81,7 +81,7 @@ impl Target for Beside {
     fn ready<'a>(&'a self, run: &'a RunId, via: Via) -> BoxFuture<'a, Result<(), TargetError>> {
         Box::pin(async move {
             self.is_served()?;
-            self.ways.api_answers(via).await?;
+            self.ways.api_answers(run, via).await?;
             people::are_absent(&*self.ways.records, run).await
         })
     }

@@ -21,9 +21,6 @@ const AT_ONCE: usize = 128;
 /// How many owners an app can have.
 const OWNERS: usize = 20;
 
-/// The user that every run has, of its first tenant.
-const FIRST_USER: &str = "user-0";
-
 const WHAT: &str = "making the users and apps of the run";
 
 /// Makes what isn't there yet.
@@ -54,8 +51,7 @@ pub(super) async fn make(
 /// Checks that nothing of an earlier run of this name is there: every run makes this user, and cleaning up takes it away last.
 pub(super) async fn are_absent(records: &dyn Records, run: &RunId) -> Result<(), TargetError> {
     let what = "beginning the run";
-    let tenant = run.tenant(0).map_err(|e| TargetError::unusable(what, e))?;
-    let user = FIRST_USER.parse().map_err(|e: IdError| TargetError::unusable(what, e))?;
+    let (tenant, user) = first(run)?;
     match records.get(&user_key(&tenant, &user)).await {
         Ok(None) => Ok(()),
         Ok(Some(_)) => {
@@ -67,6 +63,12 @@ pub(super) async fn are_absent(records: &dyn Records, run: &RunId) -> Result<(),
         }
         Err(error) => Err(TargetError::unreachable(what, error)),
     }
+}
+
+/// The user that every run has, of its first tenant.
+pub(super) fn first(run: &RunId) -> Result<(TenantId, UserId), TargetError> {
+    let failed = |error: IdError| TargetError::unusable("naming the run's first user", error);
+    Ok((run.tenant(0).map_err(failed)?, "user-0".parse().map_err(failed)?))
 }
 
 /// The name that records have which a run has made, wherever they stand.

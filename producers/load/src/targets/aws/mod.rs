@@ -103,7 +103,7 @@ impl Target for OnAws {
 
     fn ready<'a>(&'a self, run: &'a RunId, via: Via) -> BoxFuture<'a, Result<(), TargetError>> {
         Box::pin(async move {
-            self.ways.api_answers(via).await?;
+            self.ways.api_answers(run, via).await?;
             self.meter.reads(1);
             people::are_absent(&*self.ways.records, run).await
         })

@@ -7,7 +7,7 @@ use std::{
 };
 
 use reqwest::{
-    Method,
+    Method, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderName},
 };
 use sendoff_consumers::channels::http::{HttpClient, HttpError, HttpRequest, HttpResponse, HttpSettings};
@@ -85,6 +85,21 @@ impl Api {
                 Err(TargetError::unreachable(what, why))
             }
         }
+    }
+
+    /// Checks that the API takes what requests prove themselves with. Without that nothing of the run would be accepted.
+    pub(super) async fn knows(&self, tenant: &TenantId, user: &UserId) -> Result<(), TargetError> {
+        const WHAT: &str = "trying the token of the API";
+        let token = self.token(tenant, user).map_err(|why| TargetError::unusable(WHAT, why))?;
+        let asked = HttpRequest::new(Method::GET, format!("{}/v1/apps/load", self.base))
+            .header(AUTHORIZATION, &format!("Bearer {token}"), true)
+            .map_err(|name| TargetError::unusable(WHAT, format!("the header `{name}` can't be made")))?;
+        let answer = self.http.send(asked).await.map_err(|e| TargetError::unreachable(WHAT, e))?;
+        if answer.status == StatusCode::UNAUTHORIZED {
+            let why = format!("it is answered with {}: give one that the API takes with --token-file", answer.status);
+            return Err(TargetError::unusable(WHAT, why));
+        }
+        Ok(())
     }
 
     /// Makes the submission that the parcel asks for.

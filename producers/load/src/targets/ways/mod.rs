@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 
 pub(super) use api::{Api, Credential};
 
-use super::people::mark;
+use super::people::{first, mark};
 use crate::{
     RunId,
     target::{Accepted, Parcel, Person, SendError, TargetError, Via},
@@ -70,12 +70,12 @@ impl Ways {
         }
     }
 
-    /// Checks that the API answers, where it is the way in.
-    pub(super) async fn api_answers(&self, via: Via) -> Result<(), TargetError> {
-        match (via, &self.api) {
-            (Via::Api, Some(api)) => api.answers().await,
-            _ => Ok(()),
-        }
+    /// Checks that the API answers and takes the token, where it is the way in.
+    pub(super) async fn api_answers(&self, run: &RunId, via: Via) -> Result<(), TargetError> {
+        let Some(api) = self.api.as_ref().filter(|_| via == Via::Api) else { return Ok(()) };
+        api.answers().await?;
+        let (tenant, user) = first(run)?;
+        api.knows(&tenant, &user).await
     }
 
     /// Makes the apps of the run where requests to the API are those of another tenant, since the token says so.

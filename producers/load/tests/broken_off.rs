@@ -1,0 +1,92 @@
+//! Runs that don't come to their end, and what is left of them.
+
+use std::fs::{self, File};
+
+use sendoff_embedded::{
+    System,
+    config::{Config, ConfigFile, Inputs},
+};
+use sendoff_host::Exit;
+
+use crate::{
+    answering::answering,
+    command_line::{call, folder},
+};
+
+/// A system that is served from `data`, and takes load tests.
+async fn serve(folder: &std::path::Path) -> (System, String) {
+    let data = folder.join("data").display().to_string();
+    let flags = [("data", data.clone()), ("listen", "127.0.0.1:0".to_owned())];
+    let inputs = Inputs {
+        flags: flags.map(|(key, value)| ("--set".to_owned(), key.to_owned(), value)).into(),
+        file: ConfigFile::Nothing,
+        ..Inputs::default()
+    };
+    let text = fs::read_to_string(folder.join("few.toml")).unwrap().replace("app.unassigned", "submission.created");
+    fs::write(folder.join("made.toml"), text).unwrap();
+    fs::write(folder.join("token"), "t").unwrap();
+    (System::start(&Config::load(&inputs).unwrap()).await.unwrap(), format!("sqlite:{data}"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_cannot_be_prepared_leaves_neither_records_nor_its_name() {
+    let folder = folder();
+    let (system, beside) = serve(folder.path()).await;
+    // It takes any token, and lets nobody make an app.
+    let closed = answering(|asked| match asked {
+        "GET /health" => (200, "{\"load_tests\":true}".into()),
+        asked if asked.starts_with("PUT ") => (403, "nobody may".into()),
+        _ => (404, "{}".into()),
+    });
+    for (api, told) in [
+        (system.address(), "trying the token of the API: it is answered with 401 Unauthorized"),
+        (closed, "403 Forbidden: nobody may"),
+    ] {
+        let api = format!("http://{api}");
+        let run = ["run", "made.toml", "--run", "one", "--via", "api", "--backend", &beside, "--token-file", "token"];
+        let called = call(folder.path(), &[&run[..], &["--api", &api]].concat()).await;
+        assert_eq!(called.exit, Exit::Usage, "{}", called.err);
+        assert!(called.err.contains(told) && !called.err.contains("still there"), "{}", called.err);
+        assert!(!folder.path().join(".sendoff-load/one").exists());
+        let left = call(folder.path(), &["clean", "one", "--backend", &beside]).await;
+        assert_eq!(left.exit, Exit::NothingMatched, "{}", left.out);
+    }
+    let again = ["run", "made.toml", "--run", "one", "--via", "api", "--backend", &beside];
+    let called = call(folder.path(), &[&again[..], &["--api", &format!("http://{}", system.address())]].concat()).await;
+    assert_eq!(called.exit, Exit::Done, "{}{}", called.out, called.err);
+    system.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_name_of_a_run_that_was_killed_can_be_used_again_but_not_that_of_one_that_goes_on() {
+    let folder = folder();
+    let of_run = folder.path().join(".sendoff-load/one");
+    let list = || fs::read_to_string(of_run.join("events.ndjson")).unwrap();
+    let run = ["run", "few.toml", "--run", "one"];
+    let kept = [&run[..], &["--keep-data", "kept"]].concat();
+    assert_eq!(call(folder.path(), &kept).await.exit, Exit::Done);
+    // As if it had been killed before its end.
+    fs::remove_file(of_run.join("report.json")).unwrap();
+    let of_the_other = list();
+    for arguments in [&["report", "one"][..], &["compare", "one", "one"]] {
+        let called = call(folder.path(), arguments).await;
+        assert_eq!(called.exit, Exit::NothingMatched, "{}", called.err);
+        assert!(called.err.contains("was broken off before its end: `load clean one`"), "{}", called.err);
+    }
+    let going_on = File::open(of_run.join("events.ndjson")).unwrap();
+    going_on.lock().unwrap();
+    let called = call(folder.path(), &run).await;
+    assert_eq!(called.exit, Exit::Refused, "{}", called.err);
+    assert!(called.err.contains("another process is at a run `one`"), "{}", called.err);
+    drop(going_on);
+    // Where something of the other is left, its list is too: cleaning up goes by it.
+    let called = call(folder.path(), &kept).await;
+    assert!(called.err.contains("there is a run `one` in this system already"), "{}", called.err);
+    assert_eq!(list(), of_the_other);
+
+    let called = call(folder.path(), &run).await;
+    assert_eq!(called.exit, Exit::Done, "{}{}", called.out, called.err);
+    assert!(list().lines().count() == 20 && list() != of_the_other, "{}", list());
+    let again = call(folder.path(), &run).await;
+    assert!(again.exit == Exit::Refused && again.err.contains("there is already a run `one`"), "{}", again.err);
+}
