@@ -1,4 +1,4 @@
-//! Runs that don't come to their end, and what is left of them.
+//! Runs that don't come to their end, and what is left of them; and what others say of theirs.
 
 use std::fs::{self, File};
 
@@ -89,4 +89,34 @@ async fn the_name_of_a_run_that_was_killed_can_be_used_again_but_not_that_of_one
     assert!(list().lines().count() == 20 && list() != of_the_other, "{}", list());
     let again = call(folder.path(), &run).await;
     assert!(again.exit == Exit::Refused && again.err.contains("there is already a run `one`"), "{}", again.err);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_api_or_a_report_says_neither_steers_the_terminal_nor_fills_it() {
+    let folder = folder();
+    let (system, beside) = serve(folder.path()).await;
+    let rude = answering(|asked| match asked {
+        "GET /health" => (200, "{\"load_tests\":true}".into()),
+        asked if asked.starts_with("GET ") => (200, "{}".into()),
+        _ => (400, format!("\u{1b}[31mEVIL{}", "x".repeat(60_000))),
+    });
+    let api = format!("http://{rude}");
+    let run = ["run", "made.toml", "--run", "one", "--via", "api", "--backend", &beside, "--api", &api];
+    let called = call(folder.path(), &[&run[..], &["--token-file", "token"]].concat()).await;
+    assert_eq!(called.exit, Exit::Failed, "{}", called.err);
+    let note = called.out.lines().find(|line| line.contains("400 Bad Request:  [31mEVILxxx")).unwrap();
+    assert!(note.chars().count() < 400 && note.ends_with("xxx…") && !called.out.contains('\u{1b}'), "{note}");
+    assert_eq!(call(folder.path(), &["report", "one"]).await.out, called.out);
+    system.shutdown().await.unwrap();
+
+    let report = fs::read_to_string(folder.path().join(".sendoff-load/one/report.json")).unwrap();
+    let evil = report.replace("\"run\": \"one\"", &format!("\"run\": \"\\u001b]0;title\\u0007{}\"", "x".repeat(5000)));
+    fs::write(folder.path().join("evil.json"), &evil).unwrap();
+    let unknown = evil.replace("\"word\": \"failed\"", "\"word\": \"\\u001b[31m\"");
+    fs::write(folder.path().join("unknown.json"), unknown).unwrap();
+    for arguments in [&["report", "evil.json"][..], &["compare", "evil.json", "one"], &["report", "unknown.json"]] {
+        let called = call(folder.path(), arguments).await;
+        let told = called.out + &called.err;
+        assert!(!told.is_empty() && !told.contains(['\u{1b}', '\u{7}']) && !told.contains(&"x".repeat(1001)), "{told}");
+    }
 }

@@ -9,9 +9,13 @@ use std::{
 
 use sendoff_events::EventId;
 use sendoff_host::{Exit, Stopped};
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
-use crate::{RunId, report::Report};
+use crate::{
+    RunId,
+    report::{Report, plain},
+};
 
 /// The folder of one run.
 pub(super) struct Folder {
@@ -104,9 +108,10 @@ pub(super) fn read(all: &Path, folder: &Path, named: &str) -> Result<Report, Sto
         Stopped::new(exit, format_args!("{}: can't be read: {error}. Name a run, or a report.json", path.display()))
     })?;
     let no_report = |error| Stopped::new(Exit::Usage, format_args!("{}: is no report: {error}", path.display()));
-    let Format { format } = serde_json::from_slice(&text).map_err(no_report)?;
+    let document = tamed(serde_json::from_slice(&text).map_err(no_report)?);
+    let Format { format } = Format::deserialize(&document).map_err(no_report)?;
     if format == Report::FORMAT {
-        return serde_json::from_slice(&text).map_err(no_report);
+        return serde_json::from_value(document).map_err(no_report);
     }
     let why = format!(
         "{}: is a report of format {format}, and this program reads format {}, whose figures are counted otherwise: do the run \
@@ -118,7 +123,20 @@ pub(super) fn read(all: &Path, folder: &Path, named: &str) -> Result<Report, Sto
 }
 
 /// What every report says, whatever its format.
-#[derive(serde::Deserialize)]
+#[derive(Deserialize)]
 struct Format {
     format: u32,
+}
+
+/// A report may come from anybody: none of its texts steers a terminal, or fills it.
+fn tamed(document: Value) -> Value {
+    const MOST: usize = 1000;
+    match document {
+        Value::String(text) => Value::String(plain(&text, MOST)),
+        Value::Array(values) => Value::Array(values.into_iter().map(tamed).collect()),
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().map(|(name, value)| (plain(&name, MOST), tamed(value))).collect())
+        }
+        other => other,
+    }
 }

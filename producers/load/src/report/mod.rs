@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 pub use build::{bytes, micros, time};
 pub use model::{Check, Done, Latency, Lost, Place, Rates, Report, Summary, Used, Verdict, Windows, Word};
+pub(crate) use text::plain;
 pub use text::sum;
 
 /// The value below or at which this share of the counted values lies; `None` where there are none.

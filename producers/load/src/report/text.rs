@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use sendoff_embedded::program::print::table;
+use sendoff_embedded::program::print::{one_line, table};
 
 use super::{
     build::{bytes, micros, time},
@@ -12,6 +12,13 @@ use crate::{
     reconcile::{Account, Way},
     slo::Phase,
 };
+
+/// What somebody else has said, in one line that steers no terminal, and no longer than this.
+pub(crate) fn plain(text: &str, most: usize) -> String {
+    let end = text.char_indices().nth(most).map(|(end, _)| end);
+    let cut = if end.is_some() { "…" } else { "" };
+    one_line(&text[..end.unwrap_or(text.len())]) + cut
+}
 
 /// The account of one consumer, as it adds up.
 #[must_use]
@@ -127,5 +134,17 @@ impl Report {
             let _ = writeln!(text, "lost: event {} (number {}) at {}", lost.event, lost.number, lost.consumer);
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn what_others_say_is_short_and_stays_in_its_line() {
+        assert_eq!(plain("\u{1b}[31mno\r\nentry\u{9b}\u{202e}", 300), " [31mno  entry  ");
+        assert_eq!(plain("äöü", 3), "äöü");
+        assert_eq!(plain("äöüß", 3), "äöü…");
     }
 }

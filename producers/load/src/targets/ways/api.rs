@@ -18,6 +18,7 @@ use serde_json::json;
 use super::{Sent, misplaced, refused};
 use crate::{
     RunId,
+    report::plain,
     target::{Accepted, Parcel, Request, SendError, TargetError},
 };
 
@@ -139,8 +140,7 @@ impl Api {
         if answer.status.is_success() {
             return Ok(());
         }
-        let why = format!("{}: {}", answer.status, String::from_utf8_lossy(&answer.body));
-        Err(TargetError::unusable(WHAT, why))
+        Err(TargetError::unusable(WHAT, said(&answer)))
     }
 
     fn request(&self, request: &Request) -> Result<HttpRequest, String> {
@@ -182,6 +182,11 @@ fn takes_load_tests(health: &HttpResponse) -> bool {
     serde_json::from_slice::<serde_json::Value>(&health.body).is_ok_and(|health| health["load_tests"] == true)
 }
 
+/// What the API has answered, as much of it as a reader has patience for.
+fn said(answer: &HttpResponse) -> String {
+    format!("{}: {}", answer.status, plain(&String::from_utf8_lossy(&answer.body), 300))
+}
+
 fn accepted(answer: &HttpResponse) -> Sent {
     let status = answer.status;
     if status.is_success() {
@@ -193,7 +198,7 @@ fn accepted(answer: &HttpResponse) -> Sent {
             Ok(Accepted { events })
         };
     }
-    let why = format!("{status}: {}", String::from_utf8_lossy(&answer.body));
+    let why = said(answer);
     // A server that failed, or a proxy before it, may have committed nevertheless.
     Err(if status.is_server_error() { SendError::Unknown(why) } else { SendError::Refused(why) })
 }
