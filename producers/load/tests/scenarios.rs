@@ -97,6 +97,30 @@ fn a_flag_stands_over_the_file_and_a_whole_shape_in_its_place() {
 }
 
 #[test]
+fn a_flag_that_lacks_its_half_is_blamed_and_not_the_file() {
+    for (flag, told) in [
+        ("trace:", "--rate: rate.file = \"\""),
+        ("poisson:", "--rate: rate.rate = \"\""),
+        ("", "--rate: rate.rate = \"\""),
+        ("ramp", "--rate: rate.from\n      is missing"),
+    ] {
+        let mut over = Overrides::default();
+        over.rate(flag);
+        let error = Scenario::parse(Path::new("x.toml"), LEAST, &over).unwrap_err().to_string();
+        assert!(error.contains(told), "{flag}: {error}");
+        assert!(flag == "ramp" || !error.contains("x.toml"), "{flag}: {error}");
+    }
+}
+
+#[test]
+fn each_slo_that_cannot_be_kept_is_told() {
+    let told = wrong(&format!("slo.require = [\"e2e p101<5s\", \"lost=0\", \"lost=\", \"foo<1\"]\n{LEAST}"));
+    for part in ["`e2e p101<5s`: `p101` is none of", "`lost=`: ", "`foo<1`: `foo` isn't measured"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
 fn a_trace_stands_beside_its_scenario_and_ends_the_run() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("monday.txt"), "0\n1\n3.5\n").unwrap();

@@ -103,8 +103,8 @@ pub(super) fn check(
     guards::check_switch(switch).map_err(refused)?;
     let options = place.options(session, &scenario.guards.allow)?;
     targets::check(&options, scenario.via).map_err(|error| unusable(&error))?;
-    let standard = (options.backend == Backend::Own).then_some(&Slo::STANDARD[..]);
-    Slo::check_names(scenario, standard).map_err(|error| Stopped::new(Exit::Usage, error))
+    let standard = (options.backend == Backend::Own).then(|| Slo::standard_consumers(scenario));
+    Slo::check_names(scenario, standard.as_deref()).map_err(|error| Stopped::new(Exit::Usage, error))
 }
 
 /// Whether nothing was made in the system before the run broke off.

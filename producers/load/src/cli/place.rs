@@ -80,15 +80,21 @@ impl PlaceArgs {
 }
 
 impl PlaceArgs {
+    /// Whether the system is one of our own.
+    pub(super) fn is_own(&self) -> bool {
+        self.backend == Backend::Own
+    }
+
     /// Whether nothing of the system is left when it ends.
     pub(super) fn is_gone_afterwards(&self) -> bool {
-        self.backend == Backend::Own && self.keep_data.is_none()
+        self.is_own() && self.keep_data.is_none()
     }
 }
 
 /// How the program ends when a guard says no.
 pub(super) fn refused(refusal: Refusal) -> Stopped {
-    let exit = if matches!(refusal, Refusal::Address(_)) { Exit::Usage } else { Exit::Refused };
+    let is_wrong = matches!(refusal, Refusal::Address(_) | Refusal::Credentials);
+    let exit = if is_wrong { Exit::Usage } else { Exit::Refused };
     Stopped::new(exit, refusal)
 }
 

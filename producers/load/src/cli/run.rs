@@ -9,7 +9,7 @@ use super::{
     shared::{PaceArgs, ScenarioArgs, describe},
     stopping::Stopping,
 };
-use crate::{report::time, slo::Slo};
+use crate::{arrivals::Rate, report::time, slo::Slo};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -32,13 +32,18 @@ pub(super) async fn run(session: &mut Session, output: Output, args: Args) -> Re
         check(session, &args.place, &scenario, &switch)?;
         let slo: Vec<String> = Slo::with_defaults(&scenario.slo).into_iter().map(|slo| slo.text).collect();
         let text = format!(
-            "{}: {}, over {}, at most {:.0}/s\nit has to hold: {}\n",
+            "{}: {}, over {}, at most {}\nit has to hold: {}\n",
             scenario.name,
             describe(&scenario),
             time(scenario.duration.as_secs_f64()),
-            scenario.shape.peak(),
+            Rate::of(scenario.shape.peak()),
             slo.join(", ")
         );
+        let consumers = Slo::consumers(&scenario);
+        if !args.place.is_own() && !consumers.is_empty() {
+            let told = format!("not checked, since only the system knows its consumers: {}", consumers.join(", "));
+            session.prose(told);
+        }
         return Session::ended(Exit::Done, session.data(text));
     }
     let id = args.scenario.run(session, &scenario)?;

@@ -10,6 +10,7 @@ use super::Session;
 use crate::{
     RunId, Via,
     scenario::{Overrides, Scenario},
+    slo::Slo,
 };
 
 /// Which scenario, with what is said over it.
@@ -65,10 +66,11 @@ impl ScenarioArgs {
         }
         let mut scenario = Scenario::read(&session.folder.join(&self.scenario), &over)
             .map_err(|error| Stopped::new(Exit::Usage, error))?;
-        for slo in &self.slo {
-            let slo = slo.parse().map_err(|error| Stopped::new(Exit::Usage, format_args!("--slo {error}")))?;
-            scenario.slo.push(slo);
-        }
+        let slos = Slo::read_all(self.slo.iter().map(String::as_str)).map_err(|wrong| {
+            let told: Vec<String> = wrong.iter().map(|error| format!("--slo {error}")).collect();
+            Stopped::new(Exit::Usage, told.join("\n"))
+        })?;
+        scenario.slo.extend(slos);
         Ok(scenario)
     }
 

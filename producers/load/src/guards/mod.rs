@@ -38,6 +38,9 @@ pub enum Refusal {
     /// The address of the API is none.
     #[error("`{0}` is no address of an API: it reads like `http://127.0.0.1:8080`")]
     Address(String),
+    /// The address of the API says who asks.
+    #[error("the address of an API has no user and no password: give a token with --token-file")]
+    Credentials,
     /// The kill switch is there already.
     #[error("the kill switch `{0}` is there: remove it first")]
     KillSwitch(String),
@@ -64,10 +67,16 @@ pub fn check(scenario: &Scenario) -> Result<(), Refusal> {
 ///
 /// # Errors
 ///
-/// [`Refusal::Elsewhere`] where it isn't.
+/// [`Refusal::Elsewhere`] where it isn't; [`Refusal::Address`] or [`Refusal::Credentials`] where it is no address of an API.
 pub fn check_api(api: &str, allow: &[String]) -> Result<(), Refusal> {
-    let address = Url::parse(api).map_err(|_| Refusal::Address(api.to_owned()))?;
-    let host = address.host_str().ok_or_else(|| Refusal::Address(api.to_owned()))?;
+    // What stands before the `@` may be a password.
+    let shown = || api.rsplit_once('@').map_or_else(|| api.to_owned(), |(_, host)| format!("…@{host}"));
+    let address = Url::parse(api).map_err(|_| Refusal::Address(shown()))?;
+    let host = address.host_str().filter(|_| matches!(address.scheme(), "http" | "https"));
+    let host = host.ok_or_else(|| Refusal::Address(shown()))?;
+    if !address.username().is_empty() || address.password().is_some() {
+        return Err(Refusal::Credentials);
+    }
     let is_here = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
         Ok(ip) => ip.is_loopback(),
         // A name may lead anywhere, but for this one (RFC 6761).
@@ -105,6 +114,9 @@ mod tests {
         assert!(check_api("http://localhost.example.org", &[]).is_err());
         assert!(check_api("http://127.0.0.1@example.org", &[]).is_err());
         assert!(matches!(check_api("soon", &[]), Err(Refusal::Address(_))));
+        assert_eq!(check_api("ftp://127.0.0.1", &[]), Err(Refusal::Address("ftp://127.0.0.1".into())));
+        assert_eq!(check_api("http://me:secret@127.0.0.1", &[]), Err(Refusal::Credentials));
+        assert_eq!(check_api("http://me:secret@127.0.0.1:x", &[]), Err(Refusal::Address("…@127.0.0.1:x".into())));
     }
 
     #[test]

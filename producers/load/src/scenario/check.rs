@@ -66,9 +66,11 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn blame(&mut self, key: &str, rule: impl Into<String>) {
-        let given = self.values.iter().rev().find(|given| given.key == key);
-        let source =
-            given.map_or_else(|| Source::File { path: self.path.to_owned(), line: 1 }, |given| given.source.clone());
+        let of = |key: &str| self.values.iter().rev().find(|given| given.key == key);
+        let given = of(key);
+        // What a shape lacks is missed by whoever chose the shape.
+        let by = given.or_else(|| of("rate.shape").filter(|_| key.starts_with("rate.")));
+        let source = by.map_or_else(|| Source::File { path: self.path.to_owned(), line: 1 }, |by| by.source.clone());
         let value = given.map(|given| shown(&given.text, false));
         self.problems.push(problem(key, source, value, rule.into()));
     }

@@ -17,14 +17,12 @@ impl Overrides {
     pub fn rate(&mut self, text: &str) {
         const FLAG: &str = "--rate";
         let (shape, rest) = match text.split_once(':') {
-            Some((shape, rest)) => (shape, rest),
-            None if ["ramp", "spike", "poisson", "trace", "constant"].contains(&text) => (text, ""),
-            None => ("constant", text),
+            Some((shape, rest)) => (shape, Some(rest)),
+            None if ["ramp", "spike", "poisson", "trace", "constant"].contains(&text) => (text, None),
+            None => ("constant", Some(text)),
         };
         self.set("rate.shape", FLAG, shape);
-        if rest.is_empty() {
-            return;
-        }
+        let Some(rest) = rest else { return };
         match shape {
             "ramp" => {
                 let (from, to) = rest.split_once("..").unwrap_or((rest, ""));

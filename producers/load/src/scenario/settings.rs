@@ -11,7 +11,11 @@ use sendoff_host::{
 };
 
 use super::{Kind, Size};
-use crate::{Via, arrivals::Rate, slo::Slo};
+use crate::{
+    Via,
+    arrivals::Rate,
+    slo::{Slo, SloError},
+};
 
 /// How fast events come, without its rates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +104,7 @@ settings! {
     /// What has to hold. `lost=0`, `refused=0`, `doubled=0`, `dead-lettered=0` and `in-flight=0` do without saying; all but the first can be replaced.
     require: Option<Vec<Slo>> {
         key: "slo.require", env: None, default: Some(""), secret: false,
-        rule: optional(explained(Slo::RULE, |text| text.split(',').map(str::parse).collect::<Result<Vec<Slo>, _>>()))
+        rule: optional(explained(Slo::RULE, slos))
     }
 
     /// The most events that may be sent: a scenario that wants more is refused before it begins.
@@ -159,6 +163,11 @@ fn seed() -> Rule<u64> {
 
 fn rate() -> Rule<Rate> {
     rule(Rate::RULE, |text| text.parse().ok())
+}
+
+fn slos(text: &str) -> Result<Vec<Slo>, String> {
+    let told = |wrong: Vec<SloError>| wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    Slo::read_all(text.split(',')).map_err(told)
 }
 
 fn share() -> Rule<f64> {

@@ -4,11 +4,45 @@ use sendoff_consumers::{WORKFLOW_KICKOFF, WORKFLOW_STEPS};
 use sendoff_host::config::nearest;
 
 use super::{Metric, Phase, Slo, SloError};
-use crate::scenario::Scenario;
+use crate::scenario::{
+    Kind::{self, *},
+    Scenario,
+};
+
+/// What people are told of.
+const TOLD: &[Kind] = &[AppAssigned, SubmissionCreated];
 
 impl Slo {
-    /// The consumers of the embedded system, as long as nobody adds one.
-    pub const STANDARD: [&str; 7] = ["email", "push", "sms", "webhook", "whatsapp", WORKFLOW_KICKOFF, WORKFLOW_STEPS];
+    /// The consumers of the embedded system, as long as nobody adds one, and what each of them gets.
+    pub const STANDARD: [(&str, &[Kind]); 7] = [
+        ("email", TOLD),
+        ("push", TOLD),
+        ("sms", TOLD),
+        ("webhook", &[AppAssigned, AppUnassigned, SubmissionCreated, SubmissionUpdated]),
+        ("whatsapp", TOLD),
+        (
+            WORKFLOW_KICKOFF,
+            &[SubmissionCreated, SubmissionUpdated, WorkflowRequested, WorkflowPublished, ApprovalDecided],
+        ),
+        (WORKFLOW_STEPS, &[WorkflowStep]),
+    ];
+
+    /// The consumers of the embedded system that get something of the scenario.
+    #[must_use]
+    pub fn standard_consumers(scenario: &Scenario) -> Vec<&'static str> {
+        let gets = |kinds: &[Kind]| scenario.mix.iter().any(|event| kinds.contains(&event.kind));
+        Self::STANDARD.into_iter().filter(|(_, kinds)| gets(kinds)).map(|(name, _)| name).collect()
+    }
+
+    /// The consumers that the scenario's SLOs name. Whether they are there only the system knows.
+    #[must_use]
+    pub fn consumers(scenario: &Scenario) -> Vec<&str> {
+        let named = scenario.slo.iter().filter_map(|slo| match &slo.metric {
+            Metric::Latency { of: Some(of), .. } => Some(of.as_str()),
+            _ => None,
+        });
+        named.filter(|name| !scenario.mix.iter().any(|event| event.kind.word() == *name)).collect()
+    }
 
     /// Checks that whatever the scenario's SLOs name is there. Without `consumers` nobody knows yet who they are.
     ///

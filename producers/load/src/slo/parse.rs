@@ -17,6 +17,22 @@ pub struct SloError {
 }
 
 impl Slo {
+    /// Reads some.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with each that says nothing which could be kept.
+    pub fn read_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Self>, Vec<SloError>> {
+        let (mut all, mut wrong) = (Vec::new(), Vec::new());
+        for text in texts {
+            match text.parse() {
+                Ok(slo) => all.push(slo),
+                Err(error) => wrong.push(error),
+            }
+        }
+        if wrong.is_empty() { Ok(all) } else { Err(wrong) }
+    }
+
     /// What one looks like.
     pub const RULE: &str = "what has to hold, such as `e2e p99<5s`, `e2e[email] p99.9<=800ms`, `lost=0`, `dead-lettered<0.1%`, \
                             `throughput>=500/s`, `drain<30s` or `memory<500MiB`";
@@ -95,7 +111,7 @@ fn read_point(text: &str) -> Result<Point, String> {
             percentile
                 .filter(|p| (0.0..=100.0).contains(p))
                 .map(Point::Percentile)
-                .ok_or_else(|| format!("`{text}` is none of p50, p99, p99.9, max and mean"))
+                .ok_or_else(|| format!("`{text}` is none of p0 to p100 (such as p99.9), max and mean"))
         }
     }
 }
@@ -152,7 +168,7 @@ mod tests {
         assert!(why("e2e p99").contains("it has none of"));
         assert!(why("e2e p99<5").contains("must be a duration"));
         assert!(why("lost p99=0").contains("only publish, queue, handler, e2e"));
-        assert!(why("e2e p101<5s").contains("is none of"));
+        assert!(why("e2e p101<5s").contains("is none of p0 to p100 (such as p99.9), max and mean"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use sendoff_embedded::sink::{Mailbox, Messages};
 use sendoff_load::{
+    scenario::Kind,
     slo::Slo,
     target::{Parcel, Via},
     targets::{TargetOptions, open},
@@ -48,7 +49,12 @@ async fn repetitions_are_counted_where_they_are_passed_over() {
     assert_eq!((target.durability(), target.remark(Via::Topic)), (Some("relaxed"), None));
     let subscribers = target.subscribers().await.unwrap();
     let names: Vec<&str> = subscribers.iter().map(|subscriber| subscriber.queue.as_str()).collect();
-    assert_eq!(names, Slo::STANDARD, "these are the consumers that an SLO may name before the system is there");
+    let standard = Slo::STANDARD.map(|(name, _)| name);
+    assert_eq!(names, standard, "these are the consumers that an SLO may name before the system is there");
+    for kind in Kind::ALL {
+        let gets = Slo::STANDARD.into_iter().filter(|(_, kinds)| kinds.contains(kind)).map(|(name, _)| name);
+        assert_eq!(wanting(&subscribers, &kind.event_type().to_string()), gets.collect::<Vec<_>>(), "{kind:?}");
+    }
 
     let run = run("again");
     target.prepare(&run, &people(&run, 4)).await.unwrap();
