@@ -163,6 +163,17 @@ fn a_gate_tolerates_what_differs_by_little() {
 }
 
 #[test]
+fn a_millisecond_more_or_less_is_what_the_clocks_of_a_system_cannot_tell_apart() {
+    let report = |work| {
+        let pace = move |_, _: &str| (Duration::from_millis(5), Duration::from_millis(work));
+        ran(SMALL, Faults { pace: Box::new(pace), ..Faults::default() }).report
+    };
+    let slower = |work| Comparison::of(&report(5), &report(work)).gate(0.1).worse;
+    assert_eq!(slower(6), [""; 0]);
+    assert!(slower(7).iter().any(|why| why.starts_with("handler p50: 5.00 ms and 7.00 ms")), "{:?}", slower(7));
+}
+
+#[test]
 fn what_a_gate_cannot_see_it_says() {
     let runs = |second: &str, events| {
         let text = |rate: &str| SMALL.replace("20/s", rate).replace("duplicate = 0.1", "duplicate = 0");

@@ -15,8 +15,8 @@ pub struct Figure {
     pub second: Option<String>,
     /// The second over the first; `None` where there is none, or nothing is known of how sure it is.
     pub ratio: Option<Ratio>,
-    /// By how much the second is worse at least, as a share of the first: what the nearer end of the interval says. `None` where the
-    /// interval doesn't say that it is worse.
+    /// By how much the second is worse at least, as a share of the first, or of what is little where the first had less: what the nearer
+    /// end of the interval says. `None` where the interval doesn't say that it is worse.
     pub worse_by: Option<f64>,
     /// How many values it takes in each run to be compared; `None` where their number doesn't matter.
     pub takes: Option<u64>,
@@ -66,6 +66,12 @@ impl Figure {
             _ => Says::Better,
         };
         Some(Self { name, first, second, ratio, worse_by, takes: None, says })
+    }
+
+    /// The same, where what grows by less than a share of `small` has grown by less than that share, however little the `first` run had.
+    pub(super) fn above(self, small: f64, first: f64) -> Self {
+        let part = (first / small).min(1.0);
+        Self { worse_by: self.worse_by.map(|share| share * part), ..self }
     }
 
     /// A figure that was counted: there is nothing unsure about it.

@@ -15,7 +15,7 @@ use crate::{
     report::{Report, Word, bytes, micros},
     run::Sample,
     slo::Phase,
-    soak::SMALL_MEMORY,
+    soak::{SMALL_LATENCY, SMALL_MEMORY},
 };
 
 /// Two runs beside each other.
@@ -50,9 +50,21 @@ impl Comparison {
             let count = |report: &Report| report.overall(phase).map_or(0, |latency| latency.count);
             for ((name, _, takes), ratio) in SHARES.into_iter().zip(ratios) {
                 let ratio = ratio.filter(|_| count(first).min(count(second)) >= takes);
-                let values = [shown(first, phase, name), shown(second, phase, name)];
-                let figure = Figure::of(format!("{} {name}", phase.title()), values, ratio, Better::Lower);
-                figures.extend(figure.map(|figure| Figure { takes: Some(takes), ..figure }));
+                let values = [took(first, phase, name), took(second, phase, name)];
+                let figure = Figure::of(
+                    format!("{} {name}", phase.title()),
+                    values.map(|us| us.map(micros)),
+                    ratio,
+                    Better::Lower,
+                );
+                let figure = figure.map(|figure| Figure { takes: Some(takes), ..figure });
+                figures.extend(match (phase, values[0]) {
+                    // The system's own clocks count milliseconds: 5 and 6 may be the same.
+                    (Phase::Queue | Phase::Handler | Phase::E2e, Some(us)) => {
+                        figure.map(|figure| figure.above(SMALL_LATENCY, us as f64 / 1e6))
+                    }
+                    _ => figure,
+                });
             }
         }
         figures.extend(rate("accepted", first, second, accepted, |report| report.rates.accepted));
@@ -64,15 +76,15 @@ impl Comparison {
     }
 }
 
-fn shown(report: &Report, phase: Phase, name: &str) -> Option<String> {
+fn took(report: &Report, phase: Phase, name: &str) -> Option<u64> {
     let latency = report.overall(phase)?;
-    Some(micros(match name {
+    Some(match name {
         "p50" => latency.p50_us,
         "p90" => latency.p90_us,
         "p99" => latency.p99_us,
         "p99.9" => latency.p999_us,
         _ => latency.max_us,
-    }))
+    })
 }
 
 fn rate(
@@ -109,9 +121,7 @@ fn memory(first: &Report, second: &Report) -> Option<Figure> {
     let values = [first, second].map(|report| report.usage.memory.map(bytes));
     let (one, other) = (series(first), series(second));
     let figure = Figure::of("resident memory".into(), values, of_means(&one, &other, SEED), Better::Lower)?;
-    // What grows by few bytes has not grown, however little there was: as over a long run.
-    let floor = (mean(&one) / SMALL_MEMORY).min(1.0);
-    Some(Figure { worse_by: figure.worse_by.map(|share| share * floor), ..figure })
+    Some(figure.above(SMALL_MEMORY, mean(&one)))
 }
 
 fn warnings(first: &Report, second: &Report) -> Vec<String> {

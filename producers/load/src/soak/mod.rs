@@ -61,7 +61,7 @@ const TOLERANCE: f64 = 0.1;
 /// Growth of smaller things is no drift: bytes, messages, seconds.
 pub(crate) const SMALL_MEMORY: f64 = (64 << 20) as f64;
 const SMALL_BACKLOG: f64 = 100.0;
-const SMALL_LATENCY: f64 = 0.01;
+pub(crate) const SMALL_LATENCY: f64 = 0.01;
 
 /// What creeps up in a run. The drain isn't looked at.
 #[must_use]
