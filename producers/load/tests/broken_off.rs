@@ -71,7 +71,7 @@ async fn the_name_of_a_run_that_was_killed_can_be_used_again_but_not_that_of_one
     for arguments in [&["report", "one"][..], &["compare", "one", "one"]] {
         let called = call(folder.path(), arguments).await;
         assert_eq!(called.exit, Exit::NothingMatched, "{}", called.err);
-        assert!(called.err.contains("was broken off before its end: `load clean one`"), "{}", called.err);
+        assert!(called.err.contains("was broken off before its end. Its name can be used again"), "{}", called.err);
     }
     let going_on = File::open(of_run.join("events.ndjson")).unwrap();
     going_on.lock().unwrap();

@@ -98,8 +98,8 @@ pub(super) fn read(all: &Path, folder: &Path, named: &str) -> Result<Report, Sto
     let text = fs::read(&path).map_err(|error| {
         if is_run && error.kind() == io::ErrorKind::NotFound {
             let why = format!(
-                "{}: there is no report. The run is going on, or was broken off before its end: `load clean {named}` says what is left \
-                 of it, and then another one may be called so",
+                "{}: there is no report: the run is going on, or was broken off before its end. Its name can be used again where nothing \
+                 of it is left: `load clean {named}` says so of a system that outlives its runs",
                 path.display()
             );
             return Stopped::new(Exit::NothingMatched, why);
