@@ -68,7 +68,7 @@ pub use decode_error::DecodeError;
 pub use envelope::{AnyEnvelope, Envelope, Header, LOAD_PREFIX, MAX_HOPS, Origin};
 pub use event::{Event, EventType, EventTypeError, UpcastError};
 pub use ids::{AppId, EventId, IdError, SubmissionId, TenantId, UserId, WebhookId, WorkflowId};
-pub use outgoing::{EncodeError, Outgoing};
+pub use outgoing::{EncodeError, Outgoing, OutgoingError};
 pub use personal::Personal;
 pub use reference::reference;
 pub use submission::{SubmissionCreated, SubmissionUpdated};

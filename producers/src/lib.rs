@@ -12,10 +12,11 @@ mod outbox;
 mod publisher;
 mod records;
 pub mod relay;
+mod unit_of_work;
 
 pub use outbox::{Outbox, OutboxError, Pending, Stuck};
 pub use publisher::{PublishError, Publisher};
 pub use records::{
-    Answer, CommitError, Committed, Expected, Lookup, Page, ReadError, Record, RecordKey, Records, RequestKey,
-    UnitOfWork, Write,
+    Answer, CommitError, Committed, Expected, Lookup, Page, ReadError, Record, RecordKey, Records, RequestKey, Write,
 };
+pub use unit_of_work::UnitOfWork;

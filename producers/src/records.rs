@@ -3,9 +3,11 @@
 use std::{borrow::Cow, fmt};
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use sendoff_events::{BoxFuture, EventId, Outgoing, TenantId, Timestamp};
+use sendoff_events::{BoxFuture, EventId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::UnitOfWork;
 
 /// Where a record stands: tenant, collection, and an id of path segments (`{app}/{user}`), by whose prefix it is listed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,7 +75,7 @@ pub struct RequestKey {
     pub key: String,
     /// A hash of what was asked: method, path and body. The same key with another fingerprint is a mistake of the caller.
     pub fingerprint: [u8; 32],
-    /// What to answer, now and at each repetition.
+    /// What to answer, now and at each repetition: made before the commit, of what will be true after it.
     pub answer: Answer,
 }
 
@@ -91,23 +93,6 @@ pub struct Answer {
     pub events: Vec<EventId>,
     /// The JSON body.
     pub body: String,
-}
-
-/// What is committed in one atomic step.
-#[derive(Debug, Clone)]
-pub struct UnitOfWork {
-    /// Whose work it is. Every write and event must belong to this tenant.
-    pub tenant: TenantId,
-    /// Who does it, for the change stream: a user id or a service's name.
-    pub actor: String,
-    /// When, in milliseconds.
-    pub at: Timestamp,
-    /// The changes of state; no record twice.
-    pub writes: Vec<Write>,
-    /// The events that tell of them.
-    pub events: Vec<Outgoing>,
-    /// The caller's request key.
-    pub request: Option<RequestKey>,
 }
 
 /// What became of a unit of work.
@@ -144,7 +129,7 @@ pub enum CommitError {
         /// The key.
         key: String,
     },
-    /// The unit of work itself is wrong: another tenant's record, a record twice, too many writes.
+    /// The unit of work itself is wrong, as [`UnitOfWork::validate`] says, or a store can't hold it. Repeating it changes nothing.
     #[error("the unit of work is not valid: {0}")]
     Invalid(String),
     /// The store can't write at the moment, as on a full disk, and nothing was committed. Repeat it later.
@@ -233,35 +218,4 @@ pub trait Records: Lookup {
     ///
     /// A repeated request key with the same fingerprint gives [`Committed::Repeated`] before any version is looked at.
     fn commit<'a>(&'a self, work: UnitOfWork) -> BoxFuture<'a, Result<Committed, CommitError>>;
-}
-
-impl UnitOfWork {
-    /// Checks what every backend must refuse: another tenant's records or events, the same record twice, more than 100 writes
-    /// and events together (the limit of a DynamoDB transaction, less the request key).
-    ///
-    /// # Errors
-    ///
-    /// [`CommitError::Invalid`] with the first thing that is wrong.
-    pub fn validate(&self) -> Result<(), CommitError> {
-        let invalid = |why: String| Err(CommitError::Invalid(why));
-        let items = self.writes.len() + self.events.len();
-        if items > Self::MAX_ITEMS {
-            return invalid(format!("{items} writes and events, more than the limit of {}", Self::MAX_ITEMS));
-        }
-        if let Some(write) = self.writes.iter().find(|w| w.key.tenant != self.tenant) {
-            return invalid(format!("{} belongs to another tenant", write.key));
-        }
-        if let Some(event) = self.events.iter().find(|e| e.tenant != self.tenant) {
-            return invalid(format!("event {} belongs to another tenant", event.id));
-        }
-        let mut keys: Vec<_> = self.writes.iter().map(|w| &w.key).collect();
-        keys.sort();
-        match keys.windows(2).find(|pair| pair[0] == pair[1]) {
-            Some(pair) => invalid(format!("{} is written twice", pair[0])),
-            None => Ok(()),
-        }
-    }
-
-    /// The most writes and events together: 100 items of a DynamoDB transaction, less one for the request key.
-    pub const MAX_ITEMS: usize = 99;
 }

@@ -55,8 +55,8 @@ pub async fn publish_committed(outbox: &dyn Outbox, publisher: &dyn Publisher, e
     let mut left = Vec::new();
     for (event, result) in events.iter().zip(results) {
         match result {
-            Ok(()) => published.push(event.id),
-            Err(error) => left.push((event.id, error)),
+            Ok(()) => published.push(event.id()),
+            Err(error) => left.push((event.id(), error)),
         }
     }
     let mut unmarked = 0;
@@ -106,7 +106,7 @@ pub async fn sweep_into(
         let full = events.len() == batch + passed_over.len();
         // Each look begins with the oldest again, so it has seen what the one before it saw.
         total.stuck = stuck;
-        events.retain(|event| !passed_over.contains(&event.id));
+        events.retain(|event| !passed_over.contains(&event.id()));
         let run = publish_committed(outbox, publisher, &events).await;
         let stuck = run.unmarked > 0 || run.left.iter().any(|(_, error)| !matches!(error, PublishError::Refused(_)));
         total.published += run.published;
@@ -149,8 +149,8 @@ mod tests {
         fn pending(&self, _: Timestamp, limit: usize) -> BoxFuture<'_, Result<Pending, OutboxError>> {
             let mut found = Pending::default();
             for event in self.events.lock().unwrap().iter() {
-                if event.subject == "stuck" {
-                    found.stuck.push(Stuck { event: event.id.to_string(), why: "no body".into() });
+                if event.subject() == "stuck" {
+                    found.stuck.push(Stuck { event: event.id().to_string(), why: "no body".into() });
                 } else if found.events.len() < limit {
                     found.events.push(event.clone());
                 }
@@ -159,7 +159,7 @@ mod tests {
         }
 
         fn mark_published<'a>(&'a self, ids: &'a [EventId]) -> BoxFuture<'a, Result<(), OutboxError>> {
-            self.events.lock().unwrap().retain(|event| !ids.contains(&event.id));
+            self.events.lock().unwrap().retain(|event| !ids.contains(&event.id()));
             Box::pin(async { Ok(()) })
         }
     }
@@ -171,13 +171,8 @@ mod tests {
     }
 
     fn event(n: u8, subject: &str) -> Outgoing {
-        Outgoing {
-            id: EventId::from_bytes([n; 16]),
-            event_type: "app.assigned.v1".parse().unwrap(),
-            tenant: "acme".parse().unwrap(),
-            subject: subject.into(),
-            body: "{}".into(),
-        }
+        let (event_type, tenant) = ("app.assigned.v1".parse().unwrap(), "acme".parse().unwrap());
+        Outgoing::stored(EventId::from_bytes([n; 16]), event_type, tenant, subject.into(), "{}".into())
     }
 
     fn swept(events: Vec<Outgoing>, answer: fn(&Outgoing) -> Result<(), PublishError>) -> (Relayed, usize) {
@@ -189,7 +184,7 @@ mod tests {
     #[test]
     fn what_the_topic_refuses_for_good_holds_up_nothing_that_is_younger() {
         let events = (0..10).map(|n| event(n, if n < 7 { "bad" } else { "good" })).collect();
-        let (run, left) = swept(events, |event| match event.subject.as_str() {
+        let (run, left) = swept(events, |event| match event.subject() {
             "bad" => Err(PublishError::Refused("no".into())),
             _ => Ok(()),
         });

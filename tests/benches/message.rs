@@ -165,13 +165,13 @@ fn delivery(number: usize, clock: &dyn Clock, rng: &dyn Rng) -> Delivery {
     };
     let event = Envelope::new(data, origin, Some(1), clock, rng).encode().unwrap();
     let attributes: Attributes = BTreeMap::from([
-        ("type".to_owned(), event.event_type.to_string()),
-        ("tenant".to_owned(), event.tenant.as_str().to_owned()),
+        ("type".to_owned(), event.event_type().to_string()),
+        ("tenant".to_owned(), event.tenant().as_str().to_owned()),
     ]);
     Delivery {
         receipt: Receipt::new(format!("{number}-1")),
         message_id: number.to_string(),
-        body: event.body,
+        body: event.into_body(),
         attributes,
         receive_count: 1,
         sent_at: clock.now(),

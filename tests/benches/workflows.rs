@@ -120,8 +120,7 @@ async fn publish(store: &Store) {
     let key = workflow_version_key(&tenant(), &app(), &workflow(), 1);
     let data = Some(serde_json::to_value(version).unwrap());
     let writes = vec![Write { key, expected: Expected::Any, data }];
-    let (actor, at) = ("ada".into(), SystemClock.now());
-    let work = UnitOfWork { tenant: tenant(), actor, at, writes, events: Vec::new(), request: None };
+    let work = UnitOfWork { writes, ..UnitOfWork::new(tenant(), "ada", SystemClock.now()).without_events() };
     store.records().commit(work).await.unwrap();
 }
 

@@ -139,17 +139,11 @@ fn assigned(user: &str) -> Outgoing {
 /// A commit without a publication, as of an API that was killed in between: the stream's relay has to see it.
 async fn what_was_committed_is_published_although_its_committer_died(stack: &Stack) {
     let event = assigned("carol");
-    let work = UnitOfWork {
-        tenant: event.tenant.clone(),
-        actor: "grace".into(),
-        at: at_millis(sendoff_events::Clock::now(&SystemClock)),
-        writes: Vec::new(),
-        events: vec![event.clone()],
-        request: None,
-    };
+    let at = at_millis(sendoff_events::Clock::now(&SystemClock));
+    let work = UnitOfWork::new(event.tenant().clone(), "grace", at).tell(event.clone());
     stack.store().records().commit(work).await.expect("committed");
     let mail = mail_to(stack, "carol").await;
-    assert!(mail.contains(&format!("X-Idempotency-Key: email/{}/carol", event.id)), "{mail}");
+    assert!(mail.contains(&format!("X-Idempotency-Key: email/{}/carol", event.id())), "{mail}");
     let outbox = stack.store().outbox();
     eventually("the mark", async || {
         let pending = outbox.pending(sendoff_events::Clock::now(&SystemClock), 100).await.expect("the outbox answers");
@@ -161,7 +155,7 @@ async fn what_was_committed_is_published_although_its_committer_died(stack: &Sta
 async fn a_poisoned_message_is_a_dead_letter_and_its_neighbour_is_mailed(stack: &Stack) {
     let queue = stack.store().queue("email");
     let message = |body: Bytes| NewMessage { body, ..NewMessage::default() };
-    let sent = queue.send(&[message("Hello!".into()), message(assigned("dora").body)]).await;
+    let sent = queue.send(&[message("Hello!".into()), message(assigned("dora").into_body())]).await;
     assert!(sent.iter().all(Result::is_ok), "{sent:?}");
     mail_to(stack, "dora").await;
     let sqs = stack.aws.sqs();

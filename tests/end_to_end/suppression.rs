@@ -26,14 +26,7 @@ async fn bounced(records: &dyn Records) {
     let entry = Suppression::new(SuppressionReason::Bounced, "2026-11-01T08:00:00Z", "smtp");
     let data = Some(serde_json::to_value(&entry).unwrap());
     let write = Write { key: suppression_key(Channel::Email, ADA), expected: Expected::Absent, data };
-    let work = UnitOfWork {
-        tenant: deployment(),
-        actor: "email".into(),
-        at: Timestamp::UNIX_EPOCH,
-        writes: vec![write],
-        events: Vec::new(),
-        request: None,
-    };
+    let work = UnitOfWork::new(deployment(), "email", Timestamp::UNIX_EPOCH).write(write).without_events();
     records.commit(work).await.unwrap();
 }
 

@@ -51,14 +51,9 @@ async fn publish(backend: &OnAws, name: &str, steps: Value) {
     };
     let key = workflow_version_key(&acme(), &published.app, &name.parse().unwrap(), 1);
     let data = Some(serde_json::to_value(record).unwrap());
-    let work = UnitOfWork {
-        tenant: acme(),
-        actor: "ada".into(),
-        at: sendoff_events::at_millis(at),
-        writes: vec![Write { key, expected: Expected::Any, data }],
-        events: Vec::new(),
-        request: None,
-    };
+    let work = UnitOfWork::new(acme(), "ada", sendoff_events::at_millis(at))
+        .write(Write { key, expected: Expected::Any, data })
+        .without_events();
     backend.records().commit(work).await.unwrap();
     backend.workflows().publish(&acme(), &published).await.unwrap();
 }

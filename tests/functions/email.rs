@@ -21,7 +21,7 @@ pub(crate) fn envelope() -> String {
         hops: 0,
     };
     let envelope = Envelope::new(event, origin, None, &SystemClock, &SystemRng::new());
-    String::from_utf8(envelope.encode().unwrap().body.to_vec()).unwrap()
+    String::from_utf8(envelope.encode().unwrap().body().to_vec()).unwrap()
 }
 
 /// The secret of links is read at the start; the mail server's, when the first mail is sent.

@@ -81,17 +81,13 @@ fn event(backend: &OnAws, n: usize) -> Outgoing {
 
 /// Commits one event, as a caller does whose answers get lost: again, with the same request key, until there is one.
 async fn commit(store: &Store, backend: &OnAws, n: usize, event: &Outgoing) {
-    let key = RecordKey::new(&event.tenant, "things", n.to_string());
+    let key = RecordKey::new(event.tenant(), "things", n.to_string());
     let answer =
         serde_json::from_value(json!({ "status": 201, "location": null, "etag": null, "body": "{}" })).unwrap();
-    let unit = UnitOfWork {
-        tenant: event.tenant.clone(),
-        actor: "ada".into(),
-        at: at_millis(backend.clock().now()),
-        writes: vec![Write { key, expected: Expected::Absent, data: Some(json!({ "n": n })) }],
-        events: vec![event.clone()],
-        request: Some(sendoff_producers::RequestKey { key: n.to_string(), fingerprint: [7; 32], answer }),
-    };
+    let unit = UnitOfWork::new(event.tenant().clone(), "ada", at_millis(backend.clock().now()))
+        .write(Write { key, expected: Expected::Absent, data: Some(json!({ "n": n })) })
+        .tell(event.clone())
+        .answer(sendoff_producers::RequestKey { key: n.to_string(), fingerprint: [7; 32], answer });
     loop {
         match store.records().commit(unit.clone()).await {
             Ok(Committed::Applied { versions }) => return assert_eq!(versions, [1]),
@@ -116,14 +112,14 @@ async fn ends(backend: &OnAws, events: &[Outgoing]) -> BTreeMap<EventId, End> {
     let look = events.iter().map(|event| {
         let inbox = &inbox;
         async move {
-            let found = inbox.get(&IdempotencyKey::new("email", event.id)).await.expect("the inbox answers");
+            let found = inbox.get(&IdempotencyKey::new("email", event.id())).await.expect("the inbox answers");
             let end = match found.map(|record| record.status) {
                 Some(Status::Done) => End::Done,
                 Some(Status::InDoubt) => End::InDoubt,
                 Some(Status::Failed) => End::DeadLettered,
                 Some(Status::Claimed) | None => End::Open,
             };
-            (event.id, end)
+            (event.id(), end)
         }
     });
     join_all(look).await.into_iter().collect()

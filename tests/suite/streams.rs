@@ -41,14 +41,9 @@ async fn three_writes(store: &Store) {
     let tenant: sendoff_events::TenantId = "acme".parse().unwrap();
     for n in 0..3 {
         let key = RecordKey::new(&tenant, "apps", "crm");
-        let work = UnitOfWork {
-            tenant: tenant.clone(),
-            actor: "ada".into(),
-            at: sendoff_events::at_millis(SystemClock.now()),
-            writes: vec![Write { key, expected: Expected::Any, data: Some(json!(n)) }],
-            events: Vec::new(),
-            request: None,
-        };
+        let work = UnitOfWork::new(tenant.clone(), "ada", sendoff_events::at_millis(SystemClock.now()))
+            .write(Write { key, expected: Expected::Any, data: Some(json!(n)) })
+            .without_events();
         store.records().commit(work).await.expect("committed");
     }
 }

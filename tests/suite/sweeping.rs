@@ -7,7 +7,7 @@ use sendoff_aws::{
     Store,
     tables::records::{COMMITTED_AT, PENDING, PK, SK},
 };
-use sendoff_events::{Clock as _, EventId, Outgoing, at_millis};
+use sendoff_events::{AppAssigned, Clock as _, Envelope, EventId, Origin, at_millis};
 use sendoff_host::SystemClock;
 use sendoff_producers::{UnitOfWork, relay::sweep};
 use sendoff_tests::conformance::{Backend as _, OnAws};
@@ -45,21 +45,14 @@ async fn damage(store: &Store) {
 async fn events_that_cannot_be_read_are_told_of_and_hold_up_nothing_that_is_younger() {
     let backend = OnAws::open().await;
     damage(backend.store()).await;
-    let event = Outgoing {
-        id: id(DAMAGED),
-        event_type: "app.assigned.v1".parse().unwrap(),
-        tenant: "acme".parse().unwrap(),
-        subject: String::new(),
-        body: "{}".into(),
-    };
-    let work = UnitOfWork {
-        tenant: event.tenant.clone(),
-        actor: "ada".into(),
-        at: at_millis(backend.clock().now()),
-        writes: Vec::new(),
-        events: vec![event],
-        request: None,
-    };
+    let (tenant, app_id) = ("acme".parse().unwrap(), "expenses".parse().unwrap());
+    let data = AppAssigned { app_id, user_id: "ada".parse().unwrap(), assigned_by: "root".parse().unwrap() };
+    let origin =
+        Origin { source: "/suite".into(), tenant, correlation: None, causation: None, traceparent: None, hops: 0 };
+    let mut envelope = Envelope::new(data, origin, None, &*backend.clock(), &*backend.rng());
+    envelope.header.id = id(DAMAGED);
+    let (event, at) = (envelope.encode().unwrap(), at_millis(backend.clock().now()));
+    let work = UnitOfWork::new(event.tenant().clone(), "ada", at).tell(event);
     backend.records().commit(work).await.expect("committed");
     backend.advance(A_MINUTE).await;
 

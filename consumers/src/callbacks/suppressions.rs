@@ -79,14 +79,9 @@ impl CallbackState {
             let Some(entry) = rule(stored.as_ref().map(|(known, _)| known)) else { return Ok(()) };
             let data = Some(serde_json::to_value(&entry).map_err(unreachable)?);
             let expected = stored.map_or(Expected::Absent, |(_, version)| Expected::Version(version));
-            let work = UnitOfWork {
-                tenant: deployment(),
-                actor: format!("callback:{actor}"),
-                at: self.now(),
-                writes: vec![Write { key: key.clone(), expected, data }],
-                events: Vec::new(),
-                request: None,
-            };
+            let work = UnitOfWork::new(deployment(), format!("callback:{actor}"), self.now())
+                .write(Write { key: key.clone(), expected, data })
+                .without_events();
             match self.records.commit(work).await {
                 Ok(_) => {
                     tracing::info!(channel = channel.name(), actor, "the suppression list was changed");

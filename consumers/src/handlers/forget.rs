@@ -99,14 +99,9 @@ impl Desk {
         mark: Mark,
     ) -> Result<(), Failed> {
         let data = serde_json::to_value(data).map_err(|e| Failed::Other(e.into()))?;
-        let work = UnitOfWork {
-            tenant: key.tenant.clone(),
-            actor: mark.actor.to_owned(),
-            at: at_millis(mark.now),
-            writes: vec![Write { key, expected, data: Some(data) }],
-            events: Vec::new(),
-            request: None,
-        };
+        let work = UnitOfWork::new(key.tenant.clone(), mark.actor, at_millis(mark.now))
+            .write(Write { key, expected, data: Some(data) })
+            .without_events();
         match self.authoritative.commit(work).await {
             Ok(_) => Ok(()),
             Err(CommitError::Conflict { .. }) => Err(Failed::Conflict),

@@ -64,7 +64,7 @@ impl<E: OfApp> Handler for CallWebhooks<E> {
         if app.webhooks.is_empty() {
             return cx.skip("(nobody)", "the app has no webhooks").map(drop);
         }
-        let body = present(event).encode().or_reject("not-json")?.body;
+        let body = present(event).encode().or_reject("not-json")?.into_body();
         let mut calls = Vec::new();
         for webhook in &app.webhooks {
             calls.push((webhook.as_str(), self.call(webhook, &body, event, cx).await?));

@@ -39,14 +39,7 @@ impl Reaction for Timeline {
 
 impl Timeline {
     async fn write(&self, change: &Change, entry: Write) -> Result<(), HandlerError> {
-        let work = UnitOfWork {
-            tenant: change.key.tenant.clone(),
-            actor: self.name().into(),
-            at: change.at,
-            writes: vec![entry],
-            events: Vec::new(),
-            request: None,
-        };
+        let work = UnitOfWork::new(change.key.tenant.clone(), self.name(), change.at).write(entry).without_events();
         match self.records.commit(work).await {
             // It stands there already: the change was seen before.
             Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),

@@ -88,7 +88,7 @@ impl Serving {
             .for_each(|results| async move { assert!(results.iter().all(Result::is_ok), "{results:?}") })
             .await;
         self.until(|depth| depth.visible + depth.in_flight + depth.delayed == 0 && depth.dead >= count as u64).await;
-        events.into_iter().map(|event| event.id).collect()
+        events.into_iter().map(|event| event.id()).collect()
     }
 
     /// Waits until the consumer has handled whatever is in its queue.

@@ -78,7 +78,7 @@ impl Clock for At {
 async fn in_a_folder_with_a_fresh_dead_letter_nothing_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
-    dead(&store, event(&SystemClock).body).await;
+    dead(&store, event(&SystemClock).into_body()).await;
     store.queue("email").await.unwrap().send(&[NewMessage { body: "{}".into(), ..NewMessage::default() }]).await;
     // It is served as long as the store is open.
     let called = doctor(folder.path(), &[]).await;
@@ -94,11 +94,11 @@ async fn what_can_not_be_replayed_any_more_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).await;
     let long_ago = At(SystemClock.now().checked_sub(Duration::from_secs(89 * 86_400 + 60)).unwrap());
-    dead(&store, event(&long_ago).body).await;
+    dead(&store, event(&long_ago).into_body()).await;
     let pointer = Pointer { bucket: store.blobs().bucket().to_owned(), key: "gone/1".parse().unwrap() };
     dead(&store, pointer.to_body().into()).await;
     let key: BlobKey = "there/1".parse().unwrap();
-    store.blobs().put(&key, event(&SystemClock).body).await.unwrap();
+    store.blobs().put(&key, event(&SystemClock).into_body()).await.unwrap();
     let pointer = Pointer { bucket: store.blobs().bucket().to_owned(), key };
     dead(&store, pointer.to_body().into()).await;
     dead(&store, "\u{1}not even JSON".into()).await;

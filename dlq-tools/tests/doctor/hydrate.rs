@@ -19,14 +19,9 @@ use crate::calls::Ran;
 async fn write(records: &dyn Records, id: &str, data: Option<Value>) {
     let tenant: sendoff_events::TenantId = "acme".parse().unwrap();
     let key = RecordKey::new(&tenant, "apps", id.to_owned());
-    let work = UnitOfWork {
-        tenant,
-        actor: "ada".into(),
-        at: at_millis(SystemClock.now()),
-        writes: vec![Write { key, expected: Expected::Any, data }],
-        events: Vec::new(),
-        request: None,
-    };
+    let work = UnitOfWork::new(tenant, "ada", at_millis(SystemClock.now()))
+        .write(Write { key, expected: Expected::Any, data })
+        .without_events();
     records.commit(work).await.expect("committed");
 }
 

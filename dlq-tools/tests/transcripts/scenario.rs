@@ -140,7 +140,7 @@ impl Scenario {
             hops: 0,
         };
         let event = Envelope::new(data, origin, Some(1), &self.clock, &*self.rng).encode().unwrap();
-        let id = event.id;
+        let id = event.id();
         store.publisher().publish(&[event]).await.remove(0).unwrap();
         for queue in QUEUES {
             let queue = store.queue(queue).await.unwrap();

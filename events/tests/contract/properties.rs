@@ -83,7 +83,7 @@ fn updated() -> impl Strategy<Value = SubmissionUpdated> {
 }
 
 fn read_back<E: Event + Clone + PartialEq + std::fmt::Debug>(envelope: &Envelope<E>) -> Result<(), TestCaseError> {
-    let body = envelope.encode().unwrap().body;
+    let body = envelope.encode().unwrap().into_body();
     let read = AnyEnvelope::decode(&body).and_then(AnyEnvelope::into_event::<E>);
     prop_assert_eq!(&read.unwrap(), envelope);
     Ok(())

@@ -72,7 +72,7 @@ fn read<E: Event>(sample: &str) -> Envelope<E> {
 }
 
 fn encoded<E: Event>(envelope: &Envelope<E>) -> Value {
-    serde_json::from_slice(&envelope.encode().unwrap().body).unwrap()
+    serde_json::from_slice(envelope.encode().unwrap().body()).unwrap()
 }
 
 #[test]

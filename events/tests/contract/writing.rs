@@ -39,7 +39,7 @@ fn a_bare_event_is_written_in_exactly_these_bytes() {
         r#""correlationid":"01a20ce4-063d-7fcd-ab89-67452301efcd","firstpublished":"2026-11-24T09:30:00.125Z","#,
         r#""data":{"app_id":"expenses","user_id":"ada","assigned_by":"grace"}}"#,
     );
-    assert_eq!(str::from_utf8(&outgoing.body).unwrap(), expected);
+    assert_eq!(str::from_utf8(outgoing.body()).unwrap(), expected);
 }
 
 #[test]
@@ -61,22 +61,22 @@ fn an_event_with_every_extension_is_written_in_exactly_these_bytes() {
         r#""firstpublished":"2026-11-24T09:30:00.125Z","sequence":"00000000000000000042","hops":3,"#,
         r#""data":{"app_id":"expenses","user_id":"ada","assigned_by":"grace"}}"#,
     );
-    assert_eq!(str::from_utf8(&outgoing.body).unwrap(), expected);
+    assert_eq!(str::from_utf8(outgoing.body()).unwrap(), expected);
 }
 
 #[test]
 fn the_outgoing_event_tells_brokers_what_the_body_tells_readers() {
     let outgoing = envelope(assigned(), origin(), Some(1)).encode().unwrap();
-    let header = AnyEnvelope::decode(&outgoing.body).unwrap().header;
+    let header = AnyEnvelope::decode(outgoing.body()).unwrap().header;
     assert_eq!(
-        (outgoing.id, outgoing.event_type, outgoing.tenant, outgoing.subject),
-        (header.id, header.event_type, header.tenant, header.subject)
+        (outgoing.id(), outgoing.event_type(), outgoing.tenant(), outgoing.subject()),
+        (header.id, &header.event_type, &header.tenant, header.subject.as_str())
     );
 }
 
 #[test]
 fn sequences_sort_as_text() {
-    let body = |n| envelope(assigned(), origin(), Some(n)).encode().unwrap().body;
+    let body = |n| envelope(assigned(), origin(), Some(n)).encode().unwrap().into_body();
     let text = |n| serde_json::from_slice::<serde_json::Value>(&body(n)).unwrap()["sequence"].to_string();
     let sorted = [1, 9, 10, 99, 100, u64::MAX].map(text);
     assert!(sorted.is_sorted(), "{sorted:?}");
@@ -108,9 +108,9 @@ fn an_event_over_the_limit_is_not_written() {
         revision: 2,
         changed_fields: vec!["x".repeat(bytes)],
     };
-    let around = envelope(changed(0), origin(), None).encode().unwrap().body.len();
+    let around = envelope(changed(0), origin(), None).encode().unwrap().body().len();
     let fits = envelope(changed(MAX_BODY_BYTES - around), origin(), None).encode().unwrap();
-    assert!(AnyEnvelope::decode(&fits.body).is_ok());
+    assert!(AnyEnvelope::decode(fits.body()).is_ok());
     let error = envelope(changed(MAX_BODY_BYTES - around + 1), origin(), None).encode().unwrap_err();
     assert!(error.to_string().contains("1048577 bytes, more than the limit of 1048576"), "{error}");
 }
@@ -124,7 +124,7 @@ fn characters_that_brokers_refuse_are_escaped_and_read_back() {
         revision: 2,
         changed_fields: vec!["a\u{fffe}b\u{ffff}\u{ffff}".into(), "\u{fffd}\u{1fffe}".into()],
     };
-    let body = envelope(data.clone(), origin(), None).encode().unwrap().body;
+    let body = envelope(data.clone(), origin(), None).encode().unwrap().into_body();
     let text = std::str::from_utf8(&body).unwrap();
     assert!(
         !text.contains(['\u{fffe}', '\u{ffff}']) && text.contains("\\ufffe") && text.contains('\u{1fffe}'),

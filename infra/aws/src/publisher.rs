@@ -94,20 +94,20 @@ type Failed<'a> = (Ready<'a>, PublishError, bool);
 impl SnsPublisher {
     /// The event as it travels: a body over the topic's limit is put aside first, so a pointer never leads nowhere.
     async fn ready<'a>(&self, place: usize, event: &'a Outgoing) -> Result<Ready<'a>, PublishError> {
-        let group = event.tenant.as_str();
-        let mut attributes = vec![("type", event.event_type.to_string().into()), ("tenant", group.into())];
-        if event.body.len() > self.store.resources.topic_limit {
+        let group = event.tenant().as_str();
+        let mut attributes = vec![("type", event.event_type().to_string().into()), ("tenant", group.into())];
+        if event.body().len() > self.store.resources.topic_limit {
             let body = self.check(event).await.map_err(PublishError::Unavailable)?;
-            attributes.push((EXTENDED_SIZE_ATTRIBUTE, event.body.len().to_string().into()));
+            attributes.push((EXTENDED_SIZE_ATTRIBUTE, event.body().len().to_string().into()));
             return Ok(Ready { place, body: body.into(), attributes, group });
         }
-        let body = message::text(&event.body).map_err(PublishError::Refused)?;
+        let body = message::text(event.body()).map_err(PublishError::Refused)?;
         Ok(Ready { place, body: body.into(), attributes, group })
     }
 
     async fn check(&self, event: &Outgoing) -> Result<String, String> {
-        let key = key(event.id).parse()?;
-        self.blobs.put(&key, event.body.clone()).await.map_err(|error| error.to_string())?;
+        let key = key(event.id()).parse()?;
+        self.blobs.put(&key, event.body().clone()).await.map_err(|error| error.to_string())?;
         Ok(Pointer { bucket: self.blobs.bucket().to_owned(), key }.to_body())
     }
 

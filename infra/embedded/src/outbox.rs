@@ -45,13 +45,9 @@ impl Outbox for SqliteOutbox {
 }
 
 fn outgoing(row: &Row<'_>) -> rusqlite::Result<Outgoing> {
-    Ok(Outgoing {
-        id: event_id(row.get(0)?),
-        event_type: row.get_ref(1)?.as_str()?.parse().map_err(|e: sendoff_events::EventTypeError| damaged(1, e))?,
-        tenant: tenant(2, row.get(2)?)?,
-        subject: row.get(3)?,
-        body: Bytes::from(row.get::<_, Vec<u8>>(4)?),
-    })
+    let event_type = row.get_ref(1)?.as_str()?.parse().map_err(|e: sendoff_events::EventTypeError| damaged(1, e))?;
+    let body = Bytes::from(row.get::<_, Vec<u8>>(4)?);
+    Ok(Outgoing::stored(event_id(row.get(0)?), event_type, tenant(2, row.get(2)?)?, row.get(3)?, body))
 }
 
 fn unavailable(error: StoreError) -> OutboxError {

@@ -44,7 +44,7 @@ impl Publisher for SqlitePublisher {
             match published.await {
                 Ok(clashes) => {
                     for place in clashes {
-                        let why = format!("another event was published before under the id {}", events[place].id);
+                        let why = format!("another event was published before under the id {}", events[place].id());
                         results[place] = Err(PublishError::Refused(why));
                     }
                 }

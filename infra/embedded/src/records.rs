@@ -231,7 +231,7 @@ fn commit(tx: &Tx<'_>, work: &UnitOfWork, events: &[Prepared]) -> rusqlite::Resu
     }
     for (event, outgoing) in events.iter().zip(&work.events) {
         if event.clashes(tx)? {
-            let why = format!("another event was published before under the id {}", outgoing.id);
+            let why = format!("another event was published before under the id {}", outgoing.id());
             return Ok(Err(CommitError::Invalid(why)));
         }
     }

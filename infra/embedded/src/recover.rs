@@ -92,7 +92,7 @@ mod tests {
         let bench = Bench::new();
         let queue = bench.subscribed("email").await;
         let event = bench.event("crm", None);
-        let key = IdempotencyKey::new("email", event.id);
+        let key = IdempotencyKey::new("email", event.id());
         bench.store.publisher().publish(&[event]).await.remove(0).unwrap();
         let held = receive(&*queue, 1).await.remove(0);
         let claim = |fence| Claim {

@@ -74,16 +74,16 @@ impl Prepared {
     /// Prepares an event. A body over `limit` is stored as a blob, durably, and a pointer takes its place.
     pub(crate) async fn new(event: &Outgoing, blobs: &FolderBlobs, limit: usize) -> Result<Self, BlobError> {
         let mut attributes = Attributes::from([
-            ("type".to_owned(), event.event_type.to_string()),
-            ("tenant".to_owned(), event.tenant.as_str().to_owned()),
+            ("type".to_owned(), event.event_type().to_string()),
+            ("tenant".to_owned(), event.tenant().as_str().to_owned()),
         ]);
-        let (correlation, causation) = match AnyEnvelope::decode(&event.body) {
+        let (correlation, causation) = match AnyEnvelope::decode(event.body()) {
             Ok(envelope) => (Some(envelope.header.correlation), envelope.header.causation),
             // Whatever it is, it is passed on: its consumers will say what is wrong with it.
             Err(_) => (None, None),
         };
-        let id = event.id.to_string();
-        let mut body = event.body.clone();
+        let id = event.id().to_string();
+        let mut body = event.body().clone();
         let mut payload_bytes = None;
         if body.len() > limit {
             let pointer = Pointer { bucket: blobs.bucket().to_owned(), key: blob_key(&id, &body)? };
@@ -93,9 +93,9 @@ impl Prepared {
             body = Bytes::from(pointer.to_body());
         }
         Ok(Self {
-            id: *event.id.as_bytes(),
+            id: *event.id().as_bytes(),
             attributes,
-            subject: event.subject.clone(),
+            subject: event.subject().to_owned(),
             body,
             payload_bytes,
             correlation: correlation.filter(|correlation| *correlation != id),

@@ -163,9 +163,9 @@ impl Fake {
     fn one(&self, parcel: &Parcel) -> Result<Accepted, SendError> {
         let (number, id, is_again) = match parcel {
             Parcel::Event(event) | Parcel::Again(event) => {
-                let envelope = AnyEnvelope::decode(&event.body).unwrap();
+                let envelope = AnyEnvelope::decode(event.body()).unwrap();
                 let number = envelope.header.correlation.rsplit_once('/').unwrap().1.parse().unwrap();
-                (number, event.id, matches!(parcel, Parcel::Again(_)))
+                (number, event.id(), matches!(parcel, Parcel::Again(_)))
             }
             Parcel::Poison { .. } => {
                 self.state.lock().unwrap().poison += 1;

@@ -20,7 +20,7 @@ fn made(text: &str, count: u64) -> Vec<Made> {
 
 fn body(made: &Made) -> Vec<u8> {
     match &made.parcel {
-        Parcel::Event(event) | Parcel::Again(event) => event.body.to_vec(),
+        Parcel::Event(event) | Parcel::Again(event) => event.body().to_vec(),
         Parcel::Poison { body, .. } => body.to_vec(),
         Parcel::Request(request) => serde_json::to_vec(&request.fields).unwrap(),
     }

@@ -70,7 +70,7 @@ async fn put(
             let standing = load::<Assignment>(api.records(), &key).await?;
             request.check_version(standing.as_ref().map(|(_, version)| *version))?;
             if let Some((standing, _)) = standing {
-                return Ok(Plan { writes: Vec::new(), events: Vec::new(), answer: answer(StatusCode::OK, &standing)? });
+                return Ok(Plan::unchanged(answer(StatusCode::OK, &standing)?));
             }
             let made =
                 Assignment { app_id: app_id.clone(), user_id: user_id.clone(), assigned_by: caller.subject.clone() };
@@ -79,11 +79,9 @@ async fn put(
             let answer = Answer { location: Some(path(&app_id, &user_id)), ..answer(StatusCode::CREATED, &made)? };
             let Assignment { app_id, user_id, assigned_by } = made;
             let event = request.event(&api, AppAssigned { app_id, user_id, assigned_by }, number)?;
-            Ok(Plan {
-                writes: vec![Write { key: key.clone(), expected: Expected::Absent, data: Some(data) }, turn],
-                answer: Answer { events: vec![event.id], ..answer },
-                events: vec![event],
-            })
+            let write = Write { key: key.clone(), expected: Expected::Absent, data: Some(data) };
+            let answer = Answer { events: vec![event.id()], ..answer };
+            Ok(Plan::told(vec![write, turn], vec![event], answer))
         })
     };
     request.run(&api, plan).await
@@ -106,11 +104,10 @@ async fn delete(
             let event = AppUnassigned { app_id, user_id, unassigned_by: caller.subject.clone() };
             let event = request.event(&api, event, number)?;
             let status = StatusCode::NO_CONTENT.as_u16();
-            Ok(Plan {
-                writes: vec![Write { key: key.clone(), expected: Expected::Version(version), data: None }, turn],
-                answer: Answer { status, location: None, etag: None, events: vec![event.id], body: String::new() },
-                events: vec![event],
-            })
+            let write = Write { key: key.clone(), expected: Expected::Version(version), data: None };
+            let events = vec![event.id()];
+            let answer = Answer { status, location: None, etag: None, events, body: String::new() };
+            Ok(Plan::told(vec![write, turn], vec![event], answer))
         })
     };
     request.run(&api, plan).await

@@ -64,11 +64,8 @@ pub(super) async fn put_if<'m, T: Stored + PartialEq + Clone + Send + Sync, V: S
             let expected = version.map_or(Expected::Absent, Expected::Version);
             let write = (!unchanged).then(|| Write { key: key.clone(), expected, data: Some(data) });
             let new_version = version.unwrap_or(0) + u64::from(!unchanged);
-            Ok(Plan {
-                writes: write.into_iter().collect(),
-                events: Vec::new(),
-                answer: Answer { location, etag: Some(etag(new_version)), ..answer(status, &view(document))? },
-            })
+            let answer = Answer { location, etag: Some(etag(new_version)), ..answer(status, &view(document))? };
+            Ok(Plan::silent(write.into_iter().collect(), answer))
         })
     };
     mutation.run(api, plan).await

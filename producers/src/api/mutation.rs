@@ -39,9 +39,27 @@ pub(super) struct Mutation {
 /// What to commit and what to answer. Without writes and events nothing changes and the answer is given as it is.
 #[derive(Debug)]
 pub(super) struct Plan {
-    pub(super) writes: Vec<Write>,
-    pub(super) events: Vec<Outgoing>,
-    pub(super) answer: Answer,
+    writes: Vec<Write>,
+    events: Vec<Outgoing>,
+    may_be_silent: bool,
+    answer: Answer,
+}
+
+impl Plan {
+    /// Writes and the events that tell of them.
+    pub(super) fn told(writes: Vec<Write>, events: Vec<Outgoing>, answer: Answer) -> Self {
+        Self { writes, events, may_be_silent: false, answer }
+    }
+
+    /// Writes that no event tells of, as no consumer waits for them: only the stream of changes has them.
+    pub(super) fn silent(writes: Vec<Write>, answer: Answer) -> Self {
+        Self { writes, events: Vec::new(), may_be_silent: true, answer }
+    }
+
+    /// Everything is as it was asked for already.
+    pub(super) fn unchanged(answer: Answer) -> Self {
+        Self::told(Vec::new(), Vec::new(), answer)
+    }
 }
 
 /// A plan in the making. Boxed, because an async closure's future can't be shown to be `Send` for a handler.
@@ -152,7 +170,7 @@ impl Mutation {
     ) -> Result<Response, Problem> {
         let mut conflict = None;
         for _ in 0..ATTEMPTS {
-            let Plan { writes, events, answer } = match plan().await {
+            let Plan { writes, events, may_be_silent, answer } = match plan().await {
                 Ok(plan) => plan,
                 // A twin of this request may have got there first, and so be the reason for the refusal.
                 Err(problem) => return self.first_answer(api).await?.map(replay).ok_or(problem),
@@ -171,6 +189,7 @@ impl Mutation {
                 at: at_millis(api.clock().now()),
                 writes,
                 events: events.clone(),
+                may_be_silent,
                 request,
             };
             match api.records().commit(work).await {

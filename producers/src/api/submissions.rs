@@ -94,11 +94,11 @@ async fn post(
             let answer = Answer {
                 location: Some(format!("/v1/apps/{app_id}/submissions/{id}")),
                 etag: Some(etag(submission.revision)),
-                events: vec![event.id],
+                events: vec![event.id()],
                 ..answer(StatusCode::CREATED, &submission)?
             };
             let write = Write { key, expected: Expected::Absent, data: Some(data) };
-            Ok(Plan { writes: vec![write], events: vec![event], answer })
+            Ok(Plan::told(vec![write], vec![event], answer))
         })
     };
     request.run(&api, plan).await
@@ -121,7 +121,7 @@ async fn put(
             let changed_fields = changed(&submission.fields, &fields);
             if changed_fields.is_empty() {
                 let answer = Answer { etag: Some(etag(version)), ..answer(StatusCode::OK, &submission)? };
-                return Ok(Plan { writes: Vec::new(), events: Vec::new(), answer });
+                return Ok(Plan::unchanged(answer));
             }
             submission.revision = version + 1;
             submission.fields = fields.clone();
@@ -136,11 +136,11 @@ async fn put(
             let data = serde_json::to_value(&submission).map_err(|e| Problem::internal(&e))?;
             let answer = Answer {
                 etag: Some(etag(submission.revision)),
-                events: vec![event.id],
+                events: vec![event.id()],
                 ..answer(StatusCode::OK, &submission)?
             };
             let write = Write { key: key.clone(), expected: Expected::Version(version), data: Some(data) };
-            Ok(Plan { writes: vec![write], events: vec![event], answer })
+            Ok(Plan::told(vec![write], vec![event], answer))
         })
     };
     request.run(&api, plan).await

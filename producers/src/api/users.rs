@@ -93,7 +93,7 @@ async fn take_back(
             let write = Write { key: key.clone(), expected: Expected::Version(version), data: Some(data) };
             let status = StatusCode::NO_CONTENT.as_u16();
             let answer = Answer { status, location: None, etag: None, events: Vec::new(), body: String::new() };
-            Ok(Plan { writes: vec![write], events: Vec::new(), answer })
+            Ok(Plan::silent(vec![write], answer))
         })
     };
     request.run(&api, plan).await

@@ -88,7 +88,7 @@ async fn put(
             };
             let etag = Some(etag(version.unwrap_or(0) + u64::from(!unchanged)));
             let view = View::of(ids.clone(), endpoint, made);
-            Ok(Plan { writes, events: Vec::new(), answer: Answer { location, etag, ..answer(status, &view)? } })
+            Ok(Plan::silent(writes, Answer { location, etag, ..answer(status, &view)? }))
         })
     };
     request.run(&api, plan).await
@@ -113,7 +113,7 @@ async fn delete(
             }
             let status = StatusCode::NO_CONTENT.as_u16();
             let answer = Answer { status, location: None, etag: None, events: Vec::new(), body: String::new() };
-            Ok(Plan { writes, events: Vec::new(), answer })
+            Ok(Plan::silent(writes, answer))
         })
     };
     request.run(&api, plan).await

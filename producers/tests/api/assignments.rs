@@ -66,7 +66,7 @@ fn the_events_of_an_assignment_are_numbered_on_through_every_turn() {
     }
     world.put(ONE).send().expect(StatusCode::CREATED);
     let sequences = world.records.events().into_iter().map(|event| {
-        let event: Value = serde_json::from_slice(&event.body).unwrap();
+        let event: Value = serde_json::from_slice(event.body()).unwrap();
         event["sequence"].as_str().unwrap().parse::<u64>().unwrap()
     });
     assert_eq!(sequences.collect::<Vec<_>>(), [1, 2, 3, 4, 5]);

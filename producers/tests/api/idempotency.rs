@@ -157,7 +157,7 @@ fn after_a_lost_answer_the_same_key_tells_what_became_of_it() {
     let again = submit(&world, &lunch()).send().expect(StatusCode::CREATED);
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
     let event = world.records.events().pop().unwrap();
-    assert_eq!(again.header("sendoff-event-id"), Some(event.id.to_string().as_str()));
+    assert_eq!(again.header("sendoff-event-id"), Some(event.id().to_string().as_str()));
     assert_eq!(world.records.events().len(), 1);
 }
 

@@ -29,7 +29,7 @@ impl Publisher for Stub {
     fn publish<'a>(&'a self, events: &'a [Outgoing]) -> BoxFuture<'a, Vec<Result<(), PublishError>>> {
         Box::pin(async move {
             match self.topic {
-                Topic::Works => self.published.lock().unwrap().extend(events.iter().map(|event| event.id)),
+                Topic::Works => self.published.lock().unwrap().extend(events.iter().map(|event| event.id())),
                 Topic::Refuses => return vec![Err(PublishError::Unavailable("planted".into())); events.len()],
                 Topic::Hangs => pending().await,
                 Topic::Panics => panic!("planted"),
@@ -64,7 +64,7 @@ fn assign(topic: Topic) -> (World, Arc<Stub>, StatusCode) {
 fn a_committed_event_is_published_and_marked() {
     let (world, stub, status) = assign(Topic::Works);
     assert_eq!(status, StatusCode::CREATED);
-    let committed: Vec<_> = world.records.events().iter().map(|event| event.id).collect();
+    let committed: Vec<_> = world.records.events().iter().map(|event| event.id()).collect();
     assert_eq!(*stub.published.lock().unwrap(), committed);
     assert_eq!(*stub.marked.lock().unwrap(), committed);
 }

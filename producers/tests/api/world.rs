@@ -211,6 +211,6 @@ impl Reply {
 /// The last event that was committed, as consumers will read it.
 pub(crate) fn last_event(world: &World) -> Value {
     let event = world.records.events().pop().expect("an event was committed");
-    AnyEnvelope::decode(&event.body).expect("consumers can read it");
-    serde_json::from_slice(&event.body).unwrap()
+    AnyEnvelope::decode(event.body()).expect("consumers can read it");
+    serde_json::from_slice(event.body()).unwrap()
 }

@@ -44,10 +44,10 @@ impl Answers {
         let message = json!({
             "MessageId": "5fea7756-0ea4-451a-a703-a558b933e274",
             "MD5OfBody": "fafb00f5732ab283681e124bf8747ed1",
-            "Body": std::str::from_utf8(&event.body).unwrap(),
+            "Body": std::str::from_utf8(event.body()).unwrap(),
             "Attributes": { "ApproximateReceiveCount": "1", "SentTimestamp": "1773342238000" },
             "MD5OfMessageAttributes": "295c5fa15a51aae6884d1d7c1d99ca50",
-            "MessageAttributes": { "type": text(&event.event_type.to_string()), "tenant": text(event.tenant.as_str()) },
+            "MessageAttributes": { "type": text(&event.event_type().to_string()), "tenant": text(event.tenant().as_str()) },
             "ReceiptHandle": "?",
         });
         let message = message.to_string();

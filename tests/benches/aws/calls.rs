@@ -39,7 +39,7 @@ pub(crate) async fn run(rig: &Rig) {
     }
     line(rig, "mark as published", async {
         for event in &events {
-            outbox.mark_published(&[event.id]).await.unwrap();
+            outbox.mark_published(&[event.id()]).await.unwrap();
         }
     })
     .await;
@@ -100,6 +100,7 @@ fn unit_of_work(rig: &Rig, number: usize, event: &Outgoing) -> UnitOfWork {
             data: Some(serde_json::json!({ "fields": { "amount": number } })),
         }],
         events: vec![event.clone()],
+        may_be_silent: false,
         request: Some(RequestKey {
             key: format!("request-{number}"),
             fingerprint: [7; 32],
@@ -107,7 +108,7 @@ fn unit_of_work(rig: &Rig, number: usize, event: &Outgoing) -> UnitOfWork {
                 status: 201,
                 location: None,
                 etag: None,
-                events: vec![event.id],
+                events: vec![event.id()],
                 body: format!(r#"{{"id":"s-{number}"}}"#),
             },
         }),

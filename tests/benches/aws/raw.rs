@@ -26,14 +26,14 @@ impl<'a> Raw<'a> {
         let text = |value: &str| MessageAttributeValue::builder().data_type("String").string_value(value).build();
         let entry = |(n, event): (usize, &Outgoing)| {
             let attributes = HashMap::from([
-                ("type".to_owned(), text(&event.event_type.to_string()).unwrap()),
-                ("tenant".to_owned(), text(event.tenant.as_str()).unwrap()),
+                ("type".to_owned(), text(&event.event_type().to_string()).unwrap()),
+                ("tenant".to_owned(), text(event.tenant().as_str()).unwrap()),
             ]);
             PublishBatchRequestEntry::builder()
                 .id(n.to_string())
-                .message(std::str::from_utf8(&event.body).unwrap())
+                .message(std::str::from_utf8(event.body()).unwrap())
                 .set_message_attributes(Some(attributes))
-                .message_group_id(event.tenant.as_str())
+                .message_group_id(event.tenant().as_str())
                 .build()
                 .unwrap()
         };

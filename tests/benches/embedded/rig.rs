@@ -166,6 +166,7 @@ impl Rig {
                 data: Some(serde_json::json!({ "fields": { "amount": number } })),
             }],
             events: vec![self.event(number)],
+            may_be_silent: false,
             request: None,
         };
         records.commit(work).await.unwrap();

@@ -31,16 +31,16 @@ pub(crate) fn batch(number: u64) -> String {
         let event = Envelope::new(data, origin, Some(1), &clock, &rng).encode().unwrap();
         let text = |value: &str| json!({ "dataType": "String", "stringValue": value });
         json!({
-            "messageId": event.id,
+            "messageId": event.id(),
             "receiptHandle": "A".repeat(200),
-            "body": std::str::from_utf8(&event.body).unwrap(),
+            "body": std::str::from_utf8(event.body()).unwrap(),
             "attributes": {
                 "ApproximateReceiveCount": "1",
                 "SentTimestamp": clock.now().as_millisecond().to_string(),
                 "SenderId": "AIDAIENQZJOLO23YVJ4VO",
                 "ApproximateFirstReceiveTimestamp": clock.now().as_millisecond().to_string(),
             },
-            "messageAttributes": { "type": text(&event.event_type.to_string()), "tenant": text(event.tenant.as_str()) },
+            "messageAttributes": { "type": text(&event.event_type().to_string()), "tenant": text(event.tenant().as_str()) },
             "md5OfBody": "fafb00f5732ab283681e124bf8747ed1",
             "eventSource": "aws:sqs",
             "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:report-nothing",

@@ -59,9 +59,9 @@ pub(super) fn write(id: &str, expected: Expected, data: impl Into<Option<Value>>
     Write { key: key(id), expected, data: data.into() }
 }
 
-/// A unit of work with these writes.
+/// A unit of work with these writes, of which nothing has to tell.
 pub(super) fn work(backend: &dyn Backend, writes: Vec<Write>) -> UnitOfWork {
-    UnitOfWork { tenant: acme(), actor: "ada".into(), at: at(backend), writes, events: Vec::new(), request: None }
+    UnitOfWork { writes, ..UnitOfWork::new(acme(), "ada", at(backend)).without_events() }
 }
 
 /// Commits writes that must succeed, and gives the versions.

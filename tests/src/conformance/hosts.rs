@@ -53,7 +53,7 @@ pub(super) async fn a_worker_that_stops_gives_back_what_it_could_not_finish_and_
     let queue = backend.create_queue("slow", Some(consumer.filter())).await;
     let event = event(backend);
     assert_eq!(backend.publisher().publish(std::slice::from_ref(&event)).await, [Ok(())]);
-    let key = IdempotencyKey::new("slow", event.id);
+    let key = IdempotencyKey::new("slow", event.id());
     // Each worker is stopped once so many runs have begun, the second one when the record is done.
     for run in 1..=2 {
         let settings = WorkerSettings { grace: Duration::ZERO, ..WorkerSettings::default() };

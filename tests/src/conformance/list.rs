@@ -34,6 +34,8 @@ macro_rules! every_promise {
                 ninety_nine_writes_and_events_fit_into_one_unit_with_its_request_key
                 a_hundred_writes_and_events_are_refused
                 another_tenants_record_or_event_is_refused
+                an_event_whose_body_is_not_what_its_attributes_say_is_refused
+                writes_that_no_event_tells_of_are_refused_unless_it_is_said
                 a_record_that_is_written_twice_is_refused
             }
             listing {

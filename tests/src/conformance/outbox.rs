@@ -36,7 +36,7 @@ async fn pending(backend: &dyn Backend, limit: usize) -> Vec<EventId> {
     backend.advance(Duration::from_secs(1)).await;
     let pending = backend.outbox().pending(backend.clock().now(), limit).await.expect("the outbox answers");
     assert_eq!(pending.stuck, []);
-    pending.events.into_iter().map(|event| event.id).collect()
+    pending.events.into_iter().map(|event| event.id()).collect()
 }
 
 pub(super) async fn a_committed_event_is_delivered_although_its_committer_died(backend: &dyn Backend) {
@@ -45,7 +45,7 @@ pub(super) async fn a_committed_event_is_delivered_although_its_committer_died(b
     commit(backend, std::slice::from_ref(&event)).await;
     relayed(backend).await;
     let delivery = receive_one(backend, &*queue).await;
-    assert_eq!(delivery.body, event.body);
+    assert_eq!(delivery.body, event.body());
     assert_eq!(delivery.attributes["type"], "app.assigned.v1");
     assert_eq!(delivery.attributes["tenant"], "acme");
 }
@@ -56,7 +56,7 @@ pub(super) async fn a_committed_event_is_delivered_when_it_is_published_at_once(
     commit(backend, std::slice::from_ref(&event)).await;
     let run = publish_committed(&*backend.outbox(), &*backend.publisher(), std::slice::from_ref(&event)).await;
     assert_eq!((run.published, run.unmarked, run.left), (1, 0, vec![]));
-    assert_eq!(receive_copies(backend, &*queue).await[0].body, event.body);
+    assert_eq!(receive_copies(backend, &*queue).await[0].body, event.body());
     assert_eq!(pending(backend, 10).await, [], "it was marked");
 }
 
@@ -78,7 +78,7 @@ pub(super) async fn events_of_a_refused_commit_are_never_delivered(backend: &dyn
     backend.records().commit(again(good.clone())).await.expect("the first answer");
     relayed(backend).await;
     let delivery = receive_one(backend, &*queue).await;
-    assert_eq!(delivery.body, good.events[0].body);
+    assert_eq!(delivery.body, good.events[0].body());
     queue.ack(&[delivery.receipt]).await;
     assert_nothing_visible(&*queue, "only the first commit's event was committed").await;
 }
@@ -87,8 +87,8 @@ pub(super) async fn an_event_is_pending_until_it_is_marked(backend: &dyn Backend
     let events = [event(backend), event(backend)];
     commit(backend, &events).await;
     assert_eq!(pending(backend, 10).await.len(), 2);
-    backend.outbox().mark_published(&[events[0].id]).await.expect("the outbox answers");
-    assert_eq!(pending(backend, 10).await, [events[1].id]);
+    backend.outbox().mark_published(&[events[0].id()]).await.expect("the outbox answers");
+    assert_eq!(pending(backend, 10).await, [events[1].id()]);
 }
 
 pub(super) async fn the_oldest_pending_events_come_first_and_no_more_than_asked_for(backend: &dyn Backend) {
@@ -97,7 +97,7 @@ pub(super) async fn the_oldest_pending_events_come_first_and_no_more_than_asked_
         commit(backend, std::slice::from_ref(event)).await;
         backend.advance(Duration::from_secs(1)).await;
     }
-    assert_eq!(pending(backend, 3).await, [events[0].id, events[1].id, events[2].id]);
+    assert_eq!(pending(backend, 3).await, [events[0].id(), events[1].id(), events[2].id()]);
 }
 
 pub(super) async fn what_was_just_committed_is_left_to_the_fast_path(backend: &dyn Backend) {
@@ -109,7 +109,7 @@ pub(super) async fn what_was_just_committed_is_left_to_the_fast_path(backend: &d
 pub(super) async fn marking_twice_or_what_does_not_exist_does_nothing(backend: &dyn Backend) {
     let event = event(backend);
     commit(backend, std::slice::from_ref(&event)).await;
-    for ids in [vec![event.id], vec![event.id, event_id(backend), event.id], vec![]] {
+    for ids in [vec![event.id()], vec![event.id(), event_id(backend), event.id()], vec![]] {
         backend.outbox().mark_published(&ids).await.expect("no error");
     }
     assert_eq!(pending(backend, 10).await, []);

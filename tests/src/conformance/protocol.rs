@@ -170,7 +170,7 @@ pub(super) async fn an_unfit_body_is_dead_lettered_with_its_reason_and_the_rest_
     let takes_any_bytes = backend.lacks().iter().all(|(lacking, _)| *lacking != Capability::BinaryBodies);
     let is_text = |body: &Bytes| !body.is_empty() && std::str::from_utf8(body).is_ok();
     let mut expected: Vec<(&str, Bytes)> = Vec::new();
-    for (reason, bodies) in unfit(&good.body) {
+    for (reason, bodies) in unfit(good.body()) {
         for body in bodies {
             match consumer.queue.send(&[message(body.clone())]).await.remove(0) {
                 Ok(_) => expected.push((reason, body)),
@@ -180,10 +180,10 @@ pub(super) async fn an_unfit_body_is_dead_lettered_with_its_reason_and_the_rest_
             }
         }
     }
-    send(&*consumer.queue, &[message(good.body.clone())]).await;
+    send(&*consumer.queue, &[message(good.body().clone())]).await;
     consumer.work().await;
 
-    assert_eq!((consumer.mails(), consumer.status(good.id).await), (1, Some(Status::Done)));
+    assert_eq!((consumer.mails(), consumer.status(good.id()).await), (1, Some(Status::Done)));
     let dead = consumer.dead().await;
     assert_eq!(dead.len(), expected.len());
     for (reason, body) in expected {
@@ -201,7 +201,7 @@ pub(super) async fn an_event_that_is_published_three_times_is_handled_once(backe
     receive_copies(backend, &*consumer.queue).await;
     backend.advance(backend.tick() * 2).await;
     consumer.work().await;
-    assert_eq!((consumer.mails(), consumer.status(event.id).await), (1, Some(Status::Done)));
+    assert_eq!((consumer.mails(), consumer.status(event.id()).await), (1, Some(Status::Done)));
     assert!(consumer.dead().await.is_empty());
 }
 
@@ -214,13 +214,13 @@ pub(super) async fn a_failing_event_is_retried_until_it_works_or_its_attempts_ar
 
     let mut statuses = Vec::new();
     for event in &events {
-        statuses.push(consumer.status(event.id).await.expect("each has a record"));
+        statuses.push(consumer.status(event.id()).await.expect("each has a record"));
     }
     assert_eq!(statuses, [Status::Done, Status::Failed, Status::Failed, Status::InDoubt, Status::Done]);
     assert_eq!(consumer.mails(), 3 + 3 + 1 + 1 + 1);
     let dead = consumer.dead().await;
     let reason =
-        |n: usize| dead.iter().find(|(letter, _)| letter.body == events[n].body).map(|(_, f)| f.reason.as_str());
+        |n: usize| dead.iter().find(|(letter, _)| letter.body == events[n].body()).map(|(_, f)| f.reason.as_str());
     let reasons: Vec<_> = (0..5).map(reason).collect();
     let expected = [None, Some("attempts-exhausted"), Some("refused-by-provider"), Some("outcome-unknown"), None];
     assert_eq!(reasons, expected);
@@ -233,7 +233,7 @@ pub(super) async fn a_replayed_dead_letter_runs_again_and_what_is_done_or_in_dou
     consumer.work().await;
     assert_eq!(consumer.mails(), 3);
     for event in &events {
-        let mut replayed = message(event.body.clone());
+        let mut replayed = message(event.body().clone());
         replayed.attributes.insert(REPLAY_ATTRIBUTE.into(), "1".into());
         send(&*consumer.queue, &[replayed]).await;
     }
@@ -247,7 +247,7 @@ pub(super) async fn an_event_over_the_topics_limit_is_handled_like_any_other(bac
     assert_eq!(backend.publisher().publish(std::slice::from_ref(&event)).await, [Ok(())]);
     consumer.work().await;
     assert_eq!(consumer.archived.load(SeqCst), 600_000);
-    assert_eq!(consumer.status(event.id).await, Some(Status::Done));
+    assert_eq!(consumer.status(event.id()).await, Some(Status::Done));
 }
 
 pub(super) async fn a_job_that_was_done_and_is_reopened_has_its_effect_once_more(backend: &dyn Backend) {
@@ -256,15 +256,15 @@ pub(super) async fn a_job_that_was_done_and_is_reopened_has_its_effect_once_more
     assert_eq!(backend.publisher().publish(std::slice::from_ref(&event)).await, [Ok(())]);
     consumer.work().await;
     assert_eq!(consumer.mails(), 1);
-    let key = IdempotencyKey::new("email", event.id);
+    let key = IdempotencyKey::new("email", event.id());
     reopen(&*backend.inbox(), &key, "grace: she lost it", backend.clock().now()).await.expect("reopened");
     for replay in ["1", "1", "0"] {
-        let mut replayed = message(event.body.clone());
+        let mut replayed = message(event.body().clone());
         replayed.attributes.insert(REPLAY_ATTRIBUTE.into(), replay.into());
         send(&*consumer.queue, &[replayed]).await;
     }
     consumer.work().await;
-    assert_eq!((consumer.mails(), consumer.status(event.id).await), (2, Some(Status::Done)));
+    assert_eq!((consumer.mails(), consumer.status(event.id()).await), (2, Some(Status::Done)));
     let record = backend.inbox().get(&key).await.expect("the inbox answers").expect("a record");
     assert_eq!((record.attempts, record.replay), (1, 1));
 }

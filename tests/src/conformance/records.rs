@@ -257,6 +257,22 @@ pub(super) async fn another_tenants_record_or_event_is_refused(backend: &dyn Bac
     refused(backend, UnitOfWork { events, ..work(backend, vec![mine]) }).await;
 }
 
+pub(super) async fn an_event_whose_body_is_not_what_its_attributes_say_is_refused(backend: &dyn Backend) {
+    let (own, theirs) = (event(backend), event_of(backend, &tenant("other"), "grace"));
+    let other = event(backend);
+    for body in ["not json".into(), "{}".into(), theirs.into_body(), other.into_body()] {
+        let events = vec![own.clone().with_body(body)];
+        refused(backend, UnitOfWork { events, ..work(backend, vec![write("a", Expected::Absent, json!(1))]) }).await;
+    }
+}
+
+pub(super) async fn writes_that_no_event_tells_of_are_refused_unless_it_is_said(backend: &dyn Backend) {
+    let unit = work(backend, vec![write("a", Expected::Absent, json!(1))]);
+    refused(backend, UnitOfWork { may_be_silent: false, ..unit.clone() }).await;
+    let told = UnitOfWork { may_be_silent: false, events: vec![event(backend)], ..unit };
+    assert_eq!(applied(backend.records().commit(told).await), [1]);
+}
+
 pub(super) async fn a_record_that_is_written_twice_is_refused(backend: &dyn Backend) {
     let twice = vec![write("a", Expected::Absent, json!(1)), write("a", Expected::Any, json!(2))];
     refused(backend, work(backend, twice)).await;

@@ -125,16 +125,17 @@ impl Child {
         let envelope = Envelope::new(data, origin, Some(1), &self.clock, rng);
         let event = envelope.encode().map_err(|e| invalid(e.to_string()))?;
         let answer =
-            Answer { status: 201, location: None, etag: None, events: vec![event.id], body: event.id.to_string() };
+            Answer { status: 201, location: None, etag: None, events: vec![event.id()], body: event.id().to_string() };
         Ok(UnitOfWork {
             actor: "admin".into(),
             at: self.clock.now(),
             writes: vec![Write {
                 key: RecordKey::new(&tenant, "assignments", n.to_string()),
                 expected: Expected::Absent,
-                data: Some(serde_json::json!({ "event": event.id })),
+                data: Some(serde_json::json!({ "event": event.id() })),
             }],
             events: vec![event],
+            may_be_silent: false,
             request: Some(RequestKey { key: format!("request-{n}"), fingerprint: [7; 32], answer }),
             tenant,
         })

@@ -138,7 +138,7 @@ pub(super) async fn drive<M: Message>(
     let mut delivery = Delivery {
         receipt: Receipt::new("1"),
         message_id: "1".into(),
-        body: envelope.encode().expect("an envelope").body,
+        body: envelope.encode().expect("an envelope").into_body(),
         attributes: Attributes::new(),
         receive_count: 0,
         sent_at: clock.now(),

@@ -178,7 +178,7 @@ impl Outbox for MemoryOutbox {
     fn mark_published<'a>(&'a self, ids: &'a [EventId]) -> BoxFuture<'a, Result<(), OutboxError>> {
         let ids = ids.to_vec();
         let answer = self.0.call(move |state, _| {
-            for entry in state.outbox.iter_mut().filter(|entry| ids.contains(&entry.event.id)) {
+            for entry in state.outbox.iter_mut().filter(|entry| ids.contains(&entry.event.id())) {
                 entry.published = true;
             }
         });

@@ -22,13 +22,13 @@ pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 impl TopicState {
     fn publish(&self, event: &Outgoing, now: Timestamp) {
         let mut attributes = Attributes::from([
-            ("type".to_owned(), event.event_type.to_string()),
-            ("tenant".to_owned(), event.tenant.to_string()),
+            ("type".to_owned(), event.event_type().to_string()),
+            ("tenant".to_owned(), event.tenant().to_string()),
         ]);
-        let mut body = event.body.clone();
+        let mut body = event.body().clone();
         if body.len() > MAX_MESSAGE_BYTES
             && let Some(blobs) = &self.blobs
-            && let Ok(key) = event.id.to_string().parse()
+            && let Ok(key) = event.id().to_string().parse()
         {
             attributes.insert(EXTENDED_SIZE_ATTRIBUTE.to_owned(), body.len().to_string());
             let pointer = Pointer { bucket: MemoryBlobs::BUCKET.to_owned(), key };

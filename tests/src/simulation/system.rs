@@ -245,6 +245,7 @@ impl Site {
                 data: Some(serde_json::json!({ "request": request })),
             }],
             events: vec![event.clone()],
+            may_be_silent: false,
             request: Some(RequestKey { key: request.to_string(), fingerprint: [7; 32], answer }),
         }
     }
@@ -259,7 +260,7 @@ impl Site {
         let records = lock(&self.records);
         let mut commits = BTreeMap::new();
         for event in records.committed() {
-            *commits.entry(event.subject.clone()).or_insert(0) += 1;
+            *commits.entry(event.subject().to_owned()).or_insert(0) += 1;
         }
         let dead = self.queues.iter().map(|(consumer, queue)| {
             let queue = lock(queue);
@@ -271,7 +272,7 @@ impl Site {
             (*consumer, letters.collect())
         });
         Outcome {
-            committed: records.committed().map(|event| event.id).collect(),
+            committed: records.committed().map(|event| event.id()).collect(),
             commits,
             inbox: lock(&self.inbox).clone(),
             accepted: self.provider.accepted(),

@@ -115,7 +115,7 @@ fn what_was_sent_goes_back_as_it_was_and_its_consumer_is_done_with_it_without_se
         let event = assigned(&backend);
         let attributes =
             Attributes::from([("tenant".into(), "acme".into()), ("type".into(), "app.assigned.v1".into())]);
-        let sending = NewMessage { body: event.body.clone(), attributes: attributes.clone(), delay: Duration::ZERO };
+        let sending = NewMessage { body: event.body().clone(), attributes: attributes.clone(), delay: Duration::ZERO };
         queue.send(&[sending]).await.remove(0).unwrap();
         let delivery = one(&*queue).await;
         let Verdict::DeadLetter(failure) = consumer.process(&delivery, &Limits::none()).await else {
@@ -125,7 +125,7 @@ fn what_was_sent_goes_back_as_it_was_and_its_consumer_is_done_with_it_without_se
         // Another one, which stays.
         bury(&*queue, message(EventId::from_bytes([9; 16]), Attributes::new())).await;
 
-        let key = IdempotencyKey::new("sms", event.id);
+        let key = IdempotencyKey::new("sms", event.id());
         let id = DeliveryId::new(key.clone(), "ada");
         assert_eq!(store.doubts(None, 10).await.unwrap().len(), 1);
         assert_eq!(store.settle_doubt(&decision(&id, sent())).await, Ok(Settled::GoesOn));
@@ -134,7 +134,7 @@ fn what_was_sent_goes_back_as_it_was_and_its_consumer_is_done_with_it_without_se
         assert_eq!(dead.into_iter().map(|letter| letter.body).collect::<Vec<_>>(), [other]);
 
         let back = one(&*queue).await;
-        assert_eq!((&back.body, &back.attributes), (&event.body, &attributes));
+        assert_eq!((&back.body, &back.attributes), (event.body(), &attributes));
         assert_eq!(consumer.process(&back, &Limits::none()).await, Verdict::Ack { duplicate: false });
         queue.ack(&[back.receipt]).await.remove(0).unwrap();
         let record = store.inbox().get(&key).await.unwrap().unwrap();

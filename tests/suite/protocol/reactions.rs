@@ -40,7 +40,7 @@ fn a_reaction_that_is_put_off_into_the_past_waits_nevertheless() {
     let key = RecordKey::new(&tenant, "apps", "crm");
     let write = Write { key, expected: Expected::Absent, data: Some(true.into()) };
     let at = rig.world.clock().now();
-    let work = UnitOfWork { tenant, actor: "ada".into(), at, writes: vec![write], events: Vec::new(), request: None };
+    let work = UnitOfWork::new(tenant, "ada", at).write(write).without_events();
     futures::executor::block_on(rig.remote(&state).commit(work)).unwrap();
     let reaction = Late { runs: AtomicU32::new(0), done_at: Arc::clone(&done_at) };
     let context = ReactionContext { clock: rig.clock(), rng: Arc::new(rig.world.rng()), meter: rig.measured.clone() };

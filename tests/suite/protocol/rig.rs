@@ -291,7 +291,7 @@ impl Rig {
         };
         let mut envelope = Envelope::new(event, origin, None, &self.world.clock(), &self.world.rng());
         envelope.header.first_published -= age;
-        (envelope.header.id, envelope.encode().unwrap().body)
+        (envelope.header.id, envelope.encode().unwrap().into_body())
     }
 
     pub(super) fn push(&self, body: Bytes, replay: Option<u32>) {

@@ -168,5 +168,5 @@ fn event(clock: &dyn Clock, world: &World) -> Bytes {
         traceparent: None,
         hops: 0,
     };
-    Envelope::new(event, origin, None, clock, &world.rng()).encode().unwrap().body
+    Envelope::new(event, origin, None, clock, &world.rng()).encode().unwrap().into_body()
 }

@@ -149,12 +149,6 @@ fn work(
     approval.decision = Some(decided);
     let key = approval_key(&link.tenant, &link.run, &link.instance);
     let data = Some(serde_json::to_value(&approval).map_err(unreachable)?);
-    Ok(UnitOfWork {
-        tenant: link.tenant.clone(),
-        actor: link.approver.to_string(),
-        at: now,
-        writes: vec![Write { key, expected: Expected::Version(version), data }],
-        events: vec![event],
-        request: None,
-    })
+    let work = UnitOfWork::new(link.tenant.clone(), link.approver.to_string(), now);
+    Ok(work.write(Write { key, expected: Expected::Version(version), data }).tell(event))
 }

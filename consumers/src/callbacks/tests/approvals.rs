@@ -72,7 +72,7 @@ fn stored(stage: &Stage) -> Value {
 fn told(stage: &Stage) -> Vec<ApprovalDecided> {
     let events = stage.world.records.events.lock().unwrap();
     let event = |body| AnyEnvelope::decode(body).unwrap().into_event::<ApprovalDecided>().unwrap();
-    events.iter().map(|outgoing| event(&outgoing.body).data).collect()
+    events.iter().map(|outgoing| event(outgoing.body()).data).collect()
 }
 
 fn post(stage: &Stage, approver: &str, form: &str) -> (StatusCode, String) {
@@ -133,7 +133,7 @@ fn the_first_decision_stands_and_is_told_in_the_same_commit() {
     assert_eq!(told(&stage), [event]);
     let header = |stage: &Stage| {
         let events = stage.world.records.events.lock().unwrap();
-        AnyEnvelope::decode(&events[0].body).unwrap().header
+        AnyEnvelope::decode(events[0].body()).unwrap().header
     };
     assert_eq!((header(&stage).sequence, header(&stage).tenant), (Some(2), tenant()));
 

@@ -65,14 +65,9 @@ async fn turn_off(state: &CallbackState, what: &Unsubscribe) -> Result<(), Refus
             return Ok(());
         }
         let data = Some(serde_json::to_value(&user).map_err(unreachable)?);
-        let work = UnitOfWork {
-            tenant: what.tenant.clone(),
-            actor: "unsubscribe".into(),
-            at: state.now(),
-            writes: vec![Write { key: key.clone(), expected: Expected::Version(version), data }],
-            events: Vec::new(),
-            request: None,
-        };
+        let work = UnitOfWork::new(what.tenant.clone(), "unsubscribe", state.now())
+            .write(Write { key: key.clone(), expected: Expected::Version(version), data })
+            .without_events();
         match state.records.commit(work).await {
             Ok(_) => return Ok(()),
             Err(CommitError::Conflict { .. }) => {}

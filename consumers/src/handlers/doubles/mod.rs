@@ -127,7 +127,7 @@ impl World {
         let delivery = Delivery {
             receipt: Receipt::new("r"),
             message_id: "m".into(),
-            body: envelope.encode().unwrap().body,
+            body: envelope.encode().unwrap().into_body(),
             attributes: Attributes::new(),
             receive_count: 1,
             sent_at: self.clock.now(),

@@ -45,9 +45,9 @@ fn message(run: &NewRun, command: &Command, ports: &EnginePorts) -> Result<StepM
     let published: Timestamp = due.max(envelope.header.first_published);
     envelope.header.first_published = published;
     let event = envelope.encode()?;
-    let attributes = [("type", event.event_type.to_string()), (TENANT_ATTRIBUTE, event.tenant.to_string())];
+    let attributes = [("type", event.event_type().to_string()), (TENANT_ATTRIBUTE, event.tenant().to_string())];
     let attributes = attributes.map(|(name, value)| (name.to_owned(), value)).into();
-    Ok(StepMessage { name, due, message: NewMessage { body: event.body, attributes, ..NewMessage::default() } })
+    Ok(StepMessage { name, due, message: NewMessage { body: event.into_body(), attributes, ..NewMessage::default() } })
 }
 
 fn origin(run: &NewRun) -> Origin {

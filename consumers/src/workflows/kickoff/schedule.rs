@@ -104,9 +104,9 @@ impl Kickoff {
         envelope.header.time = due;
         envelope.header.first_published = due;
         let event = envelope.encode().or_reject("unwritable")?;
-        let attributes = [("type", event.event_type.to_string()), (TENANT_ATTRIBUTE, event.tenant.to_string())];
+        let attributes = [("type", event.event_type().to_string()), (TENANT_ATTRIBUTE, event.tenant().to_string())];
         let attributes = attributes.map(|(name, value)| (name.to_owned(), value)).into();
-        let message = NewMessage { body: event.body, attributes, ..NewMessage::default() };
+        let message = NewMessage { body: event.into_body(), attributes, ..NewMessage::default() };
         self.schedules.put(&Schedule { name, due, queue: KICKOFF.into(), message }).await.or_snooze()
     }
 }

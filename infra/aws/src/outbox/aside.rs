@@ -46,13 +46,13 @@ pub(crate) async fn put_aside(
     others: usize,
     blobs: &dyn Blobs,
 ) -> Result<Vec<Option<Pointer>>, BlobError> {
-    let sizes: Vec<usize> = events.iter().map(|event| event.body.len()).collect();
+    let sizes: Vec<usize> = events.iter().map(|event| event.body().len()).collect();
     let put = events.iter().zip(chosen(&sizes, limit, others)).map(|(event, aside)| async move {
         if !aside {
             return Ok(None);
         }
-        let pointer = pointer(blobs.bucket(), event.id)?;
-        blobs.put(&pointer.key, event.body.clone()).await?;
+        let pointer = pointer(blobs.bucket(), event.id())?;
+        blobs.put(&pointer.key, event.body().clone()).await?;
         Ok(Some(pointer))
     });
     // Collected first: the compiler can't see through the closure's lifetime otherwise.

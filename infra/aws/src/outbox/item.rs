@@ -34,16 +34,16 @@ pub(super) fn shards() -> impl Iterator<Item = String> {
 
 /// The item of an event that was just committed. `pointer` stands in the place of a body that was put aside.
 pub(crate) fn item(event: &Outgoing, pointer: Option<&Pointer>, committed_at: Timestamp) -> Item {
-    let item = place(event.id)
-        .with_text(TYPE, event.event_type.to_string())
-        .with_text(TENANT, event.tenant.as_str())
-        .with_text(SUBJECT, &event.subject)
-        .with_text(PENDING, shard(event.id))
+    let item = place(event.id())
+        .with_text(TYPE, event.event_type().to_string())
+        .with_text(TENANT, event.tenant().as_str())
+        .with_text(SUBJECT, event.subject())
+        .with_text(PENDING, shard(event.id()))
         .with_moment(COMMITTED_AT, committed_at);
-    match (pointer, std::str::from_utf8(&event.body)) {
-        (Some(pointer), _) => item.with_text(BODY, pointer.to_body()).with_number(PAYLOAD_BYTES, event.body.len()),
+    match (pointer, std::str::from_utf8(event.body())) {
+        (Some(pointer), _) => item.with_text(BODY, pointer.to_body()).with_number(PAYLOAD_BYTES, event.body().len()),
         (None, Ok(text)) => item.with_text(BODY, text),
-        (None, Err(_)) => item.with(BODY, Attribute::B(event.body.to_vec())),
+        (None, Err(_)) => item.with(BODY, Attribute::B(event.body().to_vec())),
     }
 }
 
@@ -76,13 +76,8 @@ impl Stored {
             Some(Attribute::B(bytes)) => Bytes::from(bytes.clone()),
             _ => return Err(Damage::new(BODY, "is missing")),
         };
-        let event = Outgoing {
-            id: id_of(item)?,
-            event_type: item.parsed(TYPE)?,
-            tenant: item.parsed(TENANT)?,
-            subject: item.text(SUBJECT)?.to_owned(),
-            body,
-        };
+        let (tenant, subject) = (item.parsed(TENANT)?, item.text(SUBJECT)?.to_owned());
+        let event = Outgoing::stored(id_of(item)?, item.parsed(TYPE)?, tenant, subject, body);
         Ok(Self {
             event,
             committed_at: item.moment(COMMITTED_AT)?,
@@ -93,19 +88,19 @@ impl Stored {
 
     /// The event's id.
     pub(crate) fn id(&self) -> EventId {
-        self.event.id
+        self.event.id()
     }
 
     /// The event's type.
     pub(crate) fn event_type(&self) -> &EventType {
-        &self.event.event_type
+        self.event.event_type()
     }
 
     /// Whether it is the same event as this one. A body that is put aside stands under the event's id, and isn't fetched to
     /// be compared.
     pub(crate) fn is(&self, event: &Outgoing) -> bool {
-        let same_body = self.is_aside || self.event.body == event.body;
-        same_body && self.event.event_type == event.event_type && self.event.tenant == event.tenant
+        let same_body = self.is_aside || self.event.body() == event.body();
+        same_body && self.event.event_type() == event.event_type() && self.event.tenant() == event.tenant()
     }
 
     /// The event, with its body fetched if it was put aside.
@@ -117,20 +112,20 @@ impl Stored {
     ///
     /// [`BlobError::Unavailable`] when the blobs can't be reached.
     pub(crate) async fn into_outgoing(self, blobs: &dyn Blobs) -> Result<Outgoing, BlobError> {
-        let Self { mut event, is_aside, .. } = self;
+        let Self { event, is_aside, .. } = self;
         if !is_aside {
             return Ok(event);
         }
-        match Pointer::parse(&event.body, &[blobs.bucket()]) {
+        match Pointer::parse(event.body(), &[blobs.bucket()]) {
             Ok(Some(pointer)) => match blobs.get(&pointer.key, LARGEST).await {
-                Ok(body) => event.body = body,
+                Ok(body) => return Ok(event.with_body(body)),
                 Err(error @ BlobError::Unavailable(_)) => return Err(error),
-                Err(error) => tracing::error!(event.id = %event.id, %error, "the body of an event is gone"),
+                Err(error) => tracing::error!(event.id = %event.id(), %error, "the body of an event is gone"),
             },
             Ok(None) => {
-                tracing::error!(event.id = %event.id, "the body of an event should be a pointer, and isn't one")
+                tracing::error!(event.id = %event.id(), "the body of an event should be a pointer, and isn't one")
             }
-            Err(error) => tracing::error!(event.id = %event.id, %error, "the body of an event can't be fetched"),
+            Err(error) => tracing::error!(event.id = %event.id(), %error, "the body of an event can't be fetched"),
         }
         Ok(event)
     }
@@ -147,13 +142,8 @@ mod tests {
     use super::*;
 
     fn event(body: &'static [u8]) -> Outgoing {
-        Outgoing {
-            id: EventId::from_bytes([9; 16]),
-            event_type: "app.assigned.v1".parse().unwrap(),
-            tenant: "acme".parse().unwrap(),
-            subject: String::new(),
-            body: Bytes::from_static(body),
-        }
+        let (event_type, tenant) = ("app.assigned.v1".parse().unwrap(), "acme".parse().unwrap());
+        Outgoing::stored(EventId::from_bytes([9; 16]), event_type, tenant, String::new(), Bytes::from_static(body))
     }
 
     fn at() -> Timestamp {
@@ -166,7 +156,7 @@ mod tests {
             let item = item(&event(body), None, at());
             assert!(Stored::is_one(&item));
             let stored = Stored::of(&item).unwrap();
-            assert_eq!((stored.id(), stored.committed_at, stored.is_pending), (event(body).id, at(), true));
+            assert_eq!((stored.id(), stored.committed_at, stored.is_pending), (event(body).id(), at(), true));
             assert!(stored.is(&event(body)) && !stored.is(&event(b"another")));
             assert_eq!(stored.event, event(body));
             assert!(shards().any(|shard| item.optional_text(PENDING) == Some(&shard)));
@@ -177,7 +167,7 @@ mod tests {
     fn a_body_that_was_put_aside_leaves_a_pointer() {
         let pointer = Pointer { bucket: "blobs".into(), key: "events/x".parse().unwrap() };
         let stored = Stored::of(&item(&event(b"large"), Some(&pointer), at())).unwrap();
-        assert_eq!(stored.event.body, pointer.to_body());
+        assert_eq!(*stored.event.body(), pointer.to_body());
         assert!(stored.is_aside && stored.is(&event(b"large")));
     }
 

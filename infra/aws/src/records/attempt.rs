@@ -71,7 +71,7 @@ impl Attempt<'_> {
         }
         for Leaving { event, pointer, is_there } in &self.events {
             actions.push(match is_there {
-                true => check(table, outbox::place(event.id), Condition::same_item())?,
+                true => check(table, outbox::place(event.id()), Condition::same_item())?,
                 false => put(table, outbox::item(event, pointer.as_ref(), work.at), Condition::new_item())?,
             });
         }

@@ -59,7 +59,7 @@ pub(super) fn fits(items: impl Iterator<Item = (String, usize)>) -> Result<usize
 
 /// The events, each of them once: a transaction touches no item twice.
 pub(super) fn distinct(events: &[Outgoing]) -> Result<&[Outgoing], CommitError> {
-    let mut ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+    let mut ids: Vec<EventId> = events.iter().map(|event| event.id()).collect();
     ids.sort_unstable();
     match ids.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(CommitError::Invalid(format!("event {} is in it twice", pair[0]))),

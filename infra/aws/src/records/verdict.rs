@@ -81,7 +81,7 @@ impl Attempt<'_> {
             let Reason::Unmet(stored) = reason else { continue };
             let stored = stored.as_ref().map(outbox::Stored::of).transpose()?;
             if stored.as_ref().is_some_and(|stored| !stored.is(leaving.event)) {
-                let why = format!("another event was committed before under the id {}", leaving.event.id);
+                let why = format!("another event was committed before under the id {}", leaving.event.id());
                 return Ok(Some(CommitError::Invalid(why)));
             }
             leaving.is_there = stored.is_some();
@@ -92,7 +92,6 @@ impl Attempt<'_> {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use sendoff_events::{EventId, Outgoing};
     use sendoff_producers::{Answer, Expected, RecordKey, RequestKey, UnitOfWork};
     use serde_json::json;
@@ -114,13 +113,8 @@ mod tests {
     }
 
     fn event(body: &'static str) -> Outgoing {
-        Outgoing {
-            id: EventId::from_bytes([9; 16]),
-            event_type: "app.assigned.v1".parse().unwrap(),
-            tenant: "acme".parse().unwrap(),
-            subject: String::new(),
-            body: Bytes::from_static(body.as_bytes()),
-        }
+        let (event_type, tenant) = ("app.assigned.v1".parse().unwrap(), "acme".parse().unwrap());
+        Outgoing::stored(EventId::from_bytes([9; 16]), event_type, tenant, String::new(), body.into())
     }
 
     fn request(fingerprint: u8) -> RequestKey {
@@ -135,6 +129,7 @@ mod tests {
             at: NOW,
             writes: vec![write("a", Expected::Absent), write("b", Expected::Version(3))],
             events: vec![event("{}")],
+            may_be_silent: false,
             request,
         }
     }

@@ -37,14 +37,10 @@ async fn commit(bench: &Bench, tenant: &TenantId, id: &str, expected: Expected, 
     let answer = Answer { status: 201, location: None, etag: None, events: Vec::new(), body: "{}".into() };
     let request = correlation.map(|key| RequestKey { key: key.to_owned(), fingerprint: [1; 32], answer });
     let key = RecordKey::new(tenant, "submissions", id);
-    let work = UnitOfWork {
-        tenant: tenant.clone(),
-        actor: "ada".into(),
-        at: bench.clock.now(),
-        writes: vec![Write { key, expected, data: Some(json!({ "at": 1 })) }],
-        events: vec![event(bench, tenant, correlation)],
-        request,
-    };
+    let work = UnitOfWork::new(tenant.clone(), "ada", bench.clock.now())
+        .write(Write { key, expected, data: Some(json!({ "at": 1 })) })
+        .tell(event(bench, tenant, correlation));
+    let work = UnitOfWork { request, ..work };
     bench.store.records().commit(work).await.unwrap();
 }
 

@@ -111,11 +111,11 @@ async fn a_copy_of_an_events_letter_belongs_to_the_event_and_leaves_its_life_who
     let sent = letters.send(&to("email"), &[copy(EMAIL, &held.letter)]).await.remove(0).unwrap();
     letters.delete(EMAIL, &[held.receipt]).await.remove(0).unwrap();
 
-    let life = bench.store.event_deliveries(event.id).await.unwrap();
+    let life = bench.store.event_deliveries(event.id()).await.unwrap();
     assert_eq!(life.len(), 1);
     assert_eq!((&life[0].message_id, &*life[0].queue, &life[0].state), (&sent, "email", &DeliveryState::Queued));
     let back = receive(&*bench.store.queue("email").await.unwrap(), 1).await.remove(0);
-    assert_eq!((&back.body, back.receive_count), (&event.body, 1));
+    assert_eq!((&back.body, back.receive_count), (event.body(), 1));
     assert_eq!(
         back.attributes,
         [("replay", "1"), ("tenant", "acme"), ("type", "app.assigned.v1")].map(|(k, v)| (k.into(), v.into())).into()
@@ -142,7 +142,7 @@ async fn a_letter_that_comes_from_elsewhere_belongs_to_its_event_unless_anything
     no_tenant.attributes.remove("tenant");
     let all = [elsewhere, other_type, other_body, no_tenant];
     let sent: Vec<_> = letters.send(&to(EMAIL), &all).await.into_iter().map(Result::unwrap).collect();
-    let life = bench.store.event_deliveries(event.id).await.unwrap();
+    let life = bench.store.event_deliveries(event.id()).await.unwrap();
     let life: Vec<_> = life.iter().map(|delivery| delivery.message_id.as_str()).collect();
     assert_eq!(life, [&*letter.message_id, &*sent[0]]);
     for (sent, stored) in all.iter().zip(bench.letters(EMAIL).await.iter().skip(1)) {
@@ -155,20 +155,20 @@ async fn an_event_that_was_made_of_a_letter_is_known_once_it_is_sent_and_not_bef
     let bench = Bench::new();
     let old = dead_event(&bench).await;
     let letters = bench.store.dead_letter_queues();
-    let new = bench.event("crm", Some(old.id));
-    let edited = OutgoingLetter { body: new.body.clone(), ..copy(EMAIL, &bench.letters(EMAIL).await[0]) };
+    let new = bench.event("crm", Some(old.id()));
+    let edited = OutgoingLetter { body: new.body().clone(), ..copy(EMAIL, &bench.letters(EMAIL).await[0]) };
     letters.send(&to(EMAIL), std::slice::from_ref(&edited)).await.remove(0).unwrap();
-    assert_eq!(bench.store.event(new.id).await.unwrap(), None);
+    assert_eq!(bench.store.event(new.id()).await.unwrap(), None);
     for _ in 0..2 {
         letters.send(&to("email"), std::slice::from_ref(&edited)).await.remove(0).unwrap();
     }
-    let found = bench.store.event(new.id).await.unwrap().unwrap();
-    assert_eq!((&found.body, found.summary.causation), (&new.body, Some(old.id)));
+    let found = bench.store.event(new.id()).await.unwrap().unwrap();
+    assert_eq!((&found.body, found.summary.causation), (new.body(), Some(old.id())));
     assert_eq!(found.summary.published_at, Some(bench.clock.now()));
-    assert_eq!(bench.store.caused_by(old.id).await.unwrap().len(), 1);
-    assert_eq!(bench.store.event_deliveries(new.id).await.unwrap().len(), 2);
+    assert_eq!(bench.store.caused_by(old.id()).await.unwrap().len(), 1);
+    assert_eq!(bench.store.event_deliveries(new.id()).await.unwrap().len(), 2);
     let received = receive(&*bench.store.queue("email").await.unwrap(), 10).await;
-    assert!(received.iter().all(|received| (&received.body, &received.attributes) == (&new.body, &edited.attributes)));
+    assert!(received.iter().all(|received| (&received.body, &received.attributes) == (new.body(), &edited.attributes)));
 }
 
 #[tokio::test]
@@ -182,7 +182,7 @@ async fn a_large_events_letter_from_elsewhere_keeps_the_event_and_its_blob() {
     letters.delete(EMAIL, &[held.receipt]).await.remove(0).unwrap();
     let restored = OutgoingLetter { copy_of: None, ..copy(EMAIL, &letter) };
     letters.send(&to(EMAIL), &[restored]).await.remove(0).unwrap();
-    assert_eq!(bench.store.event_deliveries(event.id).await.unwrap().len(), 1);
+    assert_eq!(bench.store.event_deliveries(event.id()).await.unwrap().len(), 1);
     let again = bench.letters(EMAIL).await.remove(0);
     assert_eq!((again.body, again.types), (letter.body, letter.types));
 }
@@ -212,7 +212,7 @@ async fn the_topic_passes_a_copy_on_to_all_who_want_it_and_refuses_what_nobody_w
     for queue in [push, bench.store.queue("email").await.unwrap()] {
         let received = receive(&*queue, 10).await;
         assert_eq!(received.len(), 1);
-        assert_eq!((&received[0].body, &received[0].attributes), (&event.body, &letter.attributes));
+        assert_eq!((&received[0].body, &received[0].attributes), (event.body(), &letter.attributes));
     }
     let subscribers = letters.subscribers().await.unwrap();
     assert_eq!(subscribers.iter().map(|subscriber| subscriber.queue.as_str()).collect::<Vec<_>>(), ["email", "push"]);

@@ -8,7 +8,7 @@ use super::Bench;
 #[tokio::test]
 async fn what_was_told_survives_that_the_folder_is_opened_again() {
     let bench = Bench::new();
-    let id = DeliveryId::new(IdempotencyKey::new("sms", bench.event("crm", None).id), "ada/phone");
+    let id = DeliveryId::new(IdempotencyKey::new("sms", bench.event("crm", None).id()), "ada/phone");
     let news = DeliveryNews {
         status: DeliveryStatus::Undelivered,
         provider: "twilio".into(),
@@ -24,7 +24,7 @@ async fn what_was_told_survives_that_the_folder_is_opened_again() {
 #[tokio::test]
 async fn a_word_that_is_no_status_is_told_as_damage() {
     let bench = Bench::new();
-    let id = DeliveryId::new(IdempotencyKey::new("sms", bench.event("crm", None).id), "ada");
+    let id = DeliveryId::new(IdempotencyKey::new("sms", bench.event("crm", None).id()), "ada");
     bench
         .connection()
         .execute(

@@ -15,7 +15,7 @@ use crate::{Decision, DoubtError, DoubtMessage, OpenError, Settled, Store, Store
 pub(super) async fn doubted(bench: &Bench, steps: &[(&str, StepState)]) -> (Arc<dyn Queue>, InboxRecord) {
     let queue = bench.subscribed("sms").await;
     let event = bench.event("crm", None);
-    let key = IdempotencyKey::new("sms", event.id);
+    let key = IdempotencyKey::new("sms", event.id());
     bench.store.publisher().publish(&[event]).await.remove(0).unwrap();
     let now = bench.clock.now();
     let claim =

@@ -64,7 +64,7 @@ async fn a_reader_sees_what_the_serving_process_commits_and_can_write_nothing() 
     let reader = Store::open_read_only(bench.folder.path(), StoreOptions::default()).unwrap();
     let event = bench.event("crm", None);
     bench.store.publisher().publish(std::slice::from_ref(&event)).await[0].as_ref().unwrap();
-    assert_eq!(reader.event(event.id).await.unwrap().unwrap().body, event.body);
+    assert_eq!(reader.event(event.id()).await.unwrap().unwrap().body, event.body());
     assert_eq!(reader.queue("email").await.unwrap().depth().await.unwrap().visible, 1);
     assert_eq!(reader.subscribe("email", &sendoff_consumers::Filter::default()).await, Err(StoreError::ReadOnly));
     assert_eq!(reader.queue("new").await.err(), Some(StoreError::ReadOnly));

@@ -14,26 +14,26 @@ use crate::DeliveryState;
 async fn an_event_is_found_with_its_changes_its_children_and_its_chain() {
     let bench = Bench::new();
     let root = bench.event("crm", None);
-    let child = bench.event("crm", Some(root.id));
+    let child = bench.event("crm", Some(root.id()));
     let writes = ["a", "b"].map(|id| write(id, Expected::Absent, Some(json!(id)))).to_vec();
     bench.store.records().commit(bench.work(writes, vec![root.clone()])).await.unwrap();
     bench.store.publisher().publish(std::slice::from_ref(&child)).await[0].as_ref().unwrap();
 
-    let found = bench.store.event(root.id).await.unwrap().unwrap();
-    assert_eq!(found.body, root.body);
+    let found = bench.store.event(root.id()).await.unwrap().unwrap();
+    assert_eq!(found.body, root.body());
     assert_eq!(found.changes.iter().map(|c| c.key.id.as_str()).collect::<Vec<_>>(), ["a", "b"]);
     assert_eq!(found.summary.subject, "apps/crm/assignments/ada");
-    assert_eq!(found.summary.correlation, root.id.to_string());
+    assert_eq!(found.summary.correlation, root.id().to_string());
     assert_eq!(found.summary.committed_at, bench.clock.now());
     assert!(found.summary.published_at.is_some());
     assert!(bench.store.outbox().pending(bench.clock.now() + LEASE, 10).await.unwrap().events.is_empty());
 
     let ids = |events: Vec<crate::EventSummary>| events.into_iter().map(|event| event.id).collect::<Vec<_>>();
-    assert_eq!(ids(bench.store.caused_by(root.id).await.unwrap()), [child.id]);
-    assert_eq!(ids(bench.store.correlated(&root.id.to_string()).await.unwrap()), [root.id, child.id]);
-    assert_eq!(ids(bench.store.events(1, 10).await.unwrap()), [child.id]);
+    assert_eq!(ids(bench.store.caused_by(root.id()).await.unwrap()), [child.id()]);
+    assert_eq!(ids(bench.store.correlated(&root.id().to_string()).await.unwrap()), [root.id(), child.id()]);
+    assert_eq!(ids(bench.store.events(1, 10).await.unwrap()), [child.id()]);
     assert_eq!(bench.store.last_event().await.unwrap(), 2);
-    assert_eq!(bench.store.event(bench.event("x", None).id).await.unwrap(), None);
+    assert_eq!(bench.store.event(bench.event("x", None).id()).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn the_deliveries_of_an_event_show_where_it_stands_in_every_queue() {
             _ => {}
         }
     }
-    let found = bench.store.event_deliveries(event.id).await.unwrap();
+    let found = bench.store.event_deliveries(event.id()).await.unwrap();
     let found: Vec<_> = found.iter().map(|d| (d.queue.as_str(), d.receives, d.state.clone())).collect();
     assert_eq!(
         found,
@@ -86,7 +86,7 @@ async fn the_deliveries_of_an_event_show_where_it_stands_in_every_queue() {
 #[tokio::test]
 async fn the_inbox_of_an_event_lists_every_consumer() {
     let bench = Bench::new();
-    let (event, inbox) = (bench.event("crm", None).id, bench.store.inbox());
+    let (event, inbox) = (bench.event("crm", None).id(), bench.store.inbox());
     let now = bench.clock.now();
     for (fence, consumer) in (1..).zip(["workflow-kickoff", "email"]) {
         let key = IdempotencyKey::new(consumer, event);

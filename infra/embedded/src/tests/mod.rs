@@ -121,6 +121,10 @@ impl Bench {
     }
 
     pub(crate) fn event(&self, app: &str, causation: Option<EventId>) -> Outgoing {
+        self.envelope(app, causation).encode().unwrap()
+    }
+
+    pub(crate) fn envelope(&self, app: &str, causation: Option<EventId>) -> Envelope<AppAssigned> {
         let data = AppAssigned {
             app_id: app.parse().unwrap(),
             user_id: "ada".parse().unwrap(),
@@ -129,11 +133,11 @@ impl Bench {
         let correlation = causation.map(|id| id.to_string());
         let origin =
             Origin { source: "/test".into(), tenant: tenant(), correlation, causation, traceparent: None, hops: 0 };
-        Envelope::new(data, origin, None, &*self.clock, &self.rng).encode().unwrap()
+        Envelope::new(data, origin, None, &*self.clock, &self.rng)
     }
 
     pub(crate) fn work(&self, writes: Vec<Write>, events: Vec<Outgoing>) -> UnitOfWork {
-        UnitOfWork { tenant: tenant(), actor: "ada".into(), at: self.clock.now(), writes, events, request: None }
+        UnitOfWork { writes, events, ..UnitOfWork::new(tenant(), "ada", self.clock.now()).without_events() }
     }
 
     /// What stands in a dead-letter queue.

@@ -19,7 +19,7 @@ async fn settled_inbox_records_go_on_their_date_and_open_ones_never() {
     let now = bench.clock.now();
     let mut keys = Vec::new();
     for (fence, status) in (1..).zip([Status::Done, Status::Failed, Status::Claimed, Status::InDoubt]) {
-        let key = IdempotencyKey::new("email", bench.event("crm", None).id);
+        let key = IdempotencyKey::new("email", bench.event("crm", None).id());
         let claim =
             Claim { key, fence, payload_hash: [7; 32], replay: 0, now, lease_until: now + LEASE, reconcile: false };
         let Claimed::Won(mut record) = inbox.claim(&claim).await.unwrap() else { panic!("it was free") };
@@ -74,9 +74,9 @@ async fn an_old_event_goes_with_its_blob_once_no_queue_needs_it() {
     let purged = bench.store.purge(Retention::default()).await.unwrap();
     assert_eq!((purged.events, purged.blobs), (1, 1));
     let left: Vec<_> = bench.store.events(0, 10).await.unwrap().into_iter().map(|event| event.id).collect();
-    assert_eq!(left, [events[1].id], "a dead letter keeps its event");
+    assert_eq!(left, [events[1].id()], "a dead letter keeps its event");
     assert!(blobs.get(&pointers[0], 10_000).await.is_err());
-    assert_eq!(blobs.get(&pointers[1], 10_000).await.unwrap(), events[1].body);
+    assert_eq!(blobs.get(&pointers[1], 10_000).await.unwrap(), events[1].body());
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn what_providers_told_goes_after_the_record_of_the_message_it_was_about()
         at,
     };
     let now = bench.clock.now();
-    let key = IdempotencyKey::new("sms", bench.event("crm", None).id);
+    let key = IdempotencyKey::new("sms", bench.event("crm", None).id());
     let claim = Claim {
         key: key.clone(),
         fence: 1,
@@ -121,7 +121,7 @@ async fn what_providers_told_goes_after_the_record_of_the_message_it_was_about()
     record.revision += 1;
     inbox.write(&record).await.unwrap();
     let kept = DeliveryId::new(key, "ada");
-    let orphan = DeliveryId::new(IdempotencyKey::new("sms", bench.event("crm", None).id), "ada");
+    let orphan = DeliveryId::new(IdempotencyKey::new("sms", bench.event("crm", None).id()), "ada");
     for id in [&kept, &orphan] {
         // What a provider says of the time decides nothing.
         assert_eq!(deliveries.tell(id, &news(now + 10_000 * DAY), now).await, Ok(true));

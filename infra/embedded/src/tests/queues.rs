@@ -20,7 +20,7 @@ async fn a_long_poll_ends_as_soon_as_an_event_is_committed() {
     let event = bench.event("crm", None);
     bench.store.records().commit(bench.work(vec![], vec![event.clone()])).await.unwrap();
     let deliveries = poll.await.unwrap();
-    assert_eq!(deliveries[0].body, event.body);
+    assert_eq!(deliveries[0].body, event.body());
     assert_eq!(deliveries[0].attributes["type"], "app.assigned.v1");
     assert_eq!(deliveries[0].attributes["tenant"], "acme");
 }

@@ -44,8 +44,9 @@ fn step(bench: &Bench, run: &str) -> (StepMessage, sendoff_events::EventId) {
         hops: 0,
     };
     let event = Envelope::new(data, origin, None, &*bench.clock, &bench.rng).encode().unwrap();
-    let message = NewMessage { body: event.body, ..NewMessage::default() };
-    (StepMessage { name: "mail/1/act".into(), due: bench.clock.now(), message }, event.id)
+    let id = event.id();
+    let message = NewMessage { body: event.into_body(), ..NewMessage::default() };
+    (StepMessage { name: "mail/1/act".into(), due: bench.clock.now(), message }, id)
 }
 
 #[tokio::test]

@@ -141,7 +141,7 @@ impl Payloads {
                 Parcel::Event(event) => Parcel::Again(event),
                 other => other,
             };
-            let id = event_of(&parcel).map(|event| event.id);
+            let id = event_of(&parcel).map(|event| event.id());
             return Ok(Made { parcel, kind, sort, id, subject: None });
         }
         let is_poison = (duplicate..duplicate + poison).contains(&fate);
@@ -159,9 +159,10 @@ impl Payloads {
         let (subject, sequence) = self.subject(kind, who);
         let making =
             Making { run: &self.run, number, people: &self.people, who, sequence, clock: &*self.clock, rng: &self.ids };
-        let mut event = making.event(kind)?;
-        event.body = padding::pad(&event.body, size);
-        let id = Some(event.id);
+        let event = making.event(kind)?;
+        let body = padding::pad(event.body(), size);
+        let event = event.with_body(body);
+        let id = Some(event.id());
         let parcel = Parcel::Event(event);
         if !is_oversize {
             self.remember(number, kind, &parcel);

@@ -109,14 +109,9 @@ async fn write(
     key: RecordKey,
     data: serde_json::Value,
 ) -> Result<(), TargetError> {
-    let work = UnitOfWork {
-        tenant: key.tenant.clone(),
-        actor: "load".into(),
-        at: sendoff_events::at_millis(at),
-        writes: vec![Write { key, expected: Expected::Absent, data: Some(data) }],
-        events: Vec::new(),
-        request: None,
-    };
+    let work = UnitOfWork::new(key.tenant.clone(), "load", sendoff_events::at_millis(at))
+        .write(Write { key, expected: Expected::Absent, data: Some(data) })
+        .without_events();
     match records.commit(work).await {
         // It was made before.
         Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),

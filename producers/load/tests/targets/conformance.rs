@@ -73,7 +73,7 @@ pub(super) async fn every_way_is_accounted_for(rig: &Rig<'_>, name: &str, ways: 
         let events = sent(target, *via, &parcels).await;
         assert_eq!(events.iter().collect::<BTreeSet<_>>().len(), 12, "{via:?}");
         if let Parcel::Event(event) = &parcels[0] {
-            assert_eq!(sent(target, *via, &[Parcel::Again(event.clone())]).await, [event.id], "{via:?}");
+            assert_eq!(sent(target, *via, &[Parcel::Again(event.clone())]).await, [event.id()], "{via:?}");
         } else {
             assert_eq!(sent(target, *via, &parcels[..1]).await, events[..1], "a repeated request makes nothing new");
         }
@@ -108,7 +108,7 @@ pub(super) async fn poison_is_counted_and_what_never_was_is_missing(rig: &Rig<'_
         })
         .await;
     }
-    let stranger = assigned(&run, 7).id;
+    let stranger = assigned(&run, 7).id();
     rig.all_are(&[(stranger, consumers[0].clone())], Fate::Missing).await;
     let misplaced = target.send(Via::Topic, &[poison(&run, 3), Parcel::Event(assigned(&run, 8))]).await;
     assert!(misplaced[0].is_err() && misplaced[1].is_ok(), "{misplaced:?}");
@@ -162,11 +162,10 @@ pub(super) async fn clean_takes_what_waits_and_what_is_large(rig: &Rig<'_>, name
     let (run, bystander) = (run(name), run(&format!("{name}-1")));
     let consumers = wanting(&target.subscribers().await.unwrap(), &assigned_type()).len() as u64;
     let large = |run: &RunId, number| {
-        let mut event = assigned(run, number);
-        let mut body: serde_json::Value = serde_json::from_slice(&event.body).unwrap();
+        let event = assigned(run, number);
+        let mut body: serde_json::Value = serde_json::from_slice(event.body()).unwrap();
         body["data"]["padding"] = "x".repeat(2000).into();
-        event.body = body.to_string().into();
-        Parcel::Event(event)
+        Parcel::Event(event.with_body(body.to_string().into()))
     };
     let parcels = |run: &RunId| (0..3).map(|n| large(run, n)).collect::<Vec<_>>();
     let theirs = sent(target, Via::Topic, &parcels(&bystander)).await;

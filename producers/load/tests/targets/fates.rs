@@ -61,17 +61,17 @@ async fn every_fate_is_told_from_record_and_message_together() {
         ] {
             let event = assigned(&run, 0);
             assert!(target.send(via, &[Parcel::Event(event.clone())]).await[0].is_ok());
-            assert_eq!(look(&*target, event.id).await.fate, Fate::InFlight, "it waits");
+            assert_eq!(look(&*target, event.id()).await.fate, Fate::InFlight, "it waits");
             let delivery = take(&store).await;
-            assert_eq!(look(&*target, event.id).await.fate, Fate::InFlight, "it is being handled");
+            assert_eq!(look(&*target, event.id()).await.fate, Fate::InFlight, "it is being handled");
             if let Some(status) = status {
-                claim(&store, event.id, status).await;
+                claim(&store, event.id(), status).await;
             }
             if status == Some(Status::Failed) {
-                assert_eq!(look(&*target, event.id).await.fate, Fate::InFlight, "its message hasn't moved yet");
+                assert_eq!(look(&*target, event.id()).await.fate, Fate::InFlight, "its message hasn't moved yet");
             }
             assert!(queue.ack(&[delivery.receipt]).await[0].is_ok());
-            let seen = look(&*target, event.id).await;
+            let seen = look(&*target, event.id()).await;
             assert_eq!(seen.fate, expected, "{via:?} {status:?}: the message is gone");
             assert_eq!(seen.claimed_at.is_some(), status.is_some());
         }
@@ -90,11 +90,11 @@ async fn every_fate_is_told_from_record_and_message_together() {
         last_at: SystemClock.now(),
         error: "no".into(),
     };
-    claim(&store, event.id, Status::Failed).await;
+    claim(&store, event.id(), Status::Failed).await;
     assert!(queue.dead_letter(&[(delivery, failure)]).await[0].is_ok());
-    assert_eq!(look(&*target, event.id).await.fate, Fate::DeadLettered);
+    assert_eq!(look(&*target, event.id()).await.fate, Fate::DeadLettered);
     let mut dead = target.dead_events(&run).await.unwrap();
-    assert_eq!(dead.remove(CONSUMER), Some(vec![event.id]));
+    assert_eq!(dead.remove(CONSUMER), Some(vec![event.id()]));
     assert_eq!(target.dead_events(&"fates-1".parse().unwrap()).await.unwrap().remove(CONSUMER), Some(Vec::new()));
     assert!(target.remark(Via::Topic).is_some_and(|remark| remark.contains("within a second")));
     assert_eq!(target.remark(Via::Api), None);

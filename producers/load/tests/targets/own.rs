@@ -61,7 +61,7 @@ async fn repetitions_are_counted_where_they_are_passed_over() {
     let event = assigned(&run, 0);
     assert!(target.send(Via::Topic, &[Parcel::Event(event.clone())]).await[0].is_ok());
     let consumers = wanting(&subscribers, &assigned_type());
-    settled(&*target, &pairs(&[event.id], &consumers)).await;
+    settled(&*target, &pairs(&[event.id()], &consumers)).await;
     for via in [Via::Topic, Via::Queue] {
         assert!(target.send(via, &[Parcel::Again(event.clone())]).await[0].is_ok(), "{via:?}");
     }

@@ -9,7 +9,7 @@ mod versions;
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use definition::Definition;
-use sendoff_events::{AppId, SubmissionId, WorkflowId, WorkflowPublished, WorkflowRequested};
+use sendoff_events::{AppId, Outgoing, SubmissionId, WorkflowId, WorkflowPublished, WorkflowRequested};
 use sendoff_workflows::Published;
 use serde_json::{Map, Value, json};
 use shape::{RunInput, RunView, Summary, View, sample, sample_definition, sample_run, sample_view};
@@ -119,10 +119,10 @@ async fn publish(
             let answer = Answer {
                 location: (status == StatusCode::CREATED).then_some(path),
                 etag: Some(etag(u64::from(number))),
-                events: events.iter().map(|event| event.id).collect(),
+                events: events.iter().map(Outgoing::id).collect(),
                 ..answer(status, &Summary::of(&ids, number, &version, true))?
             };
-            Ok(Plan { writes, events, answer })
+            Ok(Plan::told(writes, events, answer))
         })
     };
     request.run(&api, plan).await
@@ -143,7 +143,7 @@ async fn switch_off(
             let writes = vec![write_app(&request, &app_id, &app, app_version)?];
             let status = StatusCode::NO_CONTENT.as_u16();
             let answer = Answer { status, location: None, etag: None, events: Vec::new(), body: String::new() };
-            Ok(Plan { writes, events: Vec::new(), answer })
+            Ok(Plan::silent(writes, answer))
         })
     };
     request.run(&api, plan).await
@@ -183,8 +183,8 @@ async fn start(
                 submission_id: submission_id.clone(),
                 requested_by: request.caller.subject.clone(),
             };
-            let answer = Answer { events: vec![event.id], ..answer(StatusCode::ACCEPTED, &view)? };
-            Ok(Plan { writes: Vec::new(), events: vec![event], answer })
+            let answer = Answer { events: vec![event.id()], ..answer(StatusCode::ACCEPTED, &view)? };
+            Ok(Plan::told(Vec::new(), vec![event], answer))
         })
     };
     request.run(&api, plan).await

@@ -43,7 +43,7 @@ pub async fn seed(store: &Store, clock: &dyn Clock) -> Result<(), Box<dyn std::e
     let write = |(key, data)| Write { key, expected: Expected::Absent, data: Some(data) };
     let writes = given.into_iter().map(write).collect();
     let (actor, at) = (USER.to_owned(), clock.now());
-    let work = UnitOfWork { tenant, actor, at, writes, events: Vec::new(), request: None };
+    let work = UnitOfWork { writes, ..UnitOfWork::new(tenant, actor, at).without_events() };
     store.records().commit(work).await?;
     Ok(())
 }

@@ -148,7 +148,7 @@ fn body(id: &str) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
     let event = Envelope::new(data, origin, Some(1), &SystemClock, &SystemRng::new()).encode()?;
     // Each tells of a record of its own, as those of a real outage would.
     let user = format!("ada-{MARK}\"");
-    let text = std::str::from_utf8(&event.body)?.replace(&event.id.to_string(), id).replace("ada\"", &user);
+    let text = std::str::from_utf8(event.body())?.replace(&event.id().to_string(), id).replace("ada\"", &user);
     let filled = format!(r#""note":"{}","#, "x".repeat(BODY.saturating_sub(text.len())));
     Ok(text.replacen(r#""data":{"#, &format!(r#""data":{{{filled}"#), 1))
 }

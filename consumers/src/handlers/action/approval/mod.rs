@@ -113,21 +113,23 @@ impl ApprovalActions {
                     }
                 }
             };
-            let mut events = Vec::new();
+            let mut told = None;
             if let Some(decided) = &next.decision {
                 let with = (&*self.ports.clock, &*self.ports.rng);
                 let event = decided_event(tenant, &next, decided, version + 1, with);
-                events.push(event.map_err(|e| permanent("invalid-call", &e.to_string()))?);
+                told = Some(event.map_err(|e| permanent("invalid-call", &e.to_string()))?);
             }
             let data = serde_json::to_value(&next).map_err(|e| permanent("invalid-call", &e.to_string()))?;
             let expected = if version == 0 { Expected::Absent } else { Expected::Version(version) };
-            let work = UnitOfWork {
-                tenant: tenant.clone(),
-                actor: NAME.into(),
-                at: now,
-                writes: vec![Write { key: key.clone(), expected, data: Some(data) }],
-                events,
-                request: None,
+            let work = UnitOfWork::new(tenant.clone(), NAME, now).write(Write {
+                key: key.clone(),
+                expected,
+                data: Some(data),
+            });
+            // That it is asked is said by messages; only the decision is an event.
+            let work = match told {
+                Some(event) => work.tell(event),
+                None => work.without_events(),
             };
             match self.records.commit(work).await {
                 Ok(_) => return Ok(next),

@@ -86,7 +86,7 @@ impl Stage {
     fn told(&self) -> Vec<(ApprovalDecided, Option<u64>)> {
         let events = self.world.records.events.lock().unwrap();
         let event = |body| AnyEnvelope::decode(body).unwrap().into_event::<ApprovalDecided>().unwrap();
-        let told = events.iter().map(|outgoing| event(&outgoing.body));
+        let told = events.iter().map(|outgoing| event(outgoing.body()));
         told.map(|event| (event.data, event.header.sequence)).collect()
     }
 
@@ -224,7 +224,7 @@ fn a_decision_is_told_again_to_whoever_has_not_heard_it() {
     assert_eq!((approval.token, version), (Some(Personal::new("second".to_owned())), 3));
     assert_eq!(approval.decision, Some(decided.clone()), "it is the same decision");
     let [(event, sequence)] = &stage.told()[..] else { panic!("{:?}", stage.told()) };
-    let outgoing = stage.world.records.events.lock().unwrap()[0].body.clone();
+    let outgoing = stage.world.records.events.lock().unwrap()[0].body().clone();
     let header = AnyEnvelope::decode(&outgoing).unwrap().into_event::<ApprovalDecided>().unwrap().header;
     assert_eq!(header.time, decided.at, "it was decided then, and not when it is told again");
     assert!(header.first_published > decided.at);

@@ -160,17 +160,14 @@ impl RecordActions {
             status: 200,
             location: None,
             etag: None,
-            events: vec![event.id],
+            events: vec![event.id()],
             body: json!(outputs).to_string(),
         };
-        let work = UnitOfWork {
-            tenant: call.head.tenant.clone(),
-            actor: call.author.to_string(),
-            at: at_millis(cx.now()),
-            writes: vec![Write { key, expected, data: Some(serde_json::to_value(&submission).map_err(broken)?) }],
-            events: vec![event],
-            request: Some(RequestKey { key: cx.key().to_string(), fingerprint: call.head.hash, answer }),
-        };
+        let data = Some(serde_json::to_value(&submission).map_err(broken)?);
+        let work = UnitOfWork::new(call.head.tenant.clone(), call.author.to_string(), at_millis(cx.now()))
+            .write(Write { key, expected, data })
+            .tell(event)
+            .answer(RequestKey { key: cx.key().to_string(), fingerprint: call.head.hash, answer });
         match self.records.commit(work).await {
             Ok(Committed::Applied { .. }) => Ok(outputs),
             Ok(Committed::Repeated { answer }) => serde_json::from_str(&answer.body).map_err(broken),

@@ -44,14 +44,7 @@ pub(super) async fn add(
             data: json(serde_json::to_value(&endpoint))?,
         },
     ];
-    let work = UnitOfWork {
-        tenant: tenant.clone(),
-        actor: "admin".into(),
-        at: SystemClock.now(),
-        writes,
-        events: Vec::new(),
-        request: None,
-    };
+    let work = UnitOfWork { writes, ..UnitOfWork::new(tenant.clone(), "admin", SystemClock.now()).without_events() };
     match records.commit(work).await.map_err(Stopped::failed)? {
         Committed::Applied { .. } | Committed::Repeated { .. } => Ok(()),
     }

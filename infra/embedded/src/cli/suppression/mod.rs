@@ -235,14 +235,9 @@ impl Books {
             let at = at_millis(SystemClock.now());
             let lifted = Entry { at: at.to_string(), source: ACTOR.into(), lifted: true, ..entry };
             let data = serde_json::to_value(&lifted).map_err(Stopped::failed)?;
-            let work = UnitOfWork {
-                tenant: deployment(),
-                actor: ACTOR.into(),
-                at,
-                writes: vec![Write { key: key.clone(), expected: Expected::Version(version), data: Some(data) }],
-                events: Vec::new(),
-                request: None,
-            };
+            let work = UnitOfWork::new(deployment(), ACTOR, at)
+                .write(Write { key: key.clone(), expected: Expected::Version(version), data: Some(data) })
+                .without_events();
             match self.records.commit(work).await {
                 Ok(_) => return Ok(true),
                 Err(CommitError::Conflict { .. }) => {}

@@ -91,7 +91,7 @@ impl Meter {
 fn is_assignment(parcel: &Parcel) -> bool {
     let of_app = |event_type: &str| event_type.starts_with("app.");
     match parcel {
-        Parcel::Event(event) | Parcel::Again(event) => of_app(event.event_type.name()),
+        Parcel::Event(event) | Parcel::Again(event) => of_app(event.event_type().name()),
         Parcel::Poison { attributes, .. } => attributes.get("type").is_some_and(|text| of_app(text)),
         Parcel::Request(_) => false,
     }
@@ -99,7 +99,7 @@ fn is_assignment(parcel: &Parcel) -> bool {
 
 fn size(parcel: &Parcel) -> usize {
     match parcel {
-        Parcel::Event(event) | Parcel::Again(event) => event.body.len(),
+        Parcel::Event(event) | Parcel::Again(event) => event.body().len(),
         Parcel::Poison { body, .. } => body.len(),
         Parcel::Request(request) => {
             request.fields.iter().map(|(name, value)| name.len() + value.to_string().len()).sum()

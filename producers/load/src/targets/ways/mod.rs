@@ -116,8 +116,8 @@ fn event(parcel: &Parcel) -> Option<&Outgoing> {
 /// An event's attributes, by which subscriptions filter.
 fn attributes(event: &Outgoing) -> Attributes {
     Attributes::from([
-        ("type".to_owned(), event.event_type.to_string()),
-        ("tenant".to_owned(), event.tenant.as_str().to_owned()),
+        ("type".to_owned(), event.event_type().to_string()),
+        ("tenant".to_owned(), event.tenant().as_str().to_owned()),
     ])
 }
 

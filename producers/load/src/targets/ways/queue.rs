@@ -40,13 +40,13 @@ fn letter(parcel: &Parcel) -> Option<OutgoingLetter> {
         Parcel::Request(_) => return None,
         Parcel::Event(_) | Parcel::Again(_) => {
             let event = event(parcel)?;
-            (event.body.clone(), attributes(event))
+            (event.body().clone(), attributes(event))
         }
     };
     let group = attributes.get("tenant").cloned();
     let dedup = match parcel {
         Parcel::Poison { number, .. } => format!("poison-{number}"),
-        _ => event(parcel)?.id.to_string(),
+        _ => event(parcel)?.id().to_string(),
     };
     Some(OutgoingLetter { body, attributes, types: BTreeMap::new(), group, dedup, copy_of: None })
 }
@@ -57,7 +57,7 @@ fn result(parcel: &Parcel, is_letter: bool, told: &[Result<(), QueueError>]) -> 
     }
     match told.iter().find_map(|result| result.as_ref().err()) {
         None if told.is_empty() => refused("no consumer subscribed to it"),
-        None => Ok(Accepted { events: event(parcel).map(|event| event.id).into_iter().collect() }),
+        None => Ok(Accepted { events: event(parcel).map(|event| event.id()).into_iter().collect() }),
         Some(error @ QueueError::Refused(_)) if told.iter().all(Result::is_err) => refused(&error.to_string()),
         // It may stand in some of the queues.
         Some(error) => Err(SendError::Unknown(error.to_string())),

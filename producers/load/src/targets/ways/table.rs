@@ -16,16 +16,11 @@ use crate::target::{Accepted, Parcel, SendError};
 pub(super) async fn send(records: &dyn Records, clock: &dyn Clock, parcel: &Parcel) -> Sent {
     let Some(event) = event(parcel) else { return misplaced("table") };
     let Some((key, data)) = state(event) else { return refused("its body is no envelope") };
-    let work = UnitOfWork {
-        tenant: event.tenant.clone(),
-        actor: "load".into(),
-        at: at_millis(clock.now()),
-        writes: vec![Write { key, expected: Expected::Any, data: Some(data) }],
-        events: vec![event.clone()],
-        request: None,
-    };
+    let work = UnitOfWork::new(event.tenant().clone(), "load", at_millis(clock.now()))
+        .write(Write { key, expected: Expected::Any, data: Some(data) })
+        .tell(event.clone());
     match records.commit(work).await {
-        Ok(_) => Ok(Accepted { events: vec![event.id] }),
+        Ok(_) => Ok(Accepted { events: vec![event.id()] }),
         Err(error @ CommitError::Unavailable(_)) => Err(SendError::Unknown(error.to_string())),
         Err(error) => refused(&error.to_string()),
     }
@@ -33,10 +28,10 @@ pub(super) async fn send(records: &dyn Records, clock: &dyn Clock, parcel: &Parc
 
 /// The submission that the event tells of; one of its own where it tells of something else.
 fn state(event: &Outgoing) -> Option<(RecordKey, Value)> {
-    let envelope = AnyEnvelope::decode(&event.body).ok()?;
+    let envelope = AnyEnvelope::decode(event.body()).ok()?;
     let told: Map<String, Value> = serde_json::from_str(envelope.data.get()).ok()?;
     let text = |name: &str| told.get(name).and_then(Value::as_str);
-    let id = event.id.to_string();
+    let id = event.id().to_string();
     let (app, submission) = (text("app_id").unwrap_or("load"), text("submission_id").unwrap_or(&id));
     let author = ["author_id", "editor_id", "user_id"].into_iter().find_map(text).unwrap_or("load");
     let data = json!({
@@ -46,6 +41,6 @@ fn state(event: &Outgoing) -> Option<(RecordKey, Value)> {
         "revision": told.get("revision").and_then(Value::as_u64).unwrap_or(1),
         "fields": { "load": envelope.header.correlation },
     });
-    let key = RecordKey::new(&event.tenant, Cow::Borrowed(Submission::COLLECTION), format!("{app}/{submission}"));
+    let key = RecordKey::new(event.tenant(), Cow::Borrowed(Submission::COLLECTION), format!("{app}/{submission}"));
     Some((key, data))
 }

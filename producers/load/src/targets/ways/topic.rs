@@ -13,7 +13,7 @@ pub(super) async fn send(publisher: &dyn Publisher, parcels: &[Parcel]) -> Vec<S
     let result = |parcel| match event(parcel) {
         None => misplaced("topic"),
         Some(event) => match published.next() {
-            Some(Ok(())) => Ok(Accepted { events: vec![event.id] }),
+            Some(Ok(())) => Ok(Accepted { events: vec![event.id()] }),
             Some(Err(error)) => Err(failed(&error)),
             None => Err(SendError::Unknown("the topic gave no answer for it".into())),
         },
