@@ -1,10 +1,10 @@
 //! Looking at what became of events, without changing anything.
 
-use sendoff_events::{EventId, EventType, Timestamp};
+use sendoff_events::{EventId, Timestamp};
 
 use crate::{
     CallError, Cause, Store,
-    outbox::{Stored, place},
+    outbox::{place, type_and_commit},
 };
 
 /// An event as it was committed.
@@ -12,8 +12,8 @@ use crate::{
 pub struct CommittedEvent {
     /// Its id.
     pub id: EventId,
-    /// Its type.
-    pub event_type: EventType,
+    /// Its type, as it was written.
+    pub event_type: String,
     /// When it was committed.
     pub committed_at: Timestamp,
 }
@@ -27,13 +27,13 @@ impl Store {
     pub async fn event(&self, id: EventId) -> Result<Option<CommittedEvent>, CallError> {
         let table = self.table();
         let Some(item) = table.read(place(id)).await? else { return Ok(None) };
-        let stored = Stored::of(&item).map_err(|damage| CallError {
+        let (event_type, committed_at) = type_and_commit(&item).map_err(|damage| CallError {
             call: "dynamodb:GetItem",
             resource: table.name().to_owned(),
             cause: Cause::Refused,
             code: None,
             message: format!("the item of event {id} is damaged: {damage}"),
         })?;
-        Ok(Some(CommittedEvent { id, event_type: stored.event_type().clone(), committed_at: stored.committed_at }))
+        Ok(Some(CommittedEvent { id, event_type, committed_at }))
     }
 }

@@ -1,7 +1,7 @@
 //! An event as an item of the outbox.
 
 use bytes::Bytes;
-use sendoff_events::{BlobError, Blobs, EventId, EventType, Outgoing, Pointer, Timestamp};
+use sendoff_events::{BlobError, Blobs, EventId, Outgoing, Pointer, Timestamp};
 
 use crate::{
     item::{Attribute, Damage, Item},
@@ -47,6 +47,16 @@ pub(crate) fn item(event: &Outgoing, pointer: Option<&Pointer>, committed_at: Ti
     }
 }
 
+/// The type in an event's item, as it was written, and when the event was committed: all that whoever looks at it needs, also where the
+/// rest couldn't be published.
+///
+/// # Errors
+///
+/// [`Damage`] when one of them is missing.
+pub(crate) fn type_and_commit(item: &Item) -> Result<(String, Timestamp), Damage> {
+    Ok((item.text(TYPE)?.to_owned(), item.moment(COMMITTED_AT)?))
+}
+
 /// An event as it stands in the outbox, or as the stream gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stored {
@@ -89,11 +99,6 @@ impl Stored {
     /// The event's id.
     pub(crate) fn id(&self) -> EventId {
         self.event.id()
-    }
-
-    /// The event's type.
-    pub(crate) fn event_type(&self) -> &EventType {
-        self.event.event_type()
     }
 
     /// Whether it is the same event as this one. A body that is put aside stands under the event's id, and isn't fetched to
@@ -184,5 +189,12 @@ mod tests {
         for item in bad {
             assert!(Stored::of(&item).is_err(), "{item:?}");
         }
+    }
+
+    #[test]
+    fn a_type_that_does_not_read_as_one_is_told_as_it_stands() {
+        let strange = item(&event(b"{}"), None, at()).with_text(TYPE, "App.Archived.v0");
+        assert_eq!(type_and_commit(&strange).unwrap(), ("App.Archived.v0".to_owned(), at()));
+        assert!(Stored::of(&strange).is_err() && type_and_commit(&Item::default()).is_err());
     }
 }

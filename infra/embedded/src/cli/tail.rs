@@ -30,7 +30,7 @@ struct Line<'a> {
     /// `event` when it was committed, else what became of it.
     what: &'a str,
     event: EventId,
-    r#type: String,
+    r#type: &'a str,
     subject: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     consumer: Option<&'a str>,
@@ -125,7 +125,7 @@ impl Tail {
             at: event.committed_at,
             what: "event",
             event: event.id,
-            r#type: event.event_type.to_string(),
+            r#type: &event.event_type,
             subject: &event.subject,
             consumer: None,
             attempts: None,
@@ -143,7 +143,7 @@ impl Tail {
             at,
             what,
             event: event.id,
-            r#type: event.event_type.to_string(),
+            r#type: &event.event_type,
             subject: &event.subject,
             consumer: Some(&outcome.consumer),
             attempts: Some(outcome.attempts),
@@ -184,7 +184,7 @@ impl Tail {
                     "{at:.3}  {id}  {kind:<22}  {consumer:<18}  {what}{latency}\n",
                     at = line.at,
                     id = line.event,
-                    kind = line.r#type,
+                    kind = print::one_line(line.r#type),
                 ))?;
             }
         }

@@ -4,7 +4,7 @@ mod settle;
 
 use rusqlite::{Connection, params};
 use sendoff_consumers::{DeliveryId, DeliveryRecord, InboxRecord, Status, StepState};
-use sendoff_events::{EventId, EventType, TenantId, Timestamp};
+use sendoff_events::{EventId, TenantId, Timestamp};
 #[cfg(test)]
 pub(crate) use settle::STATEMENTS as SETTLE_STATEMENTS;
 pub use settle::{Decision, DoubtError, Settled};
@@ -12,7 +12,7 @@ pub use settle::{Decision, DoubtError, Settled};
 use crate::{
     Store, StoreError,
     db::{
-        columns::{damaged, millis, moment, tenant},
+        columns::{millis, moment, tenant},
         statements::{Run as _, statements},
     },
     deliveries, inbox,
@@ -52,8 +52,8 @@ pub struct OpenDoubt {
 /// The event that a doubt is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DoubtedEvent {
-    /// Its type.
-    pub event_type: EventType,
+    /// Its type, as it was written.
+    pub event_type: String,
     /// Whose it is.
     pub tenant: TenantId,
 }
@@ -153,9 +153,7 @@ fn of_record(db: &Connection, record: &InboxRecord, now: i64) -> rusqlite::Resul
 fn event(db: &Connection, record: &InboxRecord) -> rusqlite::Result<Option<(i64, DoubtedEvent)>> {
     let Some(id) = event_of(record) else { return Ok(None) };
     db.one(EVENT, [id.as_bytes()], |row| {
-        let event_type =
-            row.get_ref(1)?.as_str()?.parse().map_err(|e: sendoff_events::EventTypeError| damaged(1, e))?;
-        Ok((row.get(0)?, DoubtedEvent { event_type, tenant: tenant(2, row.get(2)?)? }))
+        Ok((row.get(0)?, DoubtedEvent { event_type: row.get(1)?, tenant: tenant(2, row.get(2)?)? }))
     })
 }
 

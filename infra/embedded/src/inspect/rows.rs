@@ -8,7 +8,7 @@ use super::{DeliveryState, EventDelivery, EventDetail, EventSummary, QueueInfo};
 use crate::{
     changes,
     db::{
-        columns::{count, damaged, event_id, from_json, int, moment, small, tenant},
+        columns::{count, event_id, from_json, int, moment, small, tenant},
         statements::{Run as _, statements},
     },
     queue::{self, names::Ids},
@@ -105,7 +105,7 @@ fn summary(row: &Row<'_>) -> rusqlite::Result<EventSummary> {
     Ok(EventSummary {
         seq: count(row.get(0)?),
         id,
-        event_type: row.get_ref(2)?.as_str()?.parse().map_err(|e: sendoff_events::EventTypeError| damaged(2, e))?,
+        event_type: row.get(2)?,
         tenant: tenant(3, row.get(3)?)?,
         subject: row.get(4)?,
         correlation: row.get::<_, Option<String>>(5)?.unwrap_or_else(|| id.to_string()),

@@ -37,6 +37,24 @@ async fn an_event_is_found_with_its_changes_its_children_and_its_chain() {
 }
 
 #[tokio::test]
+async fn a_type_that_does_not_read_as_one_is_shown_as_it_stands_and_hides_no_other_event() {
+    let bench = Bench::new();
+    let root = bench.event("crm", None);
+    let (strange, good) = (bench.event("crm", Some(root.id())), bench.event("crm", Some(root.id())));
+    for event in [&root, &strange, &good] {
+        bench.store.publisher().publish(std::slice::from_ref(event)).await[0].as_ref().unwrap();
+    }
+    let change = "UPDATE events SET type = 'App.Archived.v0' WHERE id = ?1";
+    bench.connection().execute(change, [strange.id().as_bytes()]).unwrap();
+    let types = |events: Vec<crate::EventSummary>| events.into_iter().map(|event| event.event_type).collect::<Vec<_>>();
+    let (usual, kept) = ("app.assigned.v1", "App.Archived.v0");
+    assert_eq!(types(bench.store.events(0, 10).await.unwrap()), [usual, kept, usual]);
+    assert_eq!(types(bench.store.caused_by(root.id()).await.unwrap()), [kept, usual]);
+    assert_eq!(types(bench.store.correlated(&root.id().to_string()).await.unwrap()), [usual, kept, usual]);
+    assert_eq!(bench.store.event(strange.id()).await.unwrap().unwrap().summary.event_type, kept);
+}
+
+#[tokio::test]
 async fn the_deliveries_of_an_event_show_where_it_stands_in_every_queue() {
     let bench = Bench::new();
     let event = bench.event("crm", None);

@@ -40,7 +40,8 @@ impl Ledger for OnEmbedded {
             let Some(found) = self.store.event(event).await? else { return Ok(None) };
             let outcomes = of_event(&self.store, event).await?;
             let standings = outcomes.into_iter().map(|outcome| standing(outcome, &found.summary)).collect();
-            Ok(Some(Fate { id: event, event_type: found.summary.event_type, standings }))
+            let event_type = found.summary.event_type.parse().map_err(Stopped::failed)?;
+            Ok(Some(Fate { id: event, event_type, standings }))
         })
     }
 

@@ -63,7 +63,7 @@ fn row(doubt: OpenDoubt) -> Row {
         channel: id.key.consumer().to_owned(),
         recipient: id.step.clone(),
         event: id.event(),
-        r#type: event.as_ref().map(|event| event.event_type.to_string()),
+        r#type: event.as_ref().map(|event| event.event_type.clone()),
         tenant: event.map(|event| event.tenant.to_string()),
         id: id.to_string(),
         provider,

@@ -7,7 +7,7 @@ use sendoff_embedded::program::print;
 
 /// The life of an event as text.
 pub(super) fn page(life: &Life) -> String {
-    let mut page = format!("event        {}\ntype         {}\n", life.id, life.r#type);
+    let mut page = format!("event        {}\ntype         {}\n", life.id, print::one_line(&life.r#type));
     let mut fact = |name: &str, value: String| {
         let _ = writeln!(page, "{name:<12} {value}");
     };
@@ -45,7 +45,7 @@ pub(super) fn page(life: &Life) -> String {
         let _ = writeln!(page, "\ndecided by {who} at {at:.3}: {action} {target}, because {because}");
     }
     for caused in &life.caused {
-        let _ = writeln!(page, "\ncaused event {} {}", caused.r#type, caused.id);
+        let _ = writeln!(page, "\ncaused event {} {}", print::one_line(&caused.r#type), caused.id);
     }
     for run in &life.runs {
         let RunLife { name, workflow, version, status, failure, steps } = run;

@@ -119,9 +119,10 @@ impl Ledger for OnAws {
     fn fate(&self, event: EventId) -> BoxFuture<'_, Result<Option<Fate>, Stopped>> {
         Box::pin(async move {
             let Some(found) = self.store.event(event).await.map_err(unreachable)? else { return Ok(None) };
-            let subscribers = self.consumers.iter().filter(|consumer| subscribes(consumer, &found.event_type));
+            let event_type = found.event_type.parse().map_err(Stopped::failed)?;
+            let subscribers = self.consumers.iter().filter(|consumer| subscribes(consumer, &event_type));
             let standings = try_join_all(subscribers.map(|consumer| self.standing(consumer, &found))).await?;
-            Ok(Some(Fate { id: event, event_type: found.event_type, standings }))
+            Ok(Some(Fate { id: event, event_type, standings }))
         })
     }
 
