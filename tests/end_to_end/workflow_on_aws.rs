@@ -101,16 +101,19 @@ async fn runs_on_step_functions_are_listed_shown_and_stopped_as_those_of_a_data_
     assert!(!shown.to_string().contains("Ada's own"), "{shown}");
     assert!(call(&["show", "r1", "--show-data"]).with(0).contains("Ada's own"));
 
-    let running = call(&["redrive", "r1"]);
+    let running = call(&["redrive", "r1", "--by", "grace"]);
     assert!(running.code == Some(5) && running.err.contains("it is running: only a run that failed"), "{running:?}");
-    assert_eq!(call(&["stop", "r1"]).with(0), "the run r1 is stopped\n");
-    let again = call(&["stop", "r1"]);
+    assert_eq!(call(&["stop", "r1", "--by", "grace"]).with(0), "the run r1 is stopped\n");
+    let again = call(&["stop", "r1", "--by", "grace"]);
     assert!(again.code == Some(5) && again.err.contains("is stopped: it is at its end"), "{again:?}");
     assert_eq!(names(&["--status", "stopped"]), ["r1"]);
     let shown = call(&["show", "r1"]);
     assert!(shown.with(0).contains("run stopped"), "{shown:?}");
-    for verb in ["show", "stop", "redrive"] {
-        let gone = call(&[verb, "gone"]);
+    let kept = backend.audit().entries(0, 10).await.unwrap();
+    let kept: Vec<_> = kept.iter().map(|e| (&*e.note.who, &*e.note.action, &*e.note.target)).collect();
+    assert_eq!(kept, [("grace", "workflow-stop", "r1")]);
+    for call_of in [&["show", "gone"][..], &["stop", "gone", "--by", "grace"], &["redrive", "gone", "--by", "grace"]] {
+        let gone = call(call_of);
         assert!(gone.code == Some(4) && gone.err.contains("there is no run `gone`"), "{gone:?}");
     }
 }
@@ -132,15 +135,15 @@ async fn a_run_that_failed_is_taken_up_again_by_a_stub_that_keeps_the_rules_of_r
     assert!(call(&["show", "r1", "--show-data"]).with(0).contains("No way, Ada's own"));
 
     let (_, late) = StepFunctions::before(Emulator::shared().endpoint(), true).await;
-    let too_late = workflow(folder.path(), &backend, &late, &["redrive", "r1"]);
+    let too_late = workflow(folder.path(), &backend, &late, &["redrive", "r1", "--by", "grace"]);
     assert!(too_late.code == Some(1) && too_late.err.contains("within 14 days"), "{too_late:?}");
 
-    let redriven = call(&["redrive", "r1", "--output", "json"]).json(0);
+    let redriven = call(&["redrive", "r1", "--by", "grace", "--output", "json"]).json(0);
     assert_eq!(redriven, json!({ "run": "r1", "what": "goes on from where it failed" }));
     let machine = front.redriven();
     assert!(machine.len() == 1 && machine[0].contains(":execution:") && machine[0].ends_with(":r1"), "{machine:?}");
     assert_eq!(call(&["show", "r1", "--output", "json"]).json(0)["status"], "running");
-    call(&["redrive", "r1"]).with(5);
+    call(&["redrive", "r1", "--by", "grace"]).with(5);
 }
 
 #[test]

@@ -130,9 +130,11 @@ async fn a_workflow_is_published_run_looked_at_stopped_and_taken_up_again() {
     let run = running[0]["run"].as_str().unwrap();
     let shown = until(folder, &["show", run, "--output", "json"], |shown| shown.to_string().contains("\"waiting\""));
     assert_eq!((&shown["status"], &shown["workflow"]), (&json!("running"), &json!("expenses/pause")));
-    on_data(folder, &["redrive", run]).with(5);
-    assert_eq!(on_data(folder, &["stop", run]).with(0), format!("the run {run} is stopped\n"));
-    let again = on_data(folder, &["stop", run]);
+    on_data(folder, &["redrive", run, "--by", "grace"]).with(5);
+    let because = ["--by", "grace", "--because", "INC-9: it waits for nobody"];
+    let stop = [&["stop", run][..], &because].concat();
+    assert_eq!(on_data(folder, &stop).with(0), format!("the run {run} is stopped\n"));
+    let again = on_data(folder, &stop);
     again.with(5);
     assert!(again.err.contains("is stopped: it is at its end"), "{}", again.err);
     let chart = on_data(folder, &["draw", "--run", run]);
@@ -149,10 +151,19 @@ async fn a_workflow_is_published_run_looked_at_stopped_and_taken_up_again() {
     assert!(shown.err.contains("--show-data"), "{}", shown.err);
     let open = on_data(folder, &["show", run, "--show-data"]);
     assert!(open.with(0).contains("No way, Ada"), "{}", open.with(0));
-    assert_eq!(on_data(folder, &["redrive", run]).with(0), format!("the run {run} goes on from where it failed\n"));
+    let redrive = ["redrive", run, "--by", "ada"];
+    assert_eq!(on_data(folder, &redrive).with(0), format!("the run {run} goes on from where it failed\n"));
     until(folder, &["show", run, "--output", "json"], |shown| {
         shown["status"] == "failed" && shown.to_string().contains("\"redriven\"")
     });
+
+    // Who did it and why is kept, of what was done.
+    on_data(folder, &["stop", run]).with(2);
+    let audit = finish(sendoff(folder).args(["--data", "data", "doubt", "audit", "--output", "json"])).json(0);
+    let kept = |n: usize| ["by", "action", "target", "because"].map(|name| audit[n][name].as_str().unwrap().to_owned());
+    assert_eq!(audit.as_array().map(Vec::len), Some(2), "{audit}");
+    assert_eq!(kept(0), ["grace", "workflow-stop", running[0]["run"].as_str().unwrap(), "INC-9: it waits for nobody"]);
+    assert_eq!(kept(1), ["ada", "workflow-redrive", run, ""]);
 
     // A draft beside what was published.
     fs::write(folder.join("draft.yaml"), PAUSE.replace("3d", "5d")).unwrap();

@@ -7,7 +7,7 @@ use sendoff_events::{AppId, SubmissionId, TenantId, Timestamp, UserId, WorkflowI
 use sendoff_workflows::engine::{Instance, Status};
 use serde_json::Value;
 
-use crate::cli::args::{Backend, Output, TableOrJson};
+use crate::cli::args::{Backend, Output, TableOrJson, words};
 
 #[derive(Debug, Args)]
 pub(crate) struct Workflow {
@@ -344,6 +344,12 @@ pub(super) struct Show {
 pub(super) struct Steer {
     /// The run's name, as `workflow runs` tells it
     pub(super) run: String,
+    /// Why; kept for others to read
+    #[arg(long, value_name = "TEXT", value_parser = words)]
+    pub(super) because: Option<String>,
+    /// Who you are; the user of this terminal unless given
+    #[arg(long, value_name = "WHO", env = "USER", value_parser = words)]
+    pub(super) by: String,
     #[command(flatten)]
     pub(super) runs: Where,
     #[arg(long, value_enum, default_value_t)]

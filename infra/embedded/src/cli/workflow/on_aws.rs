@@ -7,17 +7,15 @@ use sendoff_aws::{
     settings::{Need, Settings, environment},
     worker::WorkerError,
 };
-use sendoff_consumers::Workflows;
 use sendoff_embedded::program::Stopped;
 use sendoff_host::{SystemClock, SystemRng};
 
 /// Those of the deployment that the environment names, by the variables that its functions have. The table of records is only
 /// needed to list them.
-pub(super) async fn workflows(lists: bool) -> Result<Arc<dyn Workflows>, Stopped> {
+pub(super) async fn store(lists: bool) -> Result<Store, Stopped> {
     let needs: &[Need] =
         if lists { &[Need::Table, Need::InboxTable, Need::Machines] } else { &[Need::InboxTable, Need::Machines] };
     let settings = Settings::read(environment(), needs)?;
     let aws = Aws::load(Environment::of(environment())).await.map_err(WorkerError::from)?;
-    let store = Store::new(aws, settings.resources(), Arc::new(SystemClock), Arc::new(SystemRng::new()));
-    Ok(store.workflows())
+    Ok(Store::new(aws, settings.resources(), Arc::new(SystemClock), Arc::new(SystemRng::new())))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sendoff_consumers::Workflows;
+use sendoff_consumers::{Audit, Workflows};
 use sendoff_embedded::{Store, StoreOptions, config::Config, program::Stopped};
 
 use super::found;
@@ -10,7 +10,9 @@ use crate::cli::{args::Backend, reading};
 
 /// Runs that a command is about.
 pub(super) struct Opened {
-    workflows: Arc<dyn Workflows>,
+    pub(super) workflows: Arc<dyn Workflows>,
+    /// What people did to them.
+    pub(super) audit: Arc<dyn Audit>,
     /// The data folder that they are in.
     store: Option<Store>,
 }
@@ -41,11 +43,7 @@ impl Opened {
     }
 
     fn within(store: Store) -> Self {
-        Self { workflows: found::workflows(&store), store: Some(store) }
-    }
-
-    pub(super) fn workflows(&self) -> &dyn Workflows {
-        &*self.workflows
+        Self { workflows: found::workflows(&store), audit: store.audit(), store: Some(store) }
     }
 
     /// Waits until what was changed is durable.
@@ -58,7 +56,8 @@ impl Opened {
 
 #[cfg(feature = "aws")]
 async fn on_aws(lists: bool) -> Result<Opened, Stopped> {
-    Ok(Opened { workflows: super::on_aws::workflows(lists).await?, store: None })
+    let store = super::on_aws::store(lists).await?;
+    Ok(Opened { workflows: store.workflows(), audit: store.audit(), store: None })
 }
 
 #[cfg(not(feature = "aws"))]

@@ -48,7 +48,7 @@ pub(super) async fn run(config: &Config, args: &Runs) -> Result<Exit, Stopped> {
         Some((app, Some(workflow))) => RunsOf::Workflow(app, workflow),
     };
     let filter = RunFilter { tenant: args.tenant.clone(), of, status: args.status };
-    let page = opened.workflows().list(&filter, None, args.limit.into()).await.map_err(found::stopped)?;
+    let page = opened.workflows.list(&filter, None, args.limit.into()).await.map_err(found::stopped)?;
     let rows: Vec<Row> = page.runs.iter().map(Row::of).collect();
     match args.output {
         Output::Json => print::json(&rows)?,

@@ -44,8 +44,8 @@ struct Line {
 
 pub(super) async fn run(config: &Config, args: &Show) -> Result<Exit, Stopped> {
     let opened = Opened::to_look(config, args.runs.backend).await?;
-    let run = found::run(opened.workflows(), &args.run).await?;
-    let history = found::history(opened.workflows(), &args.run).await?;
+    let run = found::run(&*opened.workflows, &args.run).await?;
+    let history = found::history(&*opened.workflows, &args.run).await?;
     let cause = run.failure.clone().map(|failure| hide::failure(failure, args.show_data).cause);
     let history = history.into_iter().map(|entry| line(entry, args.show_data)).collect();
     let report = Report { run: Row::of(&run), cause, history };

@@ -1,6 +1,6 @@
 //! `sendoff workflow redrive` and `sendoff workflow stop`.
 
-use sendoff_consumers::Workflows;
+use sendoff_consumers::{AuditNote, Workflows};
 use sendoff_embedded::{
     config::Config,
     program::{Exit, Stopped, print},
@@ -20,7 +20,11 @@ pub(super) enum To {
 
 pub(super) async fn run(config: &Config, args: &Steer, to: To) -> Result<Exit, Stopped> {
     let opened = Opened::to_steer(config, args.runs.backend).await?;
-    let steered = steer(opened.workflows(), &args.run, to).await;
+    let steered = steer(&*opened.workflows, &args.run, to).await;
+    let audited = match &steered {
+        Ok(()) => opened.audit.append(&note(args, to)).await.map(drop),
+        Err(_) => Ok(()),
+    };
     opened.close().await;
     steered?;
     let what = match to {
@@ -31,7 +35,20 @@ pub(super) async fn run(config: &Config, args: &Steer, to: To) -> Result<Exit, S
         TableOrJson::Json => print::json(&json!({ "run": args.run, "what": what }))?,
         TableOrJson::Table => print::data(format_args!("the run {} {what}\n", args.run))?,
     }
-    Ok(Exit::Done)
+    audited.map(|()| Exit::Done).map_err(|error| {
+        let why =
+            format!("the run {} {what}, but who did it and why could not be kept for `dlq audit`: {error}", args.run);
+        Stopped::new(Exit::Partly, why)
+    })
+}
+
+fn note(args: &Steer, to: To) -> AuditNote {
+    let action = match to {
+        To::Redrive => "workflow-redrive",
+        To::Stop => "workflow-stop",
+    };
+    let because = args.because.clone().unwrap_or_default();
+    AuditNote { who: args.by.clone(), action: action.into(), event: None, target: args.run.clone(), because }
 }
 
 async fn steer(workflows: &dyn Workflows, name: &str, to: To) -> Result<(), Stopped> {
