@@ -9,6 +9,7 @@ use std::{
 use sendoff_consumers::{Audit, AuditDigest, AuditError, AuditNote, check_chain};
 use sendoff_events::Timestamp;
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::{Cover, PlanError};
 
@@ -84,12 +85,12 @@ pub async fn approvals(plan: &Cover, audit: &dyn Audit) -> Result<Vec<String>, A
     }
 }
 
-/// Whether two names are the same but for how they are written: capitals, blanks, and characters that nobody sees.
+/// Whether two names are the same but for how they are written: capitals, blanks, characters that nobody sees, and other forms of a
+/// character such as full-width letters (NFKC, <https://www.unicode.org/reports/tr15/>).
 pub(crate) fn is_same_person(one: &str, other: &str) -> bool {
     let written = |name: &str| {
-        let seen: String =
-            name.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_unseen(*c)).collect();
-        seen.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
+        let seen = name.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).filter(|c| !is_unseen(*c));
+        seen.nfkc().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase()
     };
     written(one) == written(other)
 }
@@ -133,6 +134,16 @@ mod tests {
             assert!(is_same_person("grace", name), "{name:?}");
         }
         assert!(is_same_person("Grace  Hopper", "grace hopper"));
+        for (one, other) in [
+            ("grace", "ｇｒａｃｅ"),
+            ("Grace Hopper", "Ｇｒａｃｅ\u{3000}ＨＯＰＰＥＲ"),
+            ("grace", "𝐠𝐫𝐚𝐜𝐞"),
+            ("sofie", "soﬁe"),
+            ("rené", "rene\u{301}"),
+            ("rené", "rene\u{200b}\u{301}"),
+        ] {
+            assert!(is_same_person(one, other), "{other:?}");
+        }
         for other in ["ada", "grace2", "gracé", "g race", ""] {
             assert!(!is_same_person("grace", other), "{other:?}");
         }
