@@ -168,14 +168,14 @@ pub(crate) fn check<'a>(attributes: impl Iterator<Item = (&'a str, &'a str)>) ->
 }
 
 fn is_name(name: &str) -> bool {
-    let lower = name.to_ascii_lowercase();
+    let begins = |with: &str| name.get(..with.len()).is_some_and(|head| head.eq_ignore_ascii_case(with));
     (1..=256).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
         && !name.starts_with('.')
         && !name.ends_with('.')
         && !name.contains("..")
-        && !lower.starts_with("aws.")
-        && !lower.starts_with("amazon.")
+        && !begins("aws.")
+        && !begins("amazon.")
 }
 
 #[cfg(test)]
