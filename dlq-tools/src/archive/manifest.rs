@@ -58,12 +58,6 @@ impl Manifest {
     }
 }
 
-/// 64 hexadecimal digits.
-#[must_use]
-pub fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,8 +77,8 @@ mod tests {
             first: None,
             last: None,
             bytes: 1,
-            hash: hex(&[1; 32]),
-            lines_hash: hex(&[2; 32]),
+            hash: hex::encode([1; 32]),
+            lines_hash: hex::encode([2; 32]),
         };
         let text = serde_json::to_string(&manifest).unwrap();
         let old = text.replace("\"by\"", "\"who\"").replace("\"hash\"", "\"sha256\"");

@@ -17,7 +17,7 @@ mod write;
 
 pub use lock::lock;
 pub use look::look;
-pub use manifest::{FORMAT, Manifest, hex};
+pub use manifest::{FORMAT, Manifest};
 pub use mover::{Moved, Mover, Source};
 pub use moves::Moves;
 pub use place::Place;

@@ -18,11 +18,7 @@ use sendoff_host::{Exit, Stopped};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use super::{
-    manifest::{Manifest, hex},
-    read::Archive,
-    write::Written,
-};
+use super::{manifest::Manifest, read::Archive, write::Written};
 use crate::deployment::{Deployment, Native, private_folder};
 
 /// What the manifest's name has more than the archive's.
@@ -210,7 +206,7 @@ impl Place {
             digest.update(part);
             Ok(())
         });
-        Ok((bytes.await?, hex(&digest.finalize())))
+        Ok((bytes.await?, hex::encode(digest.finalize())))
     }
 
     async fn each_part(

@@ -9,10 +9,7 @@ use std::{
 use sendoff_host::{Exit, Stopped};
 use sha2::{Digest as _, Sha256};
 
-use super::{
-    line::Line,
-    manifest::{Manifest, hex},
-};
+use super::{line::Line, manifest::Manifest};
 use crate::letter::Letter;
 
 /// No letter takes more: its body, what its claim check points to, and what is known of it.
@@ -49,7 +46,7 @@ impl Archive {
                 Err(error) => return Err(Stopped::failed(format_args!("{name} can't be read: {error}"))),
             }
         }
-        let hash = hex(&digest.finalize());
+        let hash = hex::encode(digest.finalize());
         if hash != archive.manifest.hash || bytes != archive.manifest.bytes {
             return Err(archive.damaged(format_args!(
                 "it has {bytes} bytes with the SHA-256 {hash}, and its manifest says {} bytes with {}: it was changed or cut off",
@@ -92,7 +89,7 @@ impl Archive {
                 return Ok(());
             }
         }
-        let lines_hash = hex(&digest.finalize());
+        let lines_hash = hex::encode(digest.finalize());
         if (count, &lines_hash) != (self.manifest.count, &self.manifest.lines_hash) {
             return Err(self.damaged(format_args!(
                 "it has {count} lines with the SHA-256 {lines_hash}, and its manifest says {} lines with {}",

@@ -9,7 +9,7 @@ use sendoff_events::Timestamp;
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use super::{line::Line, manifest::hex};
+use super::line::Line;
 use crate::letter::Letter;
 
 const LEVEL: i32 = 3;
@@ -81,7 +81,7 @@ impl Writer {
         let Hashing { to, digest, bytes } = self.lines.finish()?;
         let file = to.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.as_file().sync_all()?;
-        let (hash, lines_hash) = (hex(&digest.finalize()), hex(&self.plain.finalize()));
+        let (hash, lines_hash) = (hex::encode(digest.finalize()), hex::encode(self.plain.finalize()));
         Ok(Written { file, count: self.count, first: self.first, last: self.last, bytes, hash, lines_hash })
     }
 }

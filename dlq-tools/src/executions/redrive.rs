@@ -72,5 +72,5 @@ async fn one(client: &Client, execution: &Execution) -> Outcome {
 /// The same for the same redrive of the same run, so that asking twice, by whomever, redrives once.
 fn token(execution: &Execution) -> String {
     let hash = Sha256::digest(format!("{}/{}", execution.arn, execution.redrives));
-    hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&hash[..16])
 }

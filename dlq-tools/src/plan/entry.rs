@@ -4,7 +4,7 @@ use std::fmt;
 
 use clap::ValueEnum;
 use sendoff_events::{EventId, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
 
 /// What would become of a letter if it were sent.
@@ -97,8 +97,8 @@ pub struct Entry {
     /// Its message id in the dead-letter queue.
     #[serde(rename = "message_id", alias = "id")]
     pub id: String,
-    /// SHA-256 of its message body, 64 hexadecimal digits. A letter with another body isn't the one that was planned.
-    pub sha256: String,
+    /// The digest of its message body. A letter with another body isn't the one that was planned.
+    pub sha256: BodyDigest,
     /// Whether it is sent as it stands, without its failure: its body is the event, and nothing of it was wrapped or put aside. Then
     /// nobody has to look into it again.
     #[serde(default, skip_serializing_if = "is_false")]
@@ -132,19 +132,44 @@ pub struct Entry {
     pub edit: Option<String>,
 }
 
-impl Entry {
-    /// The [`sha256`](Self::sha256) of a letter with this body.
+/// The SHA-256 of a message body. In the file 64 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BodyDigest([u8; 32]);
+
+impl BodyDigest {
+    /// That of this body.
     #[must_use]
-    pub fn hash_of(body: &[u8]) -> String {
-        format!("{:x}", Sha256::digest(body))
+    pub fn of(body: &[u8]) -> Self {
+        Self(Sha256::digest(body).into())
+    }
+}
+
+impl Serialize for BodyDigest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&hex::encode(self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for BodyDigest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Digits)
+    }
+}
+
+/// Reads the digits where they stand: a million of them are read twice in a run.
+struct Digits;
+
+impl de::Visitor<'_> for Digits {
+    type Value = BodyDigest;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a SHA-256 of 64 hexadecimal digits")
     }
 
-    /// Whether it is of a letter with this body.
-    #[must_use]
-    pub fn is_of(&self, body: &[u8]) -> bool {
-        // Done for each letter of a run, where making a text of it would be felt.
-        let halves = Sha256::digest(body).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        halves.map(|half| b"0123456789abcdef"[usize::from(half)]).eq(self.sha256.bytes())
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<BodyDigest, E> {
+        let mut bytes = [0; 32];
+        let read = hex::decode_to_slice(text, &mut bytes);
+        read.map(|()| BodyDigest(bytes)).map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
     }
 }
 
@@ -159,14 +184,20 @@ mod tests {
 
     #[test]
     fn it_is_of_the_body_that_it_was_made_of_and_of_no_other() {
-        let entry: Entry = serde_json::from_value(serde_json::json!({
-            "message_id": "m", "sha256": Entry::hash_of(b"body"), "forecast": "run", "action": "send", "replay": 1,
-        }))
-        .unwrap();
-        assert_eq!(entry.sha256, "230d8358dc8e8890b4c58deeb62912ee2f20357ae92a5cc861b98e68fe31acb5");
-        assert!(entry.is_of(b"body") && !entry.is_of(b"bodx"));
-        let cut = Entry { sha256: entry.sha256[..62].to_owned(), ..entry.clone() };
-        assert!(!cut.is_of(b"body"));
-        assert!(!Entry { sha256: entry.sha256.to_uppercase(), ..entry }.is_of(b"body"));
+        let line = |sha256: &str| {
+            let line = serde_json::json!({
+                "message_id": "m", "sha256": sha256, "forecast": "run", "action": "send", "replay": 1,
+            });
+            serde_json::from_str::<Entry>(&line.to_string())
+        };
+        let digits = "230d8358dc8e8890b4c58deeb62912ee2f20357ae92a5cc861b98e68fe31acb5";
+        let entry = line(digits).unwrap();
+        assert_eq!(entry.sha256, BodyDigest::of(b"body"));
+        assert_ne!(entry.sha256, BodyDigest::of(b"bodx"));
+        assert_eq!(serde_json::to_value(&entry).unwrap()["sha256"], digits);
+        for wrong in ["", &digits[..62], &format!("{digits}00"), &digits.replace('2', "g")] {
+            let why = line(wrong).unwrap_err().to_string();
+            assert!(why.contains("a SHA-256 of 64 hexadecimal digits"), "{why}");
+        }
     }
 }

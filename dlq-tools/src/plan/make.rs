@@ -14,8 +14,8 @@ use sendoff_host::{Exit, Stopped};
 use sendoff_producers::Records;
 
 use super::{
-    Action, Draft, Entry, Estimate, Forecast, Head, Plan, PlanError, Seen, Wish, forecast, forecast::replay, overtaken,
-    subscribers::Subscribers,
+    Action, BodyDigest, Draft, Entry, Estimate, Forecast, Head, Plan, PlanError, Seen, Wish, forecast,
+    forecast::replay, overtaken, subscribers::Subscribers,
 };
 use crate::{
     letter::{self, LedgerFacts, Letter, Original},
@@ -295,7 +295,7 @@ fn entry(
     let edit = letter.edit.as_ref().filter(|_| forecast == Forecast::Edited);
     Entry {
         id: letter.message.message_id.clone(),
-        sha256: Entry::hash_of(&letter.message.body),
+        sha256: BodyDigest::of(&letter.message.body),
         as_it_stands: original.is_ok_and(|original| letter.stands_as(&original)),
         event: edit.map(|edit| edit.event).or_else(|| event.map(|event| event.id)),
         replaces: edit.and_then(|_| event.map(|event| event.id)),

@@ -23,7 +23,7 @@ pub use approval::{Approval, approvals, approve};
 pub(crate) use cover::BEGIN;
 pub use cover::Cover;
 pub use draft::Draft;
-pub use entry::{Action, Entry, Forecast};
+pub use entry::{Action, BodyDigest, Entry, Forecast};
 pub use error::PlanError;
 pub use file::Plan;
 pub(crate) use file::brief;

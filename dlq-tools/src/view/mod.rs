@@ -127,7 +127,7 @@ fn body(letter: &Letter, redact: &Redact) -> Value {
 
 /// 64 hexadecimal digits.
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }
 
 fn ledger_json(facts: &LedgerFacts, redact: &Redact) -> Value {

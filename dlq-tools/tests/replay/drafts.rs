@@ -3,9 +3,8 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use sendoff_consumers::{Attributes, DeadLetter, Destination};
-use sendoff_dlq_tools::plan::{Action, Draft, Entry, Estimate, Forecast, Head, Plan, Stops, To};
+use sendoff_dlq_tools::plan::{Action, BodyDigest, Draft, Entry, Estimate, Forecast, Head, Plan, Stops, To};
 use sendoff_events::Timestamp;
-use sha2::{Digest as _, Sha256};
 
 use super::{envelope, event_id};
 
@@ -59,7 +58,7 @@ pub(super) fn entry(n: usize, edits: bool) -> Entry {
     let edited = edits && n.is_multiple_of(5);
     Entry {
         id: message_id(n),
-        sha256: format!("{:x}", Sha256::digest(envelope(n))),
+        sha256: BodyDigest::of(envelope(n).as_bytes()),
         as_it_stands: n.is_multiple_of(2),
         event: Some(event_id(if edited { 1000 + n } else { n })),
         replaces: edited.then(|| event_id(n)),
