@@ -12,6 +12,8 @@ mod outbox;
 mod publisher;
 mod records;
 pub mod relay;
+#[cfg(test)]
+mod still;
 mod unit_of_work;
 
 pub use outbox::{Outbox, OutboxError, Pending, Stuck};

@@ -126,18 +126,7 @@ mod tests {
     use sendoff_events::{BoxFuture, Timestamp};
 
     use super::*;
-
-    struct Still;
-
-    impl Clock for Still {
-        fn now(&self) -> Timestamp {
-            Timestamp::UNIX_EPOCH
-        }
-
-        fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
-            Box::pin(async {})
-        }
-    }
+    use crate::still::Still;
 
     /// What waits, and what the topic says to it: an outbox and a topic in one. What is about `stuck` can't be read.
     struct Waiting {

@@ -129,29 +129,11 @@ impl UnitOfWork {
 
 #[cfg(test)]
 mod tests {
-    use sendoff_events::{AppAssigned, BoxFuture, Clock, Envelope, Origin, Rng};
+    use sendoff_events::{AppAssigned, Envelope, Origin};
     use serde_json::json;
 
     use super::*;
-    use crate::{Expected, RecordKey};
-
-    struct Still;
-
-    impl Clock for Still {
-        fn now(&self) -> Timestamp {
-            Timestamp::UNIX_EPOCH
-        }
-
-        fn sleep(&self, _: std::time::Duration) -> BoxFuture<'static, ()> {
-            Box::pin(async {})
-        }
-    }
-
-    impl Rng for Still {
-        fn next_u64(&self) -> u64 {
-            7
-        }
-    }
+    use crate::{Expected, RecordKey, still::Still};
 
     fn tenant(name: &str) -> TenantId {
         name.parse().unwrap()
