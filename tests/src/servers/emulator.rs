@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    path::Path,
     process::Command,
     sync::{
         OnceLock,
@@ -23,7 +24,7 @@ const REQUIREMENTS: &str = include_str!("../../requirements/ministack.txt");
 /// A running emulator.
 pub struct Emulator {
     port: u16,
-    _server: Server,
+    server: Server,
     stacks: AtomicU32,
 }
 
@@ -48,13 +49,19 @@ impl Emulator {
         // Without the first two it would listen at all addresses.
         command.env("BIND_HOST", "127.0.0.1").env("IOT_MTLS_PORT", "0").env("GATEWAY_PORT", port.to_string());
         command.env("LOG_LEVEL", "ERROR");
-        Self { port, _server: Server::start(&command, port), stacks: AtomicU32::new(0) }
+        Self { port, server: Server::start(&command, port), stacks: AtomicU32::new(0) }
     }
 
     /// Its address.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Where it unpacks the code of functions, hundreds of megabytes. It is taken away with it.
+    #[must_use]
+    pub fn temporary_folder(&self) -> &Path {
+        self.server.temporary_folder()
     }
 
     /// A name that no other test has.
@@ -86,4 +93,18 @@ impl Emulator {
     pub const REGION: &str = "us-east-1";
     /// Its account.
     pub const ACCOUNT: &str = "000000000000";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_emulator_unpacks_goes_where_it_is_taken_away() {
+        let emulator = Emulator::shared();
+        // Like the code of functions, this file lies in the temporary folder of the process.
+        let name = format!("ministack-{}.pid", emulator.port);
+        assert!(!std::env::temp_dir().join(&name).exists(), "{name} lies in the system's temporary folder");
+        assert!(emulator.temporary_folder().join(name).exists());
+    }
 }

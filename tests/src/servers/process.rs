@@ -3,7 +3,7 @@
 use std::{
     io::Read as _,
     net::{Ipv4Addr, TcpListener, TcpStream},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -31,19 +31,38 @@ pub fn free_port() -> u16 {
 }
 
 /// A running server. It and whatever it has started are killed when it is dropped, and when the process that started it
-/// ends in any way: then the pipe to the watcher around it closes.
+/// ends in any way: then the pipe to the watcher around it closes. What they have put into the system's temporary folder is
+/// gone with them: they have one of their own.
 pub struct Server {
     child: Child,
+    temporary: PathBuf,
 }
 
-/// Starts its arguments in a process group of their own, and kills that group when its input ends.
-const WATCHER: &str = r"
-import os, signal, subprocess, sys, threading
-child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
-threading.Thread(target=lambda: (child.wait(), os._exit(1)), daemon=True).start()
+/// Starts its arguments but the first in a process group of their own, with the folder that the first names as their
+/// temporary one. Kills that group when its input ends, and takes the folder away.
+const WATCHER: &str = r#"
+import os, shutil, signal, subprocess, sys, threading, time
+folder, command = sys.argv[1], sys.argv[2:]
+child = subprocess.Popen(command, stdin=subprocess.DEVNULL, env={**os.environ, "TMPDIR": folder}, process_group=0)
+ending = threading.Lock()
+def end(code):
+    ending.acquire()
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    child.wait()
+    # What it has started dies at the same time, and may still be writing.
+    for _ in range(500):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.exists(folder):
+            break
+        time.sleep(0.01)
+    os._exit(code)
+threading.Thread(target=lambda: (child.wait(), end(1)), daemon=True).start()
 sys.stdin.buffer.read()
-os.killpg(0, signal.SIGKILL)
-";
+end(0)
+"#;
 
 impl Server {
     /// Starts `command` and waits until it takes connections at `port`.
@@ -54,8 +73,10 @@ impl Server {
     #[must_use]
     pub fn start(command: &Command, port: u16) -> Self {
         use std::os::unix::process::CommandExt as _;
+        let temporary = tempfile::Builder::new().prefix("sendoff-tests-").tempdir().expect("a temporary folder").keep();
         let mut watcher = Command::new("python3");
-        watcher.args(["-c", WATCHER]).arg(command.get_program()).args(command.get_args()).process_group(0);
+        watcher.args(["-c", WATCHER]).arg(&temporary);
+        watcher.arg(command.get_program()).args(command.get_args()).process_group(0);
         for (name, value) in command.get_envs() {
             match value {
                 Some(value) => watcher.env(name, value),
@@ -66,9 +87,15 @@ impl Server {
             watcher.current_dir(folder);
         }
         watcher.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut server = Self { child: watcher.spawn().expect("python3 runs") };
+        let mut server = Self { child: watcher.spawn().expect("python3 runs"), temporary };
         server.wait_for(port);
         server
+    }
+
+    /// Where it and what it has started keep what is gone with them.
+    #[must_use]
+    pub fn temporary_folder(&self) -> &Path {
+        &self.temporary
     }
 
     fn wait_for(&mut self, port: u16) {
@@ -82,7 +109,7 @@ impl Server {
             let late = Instant::now() > deadline;
             let ended = self.child.try_wait().expect("its state").is_some();
             if ended || late {
-                let _ = self.child.kill();
+                drop(self.child.stdin.take());
                 let mut said = String::new();
                 if let Some(mut stderr) = self.child.stderr.take() {
                     let _ = stderr.read_to_string(&mut said);
@@ -103,5 +130,49 @@ impl Drop for Server {
     fn drop(&mut self) {
         drop(self.child.stdin.take());
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Puts a file into its temporary folder, starts a process that does so too, and listens.
+    const LEAVES_FILES: &str = r#"
+import pathlib, socket, subprocess, sys, tempfile, time
+folder = pathlib.Path(tempfile.gettempdir())
+code = "import pathlib, sys, time\nwhile True: pathlib.Path(sys.argv[1]).touch(); time.sleep(0.001)"
+subprocess.Popen([sys.executable, "-c", code, str(folder / "started")])
+while not (folder / "started").exists(): time.sleep(0.001)
+(folder / "own").touch()
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True: listener.accept()[0].close()
+"#;
+
+    #[test]
+    fn a_server_takes_what_it_has_put_into_the_temporary_folder_with_it() {
+        let port = free_port();
+        let mut command = Command::new("python3");
+        command.args(["-c", LEAVES_FILES]).arg(port.to_string());
+        let server = Server::start(&command, port);
+        let folder = server.temporary_folder().to_owned();
+        assert!(folder.join("own").exists() && folder.join("started").exists(), "{}", folder.display());
+        drop(server);
+        assert!(!folder.exists(), "{} is left", folder.display());
+    }
+
+    #[test]
+    fn so_does_one_that_ends_by_itself() {
+        let port = free_port();
+        let code = "import socket, sys; socket.create_server(('127.0.0.1', int(sys.argv[1]))).accept()";
+        let mut command = Command::new("python3");
+        command.args(["-c", code]).arg(port.to_string());
+        // It ends after the connection that shows that it takes some.
+        let mut server = Server::start(&command, port);
+        // Waiting would close it, and end the watcher.
+        let input = server.child.stdin.take();
+        assert!(!server.child.wait().expect("its end").success());
+        drop(input);
+        assert!(!server.temporary_folder().exists(), "{} is left", server.temporary_folder().display());
     }
 }
