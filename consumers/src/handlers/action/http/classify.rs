@@ -4,8 +4,9 @@
 //! |---|---|---|
 //! | 2xx | done, with what the mapping finds in it | |
 //! | 3xx | permanent | redirects are not followed: they would lead past the rules for addresses |
-//! | 408, 425 | transient; throttled with `Retry-After` | the request was not taken up |
-//! | 429, 503 | throttled, for `Retry-After` | |
+//! | 425, 429 | throttled, for `Retry-After`; 425 without it transient | the request was not taken up |
+//! | 503 with `Retry-After` | throttled, for that | the other side says itself that it doesn't take it up now |
+//! | 408, 503 without | for calls that may be repeated as 425 and 429, otherwise unknown | what stands between says so as well, after it has lost the other side |
 //! | other 5xx | unknown | it may have acted before it failed |
 //! | other 4xx | permanent | |
 //! | no connection | throttled | an outage: the caller comes back for about a day |
@@ -38,6 +39,7 @@ pub(super) fn classify(call: &HttpCall, result: Result<HttpResponse, HttpError>)
     match (code, response.retry_after()) {
         (200..300, _) => done(call, &response),
         (300..400, _) => refused(format!("{told}: it redirects, and redirects are not followed")),
+        (408, _) | (503, None) if !call.is_repeatable() => unknown(told),
         (408 | 425, None) => Came::Not(SendOutcome::NotSent(NotSent::Transient { reason: told })),
         (408 | 425 | 429 | 503, after) => throttled(after, told),
         (500.., _) => unknown(told),

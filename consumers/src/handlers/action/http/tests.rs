@@ -241,11 +241,11 @@ async fn each_status_has_its_meaning() {
         (answers(301, "location: http://169.254.169.254/\r\n", ""), ActionErrorKind::Permanent, "refused"),
         (answers(400, "", "ada@example.org"), ActionErrorKind::Permanent, "refused"),
         (answers(404, "", ""), ActionErrorKind::Permanent, "refused"),
-        (answers(408, "", ""), ActionErrorKind::Transient, "failed"),
-        (answers(408, later, ""), ActionErrorKind::Throttled, "deferred"),
+        (answers(408, later, ""), ActionErrorKind::Permanent, "outcome-unknown"),
         (answers(425, "", ""), ActionErrorKind::Transient, "failed"),
         (answers(429, later, ""), ActionErrorKind::Throttled, "deferred"),
-        (answers(503, "", ""), ActionErrorKind::Throttled, "deferred"),
+        (answers(503, later, ""), ActionErrorKind::Throttled, "deferred"),
+        (answers(503, "", ""), ActionErrorKind::Permanent, "outcome-unknown"),
         (answers(500, "", ""), ActionErrorKind::Permanent, "outcome-unknown"),
     ]
     .into_iter()
@@ -259,6 +259,25 @@ async fn each_status_has_its_meaning() {
     }
     let one_each = peer.got().len();
     assert_eq!(one_each, 9, "no redirect was followed, and nothing went twice");
+}
+
+#[tokio::test]
+async fn what_a_proxy_says_after_it_has_lost_the_other_side_is_asked_again_where_that_does_no_harm() {
+    let (world, peer) = (World::new(), Peer::start(Does::Hangs).await);
+    let actions = peer.actions(&world);
+    for (n, (does, kind, reason)) in [
+        (answers(408, "", ""), ActionErrorKind::Transient, "failed"),
+        (answers(408, "retry-after: 7\r\n", ""), ActionErrorKind::Throttled, "deferred"),
+        (answers(503, "", ""), ActionErrorKind::Throttled, "deferred"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        peer.now(does);
+        let post = call("POST", json!({ "idempotency_key": format!("run/{n}"), "idempotent": true }));
+        let (found, word, message) = error(&actions, &post).await;
+        assert_eq!((found, &*word), (kind, reason), "{n}: {message}");
+    }
 }
 
 #[tokio::test]
