@@ -42,8 +42,8 @@ impl Resources {
 
     /// Where nothing runs code: workflows that call functions can't be published.
     #[must_use]
-    pub const fn no_functions() -> Functions {
-        Functions { actions: BTreeMap::new(), steps: String::new() }
+    pub fn no_functions() -> Functions {
+        Functions::at(BTreeMap::new(), String::new())
     }
 
     /// The functions as `SENDOFF_FUNCTIONS` takes them.

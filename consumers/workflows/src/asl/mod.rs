@@ -28,9 +28,18 @@ pub struct Functions {
     pub actions: BTreeMap<Action, String>,
     /// The function that asks for decisions and reckons times of the day.
     pub steps: String,
+    /// The partition of AWS that they are in: `aws`, `aws-cn`, `aws-us-gov`. Step Functions calls none in another one.
+    pub partition: String,
 }
 
 impl Functions {
+    /// Those at these ARNs, in the partition that `steps` is in. What is no ARN is taken for one of `aws`.
+    #[must_use]
+    pub fn at(actions: BTreeMap<Action, String>, steps: String) -> Self {
+        let partition = steps.strip_prefix("arn:").and_then(|rest| rest.split(':').next()).unwrap_or("aws").to_owned();
+        Self { actions, steps, partition }
+    }
+
     /// A name for each function in the form of CloudFormation's substitutions, `${EmailFunctionArn}`.
     #[must_use]
     pub fn placeholders() -> Self {
@@ -45,7 +54,7 @@ impl Functions {
             };
             (action, format!("${{{function}FunctionArn}}"))
         };
-        Self { actions: Action::ALL.into_iter().map(of).collect(), steps: "${StepsFunctionArn}".into() }
+        Self::at(Action::ALL.into_iter().map(of).collect(), "${StepsFunctionArn}".into())
     }
 }
 

@@ -40,7 +40,7 @@ impl States<'_> {
         let result = with_error(Map::from_iter(output));
         let state = json!({
             "Type": "Task",
-            "Resource": "arn:aws:states:::lambda:invoke",
+            "Resource": self.invoke(""),
             "Arguments": { "FunctionName": function, "Payload": payload },
             "TimeoutSeconds": act.timeout,
             "Retry": retries(&act.retry, true),
@@ -63,7 +63,7 @@ impl States<'_> {
         let expired = result("expired", &|_| Value::Null);
         let state = json!({
             "Type": "Task",
-            "Resource": "arn:aws:states:::lambda:invoke.waitForTaskToken",
+            "Resource": self.invoke(".waitForTaskToken"),
             "Arguments": { "FunctionName": self.functions.steps, "Payload": {
                 "action": "approval",
                 "idempotency_key": scope.key(id),
@@ -96,7 +96,7 @@ impl States<'_> {
     pub(super) fn moment(&self, variable: &str, date: &Value, minute: u16, zone: &str, next: &str) -> Value {
         json!({
             "Type": "Task",
-            "Resource": "arn:aws:states:::lambda:invoke",
+            "Resource": self.invoke(""),
             "Arguments": {
                 "FunctionName": self.functions.steps,
                 "Payload": { "action": "moment", "date": date, "minute": minute, "zone": zone },
@@ -106,6 +106,11 @@ impl States<'_> {
             "Assign": { variable: "{% $states.result.Payload.at %}" },
             "Next": next,
         })
+    }
+
+    /// The integration that calls a function.
+    fn invoke(&self, pattern: &str) -> String {
+        format!("arn:{}:states:::lambda:invoke{pattern}", self.functions.partition)
     }
 
     /// The state with what is done when it fails.

@@ -224,7 +224,7 @@ impl Stack {
             };
             (action, of(function))
         });
-        Functions { actions: actions.collect(), steps: of("steps") }
+        Functions::at(actions.collect(), of("steps"))
     }
 }
 

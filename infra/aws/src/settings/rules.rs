@@ -65,7 +65,7 @@ pub(super) fn functions() -> Rule<Functions> {
             };
             actions.insert(action, arn);
         }
-        Ok(Functions { actions, steps })
+        Ok(Functions::at(actions, steps))
     })
 }
 

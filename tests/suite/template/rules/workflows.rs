@@ -132,7 +132,7 @@ fn functions() -> BTreeMap<String, String> {
         let id = placeholder.strip_prefix("${").and_then(|id| id.strip_suffix("Arn}"));
         id.expect("a placeholder is `${…FunctionArn}`").to_owned()
     };
-    let Functions { actions, steps } = Functions::placeholders();
+    let Functions { actions, steps, .. } = Functions::placeholders();
     let of = |action: Action| (action.name().to_owned(), id(&actions[&action]));
     Action::ALL.into_iter().map(of).chain([("steps".to_owned(), id(&steps))]).collect()
 }

@@ -60,10 +60,7 @@ impl Peer {
             bucket: name("bucket"),
             runs_role_arn: name("arn:aws:iam::123456789012:role/runs"),
             runs_prefix: name("sendoff-run"),
-            functions: Functions {
-                actions: BTreeMap::new(),
-                steps: name("arn:aws:lambda:eu-central-1:123456789012:function:steps"),
-            },
+            functions: Functions::at(BTreeMap::new(), name("arn:aws:lambda:eu-central-1:123456789012:function:steps")),
             schedule_group: name("schedules"),
             schedule_role_arn: name("role"),
             topic_limit: Resources::TOPIC_LIMIT,

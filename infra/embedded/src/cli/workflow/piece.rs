@@ -14,6 +14,8 @@ pub(super) fn template(plan: &Plan) -> Result<Value, Problems> {
     let machine = asl::compile(plan, &functions, Output::Nothing)?;
     let called = asl::functions_of(&machine);
     let names: Vec<(&str, &str)> = called.iter().filter_map(|mark| Some((mark.as_str(), name(mark)?))).collect();
+    let partition = name(&functions.partition).map(|name| (functions.partition.as_str(), name));
+    let marks: Vec<(&str, &str)> = names.iter().copied().chain(partition).collect();
     let parameters = names.iter().map(|(_, name)| {
         let what = json!({ "Type": "String", "Description": "A function of the stack, or an alias of it" });
         ((*name).to_owned(), what)
@@ -24,7 +26,7 @@ pub(super) fn template(plan: &Plan) -> Result<Value, Problems> {
         json!({ "Type": "String", "Default": "", "Description": "A topic that is told of runs that failed" }),
     );
     let mut resources = Map::from_iter([
-        ("StateMachine".to_owned(), state_machine(plan, &machine, &names)),
+        ("StateMachine".to_owned(), state_machine(plan, &machine, &marks)),
         ("Role".to_owned(), role(&names)),
         ("FailedRuns".to_owned(), alarm(plan)),
     ]);
@@ -39,7 +41,7 @@ pub(super) fn template(plan: &Plan) -> Result<Value, Problems> {
     }))
 }
 
-/// The functions by marks that are cut out of the text again. An author who knew the mark could write it: it has a hash of the plan
+/// The functions and their partition by marks that are cut out of the text again. An author who knew the mark could write it: it has a hash of the plan
 /// in it, which nothing in the plan can have.
 fn marked(plan: &Plan) -> Functions {
     let digest = Sha256::digest(format!("{plan:?}"));
@@ -48,20 +50,20 @@ fn marked(plan: &Plan) -> Functions {
         let name = placeholder.trim_start_matches("${").trim_end_matches('}');
         format!("@{hash}:{name}@")
     };
-    let Functions { actions, steps } = Functions::placeholders();
+    let Functions { actions, steps, .. } = Functions::placeholders();
     let actions = actions.into_iter().map(|(action, placeholder)| (action, mark(&placeholder))).collect();
-    Functions { actions, steps: mark(&steps) }
+    Functions { actions, steps: mark(&steps), partition: mark("${AWS::Partition}") }
 }
 
-/// The parameter that the mark stands for.
+/// The parameter, one of CloudFormation's own perhaps, that the mark stands for.
 fn name(mark: &str) -> Option<&str> {
     mark.strip_suffix('@')?.split_once(':').map(|(_, name)| name)
 }
 
-fn state_machine(plan: &Plan, machine: &Value, names: &[(&str, &str)]) -> Value {
+fn state_machine(plan: &Plan, machine: &Value, marks: &[(&str, &str)]) -> Value {
     // Substitutions of CloudFormation would also go for what looks like one in a text of the author's.
     let mut parts = vec![Value::from(machine.to_string())];
-    for (mark, name) in names {
+    for (mark, name) in marks {
         let cut = |part: Value| match part {
             Value::String(text) => {
                 let pieces = text.split(mark).map(|piece| json!(piece));
@@ -195,6 +197,9 @@ mod tests {
         let text: String = parts.as_array().unwrap().iter().map(put_in).collect();
         let machine: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(asl::functions_of(&machine), ["EmailFunctionArn"]);
+        // Regions in China and of the government have partitions of their own.
+        assert!(parts.as_array().unwrap().contains(&json!({ "Ref": "AWS::Partition" })), "{text}");
+        assert_eq!(machine["States"]["mail"]["Resource"], "arn:AWS::Partition:states:::lambda:invoke");
         assert!(text.contains("${SmsFunctionArn}") && text.contains("@0:SmsFunctionArn@"), "{text}");
     }
 }
