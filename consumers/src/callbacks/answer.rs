@@ -18,6 +18,8 @@ pub(super) enum Refusal {
     Garbled(&'static str),
     /// The message that it is about is in somebody's hands: whoever sent it should send it again. Holds until when.
     Busy(String),
+    /// Too much is being done for others: whoever sent it should send it again.
+    Crowded(&'static str),
     /// Something that is needed for it can't be reached: whoever sent it should send it again.
     Unavailable(String),
 }
@@ -41,6 +43,10 @@ impl IntoResponse for Refusal {
                     why,
                     "a callback came while its message is being sent; its sender is asked to repeat it"
                 );
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Crowded(why) => {
+                tracing::warn!(why, "a callback isn't taken in now; its sender is asked to repeat it");
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Unavailable(why) => {

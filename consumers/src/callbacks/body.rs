@@ -3,6 +3,7 @@
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
+use tokio::sync::Semaphore;
 use url::form_urlencoded;
 
 use super::answer::Refusal;
@@ -13,14 +14,29 @@ pub(super) const NOTIFICATION: usize = 64 * 1024;
 /// The most fields that a form may have.
 const MAX_FIELDS: usize = 256;
 
-/// The whole body. What is longer than `limit` isn't read to its end.
+/// How many bodies that are larger than [`NOTIFICATION`] are read at once: whoever sends one proves who they are only with its last
+/// byte, and strangers must not fill the memory until then.
+static LARGE: Semaphore = Semaphore::const_new(16);
+
+/// The whole body. What is longer than `limit` isn't read to its end. Senders of large ones are asked to come again while
+/// many others are being read.
 pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, Refusal> {
+    read_beside(&LARGE, body, limit).await
+}
+
+async fn read_beside(large: &Semaphore, body: Body, limit: usize) -> Result<Bytes, Refusal> {
     let mut read = BytesMut::new();
+    let mut permit = None;
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Refusal::Garbled("its body broke off"))?;
-        if read.len() + chunk.len() > limit {
+        let size = read.len() + chunk.len();
+        if size > limit {
             return Err(Refusal::TooLarge);
+        }
+        if size > NOTIFICATION && permit.is_none() {
+            let busy = |_| Refusal::Crowded("many large bodies are being read");
+            permit = Some(large.try_acquire().map_err(busy)?);
         }
         read.extend_from_slice(&chunk);
     }
@@ -52,7 +68,11 @@ pub(super) fn from_hex(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use std::io;
 
-    use futures::{executor::block_on, stream};
+    use futures::{
+        FutureExt as _,
+        executor::block_on,
+        stream::{self, BoxStream},
+    };
 
     use super::*;
 
@@ -71,6 +91,22 @@ mod tests {
         assert_eq!(read(Ok("90")).unwrap(), "1234567890");
         assert!(matches!(read(Ok("90+")), Err(Refusal::TooLarge)));
         assert!(matches!(read(Err(io::ErrorKind::TimedOut.into())), Err(Refusal::Garbled(_))));
+    }
+
+    #[test]
+    fn strangers_can_have_only_some_large_bodies_read_at_once() {
+        let large = Semaphore::new(1);
+        let body = |size: usize, then: BoxStream<'static, io::Result<String>>| {
+            Body::from_stream(stream::iter([Ok("x".repeat(size))]).chain(then))
+        };
+        let whole = |size| read_beside(&large, body(size, stream::empty().boxed()), 1 << 20).now_or_never().unwrap();
+        // One that never ends.
+        let mut slow = Box::pin(read_beside(&large, body(NOTIFICATION + 1, stream::pending().boxed()), 1 << 20));
+        assert!((&mut slow).now_or_never().is_none());
+        assert!(matches!(whole(NOTIFICATION + 1), Err(Refusal::Crowded(_))));
+        assert_eq!(whole(NOTIFICATION).unwrap().len(), NOTIFICATION, "small ones aren't held up");
+        drop(slow);
+        assert_eq!(whole(NOTIFICATION + 1).unwrap().len(), NOTIFICATION + 1);
     }
 
     #[test]
