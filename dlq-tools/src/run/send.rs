@@ -28,6 +28,8 @@ impl Engine<'_> {
             return Ok(());
         }
         let results = self.run.letters.send(&self.run.plan.head().to.0, &outgoing).await;
+        // They are large, and what comes next works better in a cache without them.
+        drop(outgoing);
         let (mut sent, mut ids, mut gone, mut unknown) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut refused = Vec::new();
         // An answer that is missing is one that nobody knows.
