@@ -22,20 +22,27 @@ pub(super) struct Ledger {
     lost: bool,
     /// The steps that are being run right now.
     running: BTreeSet<String>,
-    /// The steps whose effects this attempt has begun.
-    begun: BTreeSet<String>,
+    /// The steps whose effects this attempt has begun and not heard of since, each as often as it did.
+    begun: Vec<String>,
 }
 
 impl Ledger {
     /// Of a record as it was claimed.
     pub(super) const fn new(record: InboxRecord) -> Self {
-        Self { stored: record.revision, record, lost: false, running: BTreeSet::new(), begun: BTreeSet::new() }
+        Self { stored: record.revision, record, lost: false, running: BTreeSet::new(), begun: Vec::new() }
     }
 
     /// Whether nobody knows what became of an effect of this attempt.
     fn is_unknown(&self) -> bool {
         let state = |step: &String| self.record.steps.get(step).map(|step| step.state);
         self.begun.iter().any(|step| matches!(state(step), Some(StepState::InDoubt | StepState::Sending)))
+    }
+
+    /// It is known what became of the effect that was begun last: what is in doubt of the step is something earlier.
+    fn know(&mut self, step: &str) {
+        if let Some(begun) = self.begun.iter().rposition(|begun| begun == step) {
+            self.begun.remove(begun);
+        }
     }
 }
 
@@ -138,7 +145,7 @@ impl Context {
         };
         match self.store().await {
             Ok(()) => {
-                self.ledger().begun.insert(step.to_owned());
+                self.ledger().begun.push(step.to_owned());
                 Ok(())
             }
             Err(error) => {
@@ -160,6 +167,9 @@ impl Context {
 
     pub(super) fn conclude(&self, step: &str, outcome: SendOutcome) -> Result<Once, HandlerError> {
         let doubted = self.ledger().record.steps.get(step).is_some_and(|s| s.doubted);
+        if !matches!(outcome, SendOutcome::Unknown { .. }) {
+            self.ledger().know(step);
+        }
         // A definite failure of this attempt says nothing about an earlier one that is in doubt.
         let unless_doubted = |state| if doubted { StepState::InDoubt } else { state };
         match outcome {

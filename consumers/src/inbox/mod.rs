@@ -155,8 +155,8 @@ impl InboxRecord {
         since.fold(0, |unknown, attempt| unknown + u32::from(attempt.class == Class::InDoubt))
     }
 
-    /// Adds a failed attempt, forgetting the oldest when there are too many. Being put off again for the same reason is
-    /// remembered once.
+    /// Adds a failed attempt, forgetting the oldest when there are too many, but [what counts](Self::unknowns) last. Being put
+    /// off again for the same reason is remembered once.
     pub fn remember(&mut self, attempt: Attempt) {
         if attempt.class == Class::Deferred
             && self.history.last().is_some_and(|last| last.fingerprint == attempt.fingerprint)
@@ -164,7 +164,9 @@ impl InboxRecord {
             self.history.pop();
         }
         if self.history.len() >= Self::MAX_HISTORY {
-            self.history.remove(0);
+            let counts = |attempt: &Attempt| matches!(attempt.class, Class::InDoubt | Class::Resolved);
+            let oldest = self.history.iter().position(|attempt| !counts(attempt)).unwrap_or_default();
+            self.history.remove(oldest);
         }
         self.history.push(attempt);
     }

@@ -306,6 +306,20 @@ fn another_recipients_failure_brings_no_doubt_back_sooner() {
 }
 
 #[test]
+fn a_doubt_counts_for_as_long_as_its_message_is_put_off() {
+    let mut record = record(1, Some(StepState::InDoubt));
+    let unknown = Ended::Returned(Err(HandlerError::InDoubt { source: "no answer".into() }));
+    let _ = judge(SELDOM, &mut record, unknown);
+    for _ in 0..20 {
+        for source in ["connection refused", "the circuit is open"] {
+            let error = HandlerError::Pause { until: None, source: source.into() };
+            let _ = judge(SELDOM, &mut record, Ended::Returned(Err(error)));
+        }
+    }
+    assert_eq!((record.unknowns(), record.history.len()), (1, InboxRecord::MAX_HISTORY));
+}
+
+#[test]
 fn what_a_process_that_vanished_was_sending_counts_as_a_doubt_where_that_is_seldom_done_again() {
     for (on_doubt, counted) in [(SELDOM, 1), (OnDoubt::Resend, 0), (HOLD, 0)] {
         let mut record = record(1, Some(StepState::Sending));

@@ -29,7 +29,8 @@ pub fn document() -> String {
     }
     page.push_str(
         "\n## The fault matrix\n\n\
-         Every fault of every peer, once and lasting: run over real sockets, and counted by what the *peer* took. Attempts and waits are\n\
+         Every fault of every peer, once and lasting, and a doubt after which the peer is away for a while: run over real sockets, and\n\
+         counted by what the *peer* took. Attempts and waits are\n\
          those of the channel's own policy, and so is what is done about a doubt, in one of the two columns: for SMS and WhatsApp under\n\
          `Hold`, for webhooks under `Resend`, for email and push under `Resend` too, which for them is `ResendSeldom`. The other column shows\n\
          what would be, if the channel held as SMS does, or sent again as email does. Under `Hold` no peer ever takes a message twice. None is\n\

@@ -1,6 +1,6 @@
 //! The channels over HTTP: strict stubs of their providers that fail as they are told.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, iter, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, future::BoxFuture, stream};
 use sendoff_consumers::channels::{
@@ -27,6 +27,8 @@ const AT_ONCE: usize = 96;
 #[derive(Clone, Copy)]
 pub(super) struct Case {
     fault: Option<PeerFault>,
+    /// Whether the peer is away for a while after that, and takes messages again then.
+    away: bool,
     lasts: Lasts,
     pub(super) on_doubt: OnDoubt,
 }
@@ -36,7 +38,7 @@ impl Case {
     pub(super) fn tell(&self, script: &Script) {
         match (self.fault, self.lasts) {
             (None, _) => {}
-            (Some(fault), Lasts::Once) => script.next([fault]),
+            (Some(fault), Lasts::Once) => script.next(self.faults(fault)),
             (Some(fault), Lasts::Always) => script.always(Some(fault)),
         }
     }
@@ -45,9 +47,21 @@ impl Case {
     pub(super) fn tell_for(&self, script: &Script, subject: &str) {
         match (self.fault, self.lasts) {
             (None, _) => {}
-            (Some(fault), Lasts::Once) => script.next_for(subject, [fault]),
+            (Some(fault), Lasts::Once) => script.next_for(subject, self.faults(fault)),
             (Some(fault), Lasts::Always) => script.always_for(subject, Some(fault)),
         }
+    }
+
+    /// What the peer does, one after the other.
+    fn faults(&self, fault: PeerFault) -> impl Iterator<Item = PeerFault> {
+        let away = if self.away { 3 } else { 0 };
+        iter::once(fault).chain(iter::repeat_n(PeerFault::Throttled { retry_after: None }, away))
+    }
+
+    /// What it is called in the table.
+    fn name(&self) -> String {
+        let name = self.fault.map_or_else(|| "none".to_owned(), PeerFault::name);
+        if self.away { format!("{name}, then 429 three times") } else { name }
     }
 
     /// A client that gives up on a peer that never answers, and has patience with any other on a busy machine.
@@ -83,26 +97,24 @@ pub(super) async fn cells() -> Vec<Cell> {
         ("push (fcm)", |case| Box::pin(push(case))),
         ("webhook", |case| Box::pin(webhook(case))),
     ];
-    let faults: Vec<Option<PeerFault>> = [None].into_iter().chain(PeerFault::ALL.map(Some)).collect();
+    let mut faults = vec![(None, Lasts::Once, false)];
+    for fault in PeerFault::ALL.map(Some) {
+        faults.extend([(fault, Lasts::Once, false), (fault, Lasts::Always, false)]);
+    }
+    faults.push((Some(PeerFault::ResetAfter), Lasts::Once, true));
     let mut cases = Vec::new();
     for (channel, run) in channels {
-        for &fault in &faults {
-            for lasts in [Lasts::Once, Lasts::Always] {
-                for on_doubt in [OnDoubt::Hold, OnDoubt::Resend] {
-                    if fault.is_some() || lasts == Lasts::Once {
-                        cases.push((cases.len(), channel, run, Case { fault, lasts, on_doubt }));
-                    }
-                }
+        for &(fault, lasts, away) in &faults {
+            for on_doubt in [OnDoubt::Hold, OnDoubt::Resend] {
+                cases.push((cases.len(), channel, run, Case { fault, away, lasts, on_doubt }));
             }
         }
     }
     // Those whose peer never answers wait time and again: they begin first, and the others are done beside them.
     cases.sort_by_key(|(_, _, _, case)| !case.hangs());
     let running = cases.into_iter().map(|(place, channel, run, case)| async move {
-        let Case { fault, lasts, on_doubt } = case;
         let (taken, end) = run(case).await;
-        let fault = fault.map_or_else(|| "none".to_owned(), PeerFault::name);
-        (place, Cell { channel, fault, lasts, on_doubt, taken, end })
+        (place, Cell { channel, fault: case.name(), lasts: case.lasts, on_doubt: case.on_doubt, taken, end })
     });
     let mut cells: Vec<(usize, Cell)> = stream::iter(running).buffer_unordered(AT_ONCE).collect().await;
     cells.sort_by_key(|(place, _)| *place);

@@ -29,20 +29,28 @@ const FAULTS: [&str; 14] = [
     "hang after taking",
 ];
 
+/// A mail in doubt whose server is away for a while, and then takes mails again.
+const AWAY: &str = "drop after taking, then 421 three times";
+
+/// What the server does with the mails of one sender.
+fn plan(fault: &'static str, lasts: Lasts) -> Vec<&'static str> {
+    match (fault, lasts) {
+        (AWAY, _) => [&["drop after taking"][..], &["mail 421 4.3.2 closing"; 3], &["ok"]].concat(),
+        (_, Lasts::Once) => vec![fault, "ok"],
+        (_, Lasts::Always) => vec![fault],
+    }
+}
+
 /// Every cell of the channel.
 pub(super) async fn cells() -> Vec<Cell> {
+    let lasting = FAULTS.iter().flat_map(|fault| [(*fault, Lasts::Once), (*fault, Lasts::Always)]);
     let mut cases = Vec::new();
-    for fault in FAULTS {
-        for lasts in [Lasts::Once, Lasts::Always] {
-            for on_doubt in [OnDoubt::Hold, OnDoubt::Resend] {
-                cases.push((format!("case-{}@example.org", cases.len()), fault, lasts, on_doubt));
-            }
+    for (fault, lasts) in lasting.chain([(AWAY, Lasts::Once)]) {
+        for on_doubt in [OnDoubt::Hold, OnDoubt::Resend] {
+            cases.push((format!("case-{}@example.org", cases.len()), fault, lasts, on_doubt));
         }
     }
-    let plan = |(sender, fault, lasts, _): &(String, &'static str, Lasts, OnDoubt)| {
-        (sender.clone(), if *lasts == Lasts::Once { vec![*fault, "ok"] } else { vec![*fault] })
-    };
-    let plans = cases.iter().map(plan).collect();
+    let plans = cases.iter().map(|(sender, fault, lasts, _)| (sender.clone(), plan(fault, *lasts))).collect();
     let server =
         tokio::task::spawn_blocking(move || ScriptedMail::start(&plans)).await.expect("the mail server starts");
     join_all(cases.into_iter().map(|(sender, fault, lasts, on_doubt)| {
