@@ -236,6 +236,11 @@ async fn the_way_to_another_machine_is_encrypted_and_its_certificate_checked() {
         let refused = run(&PostgresDatabase::new(&bad).unwrap(), "select 1", json!([])).await.unwrap_err();
         assert!(matches!(refused, DatabaseError::Unreachable(_)), "{refused:?}");
     }
+    for (bytes, most) in [(2_000_000, "1048576"), (200_000_000, "4194304")] {
+        let large = run(&good, &format!("select repeat('x', {bytes}) as x"), json!([])).await.unwrap_err();
+        let DatabaseError::Declined(Refusal { reason: "result-too-large", why }) = &large else { panic!("{large:?}") };
+        assert!(why.contains(most), "{bytes} bytes are read in part only: {why}");
+    }
     let plain = PostgresDatabase::new(&settings(at(NAME, postgres.port(), "&sslmode=disable"))).unwrap();
     run(&plain, "select 1", json!([])).await.unwrap();
 }

@@ -4,13 +4,16 @@ use std::{
     convert::Infallible,
     fmt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use rusqlite::{
     Connection, Error, ErrorCode, InterruptHandle, OpenFlags, TransactionBehavior,
     config::DbConfig,
-    ffi, params_from_iter,
+    ffi,
+    limits::Limit,
+    params_from_iter,
     types::{Value as Sqlite, ValueRef},
 };
 use sendoff_consumers::action::{Accept, Database, DatabaseError, MAX_ROWS, Refusal, Rows, Statement};
@@ -31,13 +34,21 @@ const INSIST: Duration = Duration::from_millis(100);
 const BUSY: Duration = Duration::from_secs(5);
 /// The most bytes of rows that are read.
 const MAX_BYTES: usize = 1024 * 1024;
+/// The most bytes of a value or a row, also of one that a statement makes on its way. Functions aren't interrupted, and some take
+/// as long as two of their values multiplied.
+const MAX_VALUE: i32 = 1024 * 1024;
+/// The most bytes of a pattern of `LIKE` or `GLOB`, for the same reason.
+const MAX_PATTERN: i32 = 1000;
+/// The most bytes of memory of all of SQLite in this process. What a statement gathers on its way has no other limit; our own
+/// data file needs about 100 MiB of it.
+const MAX_MEMORY: i64 = 256 * 1024 * 1024;
 
 /// A SQLite database, as [`Database`].
 pub(super) struct SqliteDatabase {
     path: PathBuf,
     read_only: bool,
     timeout: Duration,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
 }
 
 impl SqliteDatabase {
@@ -45,19 +56,29 @@ impl SqliteDatabase {
     #[must_use]
     pub(super) fn new(settings: &SqliteSettings) -> Self {
         let SqliteSettings { path, read_only, timeout, at_once } = settings.clone();
-        Self { path, read_only, timeout, permits: Semaphore::new(at_once) }
+        Self { path, read_only, timeout, permits: Arc::new(Semaphore::new(at_once)) }
+    }
+
+    /// How many more statements may begin right now.
+    #[cfg(test)]
+    pub(super) fn free(&self) -> usize {
+        self.permits.available_permits()
     }
 
     async fn perform(&self, statement: &Statement, accept: Accept) -> Result<Map<String, Value>, DatabaseError> {
-        let turn = timeout(TURN, self.permits.acquire()).await;
+        let turn = timeout(TURN, self.permits.clone().acquire_owned()).await;
         let crowded = || DatabaseError::Unreachable("too many statements run at the same time".into());
-        let _permit = turn.map_err(|_| crowded())?.map_err(|_| crowded())?;
+        let permit = turn.map_err(|_| crowded())?.map_err(|_| crowded())?;
         let (path, read_only, patience) = (self.path.clone(), self.read_only, BUSY.min(self.timeout));
-        let opened = blocking(move || open(&path, read_only, patience)).await?;
+        let (permit, opened) = blocking(move || Ok((permit, open(&path, read_only, patience)?))).await?;
         // Whoever gives up, and whatever takes too long, is interrupted, and with that rolled back.
         let interrupt = Interrupt(opened.get_interrupt_handle());
         let (text, values) = (statement.sql.numbered('?'), statement.values.iter().map(bound).collect());
-        let done = blocking(move || transact(opened, read_only, &text, values, &accept));
+        let done = blocking(move || {
+            // The thread goes on for a while after whoever waits for it has gone.
+            let _permit = permit;
+            transact(opened, read_only, &text, values, &accept)
+        });
         tokio::select! {
             done = done => done,
             never = interrupt.after(self.timeout) => match never {},
@@ -123,6 +144,9 @@ fn open(path: &Path, read_only: bool, patience: Duration) -> Result<Connection, 
     // Statements of tenants are read with suspicion, and so is the schema.
     database.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true).map_err(failed)?;
     database.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false).map_err(failed)?;
+    database.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE).map_err(failed)?;
+    database.set_limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, MAX_PATTERN).map_err(failed)?;
+    database.pragma_update_and_check(None, "hard_heap_limit", MAX_MEMORY, |_| Ok(())).map_err(failed)?;
     Ok(database)
 }
 
@@ -162,11 +186,10 @@ fn rows(database: &Connection, text: &str, values: Vec<Sqlite>) -> Result<Rows, 
                 ValueRef::Text(text) => text.len(),
                 _ => 8,
             };
+            if bytes > MAX_BYTES {
+                return Err(too_large(format!("the statement gives more than {MAX_BYTES} bytes: ask for less")));
+            }
             map.extend(value(given).map(|value| (name.clone(), value)));
-        }
-        if bytes > MAX_BYTES {
-            let why = format!("the statement gives more than {MAX_BYTES} bytes: ask for less");
-            return Err(DatabaseError::Declined(Refusal { reason: "result-too-large", why }));
         }
         found.rows.push(map);
         if found.rows.len() > MAX_ROWS {
@@ -214,14 +237,23 @@ fn preparing(error: &Error) -> DatabaseError {
     }
 }
 
+fn too_large(why: String) -> DatabaseError {
+    DatabaseError::Declined(Refusal { reason: "result-too-large", why })
+}
+
 /// What an error before the end of the commit means: nothing was changed.
 fn classify(error: &Error) -> DatabaseError {
     let text = words(error);
     match error.sqlite_error_code() {
+        Some(ErrorCode::TooBig) => too_large(format!("a value or a row has more than {MAX_VALUE} bytes: ask for less")),
+        // Another statement may have taken it all.
+        Some(ErrorCode::OutOfMemory) => {
+            DatabaseError::Busy(format!("it needs more memory than the {MAX_MEMORY} bytes that there are"))
+        }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::OperationInterrupted) => {
             DatabaseError::Busy(text)
         }
-        Some(ErrorCode::CannotOpen | ErrorCode::DiskFull | ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory) => {
+        Some(ErrorCode::CannotOpen | ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
             DatabaseError::Unreachable(text)
         }
         _ => DatabaseError::Refused(text),

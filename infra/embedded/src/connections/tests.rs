@@ -1,10 +1,11 @@
 //! Statements in a real file.
 
-use std::sync::Arc;
+use std::{fs, sync::Arc};
 
 use rusqlite::Connection;
 use sendoff_consumers::action::{Accept, DatabaseError, MAX_ROWS, Refusal, Rows, Statement};
 use serde_json::{Map, Value, json};
+use tokio::time::{sleep, timeout};
 
 use super::*;
 
@@ -130,6 +131,70 @@ async fn what_takes_too_long_is_interrupted() {
     let endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) as m from n";
     let error = run(&database, endless, json!([])).await.unwrap_err();
     assert_eq!(error, DatabaseError::Busy("the statement took too long".into()));
+}
+
+/// The most memory that this process has had so far, in MiB.
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
+#[tokio::test]
+async fn whatever_a_statement_says_it_ends_soon_and_takes_little_memory() {
+    let file = File::new();
+    let database = file.database(true, LONG / 4);
+    let columns = |count: usize| vec!["h"; count].join(", ");
+    let wide = |bytes: usize, count| {
+        format!("with t(h) as materialized (select hex(zeroblob({bytes}))) select {} from t", columns(count))
+    };
+    let gathered = "with recursive n(i) as (select 1 union all select i + 1 from n) \
+        select json_group_array(hex(zeroblob(500000))) as x from n";
+    let doubled: String = (1..25).map(|n| format!(", c{n}(x) as (select a.x from c{0} a, c{0} b)", n - 1)).collect();
+    let doubled = format!("with c0(x) as (select 1){doubled} select count(*) as x from c24");
+    let pattern = |text: usize, like: usize| {
+        format!("select hex(zeroblob({text})) like '%' || hex(zeroblob({like})) || 'b%' as x")
+    };
+    for (sql, reason) in [
+        (wide(50_000_000, 12), "result-too-large"),
+        (wide(520_000, 2), "result-too-large"),
+        (wide(500_000, 1900), "result-too-large"),
+        (gathered.to_owned(), "memory"),
+        (doubled, "refused"),
+        (pattern(400_000_000, 24_000), "result-too-large"),
+        (pattern(500_000, 24_000), "refused"),
+        (pattern(200_000, 450), "no match"),
+    ] {
+        let ended = timeout(LONG / 2, run(&database, &sql, json!([]))).await.expect("it ends");
+        let as_expected = match &ended {
+            Err(DatabaseError::Declined(refusal)) => refusal.reason == reason,
+            Err(DatabaseError::Busy(text)) => text.contains(reason),
+            Err(DatabaseError::Refused(_)) => reason == "refused",
+            Ok(_) => reason == "no match",
+            Err(_) => false,
+        };
+        assert!(as_expected, "{reason}: {ended:?} of {}", &sql[..sql.len().min(120)]);
+    }
+    assert!(peak() < 600, "{} MiB", peak());
+    assert_eq!(file.count(), 2, "others go on");
+}
+
+#[tokio::test]
+async fn a_thread_that_goes_on_keeps_its_place_until_it_has_ended() {
+    let file = File::new();
+    let settings = SqliteSettings { path: file.path(), read_only: true, timeout: LONG, at_once: 1 };
+    let database = SqliteDatabase::new(&settings);
+    // One function, which nothing interrupts.
+    let slow = "select instr(hex(zeroblob(100000)), hex(zeroblob(50000)) || 'b') as x";
+    let given_up = timeout(std::time::Duration::from_millis(20), run(&database, slow, json!([]))).await;
+    assert!(given_up.is_err(), "it is slow: {given_up:?}");
+    assert_eq!(database.free(), 0, "it still works");
+    let freed = async {
+        while database.free() == 0 {
+            sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    timeout(LONG, freed).await.expect("its place is free again");
 }
 
 #[tokio::test]

@@ -71,10 +71,7 @@ impl PostgresDatabase {
         let connected = timeout(CONNECT * 2, self.config.connect(self.tls.clone())).await;
         let late = |_| DatabaseError::Unreachable("the database took too long to connect".into());
         let (client, connection) = connected.map_err(late)?.map_err(|error| error::connecting(&error))?;
-        let task = tokio::spawn(async move {
-            // What it says goes to whoever waits for an answer.
-            let _ = connection.await;
-        });
+        let task = tokio::spawn(connection);
         Ok(Session { client, task: Task(task) })
     }
 
@@ -84,8 +81,12 @@ impl PostgresDatabase {
         let _permit = turn.map_err(|_| crowded())?.map_err(|_| crowded())?;
         let session = self.connect().await?;
         let done = self.transact(&session.client, statement, accept).await;
-        session.end().await;
-        done
+        match (session.end().await, done) {
+            (Some(broken), Err(DatabaseError::Busy(_))) if tls::is_too_much(&broken) => {
+                Err(too_large(tls::MAX_READ))
+            }
+            (_, done) => done,
+        }
     }
 
     async fn transact(
@@ -120,8 +121,7 @@ async fn rows(client: &Client, statement: &Statement) -> Result<Rows, DatabaseEr
     while let Some(row) = stream.try_next().await.map_err(failed)? {
         bytes += row.raw_size_bytes();
         if bytes > MAX_BYTES {
-            let why = format!("the statement gives more than {MAX_BYTES} bytes: ask for less");
-            return Err(DatabaseError::Declined(Refusal { reason: "result-too-large", why }));
+            return Err(too_large(MAX_BYTES));
         }
         found.rows.push(give::row(&row));
         if found.rows.len() > MAX_ROWS {
@@ -131,6 +131,11 @@ async fn rows(client: &Client, statement: &Statement) -> Result<Rows, DatabaseEr
     }
     found.affected = stream.rows_affected().unwrap_or_default();
     Ok(found)
+}
+
+fn too_large(most: usize) -> DatabaseError {
+    let why = format!("the statement gives more than {most} bytes: ask for less");
+    DatabaseError::Declined(Refusal { reason: "result-too-large", why })
 }
 
 impl Database for PostgresDatabase {
@@ -164,14 +169,14 @@ struct Session {
 }
 
 /// Ends with whoever waits for it: a statement that was given up is rolled back by the server.
-struct Task(JoinHandle<()>);
+struct Task(JoinHandle<Result<(), tokio_postgres::Error>>);
 
 impl Session {
-    /// Says good-bye, so that the server doesn't log a connection that broke off.
-    async fn end(self) {
+    /// Says good-bye, so that the server doesn't log a connection that broke off. Gives what has broken it off before.
+    async fn end(self) -> Option<tokio_postgres::Error> {
         let Self { client, mut task } = self;
         drop(client);
-        let _ = timeout(GOODBYE, &mut task.0).await;
+        timeout(GOODBYE, &mut task.0).await.ok()?.ok()?.err()
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use futures::{FutureExt as _, future::BoxFuture};
@@ -17,6 +17,9 @@ use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream}
 use tokio_rustls::TlsConnector;
 
 use super::{super::ConnectionError, broken};
+
+/// The most bytes that a connection reads: four times the most of a statement's rows.
+pub(super) const MAX_READ: usize = 4 * super::MAX_BYTES;
 
 /// Makes encrypted connections.
 #[derive(Clone)]
@@ -52,8 +55,22 @@ pub(super) struct Handshake {
     name: ServerName<'static>,
 }
 
-/// An encrypted connection.
-pub(super) struct Encrypted<S>(tokio_rustls::client::TlsStream<S>);
+/// An encrypted connection, and how much more it may read: the server sends a row whole before anybody can look at its size.
+pub(super) struct Encrypted<S> {
+    stream: tokio_rustls::client::TlsStream<S>,
+    left: usize,
+}
+
+/// More than a connection may read.
+#[derive(Debug, thiserror::Error)]
+#[error("the database sends too much")]
+struct TooMuch;
+
+/// Whether the connection was broken off by us, since it would have read too much.
+pub(super) fn is_too_much(error: &tokio_postgres::Error) -> bool {
+    let broken = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    broken.and_then(io::Error::get_ref).is_some_and(|inner| inner.is::<TooMuch>())
+}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for Rustls {
     type Stream = Encrypted<S>;
@@ -72,7 +89,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Hands
     type Future = BoxFuture<'static, io::Result<Encrypted<S>>>;
 
     fn connect(self, stream: S) -> Self::Future {
-        async move { self.connector.connect(self.name, stream).await.map(Encrypted) }.boxed()
+        async move {
+            let stream = self.connector.connect(self.name, stream).await?;
+            Ok(Encrypted { stream, left: MAX_READ })
+        }
+        .boxed()
     }
 }
 
@@ -84,20 +105,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for Encrypted<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Encrypted<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        let read = buffer.filled().len() - before;
+        self.left = self.left.checked_sub(read).ok_or_else(|| broken(TooMuch))?;
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Encrypted<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
