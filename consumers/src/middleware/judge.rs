@@ -16,6 +16,9 @@ pub(super) const OUTCOME_UNKNOWN: &str = "outcome-unknown";
 /// The step that stands for the whole job, when its handler itself says that it is in doubt: a doubt must outlive its attempt.
 const WHOLE: &str = "(handler)";
 
+/// What is remembered of a process that vanished while it was sending.
+const VANISHED: &str = "the process that was sending it vanished";
+
 /// How often a doubt is looked into while it is held: callbacks arrive within seconds, and providers list a message at once.
 const ASKING: Backoff = Backoff { base: Duration::from_secs(15), cap: Duration::from_secs(900) };
 
@@ -28,6 +31,19 @@ const PATIENCE: Duration = Duration::from_secs(12 * 86_400);
 
 /// How often the message is delivered before that counts: one that is replayed is as old as before, and begins anew.
 const CHANCES: u32 = 50;
+
+/// When what is in doubt may be sent again at the earliest, where that is to be seldom: for whoever calls again whenever they
+/// like. Where a process vanished it wasn't the peer that broke off.
+pub(crate) fn not_before(policy: &Policy, record: &InboxRecord) -> Option<Timestamp> {
+    let OnDoubt::ResendSeldom { backoff, .. } = policy.on_doubt else { return None };
+    let last = record.history.iter().rfind(|attempt| attempt.class == Class::InDoubt)?;
+    (record.is_doubted() && last.error != VANISHED).then(|| later(last.at, least(&backoff, record)))
+}
+
+/// The shortest wait before what is in doubt is sent again.
+fn least(backoff: &Backoff, record: &InboxRecord) -> Duration {
+    backoff.ceiling(record.unknowns()) / 2
+}
 
 /// What is judged by.
 pub(super) struct Court<'a> {
@@ -81,7 +97,7 @@ impl Court<'_> {
     /// Before an attempt: what a process was sending when it vanished counts as a doubt, where that is done again seldom.
     pub(super) fn take_over(&self, record: &mut InboxRecord) {
         if matches!(self.policy.on_doubt, OnDoubt::ResendSeldom { .. }) && self.doubt_what_had_begun(record) {
-            record.remember(self.attempt(Class::InDoubt, OUTCOME_UNKNOWN, "the process that was sending it vanished"));
+            record.remember(self.attempt(Class::InDoubt, OUTCOME_UNKNOWN, VANISHED));
         }
     }
 
@@ -208,8 +224,8 @@ impl Court<'_> {
             OnDoubt::ResendSeldom { backoff, .. }
                 if record.is_doubted() && self.policy.on_doubt.resends_after(record.unknowns()) =>
             {
-                let half = backoff.ceiling(record.unknowns()) / 2;
-                half + half.mul_f64(self.rng.next_f64())
+                let least = least(&backoff, record);
+                least + least.mul_f64(self.rng.next_f64())
             }
             _ => Duration::ZERO,
         }

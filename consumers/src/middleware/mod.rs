@@ -11,6 +11,7 @@ mod panic;
 
 pub(crate) use deadline::deadline;
 pub(crate) use idempotency::{Guard, guard};
+pub(crate) use judge::not_before;
 pub(crate) use panic::{catch_panic, message};
 
 use crate::HandlerError;

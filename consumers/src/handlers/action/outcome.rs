@@ -126,7 +126,7 @@ pub(super) fn answer(
         }
         Verdict::Snooze { .. } if record.is_some_and(InboxRecord::is_doubted) => Err(ActionError::throttled(
             "outcome-unknown",
-            format!("whether it was sent is being found out: {}", last()),
+            format!("whether it was sent isn't known: {}", last()),
         )),
         Verdict::Snooze { .. } => Err(ActionError::throttled("deferred", last())),
         Verdict::Superseded => Err(ActionError::throttled("superseded", "another call has taken it over")),

@@ -14,7 +14,7 @@ use crate::{
     Context, HandlerError, Limits, Policy, RouterPorts, Span, Verdict,
     inbox::insist,
     meter::measure,
-    middleware::{Guard, catch_panic, deadline, guard},
+    middleware::{Guard, catch_panic, deadline, guard, not_before},
     moments::since,
 };
 
@@ -48,7 +48,11 @@ where
     let span = tracing::info_span!("action", consumer = name, key = %key, attempt = tracing::field::Empty);
     let verdict = guard(guarded, |context| async move {
         tracing::Span::current().record("attempt", context.attempt());
-        catch_panic(async { deadline(&*ports.clock, policy.timeout, limits, job(context)).await }).await
+        let job = async {
+            too_soon(&policy, &context)?;
+            job(context).await
+        };
+        catch_panic(async { deadline(&*ports.clock, policy.timeout, limits, job).await }).await
     })
     .instrument(span)
     .await;
@@ -61,4 +65,15 @@ where
         Err(error) => Err(ActionError::throttled("inbox-unreachable", error.to_string())),
     });
     answer(verdict.clone(), record.await?.as_ref(), telling)
+}
+
+/// A message waits in its queue before it is sent again. A run calls again when it likes.
+fn too_soon(policy: &Policy, cx: &Context) -> Result<(), HandlerError> {
+    match not_before(policy, &cx.record()) {
+        Some(until) if until > cx.now() => {
+            let source = format!("it may have been sent: not again before {until}").into();
+            Err(HandlerError::Snooze { until: Some(until), source })
+        }
+        _ => Ok(()),
+    }
 }

@@ -235,6 +235,40 @@ fn an_unknown_outcome_is_asked_about_while_it_is_held_and_then_left_to_a_person(
 }
 
 #[test]
+fn a_run_that_calls_again_at_once_sends_what_is_in_doubt_no_sooner_than_its_channel_does() {
+    let stage = Stage::new();
+    let text = json!({ "subject": "Hello", "text": "Hello" });
+    let push = json!({ "title": "Hello", "body": "Ada" });
+    for (action, words) in [("email", text), ("push", push)] {
+        let mut call =
+            json!({ "action": action, "idempotency_key": "r/s", "tenant": tenant(), "to": { "user": "ada" } });
+        call.as_object_mut().unwrap().extend(words.as_object().unwrap().clone());
+        let sent = || match action {
+            "email" => stage.mails.recipients().len(),
+            _ => stage.pushes.recipients().len(),
+        };
+        let fail = || match action {
+            "email" => stage.mails.answer("ada@example.org", unknown()),
+            _ => stage.pushes.answer("t1", unknown()),
+        };
+        for (copies, wait) in [(1, 60), (2, 120)] {
+            fail();
+            let error = stage.act(&call).unwrap_err();
+            assert_eq!((error.kind, sent()), (ActionErrorKind::Transient, copies), "{action}: {error}");
+            for _ in 0..3 {
+                let error = stage.act(&call).unwrap_err();
+                assert_eq!((error.kind, &*error.reason), (ActionErrorKind::Throttled, "outcome-unknown"), "{error}");
+                stage.world.clock.forward(Duration::from_secs(wait / 3 - 1));
+            }
+            assert_eq!(sent(), copies, "{action} after nearly {wait} s");
+            stage.world.clock.forward(Duration::from_secs(3));
+        }
+        assert_eq!(stage.act(&call).unwrap().status, ActionStatus::Sent);
+        assert_eq!(sent(), 3);
+    }
+}
+
+#[test]
 fn a_doubt_that_the_provider_can_settle_is_settled() {
     let stage = Stage::new();
     stage.texts.answer("+4930123456", unknown());
