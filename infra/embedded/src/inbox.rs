@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use rusqlite::{Connection, Row, params};
-use sendoff_consumers::{Claim, Claimed, IdempotencyKey, Inbox, InboxError, InboxRecord, Status, transition};
+use sendoff_consumers::{
+    Claim, Claimed, DeliveryId, IdempotencyKey, Inbox, InboxError, InboxRecord, Status, action::is_call, transition,
+};
 use sendoff_events::{BoxFuture, EventId, at_millis};
 
 use crate::db::{
@@ -41,6 +43,8 @@ statements! {
     IN_DOUBT_AND_OPEN = concat!("SELECT ", columns!(), r#" FROM inbox WHERE status = 0 AND instr(steps, '"in-doubt"') > 0
         AND (event, consumer) IN (SELECT e.id, coalesce(s.name, q.name) FROM queues q CROSS JOIN messages m ON m.queue = q.id
             CROSS JOIN events e ON e.seq = m.event LEFT JOIN queues s ON s.id = q.source)"#);
+    IN_DOUBT_AND_UNCLAIMED = concat!("SELECT ", columns!(), r#" FROM inbox INDEXED BY inbox_in_doubt_and_open
+        WHERE status = 0 AND instr(steps, '"in-doubt"') > 0 AND updated_at > 0 AND lease_until <= ?1 ORDER BY updated_at"#);
     END_CLAIM = "UPDATE inbox SET lease_until = ?3 WHERE event = ?1 AND consumer = ?2 AND status = 0 AND lease_until > ?3";
     OF_EVENT = concat!("SELECT ", columns!(), " FROM inbox WHERE event = ?1 ORDER BY consumer");
 }
@@ -89,10 +93,13 @@ pub(crate) fn find(db: &Connection, key: &IdempotencyKey) -> rusqlite::Result<Op
     db.one(GET, params![event, key.consumer()], record)
 }
 
-/// Every record in doubt, the oldest first: those that wait for somebody, and those whose message will be worked on again.
-pub(crate) fn in_doubt(db: &Connection) -> rusqlite::Result<Vec<InboxRecord>> {
+/// Every record in doubt, the oldest first: those that wait for somebody, those whose message will be worked on again, and those of
+/// calls, which have no message and may never be made again.
+pub(crate) fn in_doubt(db: &Connection, now: i64) -> rusqlite::Result<Vec<InboxRecord>> {
     let mut records = db.all(IN_DOUBT, [], record)?;
     records.extend(db.all(IN_DOUBT_AND_OPEN, [], record)?);
+    let unclaimed = db.all(IN_DOUBT_AND_UNCLAIMED, [now], record)?;
+    records.extend(unclaimed.into_iter().filter(|record| is_call(&DeliveryId::new(record.key.clone(), ""))));
     records.sort_by_key(|record| record.updated_at);
     Ok(records)
 }

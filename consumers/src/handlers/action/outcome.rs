@@ -116,25 +116,28 @@ pub(super) fn answer(
         let last = record.and_then(|record| record.history.last());
         last.map_or_else(|| "there is nothing more to tell".to_owned(), |attempt| attempt.error.clone())
     };
+    // Whoever reads why a run failed has to find what it leaves open, however it came to fail.
+    let told = |mut message: String| {
+        if let Some(doubt) = record.and_then(doubt) {
+            message.push_str(&format!("; it is in doubt as {doubt}"));
+        }
+        message
+    };
     match verdict {
         Verdict::Ack { .. } => Ok(match telling {
             Telling::Message => message(record),
             Telling::Outputs(blank) => done(kept(record).unwrap_or(blank)),
         }),
         Verdict::Retry { .. } => {
-            Err(ActionError { kind: ActionErrorKind::Transient, reason: "failed".into(), message: last() })
+            Err(ActionError { kind: ActionErrorKind::Transient, reason: "failed".into(), message: told(last()) })
         }
-        Verdict::Snooze { .. } if record.is_some_and(InboxRecord::is_doubted) => Err(ActionError::throttled(
-            "outcome-unknown",
-            format!("whether it was sent isn't known: {}", last()),
-        )),
+        Verdict::Snooze { .. } if record.is_some_and(InboxRecord::is_doubted) => {
+            Err(ActionError::throttled("outcome-unknown", told(format!("whether it was sent isn't known: {}", last()))))
+        }
         Verdict::Snooze { .. } => Err(ActionError::throttled("deferred", last())),
         Verdict::Superseded => Err(ActionError::throttled("superseded", "another call has taken it over")),
         Verdict::DeadLetter(failure) => {
-            let mut message = scrub(&failure.error);
-            if let Some(doubt) = record.and_then(doubt) {
-                message.push_str(&format!("; it is in doubt as {doubt}"));
-            }
+            let message = told(scrub(&failure.error));
             Err(ActionError { kind: ActionErrorKind::Permanent, reason: failure.reason, message })
         }
     }

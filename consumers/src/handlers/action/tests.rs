@@ -269,6 +269,22 @@ fn a_run_that_calls_again_at_once_sends_what_is_in_doubt_no_sooner_than_its_chan
 }
 
 #[test]
+fn whichever_attempt_a_run_gives_up_after_its_error_names_the_doubt() {
+    let stage = Stage::new();
+    let mail = json!({
+        "action": "email", "idempotency_key": "r/s", "tenant": tenant(), "to": { "user": "ada" }, "subject": "Hello",
+        "text": "Hello",
+    });
+    stage.mails.answer("ada@example.org", unknown());
+    let errors = [stage.act(&mail).unwrap_err(), stage.act(&mail).unwrap_err()];
+    assert_eq!(errors.each_ref().map(|error| error.kind), [ActionErrorKind::Transient, ActionErrorKind::Throttled]);
+    for error in errors {
+        let (_, doubt) = error.message.split_once("; it is in doubt as ").expect("the doubt is named");
+        assert!(doubt.starts_with("email/") && doubt.ends_with("/ada"), "{error}");
+    }
+}
+
+#[test]
 fn a_doubt_that_the_provider_can_settle_is_settled() {
     let stage = Stage::new();
     stage.texts.answer("+4930123456", unknown());

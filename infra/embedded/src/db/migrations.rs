@@ -15,6 +15,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../../migrations/0002_deliveries_and_audit.sql"),
     include_str!("../../migrations/0003_repair.sql"),
     include_str!("../../migrations/0004_workflow_runs.sql"),
+    include_str!("../../migrations/0005_open_doubts.sql"),
 ];
 
 /// The version this program writes.

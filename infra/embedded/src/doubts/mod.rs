@@ -95,7 +95,7 @@ impl Store {
         let now = millis(self.db.clock.now());
         self.db
             .read(move |db| {
-                let records = inbox::in_doubt(db)?;
+                let records = inbox::in_doubt(db, now)?;
                 let doubts: rusqlite::Result<Vec<_>> =
                     records.iter().map(|record| of_record(db, record, now)).collect();
                 Ok(doubts?.into_iter().flatten().collect())

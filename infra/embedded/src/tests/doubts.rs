@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sendoff_consumers::{
     Claim, Claimed, DeliveryId, DeliveryNews, DeliveryStatus, IdempotencyKey, InboxRecord, Queue, Resolution,
-    ResolveError, Status, Step, StepState,
+    ResolveError, Status, Step, StepState, action::record_keys,
 };
 use sendoff_events::{Clock as _, EventId};
 
@@ -114,6 +114,29 @@ async fn what_is_in_doubt_and_will_be_tried_again_is_listed_with_the_time_and_ca
     let sent = Resolution::Sent { provider_id: None };
     assert_eq!(bench.store.settle_doubt(decision(&record, "ada", sent)).await, Ok(Settled::GoesOn));
     assert_eq!((receive(&*queue, 1).await.len(), bench.store.doubts().await.unwrap()), (1, vec![]));
+}
+
+#[tokio::test]
+async fn what_a_run_that_has_failed_leaves_in_doubt_is_listed_though_no_message_belongs_to_it() {
+    let bench = Bench::new();
+    let (_, mut record) = doubted(&bench, &[("ada", StepState::InDoubt)]).await;
+    // As the call of a webhook leaves it: free to be claimed, and nobody but its run would.
+    record.key = record_keys(&tenant(), "run/hook").find(|key| key.consumer() == "webhook").unwrap();
+    let now = bench.clock.now();
+    let (key, lease_until) = (record.key.clone(), now + LEASE);
+    let claim = Claim { key, fence: 2, payload_hash: [7; 32], replay: 0, now, lease_until, reconcile: false };
+    let Ok(Claimed::Won(mut call)) = bench.store.inbox().claim(&claim).await else { panic!("it was free") };
+    (call.steps, call.revision) = (record.steps, call.revision + 1);
+    bench.store.inbox().write(&call).await.unwrap();
+    assert_eq!(bench.store.doubts().await.unwrap().len(), 1, "while it is called its answer may come");
+    (call.lease_until, call.revision) = (now, call.revision + 1);
+    bench.store.inbox().write(&call).await.unwrap();
+    let doubts = bench.store.doubts().await.unwrap();
+    let found: Vec<_> = doubts.iter().filter(|doubt| doubt.id.key == call.key).collect();
+    assert_eq!((doubts.len(), found.len(), found[0].message), (2, 1, DoubtMessage::Gone));
+    let sent = Resolution::Sent { provider_id: None };
+    assert_eq!(bench.store.settle_doubt(decision(&call, "ada", sent)).await, Ok(Settled::NoMessage));
+    assert_eq!(bench.store.doubts().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
