@@ -16,6 +16,9 @@ const MAX_KEY: usize = 512;
 /// The most bytes of a subject, a title or a name.
 pub(super) const MAX_LINE: usize = 500;
 
+/// Where the mail of an approval has what it says.
+const APPROVAL: &str = "/template/data/approval";
+
 /// What tells a call from all others.
 pub(super) struct Head {
     /// The work that it is: the consumer and an id made of the call's idempotency key.
@@ -56,6 +59,10 @@ impl Head {
         // A run that is taken up again asks for the same.
         if let Some(map) = whole.as_object_mut() {
             map.remove("redrive");
+        }
+        // So does an approval whose link has another address by now, or another signature: what it is for stands in the key.
+        if let Some(approval) = whole.pointer_mut(APPROVAL).and_then(Value::as_object_mut) {
+            approval.remove("url");
         }
         let id = event_id(action, &tenant, &idempotency_key);
         let key = IdempotencyKey::new(action, id);

@@ -199,6 +199,19 @@ fn whoever_could_not_be_written_to_is_written_to_by_the_next_call() {
 }
 
 #[test]
+fn whoever_is_written_to_again_may_get_a_link_of_another_address_and_another_secret() {
+    let mut stage = Stage::new();
+    let busy = SendOutcome::NotSent(NotSent::Transient { reason: "busy".into() });
+    stage.mails.answers.lock().unwrap().insert("ada@example.org".into(), busy);
+    assert_eq!(stage.ask(&question()).unwrap_err().kind, ActionErrorKind::Transient);
+    stage.links = Some(Links::new("https://moved.acme.example", &"fedcba9876543210".into()).unwrap());
+    assert_eq!(stage.ask(&question()).unwrap().status, ActionStatus::Sent);
+    assert_eq!(stage.mails.recipients().iter().filter(|to| *to == "grace@example.org").count(), 1, "nobody twice");
+    let mails = stage.mails.sent.lock().unwrap();
+    assert!(mails.last().unwrap().text.contains("https://moved.acme.example/approvals/"), "and the link is good");
+}
+
+#[test]
 fn one_approver_who_can_be_reached_is_enough_and_none_is_an_error() {
     let stage = Stage::new();
     stage.user("grace", json!({ "name": "Grace" }));
