@@ -82,9 +82,7 @@ impl PostgresDatabase {
         let session = self.connect().await?;
         let done = self.transact(&session.client, statement, accept).await;
         match (session.end().await, done) {
-            (Some(broken), Err(DatabaseError::Busy(_))) if tls::is_too_much(&broken) => {
-                Err(too_large(tls::MAX_READ))
-            }
+            (Some(broken), Err(DatabaseError::Busy(_))) if tls::is_too_much(&broken) => Err(too_large(tls::MAX_READ)),
             (_, done) => done,
         }
     }
