@@ -38,8 +38,8 @@ pub struct CallError {
     pub message: String,
 }
 
-/// Codes by which AWS services ask to slow down.
-const THROTTLES: [&str; 12] = [
+/// Codes by which AWS services ask to slow down, or to wait until others have ended.
+const THROTTLES: [&str; 13] = [
     "Throttling",
     "ThrottlingException",
     "ThrottledException",
@@ -50,6 +50,7 @@ const THROTTLES: [&str; 12] = [
     "TooManyRequestsException",
     "ProvisionedThroughputExceededException",
     "LimitExceededException",
+    "ExecutionLimitExceeded",
     "SlowDown",
     "KMS.ThrottlingException",
 ];
@@ -201,6 +202,7 @@ mod tests {
             ("ThrottlingException", 400, Cause::Throttled),
             ("KMSThrottling", 400, Cause::Throttled),
             ("KMS.ThrottlingException", 400, Cause::Throttled),
+            ("ExecutionLimitExceeded", 400, Cause::Throttled),
             ("Whatever", 429, Cause::Throttled),
             ("KMSAccessDenied", 400, Cause::Denied),
             ("KMS.DisabledException", 400, Cause::Denied),

@@ -3,6 +3,8 @@
 mod input;
 mod schedule;
 mod start;
+#[cfg(test)]
+mod tests;
 
 use std::{marker::PhantomData, sync::Arc};
 

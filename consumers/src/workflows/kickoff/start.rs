@@ -112,7 +112,7 @@ impl Kickoff {
         cx.once(name.as_str(), |_| async { started }).await
     }
 
-    async fn begin(&self, run: &NewRun) -> Result<(), HandlerError> {
+    pub(super) async fn begin(&self, run: &NewRun) -> Result<(), HandlerError> {
         let mut started = self.workflows.start(run).await;
         if let Err(WorkflowError::NotPublished { .. }) = started {
             // The event that tells of the version may be on its way still.
@@ -121,6 +121,10 @@ impl Kickoff {
                 let published = published(found, &run.app, &run.workflow, run.version);
                 judge(self.workflows.publish(&run.tenant, &published).await)?;
                 started = self.workflows.start(run).await;
+                if let Err(unseen @ WorkflowError::NotPublished { .. }) = started {
+                    // What was published just now can't be seen everywhere yet.
+                    return Err(unseen).or_snooze();
+                }
             }
         }
         let Err(conflict @ WorkflowError::Conflict { .. }) = started else { return judge(started).map(drop) };

@@ -256,9 +256,17 @@ fn too_late(name: &str, why: Option<&str>) -> WorkflowError {
     ))
 }
 
+/// Codes of what passes: somebody else changes the same state machine, or it is still being deleted.
+const PASSING: [&str; 2] = ["ConflictException", "StateMachineDeleting"];
+
 /// What a call that failed is to whoever asked: a request that is wrong stays wrong.
 fn failed(error: CallError) -> WorkflowError {
-    if error.cause == Cause::Refused { WorkflowError::Unusable(error.to_string()) } else { unavailable(error) }
+    let passes = error.code.as_deref().is_some_and(|code| PASSING.contains(&code));
+    if error.cause == Cause::Refused && !passes {
+        WorkflowError::Unusable(error.to_string())
+    } else {
+        unavailable(error)
+    }
 }
 
 fn unavailable(why: impl ToString) -> WorkflowError {

@@ -104,9 +104,6 @@ impl SfnWorkflows {
                     self.make_room(arn).await?;
                     Box::pin(self.update(new, arn, definition, Full::GiveUp)).await
                 }
-                Some(UpdateStateMachineError::ConflictException(_)) => {
-                    Err(unavailable(CallError::of("states:UpdateStateMachine", arn, &error)))
-                }
                 _ => Err(failed(CallError::of("states:UpdateStateMachine", arn, &error))),
             },
         }

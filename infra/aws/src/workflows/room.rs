@@ -7,7 +7,7 @@ use aws_sdk_sfn::{error::SdkError, types::ExecutionStatus};
 use sendoff_consumers::WorkflowError;
 use sendoff_events::Timestamp;
 
-use super::{SfnWorkflows, failed, moment, unavailable};
+use super::{SfnWorkflows, failed, moment};
 use crate::CallError;
 
 /// So many are deleted at a time, so that not every version that is published has to look for one that can go.
@@ -33,9 +33,7 @@ impl SfnWorkflows {
             }
             let delete = self.store.aws.sfn().delete_state_machine_version().state_machine_version_arn(version);
             if let Err(error) = delete.send().await {
-                let is_raced = error.as_service_error().is_some_and(|told| told.is_conflict_exception());
-                let error = CallError::of("states:DeleteStateMachineVersion", version, &error);
-                return Err(if is_raced { unavailable(error) } else { failed(error) });
+                return Err(failed(CallError::of("states:DeleteStateMachineVersion", version, &error)));
             }
             tracing::info!(machine, number, "an old version of a state machine was deleted: no run needs it");
             deleted += 1;

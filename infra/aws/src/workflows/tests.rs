@@ -287,3 +287,27 @@ async fn runs_are_asked_for_by_what_a_machine_can_be_asked() {
     let asked: Vec<_> = peer.asked("ListExecutions").into_iter().map(|call| call["statusFilter"].clone()).collect();
     assert!(!asked.is_empty() && !asked.contains(&json!("PENDING_REDRIVE")), "{asked:?}");
 }
+
+#[tokio::test]
+async fn what_step_functions_refuses_for_now_is_tried_again() {
+    let peer = Peer::default();
+    let workflows = peer.store().workflows();
+    let is_put_off = |error: WorkflowError| assert!(matches!(error, WorkflowError::Unavailable(_)), "{error}");
+    for (call, code) in [
+        ("CreateStateMachine", "ConflictException"),
+        ("CreateStateMachine", "StateMachineDeleting"),
+        ("UpdateStateMachine", "ConflictException"),
+        ("UpdateStateMachine", "StateMachineDeleting"),
+    ] {
+        peer.say(call, refusal(code, "not now"));
+        is_put_off(workflows.publish(&acme(), &published(1, waits(1))).await.unwrap_err());
+    }
+    workflows.publish(&acme(), &published(1, waits(1))).await.unwrap();
+    for code in ["ExecutionLimitExceeded", "StateMachineDeleting"] {
+        peer.say("StartExecution", refusal(code, "not now"));
+        is_put_off(workflows.start(&run("r1")).await.unwrap_err());
+    }
+    peer.say("StartExecution", refusal("InvalidExecutionInput", "never"));
+    assert!(matches!(workflows.start(&run("r1")).await.unwrap_err(), WorkflowError::Unusable(_)));
+    workflows.start(&run("r1")).await.unwrap();
+}
