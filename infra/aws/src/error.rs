@@ -38,21 +38,14 @@ pub struct CallError {
     pub message: String,
 }
 
-/// Codes by which AWS services ask to slow down, or to wait until others have ended.
-const THROTTLES: [&str; 13] = [
-    "Throttling",
-    "ThrottlingException",
-    "ThrottledException",
-    "Throttled",
-    "RequestThrottled",
-    "RequestThrottledException",
+/// Codes by which AWS services ask to slow down, or to wait until others have ended, beside those that say `Throttl`.
+const THROTTLES: [&str; 6] = [
     "RequestLimitExceeded",
     "TooManyRequestsException",
     "ProvisionedThroughputExceededException",
     "LimitExceededException",
     "ExecutionLimitExceeded",
     "SlowDown",
-    "KMS.ThrottlingException",
 ];
 
 /// Codes of a request that isn't allowed, or isn't signed by anybody who is known.
@@ -112,10 +105,15 @@ impl CallError {
     }
 }
 
+/// Whether a service asks to slow down by this code, of a call or of an entry of a batch. Whose fault that is says nothing.
+pub(crate) fn is_throttle(code: &str) -> bool {
+    code.contains("Throttl") || THROTTLES.contains(&code)
+}
+
 fn judge(code: &str, status: u16) -> Cause {
     // Query protocols prefix their codes with the service: `AWS.SimpleQueueService.NonExistentQueue`.
     let kms = code.starts_with("KMS");
-    if THROTTLES.contains(&code) || (kms && code.contains("Throttl")) || status == 429 {
+    if is_throttle(code) || status == 429 {
         Cause::Throttled
     } else if DENIALS.contains(&code) || kms || status == 403 {
         // A key that is disabled or not ours is for a person to mend, like a missing permission; it says nothing of the request.

@@ -2,12 +2,12 @@
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
-use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
+use aws_sdk_sns::types::{BatchResultErrorEntry, MessageAttributeValue, PublishBatchRequestEntry};
 use futures::{StreamExt as _, stream};
 use sendoff_events::{Blobs, BoxFuture, EXTENDED_SIZE_ATTRIBUTE, EventId, Outgoing, Pointer};
 use sendoff_producers::{PublishError, Publisher};
 
-use crate::{CallError, Cause, Store, batches, message};
+use crate::{CallError, Cause, Store, batches, error::is_throttle, message};
 
 /// What SNS takes in one batch, and in one message: bodies, and the names, types and values of their attributes
 /// (<https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html>).
@@ -164,14 +164,8 @@ impl SnsPublisher {
             let id = ready.place.to_string();
             match answer.failed().iter().find(|failed| failed.id() == id) {
                 Some(told) => {
-                    let text = format!("{}: {}", told.code(), told.message().unwrap_or("SNS doesn't say why"));
-                    if told.sender_fault() {
-                        (ready.place, PublishError::Refused(text), false)
-                    } else if told.code().contains("Throttl") {
-                        (ready.place, PublishError::Throttled { after: None }, true)
-                    } else {
-                        (ready.place, PublishError::Unavailable(text), true)
-                    }
+                    let (error, may_pass) = judge(told);
+                    (ready.place, error, may_pass)
                 }
                 None => (ready.place, PublishError::Unavailable("SNS's answer doesn't tell of it".to_owned()), true),
             }
@@ -204,6 +198,18 @@ fn entry(ready: &Ready<'_>) -> Option<PublishBatchRequestEntry> {
         .ok()
 }
 
+/// What SNS says of one entry of a batch, and whether trying again may help.
+fn judge(told: &BatchResultErrorEntry) -> (PublishError, bool) {
+    let text = format!("{}: {}", told.code(), told.message().unwrap_or("SNS doesn't say why"));
+    if is_throttle(told.code()) {
+        (PublishError::Throttled { after: None }, true)
+    } else if told.sender_fault() {
+        (PublishError::Refused(text), false)
+    } else {
+        (PublishError::Unavailable(text), true)
+    }
+}
+
 fn failure(error: &CallError) -> PublishError {
     match error.cause {
         Cause::Throttled => PublishError::Throttled { after: None },
@@ -211,5 +217,22 @@ fn failure(error: &CallError) -> PublishError {
         Cause::Denied | Cause::Missing | Cause::NotSent | Cause::Unknown => {
             PublishError::Unavailable(error.to_string())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sns_says_of_an_entry_is_judged_by_its_code_and_then_by_whose_fault_it_is() {
+        let told = |code: &str, sender_fault| {
+            judge(&BatchResultErrorEntry::builder().id("0").code(code).sender_fault(sender_fault).build().unwrap())
+        };
+        for code in ["Throttled", "ThrottlingException", "KMS.ThrottlingException", "RequestLimitExceeded"] {
+            assert_eq!(told(code, true), (PublishError::Throttled { after: None }, true), "{code}");
+        }
+        assert!(matches!(told("InvalidParameter", true), (PublishError::Refused(_), false)));
+        assert!(matches!(told("InternalError", false), (PublishError::Unavailable(_), true)));
     }
 }

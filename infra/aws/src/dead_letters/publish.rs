@@ -11,7 +11,7 @@ use super::{
     AT_ONCE, SqsDeadLetters, is_fifo,
     outgoing::{Ready, attributes, is_binary},
 };
-use crate::{CallError, Cause, batches};
+use crate::{CallError, Cause, batches, error::is_throttle};
 
 /// What SNS takes in one batch, and in one message
 /// (<https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html>).
@@ -89,11 +89,11 @@ impl SqsDeadLetters {
                             results.push((*place, Err(QueueError::Unavailable(untold))));
                             return false;
                         };
-                        if !last && one.code().contains("Throttl") {
+                        if !last && is_throttle(one.code()) {
                             return true;
                         }
                         let text = format!("{}: {}", one.code(), one.message().unwrap_or("SNS doesn't say why"));
-                        let refused = one.sender_fault() && !one.code().contains("Throttl");
+                        let refused = one.sender_fault() && !is_throttle(one.code());
                         let error = if refused { QueueError::Refused(text) } else { QueueError::Unavailable(text) };
                         results.push((*place, Err(error)));
                         false

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     CallError, Cause, batches,
+    error::is_throttle,
     message::{SQS_LIMIT, TRACE_HEADER},
     queue::batch::{self, Answer, failed_with},
 };
@@ -70,8 +71,7 @@ impl SqsDeadLetters {
             match call.send().await {
                 Ok(told) => {
                     answer.done.extend(told.successful.into_iter().map(|entry| (entry.id, entry.message_id)));
-                    let (again, failed) =
-                        told.failed.into_iter().partition(|entry| !last && entry.code().contains("Throttled"));
+                    let (again, failed) = told.failed.into_iter().partition(|entry| !last && is_throttle(entry.code()));
                     answer.failed.extend::<Vec<_>>(failed);
                     let again: Vec<_> = again;
                     left.retain(|n| again.iter().any(|entry| entry.id() == (start + n).to_string()));

@@ -8,7 +8,7 @@ use sendoff_consumers::QueueError;
 use sendoff_events::BoxFuture;
 
 use super::failed;
-use crate::{CallError, Cause};
+use crate::{CallError, Cause, error::is_throttle};
 
 /// How many batches of one operation of a consumer are under way at a time.
 pub(crate) const AT_ONCE: usize = 4;
@@ -97,7 +97,7 @@ pub(crate) fn judge(code: &str, message: &str, sender_fault: bool, text: &str) -
         || code.contains("InvalidParameterValue") && gone.iter().any(|part| message.contains(part))
     {
         QueueError::Stale
-    } else if sender_fault && !code.contains("Throttled") {
+    } else if sender_fault && !is_throttle(code) {
         QueueError::Refused(text.to_owned())
     } else {
         QueueError::Unavailable(text.to_owned())
@@ -167,6 +167,8 @@ mod tests {
         let long = "Total VisibilityTimeout for the message is beyond the limit [43200 seconds]";
         assert_eq!(judge("InvalidParameterValue", long, true, "why"), QueueError::Refused("why".into()));
         assert_eq!(judge("InternalError", "", false, "why"), QueueError::Unavailable("why".into()));
-        assert_eq!(judge("RequestThrottled", "", true, "why"), QueueError::Unavailable("why".into()));
+        for code in ["RequestThrottled", "ThrottlingException", "KMS.ThrottlingException"] {
+            assert_eq!(judge(code, "", true, "why"), QueueError::Unavailable("why".into()), "{code}");
+        }
     }
 }
