@@ -41,8 +41,17 @@ struct Ready<'a> {
 impl Ready<'_> {
     /// What SNS counts it as.
     fn bytes(&self) -> usize {
-        message::bytes(&self.body, self.attributes.iter().map(|(name, value)| (*name, &**value)))
+        bytes(&self.body, &self.attributes)
     }
+}
+
+fn bytes(body: &str, attributes: &[(&str, Cow<'_, str>)]) -> usize {
+    message::bytes(body, attributes.iter().map(|(name, value)| (*name, &**value)))
+}
+
+/// How large a body SNS takes beside these attributes.
+fn room(attributes: &[(&str, Cow<'_, str>)]) -> usize {
+    LIMIT.saturating_sub(bytes("", attributes))
 }
 
 impl Store {
@@ -92,11 +101,12 @@ impl Publisher for SnsPublisher {
 type Failed<'a> = (Ready<'a>, PublishError, bool);
 
 impl SnsPublisher {
-    /// The event as it travels: a body over the topic's limit is put aside first, so a pointer never leads nowhere.
+    /// The event as it travels: a body over the topic's limit, or over what SNS has room for beside the attributes, is put aside
+    /// first, so a pointer never leads nowhere.
     async fn ready<'a>(&self, place: usize, event: &'a Outgoing) -> Result<Ready<'a>, PublishError> {
         let group = event.tenant().as_str();
         let mut attributes = vec![("type", event.event_type().to_string().into()), ("tenant", group.into())];
-        if event.body().len() > self.store.resources.topic_limit {
+        if event.body().len() > self.store.resources.topic_limit.min(room(&attributes)) {
             let body = self.check(event).await.map_err(PublishError::Unavailable)?;
             attributes.push((EXTENDED_SIZE_ATTRIBUTE, event.body().len().to_string().into()));
             return Ok(Ready { place, body: body.into(), attributes, group });
@@ -222,7 +232,12 @@ fn failure(error: &CallError) -> PublishError {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use sendoff_events::{BlobError, BlobKey};
+    use sendoff_host::{SystemClock, SystemRng};
+
     use super::*;
+    use crate::{Aws, Environment, Resources};
 
     #[test]
     fn what_sns_says_of_an_entry_is_judged_by_its_code_and_then_by_whose_fault_it_is() {
@@ -234,5 +249,58 @@ mod tests {
         }
         assert!(matches!(told("InvalidParameter", true), (PublishError::Refused(_), false)));
         assert!(matches!(told("InternalError", false), (PublishError::Unavailable(_), true)));
+    }
+
+    /// Takes everything.
+    struct Taking;
+
+    impl Blobs for Taking {
+        fn bucket(&self) -> &'static str {
+            "bucket"
+        }
+
+        fn put<'a>(&'a self, _: &'a BlobKey, _: Bytes) -> BoxFuture<'a, Result<(), BlobError>> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn get<'a>(&'a self, key: &'a BlobKey, _: u64) -> BoxFuture<'a, Result<Bytes, BlobError>> {
+            Box::pin(async { Err(BlobError::Missing(key.clone())) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_has_no_room_beside_its_attributes_is_put_aside_whatever_the_limit_is() {
+        let variables = [("AWS_REGION", "eu-central-1"), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "key")];
+        let environment = Environment::of(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let resources = Resources {
+            table: String::new(),
+            inbox_table: String::new(),
+            stream_arn: None,
+            topic_arn: String::new(),
+            queue_url_base: String::new(),
+            bucket: String::new(),
+            runs_role_arn: String::new(),
+            runs_prefix: String::new(),
+            functions: Resources::no_functions(),
+            schedule_group: String::new(),
+            schedule_role_arn: String::new(),
+            topic_limit: LIMIT,
+        };
+        let aws = Aws::from_environment(environment).unwrap();
+        let store = Store::new(aws, resources, Arc::new(SystemClock), Arc::new(SystemRng::new()));
+        let publisher = SnsPublisher { store, blobs: Arc::new(Taking) };
+        let beside = "typeStringapp.assigned.v1tenantStringacme".len();
+        for (length, is_put_aside) in [(LIMIT - beside, false), (LIMIT - beside + 1, true), (LIMIT, true)] {
+            let event = Outgoing::stored(
+                "01979f8a-0000-7000-8000-000000000001".parse().unwrap(),
+                "app.assigned.v1".parse().unwrap(),
+                "acme".parse().unwrap(),
+                "apps/crm".into(),
+                "x".repeat(length).into(),
+            );
+            let ready = publisher.ready(0, &event).await.unwrap();
+            assert!(ready.bytes() <= LIMIT, "{length}: {}", ready.bytes());
+            assert_eq!(ready.body.len() != length, is_put_aside, "{length}");
+        }
     }
 }

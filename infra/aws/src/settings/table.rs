@@ -97,7 +97,8 @@ settings! {
         rule: optional(arn("iam"))
     }
     /// The largest event body that travels in a message; a larger one goes into the bucket, and the message carries a
-    /// pointer. SNS and SQS take 256 KiB with all attributes.
+    /// pointer. SNS takes 256 KiB with all attributes: a body that has no room beside them goes into the bucket, whatever
+    /// this says.
     topic_limit: usize {
         key: "SENDOFF_TOPIC_LIMIT", env: Some("SENDOFF_TOPIC_LIMIT"), default: Some("255 KiB"), secret: false,
         rule: bytes(1024..=256 * 1024)
