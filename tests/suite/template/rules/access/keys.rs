@@ -48,6 +48,7 @@ const UNREAD: &[(&str, &[&str])] = &[
     ("EmailRole", &[Approval::COLLECTION, WebhookEndpoint::COLLECTION]),
     ("PushRole", &[Approval::COLLECTION, WebhookEndpoint::COLLECTION]),
     ("SmsRole", &[Approval::COLLECTION, WebhookEndpoint::COLLECTION]),
+    ("StepsRole", &[WebhookEndpoint::COLLECTION]),
     ("WebhookRole", &[Approval::COLLECTION]),
     ("WhatsappRole", &[Approval::COLLECTION, WebhookEndpoint::COLLECTION]),
     ("WorkflowKickoffRole", &[WebhookEndpoint::COLLECTION]),
@@ -174,6 +175,7 @@ pub(in super::super) const RULES: &[Rule] = &[
         },
         broken_by: &[
             |t| t.plant("/SmsRole/Properties/Policies/0/PolicyDocument/Statement/3/Condition", Value::Null),
+            |t| t.plant("/StepsRole/Properties/Policies/0/PolicyDocument/Statement/0/Condition", Value::Null),
             |t| {
                 t.plant(
                     "/WebhookRole/Properties/Policies/0/PolicyDocument/Statement/3/Condition/ForAllValues:StringNotLike/dynamodb:LeadingKeys",
