@@ -5,6 +5,7 @@ mod settling;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::join_all;
 use sendoff_aws::Store;
 use sendoff_consumers::{
@@ -151,6 +152,36 @@ async fn left(backend: &OnAws, key: &IdempotencyKey, state: StepState, status: S
     (record.status, record.revision) = (status, record.revision + 1);
     backend.inbox().write(&record).await.unwrap();
     record
+}
+
+#[test]
+fn a_record_that_cannot_be_read_keeps_no_other_from_being_listed_and_is_run_by_nobody() {
+    run(|backend| async move {
+        let (store, now) = (backend.store(), at_millis(SystemClock.now()));
+        let whole = left(&backend, &key("sms", 1), StepState::InDoubt, Status::InDoubt, now).await;
+        let damaged = left(&backend, &key("sms", 2), StepState::InDoubt, Status::InDoubt, now).await;
+        let update = store.aws().dynamodb().update_item().table_name(&store.resources().inbox_table);
+        let update = update.key("id", AttributeValue::S(damaged.key.to_string()));
+        let update = update.update_expression("SET #state = :state").expression_attribute_names("#state", "state");
+        update.expression_attribute_values(":state", AttributeValue::S("asleep".into())).send().await.unwrap();
+        assert_eq!(store.doubts(None, 100).await.unwrap(), std::slice::from_ref(&whole));
+        let keys = [damaged.key.clone(), whole.key.clone()];
+        let ledger = backend.dead_letter_queues().ledger(&keys).await.unwrap();
+        let told: Vec<_> = ledger.into_iter().flatten().map(|record| (record.status, record.history.len())).collect();
+        assert_eq!(told, [(Status::InDoubt, 1), (Status::InDoubt, 0)]);
+        let claim = Claim {
+            key: damaged.key,
+            fence: 8,
+            payload_hash: [1; 32],
+            replay: 1,
+            now,
+            lease_until: now + Duration::from_secs(60),
+            reconcile: true,
+        };
+        let claimed = backend.inbox().claim(&claim).await.unwrap();
+        let Claimed::Settled(record) = claimed else { panic!("{claimed:?}") };
+        assert_eq!((record.status, record.history[0].reason.as_str()), (Status::InDoubt, "record-damaged"));
+    });
 }
 
 #[test]

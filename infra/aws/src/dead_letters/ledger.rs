@@ -36,7 +36,6 @@ impl SqsDeadLetters {
                 items.insert(id.to_owned(), item);
             }
         }
-        let inbox = self.store.dynamo_inbox();
-        keys.iter().map(|key| items.get(key.as_str()).map(|item| inbox.decode(key, item)).transpose()).collect()
+        Ok(keys.iter().map(|key| items.get(key.as_str()).map(|item| inbox::decode(key, item))).collect())
     }
 }

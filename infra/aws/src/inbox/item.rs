@@ -35,8 +35,8 @@ const ATTEMPTS: &str = "attempts";
 const REPLAY: &str = "replay";
 const STEPS: &str = "steps";
 const HISTORY: &str = "history";
-const FIRST_AT: &str = "first_at";
-const UPDATED_AT: &str = "updated_at";
+pub(super) const FIRST_AT: &str = "first_at";
+pub(super) const UPDATED_AT: &str = "updated_at";
 /// When it may be forgotten, to the millisecond; `expiration` knows seconds only.
 const EXPIRES_AT: &str = "expires_at";
 

@@ -9,8 +9,11 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::{
     operation::put_item::builders::PutItemFluentBuilder, types::ReturnValuesOnConditionCheckFailure,
 };
-use sendoff_consumers::{Claim, Claimed, IdempotencyKey, Inbox, InboxError, InboxRecord, transition};
-use sendoff_events::{BoxFuture, at_millis};
+use sendoff_consumers::{
+    Attempt, Claim, Claimed, Class, IdempotencyKey, Inbox, InboxError, InboxRecord, Status, Steps, fingerprint, scrub,
+    transition,
+};
+use sendoff_events::{BoxFuture, Timestamp, at_millis};
 
 use crate::{
     CallError, Store,
@@ -19,7 +22,7 @@ use crate::{
     tables::inbox::{EXPIRATION, ID},
 };
 pub(crate) use item::place;
-use item::{FENCE, IN_PROGRESS_EXPIRATION, REVISION, STATUS};
+use item::{FENCE, FIRST_AT, IN_PROGRESS_EXPIRATION, REVISION, STATUS, UPDATED_AT};
 use powertools::Foreign;
 
 /// How often a claim is tried. Each time but the last, somebody else changed the record in between, which means that they
@@ -27,7 +30,7 @@ use powertools::Foreign;
 const TRIES: u32 = 10;
 
 /// [`Inbox`] over the table of inbox records.
-pub(crate) struct DynamoInbox {
+struct DynamoInbox {
     table: Table,
 }
 
@@ -35,11 +38,7 @@ impl Store {
     /// The idempotency records.
     #[must_use]
     pub fn inbox(&self) -> Arc<dyn Inbox> {
-        Arc::new(self.dynamo_inbox())
-    }
-
-    pub(crate) fn dynamo_inbox(&self) -> DynamoInbox {
-        DynamoInbox { table: self.inbox_table() }
+        Arc::new(DynamoInbox { table: self.inbox_table() })
     }
 
     /// The table of inbox records and of what stands beside them.
@@ -58,7 +57,10 @@ enum Put {
 
 impl DynamoInbox {
     fn put(&self, record: &InboxRecord) -> Result<PutItemFluentBuilder, InboxError> {
-        let item = item::item(record).map_err(|damage| self.damaged(&record.key, &damage))?;
+        let item = item::item(record).map_err(|damage| {
+            let (key, table) = (&record.key, self.table.name());
+            InboxError::Unavailable(format!("the record of `{key}` can't be written to table `{table}`: {damage}"))
+        })?;
         let put = self.table.client().put_item().table_name(self.table.name()).set_item(Some(item.into_sdk()));
         Ok(put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld))
     }
@@ -82,7 +84,7 @@ impl DynamoInbox {
     async fn decide(&self, claim: &Claim) -> Result<Claimed, InboxError> {
         let mut stored = None;
         for _ in 0..TRIES {
-            let (answer, changed) = self.rule(stored.as_ref(), claim)?;
+            let (answer, changed) = rule(stored.as_ref(), claim);
             let Some(changed) = changed else { return Ok(answer) };
             let put = still(self.put(&changed)?, stored.as_ref());
             match self.send(put).await? {
@@ -92,17 +94,6 @@ impl DynamoInbox {
         }
         let table = self.table.name();
         Err(InboxError::Unavailable(format!("`{}` in table `{table}` changes all the time", claim.key)))
-    }
-
-    fn rule(&self, stored: Option<&Item>, claim: &Claim) -> Result<(Claimed, Option<InboxRecord>), InboxError> {
-        match stored {
-            None => Ok(transition::claim(None, claim)),
-            Some(item) if item::is_ours(item) => {
-                let record = item::record(&claim.key, item).map_err(|damage| self.damaged(&claim.key, &damage))?;
-                Ok(transition::claim(Some(record), claim))
-            }
-            Some(item) => Ok(Foreign::of(item).claim(claim)),
-        }
     }
 
     async fn replace(&self, record: &InboxRecord) -> Result<(), InboxError> {
@@ -126,22 +117,54 @@ impl DynamoInbox {
 
     async fn read(&self, key: &IdempotencyKey) -> Result<Option<InboxRecord>, InboxError> {
         let found = self.table.read(item::place(key)).await;
-        match found.map_err(|error| InboxError::Unavailable(error.to_string()))? {
-            None => Ok(None),
-            Some(item) => self.decode(key, &item).map(Some),
-        }
+        let found = found.map_err(|error| InboxError::Unavailable(error.to_string()))?;
+        Ok(found.map(|item| decode(key, &item)))
     }
+}
 
-    /// The record in an item, whoever wrote it.
-    pub(crate) fn decode(&self, key: &IdempotencyKey, item: &Item) -> Result<InboxRecord, InboxError> {
-        if !item::is_ours(item) {
-            return Ok(Foreign::of(item).record(key));
-        }
-        item::record(key, item).map_err(|damage| self.damaged(key, &damage))
+fn rule(stored: Option<&Item>, claim: &Claim) -> (Claimed, Option<InboxRecord>) {
+    let Some(item) = stored else { return transition::claim(None, claim) };
+    if !item::is_ours(item) {
+        return Foreign::of(item).claim(claim);
     }
+    match item::record(&claim.key, item) {
+        Ok(record) => transition::claim(Some(record), claim),
+        // Nobody goes on by what can't be read, not even a replay, or writes over it.
+        Err(damage) => (Claimed::Settled(unreadable(&claim.key, item, &damage)), None),
+    }
+}
 
-    fn damaged(&self, key: &IdempotencyKey, damage: &Damage) -> InboxError {
-        InboxError::Unavailable(format!("the record of `{key}` in table `{}` is damaged: {damage}", self.table.name()))
+/// The record in an item, whoever wrote it.
+pub(crate) fn decode(key: &IdempotencyKey, item: &Item) -> InboxRecord {
+    if !item::is_ours(item) {
+        return Foreign::of(item).record(key);
+    }
+    item::record(key, item).unwrap_or_else(|damage| unreadable(key, item, &damage))
+}
+
+/// What stands in for a record that can't be read: what was done by it isn't known, and its history says why.
+fn unreadable(key: &IdempotencyKey, item: &Item, damage: &Damage) -> InboxRecord {
+    tracing::error!(%key, %damage, "a record of the inbox can't be read: until it is put right, its work counts as in doubt");
+    let error = scrub(&format!("the inbox record `{key}` can't be read: {damage}. Put it right in the table by hand"));
+    let reason = "record-damaged".to_owned();
+    let first_at = item.moment(FIRST_AT).unwrap_or(Timestamp::UNIX_EPOCH);
+    let at = item.moment(UPDATED_AT).unwrap_or(first_at);
+    let fingerprint = fingerprint(&reason, &error);
+    InboxRecord {
+        key: key.clone(),
+        status: Status::InDoubt,
+        fence: 0,
+        revision: 0,
+        lease_until: at,
+        attempts: 1,
+        replay: 0,
+        payload_hash: [0; 32],
+        steps: Steps::new(),
+        history: vec![Attempt { at, class: Class::InDoubt, reason, fingerprint, error }],
+        first_at,
+        // There is no step to wait for news of.
+        updated_at: Timestamp::UNIX_EPOCH,
+        expires_at: None,
     }
 }
 
@@ -183,5 +206,36 @@ impl Inbox for DynamoInbox {
 
     fn get<'a>(&'a self, key: &'a IdempotencyKey) -> BoxFuture<'a, Result<Option<InboxRecord>, InboxError>> {
         Box::pin(self.read(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sendoff_events::EventId;
+
+    use super::*;
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_in_doubt_and_lets_nothing_run_also_no_replay() {
+        let key = IdempotencyKey::new("email", EventId::from_bytes([1; 16]));
+        let now = Timestamp::from_millisecond(1_790_000_000_000).unwrap();
+        let claim = Claim {
+            key: key.clone(),
+            fence: 7,
+            payload_hash: [1; 32],
+            replay: 0,
+            now,
+            lease_until: now,
+            reconcile: true,
+        };
+        let (Claimed::Won(record), _) = rule(None, &claim) else { panic!("it is new") };
+        let item = item::item(&record).unwrap().with_text("state", "asleep");
+        let again = Claim { replay: 3, fence: 8, ..claim };
+        let (Claimed::Settled(found), None) = rule(Some(&item), &again) else { panic!("nobody may run it") };
+        assert_eq!((found.status, found.first_at, found.history[0].at), (Status::InDoubt, now, now));
+        let told = &found.history[0];
+        assert_eq!((told.class, told.reason.as_str()), (Class::InDoubt, "record-damaged"));
+        assert!(told.error.contains("`state` is `asleep`"), "{}", told.error);
+        assert_eq!(decode(&key, &item), found);
     }
 }
