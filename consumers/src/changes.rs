@@ -65,6 +65,13 @@ pub trait Changes: Send + Sync {
         wait: Duration,
     ) -> BoxFuture<'a, Result<Vec<Change>, ChangesError>>;
 
+    /// Keeps the changes up to `position` for whoever has read them, beside the reaction that deals with them and for as long as
+    /// that takes. Ends only when somebody else reads for the reaction now, and is given those changes again. Where nobody else
+    /// can, there is nothing to do.
+    fn keep<'a>(&'a self, _reaction: &'a str, _position: &'a Position) -> BoxFuture<'a, ChangesError> {
+        Box::pin(std::future::pending())
+    }
+
     /// Remembers that the reaction has dealt with everything up to and including `position`. Never goes back.
     fn checkpoint<'a>(&'a self, reaction: &'a str, position: &'a Position) -> BoxFuture<'a, Result<(), ChangesError>>;
 

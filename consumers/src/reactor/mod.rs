@@ -63,12 +63,18 @@ impl Reactor {
         }
     }
 
-    /// Reads a batch, deals with it and checkpoints it.
+    /// Reads a batch, deals with it, however long that takes, and checkpoints it.
     async fn round(&self, limits: &Limits) -> Result<(), ChangesError> {
         let name = self.reaction.name();
         let changes = self.changes.read(name, BATCH, WAIT).await?;
         let Some(last) = changes.last() else { return Ok(()) };
-        for dealt in self.deal_with(&changes, limits).await {
+        let work = self.deal_with(&changes, limits).boxed();
+        let all = match select(work, self.changes.keep(name, &last.position)).await {
+            Either::Left((all, _)) => all,
+            // Somebody else deals with them now, from the beginning.
+            Either::Right((lost, _)) => return Err(lost),
+        };
+        for dealt in all {
             if dealt? == Dealt::Interrupted {
                 // It was stopped: whoever runs it sees that, too.
                 return Ok(());

@@ -70,6 +70,27 @@ impl Changes for Parked {
     }
 }
 
+/// Has one change to read, and then somebody else reads.
+struct Lost;
+
+impl Changes for Lost {
+    fn read<'a>(&'a self, _: &'a str, _: usize, _: Duration) -> BoxFuture<'a, Result<Vec<Change>, ChangesError>> {
+        Box::pin(async { Ok(vec![change("hang", 1)]) })
+    }
+
+    fn keep<'a>(&'a self, _: &'a str, _: &'a Position) -> BoxFuture<'a, ChangesError> {
+        Box::pin(async { ChangesError("it is lost".into()) })
+    }
+
+    fn checkpoint<'a>(&'a self, _: &'a str, _: &'a Position) -> BoxFuture<'a, Result<(), ChangesError>> {
+        Box::pin(async { panic!("nothing is dealt with") })
+    }
+
+    fn park<'a>(&'a self, _: &'a str, _: &'a Change, _: &'a Failure) -> BoxFuture<'a, Result<(), ChangesError>> {
+        Box::pin(async { panic!("nothing is given up") })
+    }
+}
+
 /// Does with a change what its record's id says.
 #[derive(Default)]
 struct Obedient(Mutex<Vec<(String, u64)>>);
@@ -246,4 +267,14 @@ fn what_cannot_be_put_aside_is_no_dead_letter() {
     let bench = Bench::new(true);
     bench.deal_with(&[("reject", 1)], None);
     assert_eq!(bench.counted(), [(Count::Failed, 1), (Count::Retried, 1)]);
+}
+
+#[test]
+fn a_reaction_is_left_off_when_somebody_else_reads_the_changes() {
+    let clock = Arc::new(LeapClock(Arc::new(Mutex::new(Timestamp::UNIX_EPOCH))));
+    let context = ReactionContext { clock, rng: Arc::new(Counting::default()), meter: Arc::new(Measured::default()) };
+    let reactor = Reactor::new(Arc::new(Obedient::default()), Arc::new(Lost), context);
+    let limits = Limits { stop: Stop::never(), until: None };
+    let error = block_on(reactor.round(&limits)).unwrap_err();
+    assert!(error.to_string().contains("it is lost"), "{error}");
 }

@@ -5,8 +5,9 @@
 //! all into one line: a parent to its end before its children, so the changes of a record stay in order. A change's
 //! [`Position`] is its number in that line. How far the reaction has come in each shard stands in the checkpoint.
 //!
-//! One process reads for a reaction at a time: it holds a lease in the checkpoint, and each taking of the lease is an epoch.
-//! Whoever lost the lease finds out at the latest when it writes, forgets what it had read, and waits for its turn.
+//! One process reads for a reaction at a time: it holds a lease in the checkpoint, renews that while it deals with what it has
+//! read, and each taking of the lease is an epoch. Whoever lost the lease finds out at the latest when it writes, forgets what it
+//! had read, and waits for its turn.
 
 mod checkpoints;
 mod line;
@@ -17,6 +18,8 @@ pub(crate) mod record;
 #[cfg(test)]
 mod record_tests;
 mod shards;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
@@ -35,6 +38,8 @@ use shards::Stream;
 
 /// How long a lease lasts. The next reader takes over so long after one vanished.
 const LEASE: Duration = Duration::from_secs(30);
+/// How often it is looked, while a reaction is at work, whether the lease has to be renewed.
+const BEAT: Duration = Duration::from_secs(5);
 /// How long a waiting read pauses between two looks. DynamoDB lets two readers of a shard ask five times a second.
 const POLL: Duration = Duration::from_millis(250);
 /// How many times it reads on at once where the stream holds little but other things.
@@ -106,15 +111,8 @@ impl DynamoChanges {
     async fn holds_lease(&self, reaction: &str, reader: &mut Reader) -> Result<bool, CallError> {
         let now = self.now();
         let until = later(now, LEASE);
-        if let Some(lease) = &reader.lease {
-            if later(now, LEASE / 2) < lease.until {
-                return Ok(true);
-            }
-            if self.checkpoints().write(reaction, lease.epoch, &reader.line.standing(), until).await? {
-                reader.lease = Some(Lease { epoch: lease.epoch, until });
-                return Ok(true);
-            }
-            reader.lose(reaction);
+        if self.renew(reaction, reader).await? {
+            return Ok(true);
         }
         if reader.taken_until.is_some_and(|until| now < until) {
             return Ok(false);
@@ -138,6 +136,31 @@ impl DynamoChanges {
         (reader.lease, reader.taken_until) = (Some(Lease { epoch, until }), None);
         reader.line = kept.map(|kept| Line::resume(kept.standing)).unwrap_or_default();
         Ok(true)
+    }
+
+    /// Renews the lease at half time; false without one, and when somebody else has it now.
+    async fn renew(&self, reaction: &str, reader: &mut Reader) -> Result<bool, CallError> {
+        let now = self.now();
+        let Some(lease) = &reader.lease else { return Ok(false) };
+        if later(now, LEASE / 2) < lease.until {
+            return Ok(true);
+        }
+        let (epoch, until) = (lease.epoch, later(now, LEASE));
+        let is_ours = self.checkpoints().write(reaction, epoch, &reader.line.standing(), until).await?;
+        if is_ours {
+            reader.lease = Some(Lease { epoch, until });
+        } else {
+            reader.lose(reaction);
+        }
+        Ok(is_ours)
+    }
+
+    /// Whether the lease of this epoch still stands. Renews it where that is due.
+    async fn stands(&self, reaction: &str, epoch: u64) -> Result<bool, ChangesError> {
+        let reader = self.store.readers.of(reaction);
+        let mut reader = reader.lock().await;
+        let is_ours = reader.lease.as_ref().is_some_and(|lease| lease.epoch == epoch);
+        Ok(is_ours && self.renew(reaction, &mut reader).await.map_err(unavailable)?)
     }
 
     /// Reads on until there are `max` changes, or none at the moment.
@@ -212,7 +235,7 @@ impl DynamoChanges {
         let standing = reader.line.standing();
         if !self.checkpoints().write(reaction, epoch, &standing, until).await.map_err(unavailable)? {
             reader.lose(reaction);
-            return Err(ChangesError(format!("another worker reads for the reaction `{reaction}` now")));
+            return Err(taken_over(reaction));
         }
         reader.lease = Some(Lease { epoch, until });
         Ok(true)
@@ -240,6 +263,23 @@ impl Changes for DynamoChanges {
         })
     }
 
+    fn keep<'a>(&'a self, reaction: &'a str, position: &'a Position) -> BoxFuture<'a, ChangesError> {
+        Box::pin(async move {
+            let Some(place) = Place::parse(position) else { return wrong(position) };
+            loop {
+                let name = reaction.to_owned();
+                match self.apart(|own| async move { own.stands(&name, place.epoch).await }).await {
+                    Ok(true) => {}
+                    Ok(false) => return taken_over(reaction),
+                    Err(error) => {
+                        tracing::warn!(%error, reaction, "the lease of the changes can't be renewed; it is tried again")
+                    }
+                }
+                self.store.clock.sleep(BEAT).await;
+            }
+        })
+    }
+
     fn checkpoint<'a>(&'a self, reaction: &'a str, position: &'a Position) -> BoxFuture<'a, Result<(), ChangesError>> {
         Box::pin(async move {
             let place = Place::parse(position).ok_or_else(|| wrong(position))?;
@@ -259,6 +299,10 @@ impl Changes for DynamoChanges {
     ) -> BoxFuture<'a, Result<(), ChangesError>> {
         Box::pin(async move { park::park(&self.store, reaction, change, failure).await.map_err(ChangesError) })
     }
+}
+
+fn taken_over(reaction: &str) -> ChangesError {
+    ChangesError(format!("another worker reads for the reaction `{reaction}` now"))
 }
 
 fn wrong(position: &Position) -> ChangesError {
