@@ -10,6 +10,7 @@ use aws_sdk_dynamodbstreams::types::AttributeValue as StreamValue;
 use aws_smithy_types::{Blob, base64};
 use sendoff_events::Timestamp;
 use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
 
 /// An attribute's value, of the types that this crate writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -132,6 +133,17 @@ impl Item {
         self.0.iter().map(|(name, attribute)| name.len() + value(attribute)).sum()
     }
 
+    /// The item in the form in which a Lambda function is given it.
+    pub(crate) fn to_json(&self) -> Value {
+        let value = |attribute: &Attribute| match attribute {
+            Attribute::S(text) => json!({ "S": text }),
+            Attribute::N(number) => json!({ "N": number }),
+            Attribute::B(bytes) => json!({ "B": base64::encode(bytes) }),
+            Attribute::Bool(is) => json!({ "BOOL": is }),
+        };
+        Value::Object(self.0.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect())
+    }
+
     /// The item as the SDK takes it.
     pub(crate) fn into_sdk(self) -> HashMap<String, AttributeValue> {
         self.0.into_iter().map(|(name, attribute)| (name, attribute.into())).collect()
@@ -183,15 +195,15 @@ impl From<HashMap<String, StreamValue>> for Item {
 /// The form in which a Lambda function is given an image: `{"pk": {"S": "…"}, "version": {"N": "1"}}`, bytes in base64.
 impl<'de> Deserialize<'de> for Item {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let attributes = BTreeMap::<String, BTreeMap<String, serde_json::Value>>::deserialize(deserializer)?;
-        let known = |types: BTreeMap<String, serde_json::Value>| match types.into_iter().next()? {
-            (kind, serde_json::Value::String(text)) => match kind.as_str() {
+        let attributes = BTreeMap::<String, BTreeMap<String, Value>>::deserialize(deserializer)?;
+        let known = |types: BTreeMap<String, Value>| match types.into_iter().next()? {
+            (kind, Value::String(text)) => match kind.as_str() {
                 "S" => Some(Attribute::S(text)),
                 "N" => Some(Attribute::N(text)),
                 "B" => base64::decode(text).ok().map(Attribute::B),
                 _ => None,
             },
-            (kind, serde_json::Value::Bool(is)) if kind == "BOOL" => Some(Attribute::Bool(is)),
+            (kind, Value::Bool(is)) if kind == "BOOL" => Some(Attribute::Bool(is)),
             _ => None,
         };
         Ok(Self(attributes.into_iter().filter_map(|(name, types)| Some((name, known(types)?))).collect()))
@@ -227,6 +239,7 @@ mod tests {
         let event = r#"{"text": {"S": "ä \u0000 🦀"}, "empty": {"S": ""}, "fence": {"N": "9223372036854775807"},
             "most": {"N": "18446744073709551615"}, "bytes": {"B": "AP8="}, "deleted": {"BOOL": true}}"#;
         assert_eq!(serde_json::from_str::<Item>(event).unwrap(), item());
+        assert_eq!(item().to_json(), serde_json::from_str::<Value>(event).unwrap());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{
     record::StreamRecord,
     shards::{Cursor, Listed, Page},
 };
+use crate::item::Damage;
 
 /// How often the shards are listed. A shard lasts about four hours.
 const LIST: Duration = Duration::from_secs(10);
@@ -218,16 +219,11 @@ impl Line {
             // Its children begin.
             self.listed_at = None;
         }
-        for record in records {
-            let sequence = record.sequence.clone();
-            match record.change() {
-                Ok(Some(change)) => {
-                    shard.waiting += 1;
-                    self.waiting.push_back(Waiting { shard: id.to_owned(), sequence: sequence.clone(), change });
-                }
-                Ok(None) => {}
-                Err(damage) => tracing::error!(reaction, shard = id, sequence, error = %damage,
-                    "a change in the stream can't be read, and no reaction gets it"),
+        for Read { sequence, change } in records {
+            // What can't be read was put aside.
+            if let Ok(Some(change)) = change {
+                shard.waiting += 1;
+                self.waiting.push_back(Waiting { shard: id.to_owned(), sequence: sequence.clone(), change });
             }
             if shard.waiting == 0 {
                 shard.done = Some(sequence.clone());
@@ -237,5 +233,22 @@ impl Line {
     }
 }
 
-/// A record as it comes from a shard.
-pub(super) type Records = Vec<StreamRecord>;
+/// What stands at a place of a shard.
+pub(super) struct Read {
+    pub(super) sequence: String,
+    /// The change of a record, if it is one.
+    pub(super) change: Result<Option<Change>, Unreadable>,
+}
+
+/// A record of the stream that can't be read.
+pub(super) struct Unreadable {
+    pub(super) record: StreamRecord,
+    pub(super) damage: Damage,
+}
+
+impl From<StreamRecord> for Read {
+    fn from(record: StreamRecord) -> Self {
+        let (sequence, change) = (record.sequence.clone(), record.change());
+        Self { sequence, change: change.map_err(|damage| Unreadable { record, damage }) }
+    }
+}

@@ -34,11 +34,11 @@ fn other(sequence: &str) -> StreamRecord {
 }
 
 fn page(records: Vec<StreamRecord>) -> Page {
-    Page::Records { records, next: Some("iterator".into()) }
+    Page::Records { records: records.into_iter().map(Into::into).collect(), next: Some("iterator".into()) }
 }
 
 fn end(records: Vec<StreamRecord>) -> Page {
-    Page::Records { records, next: None }
+    Page::Records { records: records.into_iter().map(Into::into).collect(), next: None }
 }
 
 fn listed(shards: &[(&str, Option<&str>)]) -> Vec<Listed> {

@@ -33,7 +33,7 @@ use sendoff_events::{BoxFuture, Timestamp};
 
 use crate::{CallError, Store};
 use checkpoints::Checkpoints;
-use line::{Line, Place};
+use line::{Line, Place, Unreadable};
 use shards::Stream;
 
 /// How long a lease lasts. The next reader takes over so long after one vanished.
@@ -164,11 +164,11 @@ impl DynamoChanges {
     }
 
     /// Reads on until there are `max` changes, or none at the moment.
-    async fn fetch(&self, reaction: &str, line: &mut Line, max: usize) -> Result<(), CallError> {
-        let arn = self.store.resources.stream_arn.as_deref().ok_or_else(no_stream)?;
+    async fn fetch(&self, reaction: &str, line: &mut Line, max: usize) -> Result<(), ChangesError> {
+        let arn = self.store.resources.stream_arn.as_deref().ok_or_else(|| unavailable(no_stream()))?;
         let stream = Stream { client: self.store.aws.streams(), arn };
         if line.is_list_due(self.now()) {
-            line.list(stream.shards().await?, self.now(), reaction);
+            line.list(stream.shards().await.map_err(unavailable)?, self.now(), reaction);
         }
         for _ in 0..ROUNDS {
             if line.len() >= max {
@@ -177,7 +177,12 @@ impl DynamoChanges {
             let asked = line.readable();
             let mut read_something = false;
             for page in stream.read_all(asked).await {
-                let (shard, page) = page?;
+                let (shard, page) = page.map_err(unavailable)?;
+                // Before the line goes past it: what can't be put aside is read again.
+                for Unreadable { record, damage } in page.unreadable() {
+                    let (record, why) = (record.to_json().to_string(), damage.to_string());
+                    park::put_aside(&self.store, reaction, &record, &why).await.map_err(ChangesError)?;
+                }
                 read_something |= !page.is_empty();
                 line.push(&shard, page, reaction);
             }
@@ -210,7 +215,7 @@ impl DynamoChanges {
             let fetched = self.fetch(reaction, &mut reader.line, max).await;
             // What was read before is there all the same.
             if reader.line.len() == 0 {
-                fetched.map_err(unavailable)?;
+                fetched?;
             }
         }
         Ok(reader.line.first(max, epoch))

@@ -1,14 +1,36 @@
-//! A change that its reaction can't deal with, as a message in the reaction's dead-letter queue.
+//! What its reaction can't deal with, as a message in the reaction's dead-letter queue: a change, or a record of the stream that
+//! can't be read as one.
 
-use sendoff_consumers::{Attributes, Change, FAILURE_ATTRIBUTE, Failure};
-use serde_json::Value;
+use sendoff_consumers::{Attributes, Change, Class, FAILURE_ATTRIBUTE, Failure, fingerprint, scrub};
+use serde_json::{Value, json};
 
 use crate::{CallError, Store, message::SqsMessage};
 
 /// Sends the change with its failure. Parked twice, it stands there twice.
 pub(super) async fn park(store: &Store, reaction: &str, change: &Change, failure: &Failure) -> Result<(), String> {
+    send(store, reaction, &message(change, failure)?).await
+}
+
+/// Puts a record of the stream that can't be read aside, as a Lambda function is given it, so that the stream goes on. Put aside
+/// twice, it stands there twice.
+pub(crate) async fn put_aside(store: &Store, reaction: &str, record: &str, why: &str) -> Result<(), String> {
+    let (now, reason) = (store.clock.now(), "record-damaged");
+    let failure = Failure {
+        reason: reason.into(),
+        class: Class::Undecodable,
+        fingerprint: fingerprint(reason, why),
+        consumer: reaction.into(),
+        attempts: 0,
+        first_at: now,
+        last_at: now,
+        error: scrub(why),
+    };
+    tracing::error!(reaction, reason, error = failure.error, "a record of the stream can't be read and is put aside");
+    send(store, reaction, &as_it_came(record, &failure)?).await
+}
+
+async fn send(store: &Store, reaction: &str, message: &SqsMessage) -> Result<(), String> {
     let url = store.resources.dead_letter_url(reaction);
-    let message = message(change, failure)?;
     let call = store.aws.sqs().send_message().queue_url(&url);
     let sent = message.send(call).send().await;
     sent.map_err(|error| CallError::of("sqs:SendMessage", url, &error).to_string())?;
@@ -21,17 +43,32 @@ fn message(change: &Change, failure: &Failure) -> Result<SqsMessage, String> {
         ("tenant".to_owned(), change.key.tenant.to_string()),
     ]);
     let mut body = change.to_json();
-    SqsMessage::new(text(&body).as_bytes(), &attributes).or_else(|_| {
+    SqsMessage::new(sendable(&body.to_string()).as_bytes(), &attributes).or_else(|_| {
         // A record of DynamoDB may be larger than a message. Its key and version tell which change it was.
         (body["old"], body["new"]) = (Value::Null, Value::Null);
-        body["images"] = "too large for a message: the record's data is left out".into();
-        SqsMessage::new(text(&body).as_bytes(), &attributes)
+        body["images"] = LEFT_OUT.into();
+        SqsMessage::new(sendable(&body.to_string()).as_bytes(), &attributes)
     })
 }
 
+fn as_it_came(record: &str, failure: &Failure) -> Result<SqsMessage, String> {
+    let attributes = Attributes::from([(FAILURE_ATTRIBUTE.to_owned(), failure.to_attribute())]);
+    SqsMessage::new(sendable(record).as_bytes(), &attributes).or_else(|_| {
+        // Its keys and number tell which record it was.
+        let read: Value = serde_json::from_str(record).unwrap_or_default();
+        let data = &read["dynamodb"];
+        let data = json!({ "Keys": data["Keys"], "SequenceNumber": data["SequenceNumber"] });
+        let body = json!({ "eventName": read["eventName"], "dynamodb": data, "images": LEFT_OUT });
+        SqsMessage::new(sendable(&body.to_string()).as_bytes(), &attributes)
+    })
+}
+
+/// What stands in the place of images for which a message has no room.
+const LEFT_OUT: &str = "too large for a message: the record's data is left out";
+
 /// The JSON with the characters escaped that a message may not hold: SQS refuses them otherwise.
-fn text(body: &Value) -> String {
-    body.to_string().replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+fn sendable(json: &str) -> String {
+    json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
 }
 
 #[cfg(test)]

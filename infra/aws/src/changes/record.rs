@@ -4,11 +4,13 @@ use aws_sdk_dynamodbstreams::types::{OperationType, Record};
 use sendoff_consumers::{Change, Position};
 use sendoff_events::Timestamp;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::{
     item::{Damage, Item},
     outbox::Stored,
     records::Image,
+    tables::records::{PK, SK},
 };
 
 /// Who deletes what has expired
@@ -78,6 +80,24 @@ impl StreamRecord {
             old: old.and_then(|old| old.data),
             new: new.data,
         }))
+    }
+
+    /// The record in the form in which a Lambda function gets it.
+    pub(super) fn to_json(&self) -> Value {
+        let Self { sequence, is_insert, at, old, new, .. } = self;
+        let name = match new {
+            None => "REMOVE",
+            Some(_) if *is_insert => "INSERT",
+            Some(_) => "MODIFY",
+        };
+        let mut data = json!({ "SequenceNumber": sequence, "ApproximateCreationDateTime": at.as_second() });
+        for (name, image) in [("OldImage", old), ("NewImage", new)] {
+            if let Some(image) = image {
+                data[name] = image.to_json();
+                data["Keys"] = json!({ PK: data[name][PK], SK: data[name][SK] });
+            }
+        }
+        json!({ "eventName": name, "dynamodb": data })
     }
 
     /// The event that was committed to the outbox, if it tells of one that was still to be published then.

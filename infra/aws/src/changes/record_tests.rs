@@ -107,6 +107,21 @@ fn a_damaged_record_is_told() {
 }
 
 #[test]
+fn a_record_can_be_written_as_a_function_gets_it() {
+    for (name, old, new) in [
+        ("INSERT", None, Some(image(1, Some("1")))),
+        ("MODIFY", Some(image(1, Some("1"))), Some(image(2, None))),
+        ("REMOVE", Some(image(2, None)), None),
+    ] {
+        let record = record(name, old, new);
+        let written = record.to_json();
+        assert_eq!((&written["eventName"], &written["dynamodb"]["Keys"]["sk"]["S"]), (&json!(name), &json!("/crm")));
+        let again: StreamRecord = serde_json::from_value(written).unwrap();
+        assert_eq!(again.change(), record.change());
+    }
+}
+
+#[test]
 fn an_event_is_given_to_the_relay_when_it_is_committed_and_not_when_it_is_marked() {
     let mut event = json!({
         "pk": { "S": "e#01979f8a-0000-7000-8000-000000000001" }, "sk": { "S": "event" },

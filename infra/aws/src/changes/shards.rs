@@ -7,7 +7,10 @@ use aws_sdk_dynamodbstreams::{
 };
 use futures::{StreamExt as _, stream};
 
-use super::{line::Records, record::StreamRecord};
+use super::{
+    line::{Read, Unreadable},
+    record::StreamRecord,
+};
 use crate::CallError;
 
 /// How many shards are asked at the same time.
@@ -39,7 +42,7 @@ pub(super) struct Cursor {
 /// What was found there.
 pub(super) enum Page {
     /// The next records, and where to read on; `next` is `None` at the end of the shard.
-    Records { records: Records, next: Option<String> },
+    Records { records: Vec<Read>, next: Option<String> },
     /// The iterator is older than 15 minutes.
     Expired,
     /// The place is older than the 24 hours that the stream keeps.
@@ -53,6 +56,12 @@ impl Page {
             Self::Records { records, next } => records.is_empty() && next.is_some(),
             Self::Expired | Self::Trimmed => true,
         }
+    }
+
+    /// Those of its records that can't be read.
+    pub(super) fn unreadable(&self) -> impl Iterator<Item = &Unreadable> {
+        let records = if let Self::Records { records, .. } = self { &records[..] } else { &[] };
+        records.iter().filter_map(|read| read.change.as_ref().err())
     }
 }
 
@@ -102,7 +111,7 @@ impl Stream<'_> {
         };
         match self.client.get_records().shard_iterator(iterator).send().await {
             Ok(page) => {
-                let records = page.records.into_iter().flatten().filter_map(StreamRecord::of).collect();
+                let records = page.records.into_iter().flatten().filter_map(StreamRecord::of).map(Read::from).collect();
                 Ok(Page::Records { records, next: page.next_shard_iterator })
             }
             Err(error) => match error.as_service_error() {

@@ -91,3 +91,24 @@ async fn who_has_lost_its_lease_is_told_while_its_reaction_works() {
     let lost = changes.keep(REACTION, &position).await;
     assert!(lost.to_string().contains("another worker reads"), "{lost}");
 }
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_put_aside_before_the_stream_goes_on() {
+    let (peer, clock) = (Peer::default(), HandClock::default());
+    let mut odd = record("x", 1, 10);
+    odd["dynamodb"]["NewImage"]["version"] = json!({ "S": "one" });
+    peer.write("a", odd);
+    peer.write("a", record("x", 2, 11));
+    let store = peer.store(&clock);
+    peer.refuse("SendMessage");
+    let error = read(&store).await.unwrap_err();
+    assert!(error.to_string().contains("sqs:SendMessage"), "{error}");
+    peer.refuse_nothing();
+    assert_eq!(read(&store).await.unwrap().into_iter().map(|change| change.version).collect::<Vec<_>>(), [2]);
+    let letters = peer.letters();
+    assert_eq!((letters.len(), &letters[0]["QueueUrl"]), (1, &json!("https://sqs/timeline-dlq")));
+    let told = letters[0].to_string();
+    for part in ["record-damaged", "version", "/x", r#"\"SequenceNumber\":\"10\""#] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
