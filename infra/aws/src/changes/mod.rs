@@ -22,7 +22,7 @@ mod shards;
 mod tests;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -34,7 +34,7 @@ use sendoff_events::{BoxFuture, Timestamp};
 use crate::{CallError, Store};
 use checkpoints::Checkpoints;
 use line::{Line, Place, Unreadable};
-use shards::Stream;
+use shards::{Page, Stream};
 
 /// How long a lease lasts. The next reader takes over so long after one vanished.
 const LEASE: Duration = Duration::from_secs(30);
@@ -170,27 +170,38 @@ impl DynamoChanges {
         if line.is_list_due(self.now()) {
             line.list(stream.shards().await.map_err(unavailable)?, self.now(), reaction);
         }
+        // What one shard can't give holds up no other.
+        let mut failed = BTreeMap::new();
         for _ in 0..ROUNDS {
             if line.len() >= max {
                 break;
             }
-            let asked = line.readable();
+            let asked = line.readable().into_iter().filter(|cursor| !failed.contains_key(&cursor.shard)).collect();
             let mut read_something = false;
-            for page in stream.read_all(asked).await {
-                let (shard, page) = page.map_err(unavailable)?;
-                // Before the line goes past it: what can't be put aside is read again.
-                for Unreadable { record, damage } in page.unreadable() {
-                    let (record, why) = (record.to_json().to_string(), damage.to_string());
-                    park::put_aside(&self.store, reaction, &record, &why).await.map_err(ChangesError)?;
+            for (shard, page) in stream.read_all(asked).await {
+                match self.take(reaction, page).await {
+                    Ok(page) => {
+                        read_something |= !page.is_empty();
+                        line.push(&shard, page, reaction);
+                    }
+                    Err(error) => drop(failed.insert(shard, error)),
                 }
-                read_something |= !page.is_empty();
-                line.push(&shard, page, reaction);
             }
             if !read_something {
                 break;
             }
         }
-        Ok(())
+        failed.into_values().next().map_or(Ok(()), Err)
+    }
+
+    /// What was read of a shard. Before the line goes on, what can't be read in it is put aside, or all of it is read again.
+    async fn take(&self, reaction: &str, page: Result<Page, CallError>) -> Result<Page, ChangesError> {
+        let page = page.map_err(unavailable)?;
+        for Unreadable { record, damage } in page.unreadable() {
+            let (record, why) = (record.to_json().to_string(), damage.to_string());
+            park::put_aside(&self.store, reaction, &record, &why).await.map_err(ChangesError)?;
+        }
+        Ok(page)
     }
 
     /// Does `work` in a task of its own. A reader is locked meanwhile, and whoever asked may be suspended, or be dropped, and

@@ -90,12 +90,12 @@ impl Stream<'_> {
     }
 
     /// The next records of several shards, each with its shard.
-    pub(super) async fn read_all(&self, cursors: Vec<Cursor>) -> Vec<Result<(String, Page), CallError>> {
+    pub(super) async fn read_all(&self, cursors: Vec<Cursor>) -> Vec<(String, Result<Page, CallError>)> {
         let reads: Vec<_> = cursors
             .into_iter()
             .map(|cursor| async move {
                 let shard = cursor.shard.clone();
-                Ok((shard, self.read(cursor).await?))
+                (shard, self.read(cursor).await)
             })
             .collect();
         stream::iter(reads).buffered(AT_ONCE).collect().await

@@ -112,3 +112,20 @@ async fn a_record_that_cannot_be_read_is_put_aside_before_the_stream_goes_on() {
         assert!(told.contains(part), "{part}: {told}");
     }
 }
+
+#[tokio::test]
+async fn a_shard_that_cannot_be_read_holds_up_no_other_and_is_told_when_nothing_else_came() {
+    let (peer, clock) = (Peer::default(), HandClock::default());
+    for (n, shard) in (1..).zip(["a", "b", "c"]) {
+        peer.write(shard, record(shard, 1, n));
+    }
+    let store = peer.store(&clock);
+    peer.refuse("b");
+    let read_now = read(&store).await.unwrap();
+    assert_eq!(read_now.iter().map(|change| change.key.id.as_str()).collect::<Vec<_>>(), ["a", "c"]);
+    store.changes().checkpoint(REACTION, &read_now[1].position).await.unwrap();
+    let error = read(&store).await.unwrap_err();
+    assert!(error.to_string().contains("dynamodb:GetShardIterator"), "{error}");
+    peer.refuse_nothing();
+    assert_eq!(read(&store).await.unwrap()[0].key.id, "b");
+}
