@@ -34,6 +34,7 @@ use sendoff_events::{BoxFuture, Timestamp};
 use crate::{CallError, Store};
 use checkpoints::Checkpoints;
 use line::{Line, Place, Unreadable};
+pub(crate) use park::put_aside;
 use shards::{Page, Stream};
 
 /// How long a lease lasts. The next reader takes over so long after one vanished.
@@ -199,7 +200,7 @@ impl DynamoChanges {
         let page = page.map_err(unavailable)?;
         for Unreadable { record, damage } in page.unreadable() {
             let (record, why) = (record.to_json().to_string(), damage.to_string());
-            park::put_aside(&self.store, reaction, &record, &why).await.map_err(ChangesError)?;
+            put_aside(&self.store, reaction, &record, &why).await.map_err(ChangesError)?;
         }
         Ok(page)
     }

@@ -122,4 +122,23 @@ mod tests {
         assert_eq!((&body["version"], &body["new"]), (&json!(3), &Value::Null));
         assert!(body["images"].as_str().unwrap().contains("left out"));
     }
+
+    /// A record as a function is given it, with this in its image.
+    fn record(data: &str) -> String {
+        let keys = json!({ "pk": { "S": "r#acme#users" }, "sk": { "S": "/a" } });
+        let data = json!({ "Keys": keys, "SequenceNumber": "17", "NewImage": { "data": { "S": data } } });
+        json!({ "eventName": "MODIFY", "dynamodb": data }).to_string()
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_stands_there_as_it_came_and_without_its_data_where_that_is_too_large() {
+        let small = record("a\u{fffe}\u{ffff}");
+        let body: Value = serde_json::from_str(as_it_came(&small, &failure()).unwrap().body()).unwrap();
+        assert_eq!(body, serde_json::from_str::<Value>(&small).unwrap());
+        let message = as_it_came(&record(&"\"".repeat(600 << 10)), &failure()).unwrap();
+        let body: Value = serde_json::from_str(message.body()).unwrap();
+        assert_eq!((&body["dynamodb"]["SequenceNumber"], &body["eventName"]), (&json!("17"), &json!("MODIFY")));
+        assert_eq!(body["dynamodb"]["Keys"]["sk"]["S"], "/a");
+        assert!(body["dynamodb"].get("NewImage").is_none() && body["images"].as_str().unwrap().contains("left out"));
+    }
 }

@@ -4,26 +4,23 @@ use std::{collections::BTreeMap, pin::pin, sync::Arc};
 
 use futures::future::{Either, join_all, select};
 use sendoff_consumers::{
-    Attributes, Change, Class, Count, Dealt, FAILURE_ATTRIBUTE, Failure, Limits, NewMessage, Queue, ReactionContext,
-    Reactor, Stop,
+    Change, Count, Dealt, Limits, ReactionContext, Reactor, Stop,
     cache::CacheSettings,
-    fingerprint,
     reactions::{CacheInvalidation, Timeline},
-    scrub,
 };
 use sendoff_events::Clock;
 use serde_json::value::RawValue;
 
 use super::parts::Parts;
 use crate::{
-    changes::record::StreamRecord,
+    changes::{put_aside, record::StreamRecord},
     lambda::{Answer, Deadline, Function, FunctionError, Invocation, Outcome, StreamBatch, answer, run},
     lookup::connected,
     settings::Need,
 };
 
-/// The queue of what the timeline can't deal with.
-const DEAD_LETTERS: &str = "timeline-dlq";
+/// The reaction in whose dead-letter queue a record stands that can't be read.
+const TIMELINE: &str = "timeline";
 
 /// The whole function.
 ///
@@ -37,7 +34,6 @@ pub fn main() -> Result<(), lambda_runtime::Error> {
 struct Reactions {
     parts: Parts,
     reactors: Vec<Reactor>,
-    dead_letters: Arc<dyn Queue>,
 }
 
 async fn make() -> Result<Reactions, FunctionError> {
@@ -50,7 +46,7 @@ async fn make() -> Result<Reactions, FunctionError> {
         let invalidation = CacheInvalidation::new(shared, &CacheSettings::default(), parts.clock.clone());
         reactors.push(Reactor::new(Arc::new(invalidation), parts.store.changes(), context));
     }
-    Ok(Reactions { reactors, dead_letters: parts.store.queue(DEAD_LETTERS), parts })
+    Ok(Reactions { parts, reactors })
 }
 
 impl Function for Reactions {
@@ -83,32 +79,15 @@ impl Function for Reactions {
 }
 
 impl Reactions {
-    /// Puts a record that can't be read aside as it came, so that the stream goes on.
+    /// Puts a record that can't be read aside, so that the stream goes on.
     async fn put_aside(&self, record: &RawValue, error: &str) -> Outcome {
-        let now = self.parts.clock.now();
-        let failure = Failure {
-            reason: "record-damaged".into(),
-            class: Class::Undecodable,
-            fingerprint: fingerprint("record-damaged", error),
-            consumer: "timeline".into(),
-            attempts: 0,
-            first_at: now,
-            last_at: now,
-            error: scrub(error),
-        };
-        tracing::error!(reason = failure.reason, error = failure.error, "a record of the stream can't be read");
-        let message = NewMessage {
-            body: record.get().to_owned().into(),
-            attributes: Attributes::from([(FAILURE_ATTRIBUTE.to_owned(), failure.to_attribute())]),
-            ..NewMessage::default()
-        };
-        match self.dead_letters.send(&[message]).await.as_slice() {
-            [Ok(_)] => {
-                self.parts.meter().count(Count::DeadLettered, &failure.consumer, 1);
+        match put_aside(&self.parts.store, TIMELINE, record.get(), error).await {
+            Ok(()) => {
+                self.parts.meter().count(Count::DeadLettered, TIMELINE, 1);
                 Outcome::Done
             }
-            result => {
-                tracing::error!(?result, queue = DEAD_LETTERS, "it can't be put aside either; it will be seen again");
+            Err(error) => {
+                tracing::error!(error, reaction = TIMELINE, "it can't be put aside; it will be seen again");
                 Outcome::Failed
             }
         }
@@ -160,7 +139,7 @@ mod tests {
         time::Duration,
     };
 
-    use sendoff_consumers::{Changes, ChangesError, HandlerError, NoMeter, Position, Reaction};
+    use sendoff_consumers::{Changes, ChangesError, Failure, HandlerError, NoMeter, Position, Reaction};
     use sendoff_events::{BoxFuture, Timestamp};
     use sendoff_host::{SystemClock, SystemRng};
     use sendoff_producers::RecordKey;
