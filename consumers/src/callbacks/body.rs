@@ -1,9 +1,10 @@
 //! Bodies and queries, within limits.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
-use tokio::sync::Semaphore;
 use url::form_urlencoded;
 
 use super::answer::Refusal;
@@ -16,7 +17,29 @@ const MAX_FIELDS: usize = 256;
 
 /// How many bodies that are larger than [`NOTIFICATION`] are read at once: whoever sends one proves who they are only with its last
 /// byte, and strangers must not fill the memory until then.
-static LARGE: Semaphore = Semaphore::const_new(16);
+static LARGE: Places = Places::new(16);
+
+/// So many places, to be taken and given back.
+struct Places(AtomicUsize);
+
+struct Place<'a>(&'a Places);
+
+impl Places {
+    const fn new(free: usize) -> Self {
+        Self(AtomicUsize::new(free))
+    }
+
+    fn take(&self) -> Option<Place<'_>> {
+        let taken = self.0.fetch_update(Relaxed, Relaxed, |free| free.checked_sub(1));
+        taken.is_ok().then_some(Place(self))
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(1, Relaxed);
+    }
+}
 
 /// The whole body. What is longer than `limit` isn't read to its end. Senders of large ones are asked to come again while
 /// many others are being read.
@@ -24,9 +47,9 @@ pub(super) async fn read(body: Body, limit: usize) -> Result<Bytes, Refusal> {
     read_beside(&LARGE, body, limit).await
 }
 
-async fn read_beside(large: &Semaphore, body: Body, limit: usize) -> Result<Bytes, Refusal> {
+async fn read_beside(large: &Places, body: Body, limit: usize) -> Result<Bytes, Refusal> {
     let mut read = BytesMut::new();
-    let mut permit = None;
+    let mut place = None;
     let mut chunks = body.into_data_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| Refusal::Garbled("its body broke off"))?;
@@ -34,9 +57,8 @@ async fn read_beside(large: &Semaphore, body: Body, limit: usize) -> Result<Byte
         if size > limit {
             return Err(Refusal::TooLarge);
         }
-        if size > NOTIFICATION && permit.is_none() {
-            let busy = |_| Refusal::Crowded("many large bodies are being read");
-            permit = Some(large.try_acquire().map_err(busy)?);
+        if size > NOTIFICATION && place.is_none() {
+            place = Some(large.take().ok_or(Refusal::Crowded("many large bodies are being read"))?);
         }
         read.extend_from_slice(&chunk);
     }
@@ -95,7 +117,7 @@ mod tests {
 
     #[test]
     fn strangers_can_have_only_some_large_bodies_read_at_once() {
-        let large = Semaphore::new(1);
+        let large = Places::new(1);
         let body = |size: usize, then: BoxStream<'static, io::Result<String>>| {
             Body::from_stream(stream::iter([Ok("x".repeat(size))]).chain(then))
         };
