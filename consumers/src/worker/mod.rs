@@ -99,6 +99,8 @@ impl Worker {
                 return;
             }
             select_biased! {
+                // Before all else: what is given back because of it must not be received once more.
+                () = stopping => receiving = Fuse::terminated(),
                 first = running.select_next_some() => {
                     let mut judged = vec![first];
                     // Whatever else is ready goes in the same batch.
@@ -134,7 +136,6 @@ impl Worker {
                     }
                 },
                 () = pausing => {}
-                () = stopping => receiving = Fuse::terminated(),
             }
         }
     }
