@@ -155,7 +155,7 @@ impl InboxRecord {
         since.fold(0, |unknown, attempt| unknown + u32::from(attempt.class == Class::InDoubt))
     }
 
-    /// Adds a failed attempt, forgetting the oldest when there are too many, but [what counts](Self::unknowns) last. Being put
+    /// Adds a failed attempt, forgetting the oldest when there are too many, but what counts as unknown last. Being put
     /// off again for the same reason is remembered once.
     pub fn remember(&mut self, attempt: Attempt) {
         if attempt.class == Class::Deferred
