@@ -1,9 +1,9 @@
 //! `sendoff demo --backend aws`: over an emulator, and where AWS refuses.
 
-use std::{net::TcpListener, path::Path, process::Command};
+use std::{path::Path, process::Command};
 
 use sendoff_aws::Aws;
-use sendoff_tests::servers::Emulator;
+use sendoff_tests::servers::{Emulator, Port};
 use serde_json::{Value, json};
 
 use crate::{
@@ -119,9 +119,8 @@ fn without_a_region_it_asks_for_one() {
 #[test]
 fn an_endpoint_that_is_down_is_told_with_the_call_and_the_stack() {
     let folder = tempfile::tempdir().unwrap();
-    // A port that was free a moment ago, and that nobody listens at.
-    let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
-    let ended = finish(&mut demo(folder.path(), &format!("http://{address}")));
+    let port = Port::free();
+    let ended = finish(&mut demo(folder.path(), &format!("http://127.0.0.1:{port}")));
     ended.with(7);
     let told = format!("cloudformation:CreateStack on `{}` failed:", stack(&ended));
     assert!(ended.err.contains(&told) && ended.err.contains("check the network, AWS_ENDPOINT_URL"), "{}", ended.err);

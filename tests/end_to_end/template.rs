@@ -1,5 +1,6 @@
 use std::{fs, path::Path};
 
+use sendoff_tests::servers::Port;
 use serde_json::{Value, json};
 
 use crate::program::{Ended, finish, run, sendoff};
@@ -231,8 +232,7 @@ fn send_keeps_a_message_in_the_process_where_nothing_real_is_configured() {
 #[test]
 fn send_refuses_what_would_leave_this_machine_until_told_otherwise() {
     let folder = tempfile::tempdir().unwrap();
-    // A port that nobody listens on.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = Port::free();
     let send = |more: &[&str]| {
         let mut command = sendoff(folder.path());
         command.env("SMTP_URL", format!("smtp://127.0.0.1:{port}?tls=none"));

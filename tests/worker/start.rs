@@ -1,6 +1,6 @@
 //! A worker that can't start says why, and ends with the code that tells a mistake from an outage.
 
-use std::net::TcpListener;
+use sendoff_tests::servers::Port;
 
 use crate::{
     aws::Aws,
@@ -47,9 +47,8 @@ fn without_a_region_it_asks_for_one() {
 
 #[test]
 fn an_endpoint_that_is_down_is_told_with_every_call_and_resource() {
-    // A port that was free a moment ago, and that nobody listens at.
-    let address = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap();
-    let ended = finish(&mut worker(&format!("http://{address}")));
+    let port = Port::free();
+    let ended = finish(&mut worker(&format!("http://127.0.0.1:{port}")));
     assert_eq!(ended.code, Some(7), "{}", ended.err);
     for (call, resource) in [
         ("dynamodb:GetItem", "sendoff-records"),

@@ -12,6 +12,7 @@ use sendoff_embedded::{
     config::{Config, ConfigFile, Inputs},
 };
 use sendoff_host::{Exit, Stopped};
+use sendoff_tests::servers::Port;
 
 use crate::command_line::{call, call_writing, folder};
 
@@ -119,8 +120,7 @@ async fn an_api_that_doesnt_answer_or_takes_no_load_tests_is_told_before_the_run
         ..Inputs::default()
     };
     let system = System::start(&Config::load(&inputs).unwrap()).await.unwrap();
-    // A port that was free a moment ago.
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = Port::free();
     let beside = format!("sqlite:{}", data.display());
     for (api, exit, says) in [
         (format!("http://127.0.0.1:{port}"), Exit::Unreachable, "no server is there"),

@@ -14,7 +14,8 @@ use std::{
 use sendoff_aws::Environment;
 
 use super::{
-    process::{Server, free_port},
+    port::Port,
+    process::Server,
     python::{program, venv},
 };
 
@@ -23,7 +24,7 @@ const REQUIREMENTS: &str = include_str!("../../requirements/ministack.txt");
 
 /// A running emulator.
 pub struct Emulator {
-    port: u16,
+    port: Port,
     server: Server,
     stacks: AtomicU32,
 }
@@ -43,13 +44,13 @@ impl Emulator {
     #[must_use]
     pub fn start() -> Self {
         let environment = venv("ministack", REQUIREMENTS);
-        let port = free_port();
+        let port = Port::free();
         let mut command = Command::new(program(&environment, "python"));
         command.args(["-m", "ministack"]);
         // Without the first two it would listen at all addresses.
         command.env("BIND_HOST", "127.0.0.1").env("IOT_MTLS_PORT", "0").env("GATEWAY_PORT", port.to_string());
         command.env("LOG_LEVEL", "ERROR");
-        Self { port, server: Server::start(&command, port), stacks: AtomicU32::new(0) }
+        Self { server: Server::start(&command, &port), port, stacks: AtomicU32::new(0) }
     }
 
     /// Its address.

@@ -3,7 +3,8 @@
 use std::{fs, path::PathBuf, process::Command};
 
 use super::{
-    process::{Server, free_port},
+    port::Port,
+    process::Server,
     python::{program, venv},
 };
 
@@ -11,7 +12,7 @@ pub(super) const REQUIREMENTS: &str = include_str!("../../requirements/aiosmtpd.
 
 /// A running mail server.
 pub struct MailServer {
-    port: u16,
+    port: Port,
     folder: tempfile::TempDir,
     _server: Server,
 }
@@ -25,12 +26,12 @@ impl MailServer {
     #[must_use]
     pub fn start() -> Self {
         let environment = venv("aiosmtpd", REQUIREMENTS);
-        let (port, folder) = (free_port(), tempfile::tempdir().expect("a folder"));
+        let (port, folder) = (Port::free(), tempfile::tempdir().expect("a folder"));
         let mut command = Command::new(program(&environment, "python"));
         let handler = ["-c", "aiosmtpd.handlers.Mailbox"];
         command.args(["-m", "aiosmtpd", "--nosetuid", "--listen"]).arg(format!("127.0.0.1:{port}")).args(handler);
         command.arg(folder.path().join("mail"));
-        Self { port, _server: Server::start(&command, port), folder }
+        Self { _server: Server::start(&command, &port), port, folder }
     }
 
     /// Its address, as `SMTP_URL` takes it.

@@ -11,10 +11,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{
-    process::{Server, free_port},
-    python::venv,
-};
+use super::{port::Port, process::Server, python::venv};
 
 const REQUIREMENTS: &str = include_str!("../../requirements/postgres.txt");
 
@@ -33,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server on a port of its own, which can be stopped and started again. User and password are `sendoff` and `open-sesame`.
 pub struct Postgres {
-    port: u16,
+    port: Port,
     programs: PathBuf,
     is_root: bool,
     folder: TempDir,
@@ -58,7 +55,7 @@ impl Postgres {
         }
         let password = folder.path().join("password");
         fs::write(&password, "open-sesame").expect("the password");
-        let mut postgres = Self { port: free_port(), programs, is_root, folder, server: None };
+        let mut postgres = Self { port: Port::free(), programs, is_root, folder, server: None };
         let mut initdb = postgres.command("initdb");
         initdb.args(["--no-sync", "--locale=C", "--encoding=UTF8", "--username=sendoff", "--auth=scram-sha-256"]);
         initdb.arg("--pwfile").arg(password).arg("--pgdata").arg(postgres.data());
@@ -80,7 +77,7 @@ impl Postgres {
     /// Its port.
     #[must_use]
     pub const fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// What its own client prints for a statement: a line for each row, with `|` between values.
@@ -114,7 +111,7 @@ impl Postgres {
         let mut server = self.command("postgres");
         server.args(["-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]);
         server.args(["-c", "unix_socket_directories=", "-D"]).arg(self.data()).current_dir(self.folder.path());
-        self.server = Some(Server::start(&server, self.port));
+        self.server = Some(Server::start(&server, &self.port));
         self.wait();
     }
 

@@ -2,12 +2,14 @@
 
 use std::{
     io::Read as _,
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
+
+use super::port::Port;
 
 /// By when a server must take connections.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,17 +19,6 @@ pub(super) fn folder() -> PathBuf {
     let program = std::env::current_exe().expect("the path of this program");
     let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
     target.expect("tests run from Cargo's target folder").join("servers")
-}
-
-/// A port of this machine that nobody listens at.
-///
-/// # Panics
-///
-/// When there is none.
-#[must_use]
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("its address").port()
 }
 
 /// A running server. It and whatever it has started are killed when it is dropped, and when the process that started it
@@ -71,7 +62,7 @@ impl Server {
     ///
     /// When it ends or takes none within a minute; the message holds what it said.
     #[must_use]
-    pub fn start(command: &Command, port: u16) -> Self {
+    pub fn start(command: &Command, port: &Port) -> Self {
         use std::os::unix::process::CommandExt as _;
         let temporary = tempfile::Builder::new().prefix("sendoff-tests-").tempdir().expect("a temporary folder").keep();
         let mut watcher = Command::new("python3");
@@ -98,11 +89,11 @@ impl Server {
         &self.temporary
     }
 
-    fn wait_for(&mut self, port: u16) {
+    fn wait_for(&mut self, port: &Port) {
         #[expect(clippy::disallowed_methods, reason = "a process outside lives on the system's clock")]
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, port.number())).is_ok() {
                 break;
             }
             #[expect(clippy::disallowed_methods, reason = "a process outside lives on the system's clock")]
@@ -151,10 +142,10 @@ while True: listener.accept()[0].close()
 
     #[test]
     fn a_server_takes_what_it_has_put_into_the_temporary_folder_with_it() {
-        let port = free_port();
+        let port = Port::free();
         let mut command = Command::new("python3");
         command.args(["-c", LEAVES_FILES]).arg(port.to_string());
-        let server = Server::start(&command, port);
+        let server = Server::start(&command, &port);
         let folder = server.temporary_folder().to_owned();
         assert!(folder.join("own").exists() && folder.join("started").exists(), "{}", folder.display());
         drop(server);
@@ -163,12 +154,12 @@ while True: listener.accept()[0].close()
 
     #[test]
     fn so_does_one_that_ends_by_itself() {
-        let port = free_port();
+        let port = Port::free();
         let code = "import socket, sys; socket.create_server(('127.0.0.1', int(sys.argv[1]))).accept()";
         let mut command = Command::new("python3");
         command.args(["-c", code]).arg(port.to_string());
         // It ends after the connection that shows that it takes some.
-        let mut server = Server::start(&command, port);
+        let mut server = Server::start(&command, &port);
         // Waiting would close it, and end the watcher.
         let input = server.child.stdin.take();
         assert!(!server.child.wait().expect("its end").success());

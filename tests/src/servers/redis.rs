@@ -4,16 +4,13 @@ use std::{fs, path::PathBuf, process::Command};
 
 use tempfile::TempDir;
 
-use super::{
-    process::{Server, free_port},
-    python::venv,
-};
+use super::{port::Port, process::Server, python::venv};
 
 const REQUIREMENTS: &str = include_str!("../../requirements/redis.txt");
 
 /// A Redis server on a port of its own, which can be killed and started again.
 pub struct Redis {
-    port: u16,
+    port: Port,
     password: String,
     folder: TempDir,
     durable: bool,
@@ -43,7 +40,7 @@ impl Redis {
 
     fn new(durable: bool) -> Self {
         let folder = tempfile::tempdir_in(super::process::folder()).expect("a folder");
-        let mut redis = Self { port: free_port(), password: "open-sesame".into(), folder, durable, server: None };
+        let mut redis = Self { port: Port::free(), password: "open-sesame".into(), folder, durable, server: None };
         redis.start_again();
         redis
     }
@@ -87,7 +84,7 @@ impl Redis {
         command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""]);
         command.args(["--appendonly", if self.durable { "yes" } else { "no" }, "--appendfsync", "always"]);
         command.args(["--requirepass", &self.password]).current_dir(self.folder.path());
-        self.server = Some(Server::start(&command, self.port));
+        self.server = Some(Server::start(&command, &self.port));
     }
 }
 

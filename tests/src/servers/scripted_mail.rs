@@ -9,7 +9,8 @@ use std::{
 
 use super::{
     mail::REQUIREMENTS,
-    process::{Server, free_port},
+    port::Port,
+    process::Server,
     python::{program, venv},
 };
 
@@ -17,7 +18,7 @@ const PROGRAM: &str = include_str!("scripted_mail.py");
 
 /// A running mail server with a plan for each sender.
 pub struct ScriptedMail {
-    port: u16,
+    port: Port,
     folder: tempfile::TempDir,
     _server: Server,
 }
@@ -47,13 +48,13 @@ impl ScriptedMail {
 
     fn run(plans: &BTreeMap<String, Vec<&str>>, tls: Option<[&Path; 2]>) -> Self {
         let environment = venv("aiosmtpd", REQUIREMENTS);
-        let (port, folder) = (free_port(), tempfile::tempdir().expect("a folder"));
+        let (port, folder) = (Port::free(), tempfile::tempdir().expect("a folder"));
         let mut command = Command::new(program(&environment, "python"));
         command.args(["-c", PROGRAM]).arg(port.to_string());
         command.args([folder.path().join("plans"), folder.path().join("taken")]).args(tls.into_iter().flatten());
         fs::write(folder.path().join("plans"), serde_json::to_string(plans).expect("words"))
             .expect("the plans are written");
-        Self { port, _server: Server::start(&command, port), folder }
+        Self { _server: Server::start(&command, &port), port, folder }
     }
 
     /// Its address, as `SMTP_URL` takes it.

@@ -7,7 +7,7 @@ use std::{
 
 use reqwest::Method;
 use sendoff_consumers::channels::http::{HttpClient, HttpError, HttpRequest, HttpSettings};
-use sendoff_tests::servers::{Answer, Asked, Peer, PeerFault, Served, free_port};
+use sendoff_tests::servers::{Answer, Asked, Peer, PeerFault, Port, Served};
 use serde_json::json;
 
 /// Counts what it acts on.
@@ -69,7 +69,8 @@ async fn whether_a_request_may_have_been_acted_on_is_known_after_every_fault() {
 
 #[tokio::test]
 async fn where_nobody_listens_nothing_was_sent() {
-    let request = HttpRequest::new(Method::POST, format!("http://127.0.0.1:{}/x", free_port()));
+    let port = Port::free();
+    let request = HttpRequest::new(Method::POST, format!("http://127.0.0.1:{port}/x"));
     let answer = client(Duration::from_secs(20)).send(request).await;
     assert!(matches!(answer, Err(HttpError::NotSent(_))), "{answer:?}");
 }

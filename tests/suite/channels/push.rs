@@ -19,7 +19,7 @@ use sendoff_consumers::{
 use sendoff_events::{Clock as _, Personal};
 use sendoff_tests::{
     conformance::WarpClock,
-    servers::{FcmDevice, FcmStub, PeerFault, Served, free_port},
+    servers::{FcmDevice, FcmStub, PeerFault, Port, Served},
 };
 use serde_json::{Value, json};
 
@@ -257,7 +257,8 @@ async fn a_clock_that_is_wrong_is_told_by_the_reason() {
 #[tokio::test]
 async fn a_peer_that_is_not_there_makes_the_provider_unavailable() {
     let world = World::start().await;
-    let nowhere = format!("http://127.0.0.1:{}", free_port());
+    let port = Port::free();
+    let nowhere = format!("http://127.0.0.1:{port}");
     for (base, tokens) in [(&*nowhere, &*world.stub.url()), (&*world.stub.url(), &*nowhere)] {
         let provider = world.provider_with(Duration::from_secs(30), base, tokens);
         let told = reason(provider.send(&push(1), None).await);

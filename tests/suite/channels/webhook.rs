@@ -16,7 +16,7 @@ use sendoff_consumers::{
 use sendoff_events::Clock as _;
 use sendoff_tests::{
     conformance::WarpClock,
-    servers::{Answer, PeerFault, Served, WebhookStub, free_port},
+    servers::{Answer, PeerFault, Port, Served, WebhookStub},
 };
 use serde_json::json;
 
@@ -162,7 +162,8 @@ async fn nothing_is_kept_of_what_an_endpoint_answers_but_its_status_and_length()
 #[tokio::test]
 async fn an_endpoint_that_is_down_is_a_passing_trouble_of_its_own() {
     let world = World::start().await;
-    let nowhere = format!("http://127.0.0.1:{}", free_port());
+    let port = Port::free();
+    let nowhere = format!("http://127.0.0.1:{port}");
     let call = Webhook { url: nowhere.clone(), ..world.call(1) };
     let told = reason(provider(&nowhere, Duration::from_secs(30)).send(&call, None).await);
     assert!(told.starts_with("transient: "), "{told}");

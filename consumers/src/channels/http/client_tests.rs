@@ -7,7 +7,7 @@ use reqwest::{
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
 };
 
 use super::client::*;
@@ -83,8 +83,10 @@ async fn an_answer_is_an_answer_whatever_its_status() {
 
 #[tokio::test]
 async fn a_request_without_a_connection_was_not_sent() {
-    // Whoever listened here does so no more.
-    let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Taken, so that nobody else listens there meanwhile.
+    let taken = TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = taken.local_addr().unwrap();
     let refused = client().send(HttpRequest::new(Method::GET, format!("http://{address}/"))).await;
     assert!(matches!(refused, Err(HttpError::NotSent(_))), "{refused:?}");
     // What answers there speaks no TLS.

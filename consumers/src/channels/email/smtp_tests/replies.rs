@@ -1,6 +1,6 @@
 //! What the server says, and when it says nothing.
 
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 
 use super::{impatient, kind, mail, plain, provider, reason};
 use crate::SendOutcome;
@@ -118,7 +118,10 @@ async fn what_is_no_smtp_is_not_taken_for_a_yes() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_uses_up_no_attempt() {
-    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    // Taken, so that nobody else listens there meanwhile.
+    let taken = TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = taken.local_addr().unwrap().port();
     let refused = provider(&format!("smtp://127.0.0.1:{port}?tls=none")).send(&mail(), None).await;
     assert_eq!(kind(&refused), "unavailable", "{refused:?}");
     let unknown_name = impatient("smtp://no-such-host.invalid?tls=none").send(&mail(), None).await;

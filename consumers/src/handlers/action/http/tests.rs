@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
 };
 
 use super::{
@@ -284,11 +284,10 @@ async fn what_a_proxy_says_after_it_has_lost_the_other_side_is_asked_again_where
 async fn an_outage_is_waited_out() {
     let world = World::new();
     let mut peer = Peer::start(Does::Hangs).await;
-    // A port that nobody listens at.
-    peer.port = {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        free.local_addr().unwrap().port()
-    };
+    // Taken, so that nobody else listens there meanwhile.
+    let taken = TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    peer.port = taken.local_addr().unwrap().port();
     let (kind, _, message) = error(&peer.actions(&world), &call("POST", json!({}))).await;
     assert_eq!(kind, ActionErrorKind::Throttled, "{message}");
     assert!(message.contains("can't connect"), "{message}");

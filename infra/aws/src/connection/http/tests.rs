@@ -6,6 +6,7 @@ use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
+use sendoff_tests::servers::Port;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -86,7 +87,7 @@ async fn http_body(answer: HttpResponse) -> Vec<u8> {
 
 #[tokio::test]
 async fn what_has_no_connection_was_never_sent() {
-    let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
+    let unused = Port::free();
     for scheme in ["http", "https"] {
         let error = connector().call(request(&format!("{scheme}://127.0.0.1:{unused}/"))).await.unwrap_err();
         assert!(error.is_io(), "{error:?}");
