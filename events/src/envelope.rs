@@ -105,12 +105,17 @@ impl<E: Event> Envelope<E> {
     /// # Errors
     ///
     /// [`EncodeError`] when the event doesn't serialise (a map with keys that aren't text, say), or when no reader
-    /// would accept it: a header text that is empty or has control characters, or more than [`MAX_BODY_BYTES`].
+    /// would accept it: data that is no JSON object (that of a struct without fields is `null`), a header text that is empty
+    /// or has control characters, or more than [`MAX_BODY_BYTES`].
     pub fn encode(&self) -> Result<Outgoing, EncodeError> {
         let failed = |source| EncodeError { event_type: self.header.event_type.clone(), source };
         let refused = |why: String| failed(serde_json::Error::custom(why));
         self.header.check().map_err(refused)?;
         let body = escape_noncharacters(serde_json::to_vec(&Wire::of(self)).map_err(failed)?);
+        // The data stands last, and only an object of its own ends with the envelope's so.
+        if !body.ends_with(b"}}") {
+            return Err(refused("its data is no JSON object: it needs a struct with named fields".into()));
+        }
         if body.len() > MAX_BODY_BYTES {
             return Err(refused(format!("it has {} bytes, more than the limit of {MAX_BODY_BYTES}", body.len())));
         }

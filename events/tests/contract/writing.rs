@@ -1,6 +1,10 @@
 //! The encoder's bytes, and what it refuses to write.
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
 use sendoff_events::{AnyEnvelope, AppAssigned, Envelope, Event, MAX_BODY_BYTES, MAX_HOPS, Origin, SubmissionUpdated};
+use serde::{Deserialize, Serialize};
 
 use crate::given::{Constant, Stopped};
 
@@ -97,6 +101,43 @@ fn what_no_reader_would_accept_is_not_written() {
         error(Origin { hops: MAX_HOPS + 1, ..origin() }),
         "event `app.assigned.v1` can't be written: hops is 2147483648, more than the limit of 2147483647"
     );
+}
+
+/// Data of every kind that JSON has but objects.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum Bare {
+    Nothing,
+    Yes(bool),
+    Number(i32),
+    Text(String),
+    Each(Vec<BTreeMap<String, i32>>),
+    Object(BTreeMap<String, i32>),
+}
+
+impl Event for Bare {
+    const TYPE: &'static str = "bare.said";
+    const VERSION: u32 = 1;
+
+    fn subject(&self) -> String {
+        "bare".into()
+    }
+}
+
+#[test]
+fn data_that_is_no_object_is_not_written() {
+    let object = BTreeMap::from([("a".to_owned(), 1)]);
+    for bare in
+        [Bare::Nothing, Bare::Yes(true), Bare::Number(1), Bare::Text("}".into()), Bare::Each(vec![object.clone()])]
+    {
+        let error = envelope(bare, origin(), None).encode().unwrap_err().to_string();
+        let told = "its data is no JSON object: it needs a struct with named fields";
+        assert_eq!(error, format!("event `bare.said.v1` can't be written: {told}"));
+    }
+    for object in [object, BTreeMap::new()] {
+        let written = envelope(Bare::Object(object), origin(), None).encode().unwrap();
+        written.check().unwrap();
+    }
 }
 
 #[test]
