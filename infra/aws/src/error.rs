@@ -38,13 +38,16 @@ pub struct CallError {
     pub message: String,
 }
 
-/// Codes by which AWS services ask to slow down, or to wait until others have ended, beside those that say `Throttl`.
-const THROTTLES: [&str; 6] = [
+/// Codes by which AWS services ask to slow down, or to wait until others have ended or a quota is raised, beside those that say
+/// `Throttl`.
+const THROTTLES: [&str; 8] = [
     "RequestLimitExceeded",
     "TooManyRequestsException",
     "ProvisionedThroughputExceededException",
     "LimitExceededException",
     "ExecutionLimitExceeded",
+    "StateMachineLimitExceeded",
+    "ServiceQuotaExceededException",
     "SlowDown",
 ];
 
@@ -201,6 +204,8 @@ mod tests {
             ("KMSThrottling", 400, Cause::Throttled),
             ("KMS.ThrottlingException", 400, Cause::Throttled),
             ("ExecutionLimitExceeded", 400, Cause::Throttled),
+            ("StateMachineLimitExceeded", 400, Cause::Throttled),
+            ("ServiceQuotaExceededException", 402, Cause::Throttled),
             ("Whatever", 429, Cause::Throttled),
             ("KMSAccessDenied", 400, Cause::Denied),
             ("KMS.DisabledException", 400, Cause::Denied),

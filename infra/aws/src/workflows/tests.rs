@@ -296,6 +296,7 @@ async fn what_step_functions_refuses_for_now_is_tried_again() {
     for (call, code) in [
         ("CreateStateMachine", "ConflictException"),
         ("CreateStateMachine", "StateMachineDeleting"),
+        ("CreateStateMachine", "StateMachineLimitExceeded"),
         ("UpdateStateMachine", "ConflictException"),
         ("UpdateStateMachine", "StateMachineDeleting"),
     ] {
