@@ -2,6 +2,9 @@
 
 use crate::{Claim, Claimed, InboxError, InboxRecord, Status, StepState, Steps};
 
+/// Why a step is in doubt that a process was sending when it vanished.
+pub(crate) const VANISHED: &str = "the process that was sending it vanished";
+
 /// Decides a claim against the stored record. Gives the answer, and the record to store if it changes.
 ///
 /// | stored | answer |
@@ -96,7 +99,7 @@ fn taken_over(mut record: InboxRecord, claim: &Claim, attempts: u32) -> InboxRec
         step.state = StepState::InDoubt;
         // Its moment stays: whoever looks for what was sent has to begin there.
         step.doubted = true;
-        step.reason = Some("the process that was sending it vanished".into());
+        step.reason = Some(VANISHED.into());
     }
     record.status = Status::Claimed;
     record.fence = claim.fence;

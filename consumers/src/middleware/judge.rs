@@ -7,7 +7,7 @@ use sendoff_events::{Rng, Timestamp};
 use super::Ended;
 use crate::{
     Attempt, Backoff, Class, Failure, HandlerError, InboxRecord, OnDoubt, Policy, Status, Step, StepState, Verdict,
-    fingerprint, moments::later, scrub,
+    fingerprint, inbox::transition::VANISHED, moments::later, scrub,
 };
 
 /// A dead letter that a person has to decide on: the effect may or may not have happened.
@@ -15,9 +15,6 @@ pub(super) const OUTCOME_UNKNOWN: &str = "outcome-unknown";
 
 /// The step that stands for the whole job, when its handler itself says that it is in doubt: a doubt must outlive its attempt.
 const WHOLE: &str = "(handler)";
-
-/// What is remembered of a process that vanished while it was sending.
-const VANISHED: &str = "the process that was sending it vanished";
 
 /// How often a doubt is looked into while it is held: callbacks arrive within seconds, and providers list a message at once.
 const ASKING: Backoff = Backoff { base: Duration::from_secs(15), cap: Duration::from_secs(900) };
@@ -94,9 +91,16 @@ impl Court<'_> {
         }
     }
 
-    /// Before an attempt: what a process was sending when it vanished counts as a doubt, where that is done again seldom.
+    /// Before an attempt: what a process was sending when it vanished counts as a doubt, where that is done again seldom. The claim
+    /// has said so of its steps, each time that it was made anew.
     pub(super) fn take_over(&self, record: &mut InboxRecord) {
-        if matches!(self.policy.on_doubt, OnDoubt::ResendSeldom { .. }) && self.doubt_what_had_begun(record) {
+        if !matches!(self.policy.on_doubt, OnDoubt::ResendSeldom { .. }) {
+            return;
+        }
+        let vanished = |step: &&Step| step.state == StepState::InDoubt && step.reason.as_deref() == Some(VANISHED);
+        let Some(sent_at) = record.steps.values().filter(vanished).map(|step| step.at).max() else { return };
+        let counts = |attempt: &Attempt| attempt.class == Class::InDoubt && attempt.at > sent_at;
+        if !record.history.iter().any(counts) {
             record.remember(self.attempt(Class::InDoubt, OUTCOME_UNKNOWN, VANISHED));
         }
     }

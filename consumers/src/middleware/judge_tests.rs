@@ -6,8 +6,8 @@ use sendoff_events::{EventId, Rng, Timestamp};
 
 use super::{Ended, judge::Court};
 use crate::{
-    Backoff, Class, Effect, Fence, HandlerError, IdempotencyKey, InboxRecord, OnDoubt, Policy, Status, Step, StepState,
-    Steps, Verdict,
+    Backoff, Claim, Claimed, Class, Effect, Fence, HandlerError, IdempotencyKey, InboxRecord, OnDoubt, Policy, Status,
+    Step, StepState, Steps, Verdict, transition,
 };
 
 struct Half;
@@ -321,13 +321,34 @@ fn a_doubt_counts_for_as_long_as_its_message_is_put_off() {
 
 #[test]
 fn what_a_process_that_vanished_was_sending_counts_as_a_doubt_where_that_is_seldom_done_again() {
-    for (on_doubt, counted) in [(SELDOM, 1), (OnDoubt::Resend, 0), (HOLD, 0)] {
+    for (on_doubt, counted) in [(SELDOM, [1, 1, 2]), (OnDoubt::Resend, [0; 3]), (HOLD, [0; 3])] {
         let mut record = record(1, Some(StepState::Sending));
         let policy = policy(on_doubt);
-        let keep = Duration::from_secs(60);
-        Court { policy: &policy, rng: &Half, now: now(), is_unknown: false, deliveries: 2, keep }
-            .take_over(&mut record);
-        assert_eq!(record.history.len(), counted, "{on_doubt:?}");
+        let mut now = now();
+        let mut taken_over = |record: &mut InboxRecord| {
+            now += Duration::from_secs(60);
+            let claim = Claim {
+                key: record.key.clone(),
+                fence: record.fence + 1,
+                payload_hash: record.payload_hash,
+                replay: 0,
+                now,
+                lease_until: now + Duration::from_secs(15),
+                reconcile: false,
+            };
+            let (Claimed::Won(won), _) = transition::claim(Some(record.clone()), &claim) else { panic!("it is free") };
+            *record = won;
+            let keep = Duration::from_secs(60);
+            Court { policy: &policy, rng: &Half, now, is_unknown: false, deliveries: 2, keep }.take_over(record);
+            (record.history.len(), now)
+        };
+        let once = taken_over(&mut record).0;
+        // The next process vanishes before it sends, the one after that while it does.
+        let (still, now) = taken_over(&mut record);
+        let step = record.steps.get_mut("ada").unwrap();
+        (step.state, step.at) = (StepState::Sending, now);
+        let twice = taken_over(&mut record).0;
+        assert_eq!([once, still, twice], counted, "{on_doubt:?}");
     }
 }
 
