@@ -94,7 +94,7 @@ pub(crate) struct Report {
 
 impl Report {
     /// The most that is kept: nobody reads more.
-    const MAX: usize = 100;
+    pub(crate) const MAX: usize = 100;
 
     /// One more.
     pub(crate) fn push(&mut self, problem: Problem) {
@@ -117,6 +117,11 @@ impl Report {
         }
     }
 
+    /// Whether some was found that isn't kept. Then there is no use in looking for more.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.more > 0
+    }
+
     /// Whether nothing was found.
     pub(crate) const fn is_empty(&self) -> bool {
         self.found.is_empty()
@@ -125,7 +130,8 @@ impl Report {
     /// What was made, unless something was found.
     pub(crate) fn and<T>(mut self, made: Option<T>) -> Result<T, Problems> {
         if self.more > 0 {
-            self.found.push(Problem::new("", format!("{} more problems aren't shown", self.more)));
+            self.found
+                .push(Problem::new("", format!("there are more problems than are shown, at least {}", self.more)));
         }
         match made {
             Some(made) if self.found.is_empty() => Ok(made),

@@ -1,6 +1,6 @@
 //! The fields of an app's form: what an app says of them, and whether a submission keeps to it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use sendoff_workflows::Type;
 use serde_json::{Map, Value};
@@ -64,7 +64,7 @@ fn type_of(form: &mut Fields, path: &[&str], value: Value, depth: usize) -> Opti
     let path = &[path, &[&*kind]].concat();
     match (kind.as_str(), inner) {
         ("list", item) => Some(Type::List(Box::new(type_of(form, path, item, depth + 1)?))),
-        ("object", Value::Object(fields)) => types(form, path, fields, depth + 1).map(Type::Object),
+        ("object", Value::Object(fields)) => types(form, path, fields, depth + 1).map(Arc::new).map(Type::Object),
         _ => {
             form.blame(path, KINDS.into());
             None

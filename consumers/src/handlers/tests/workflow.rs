@@ -104,6 +104,20 @@ fn a_condition_that_does_not_hold_starts_nothing_and_is_on_record() {
 }
 
 #[test]
+fn a_condition_that_would_take_all_memory_starts_nothing_and_is_told() {
+    let when = format!("COUNT([{}]) > 0", vec!["{Note}"; 1_900].join(","));
+    let stage = stage(&json!([{ "submission": "created", "when": when }]), &["created"]);
+    stage.submission(json!({ "Note": "x".repeat(200_000) }));
+    let (verdict, _, _) = stage.deliver(KICKOFF, submitted());
+    let Verdict::DeadLetter(failure) = verdict else { panic!("{verdict:?}") };
+    assert_eq!((&*failure.reason, stage.workflows.runs.lock().unwrap().len()), ("bad-input", 0));
+    assert!(failure.error.contains(NAME) && failure.error.contains("33554432 bytes"), "{}", failure.error);
+    stage.submission(json!({ "Note": "x".repeat(1_000) }));
+    assert_eq!(stage.deliver(KICKOFF, submitted()).0, done());
+    assert_eq!(stage.workflows.runs.lock().unwrap().len(), 1);
+}
+
+#[test]
 fn a_field_of_another_type_is_told_by_its_name() {
     let stage = stage(&created(), &["created"]);
     stage.submission(json!({ "Amount": "a lot" }));

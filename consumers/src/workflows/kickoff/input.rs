@@ -1,8 +1,13 @@
 //! What a run is given.
 
+use std::{borrow::Cow, cell::Cell};
+
 use sendoff_events::{Header, Timestamp};
 use sendoff_producers::model::Submission;
-use sendoff_workflows::expr::{Env, Root};
+use sendoff_workflows::{
+    engine::MAX_WORK,
+    expr::{Env, Root},
+};
 use serde_json::{Map, Value, json};
 
 /// What a run is given. Nothing in it may change between two deliveries of the event, but for what its submission says.
@@ -32,19 +37,37 @@ pub(super) fn input(
 /// What the names in the condition of a trigger stand for.
 pub(super) struct Given<'a> {
     /// What the run would be given.
-    pub(super) input: &'a Value,
+    input: &'a Value,
     /// The present moment.
-    pub(super) now: Timestamp,
+    now: Timestamp,
+    /// How many bytes of values may still be made.
+    left: Cell<Option<usize>>,
+}
+
+impl<'a> Given<'a> {
+    pub(super) const fn new(input: &'a Value, now: Timestamp) -> Self {
+        Self { input, now, left: Cell::new(Some(MAX_WORK)) }
+    }
+
+    /// Whether what was made of it came to an end within its bounds. If not, it is worth nothing.
+    pub(super) const fn was_enough(&self) -> bool {
+        self.left.get().is_some()
+    }
 }
 
 impl Env for Given<'_> {
-    fn value(&self, root: &Root) -> Value {
+    fn value(&self, root: &Root) -> Cow<'_, Value> {
         match root {
-            Root::Field(name) => self.input["fields"].get(name).cloned().unwrap_or_default(),
-            Root::Submission => self.input["submission"].clone(),
-            Root::Now => Value::from(format!("{:.3}", self.now)),
+            Root::Field(name) => Cow::Borrowed(&self.input["fields"][name.as_str()]),
+            Root::Submission => Cow::Borrowed(&self.input["submission"]),
+            Root::Now => Cow::Owned(format!("{:.3}", self.now).into()),
             // Where there is no run yet, nothing else has a meaning.
-            Root::Run | Root::Step(_) | Root::Var(_) | Root::Item(_) => Value::Null,
+            Root::Run | Root::Step(_) | Root::Var(_) | Root::Item(_) => Cow::Owned(Value::Null),
         }
+    }
+
+    fn may_go_on(&self, bytes: usize) -> bool {
+        self.left.set(self.left.get().and_then(|left| left.checked_sub(bytes)));
+        self.was_enough()
     }
 }

@@ -4,7 +4,7 @@ use sendoff_events::{AppId, EventId, Header, SubmissionId, WorkflowId, WorkflowR
 use sendoff_producers::model::{
     ActiveWorkflow, Submission, TriggerKind, WorkflowVersion, submission_key, workflow_version_key,
 };
-use sendoff_workflows::{Plan, plan::Trigger};
+use sendoff_workflows::{Plan, engine::MAX_WORK, plan::Trigger};
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -93,7 +93,12 @@ impl Kickoff {
         let fields = plan.input_fields(&given).or_reject("bad-input")?;
         let input = input(word(kind), header, (name.as_str(), *version), submission, fields);
         let run = load::run_name(header, run_name(header.id, name));
-        let holds = holds(&plan, kind, &Given { input: &input, now: cx.now() });
+        let given = Given::new(&input, cx.now());
+        let holds = holds(&plan, kind, &given);
+        if !given.was_enough() {
+            let why = format!("the condition of `{name}` makes values of more than {MAX_WORK} bytes on the way");
+            return Err(why).or_reject("bad-input");
+        }
         // An earlier delivery may have started it, and the submission was changed since.
         if !holds && judge(self.workflows.get(&run).await)?.is_none() {
             return cx.skip(name.as_str(), "its condition doesn't hold");

@@ -1,6 +1,6 @@
 //! Types of fields and variables.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -54,7 +54,7 @@ impl Shape for Type {
             if let Some(item) = fields.take::<Option<Self>>("list", report)? {
                 return Some(Self::List(Box::new(item)));
             }
-            return fields.take::<Option<BTreeMap<String, Self>>>("object", report)?.map(Self::Object);
+            return fields.take::<Option<BTreeMap<String, Self>>>("object", report)?.map(Arc::new).map(Self::Object);
         }
         let name = value.as_str().unwrap_or_default();
         let read = match name {

@@ -44,6 +44,8 @@ pub(super) enum At {
     Ask(Asked, #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")] Timestamp),
     /// It waits: at which attempt, and until when.
     Wait(u32, #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")] Timestamp),
+    /// It is about to begin, in another turn: this one had done enough. With the number of the attempt that the run is woken by.
+    Pause(u32, #[serde(with = "jiff::fmt::serde::timestamp::millisecond::required")] Timestamp),
     /// One of the blocks of an `if` or a `switch`, the last for `else`.
     Pick(usize, Cursor),
     /// All blocks of a `parallel`.

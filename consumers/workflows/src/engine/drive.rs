@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Command, Entry, Failure, Instance, Signal, What, call,
     cursor::{Asked, At, Branch, Cursor, Items},
-    limits::{self, MAX_STEPS},
+    limits::{self, MAX_STEPS, Work},
     parts,
     scope::{Level, Names, Place},
     state::Facts,
@@ -65,6 +65,7 @@ pub(super) struct Driver<'a> {
     pub(super) redrives: u32,
     pub(super) now: Timestamp,
     pub(super) jitter: &'a mut dyn FnMut() -> f64,
+    pub(super) work: Work,
     /// The indices of the items around.
     pub(super) items: Vec<u32>,
     pub(super) commands: Vec<Command>,
@@ -83,9 +84,21 @@ impl Driver<'_> {
         while let Some(step) = block.get(cursor.step) {
             // A step that has failed before it was begun is come to again when the run is taken up.
             let since = *cursor.since.get_or_insert(self.now);
+            self.work.next();
             let progress = match &mut cursor.at {
+                None if self.work.is_enough() => {
+                    cursor.at = Some(Box::new(self.pause(step)));
+                    Progress::Open
+                }
                 None => self.enter(Here { step, since, told: Told::Afresh }, &mut cursor.at, place)?,
-                Some(at) => self.resume(Here { step, since, told }, at, place)?,
+                Some(at) => match **at {
+                    At::Pause(attempt, _) if !self.is_woken(step, told, attempt) => Progress::Open,
+                    At::Pause(..) => {
+                        cursor.at = None;
+                        self.enter(Here { step, since, told: Told::Afresh }, &mut cursor.at, place)?
+                    }
+                    _ => self.resume(Here { step, since, told }, at, place)?,
+                },
             };
             if progress != Progress::Done {
                 return Ok(progress);
@@ -109,12 +122,17 @@ impl Driver<'_> {
             Kind::Approval(_) => At::Ask(Asked::never(self.now), self.now),
             Kind::Wait(_) => At::Wait(0, self.now),
             Kind::If { branches, .. } => {
-                let holds = |condition| self.value(condition, here, place) == Value::Bool(true);
-                let number = branches.iter().position(|(condition, _)| holds(condition));
-                self.pick(step, number.unwrap_or(branches.len()))
+                let mut number = 0;
+                for (condition, _) in branches {
+                    if self.value(condition, here, place)? == Value::Bool(true) {
+                        break;
+                    }
+                    number += 1;
+                }
+                self.pick(step, number)
             }
             Kind::Switch { value, cases, .. } => {
-                let value = self.value(value, here, place);
+                let value = self.value(value, here, place)?;
                 let number = cases.iter().position(|(cases, _)| cases.iter().any(|case| parts::equal(case, &value)));
                 self.pick(step, number.unwrap_or(cases.len()))
             }
@@ -202,16 +220,37 @@ impl Driver<'_> {
         given_up
     }
 
+    /// Puts a step off to another turn, before which others have theirs, and a stop is heard.
+    fn pause(&mut self, step: &Step) -> At {
+        // Counted down, and never twice the same, so that it is none of what the step itself waits for.
+        let attempt = u32::MAX - *self.steps;
+        self.commands.push(Command::Wake { instance: self.instance(step), attempt, due: self.now });
+        At::Pause(attempt, self.now)
+    }
+
+    /// Whether a step that was put off is to begin.
+    fn is_woken(&self, step: &Step, told: Told<'_>, attempt: u32) -> bool {
+        match told {
+            Told::Afresh => true,
+            Told::Signal(instance, signal) => {
+                let is_due = matches!(signal, Signal::Due { attempt: of, .. } if *of == attempt);
+                is_due && self.is_at(step, instance)
+            }
+        }
+    }
+
     fn pick(&mut self, step: &Step, number: usize) -> At {
         self.note(step, What::Chosen, |entry| entry.output = Some(json!(number)));
         At::Pick(number, Cursor::default())
     }
 
     fn set(&mut self, here: Here<'_>, values: &[(String, Expr)], place: &Place<'_>) -> Result<Progress, Failing> {
-        let values: Vec<_> = values.iter().map(|(name, expr)| (name, self.value(expr, here, place))).collect();
-        for (name, value) in &values {
-            limits::check_value(&format!("the variable `{name}`"), value).map_err(Failing::Run)?;
-        }
+        let made = values.iter().map(|(name, expr)| {
+            let value = self.value(expr, here, place)?;
+            limits::check_value(&format!("the variable `{name}`"), &value).map_err(Failing::Run)?;
+            Ok((name, value))
+        });
+        let values: Vec<_> = made.collect::<Result<_, _>>()?;
         let output: serde_json::Map<_, _> =
             values.iter().map(|(name, value)| ((*name).clone(), value.clone())).collect();
         limits::check_size(&format!("what `{}` sets", here.step.id), &output).map_err(Failing::Run)?;
@@ -222,7 +261,11 @@ impl Driver<'_> {
 
     fn fail(&mut self, here: Here<'_>, message: &Template, place: &Place<'_>) -> Failing {
         let level = place.level();
-        let failure = Failure::new("Workflow.Failed", call::text(message, &self.names(here, &level)));
+        let text = call::text(message, &self.names(here, &level));
+        if let Err(failing) = self.within(here.step) {
+            return failing;
+        }
+        let failure = Failure::new("Workflow.Failed", text);
         self.note(here.step, What::Failed, |entry| entry.error = Some(failure.clone()));
         Failing::Step(failure)
     }
@@ -260,11 +303,17 @@ impl Driver<'_> {
     }
 
     pub(super) fn names<'n>(&'n self, here: Here<'_>, level: &'n Level<'n>) -> Names<'n> {
-        Names { facts: self.facts, vars: self.vars, level, now: here.since }
+        Names { facts: self.facts, vars: self.vars, level, now: here.since, work: Some(&self.work) }
     }
 
-    pub(super) fn value(&self, expr: &Expr, here: Here<'_>, place: &Place<'_>) -> Value {
-        expr.eval(&self.names(here, &place.level()))
+    pub(super) fn value(&self, expr: &Expr, here: Here<'_>, place: &Place<'_>) -> Result<Value, Failing> {
+        let value = expr.eval(&self.names(here, &place.level()));
+        self.within(here.step).map(|()| value)
+    }
+
+    /// That what the step needed could be made: else parts of it are missing.
+    pub(super) fn within(&self, step: &Step) -> Result<(), Failing> {
+        self.work.check(&step.id).map_err(Failing::Run)
     }
 }
 

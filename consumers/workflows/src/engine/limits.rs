@@ -1,6 +1,6 @@
 //! How much a run may hold. What goes beyond fails it, so that it neither fills a store nor keeps a host busy.
 
-use std::io;
+use std::{cell::Cell, io};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -19,8 +19,49 @@ pub const MAX_ITEMS: usize = 10_000;
 /// The most steps that a run may come to in its life, each item's counted.
 pub const MAX_STEPS: u32 = 100_000;
 
+/// The most bytes of all values that are made on the way to what a step needs. A turn that has made as many is ended, and the run
+/// goes on in another one.
+pub const MAX_WORK: usize = 32 * 1024 * 1024;
+
+/// How many bytes coming to a step counts as, beside its values: what is noted of it.
+const STEP: usize = 4096;
+
 /// The error of what is too large.
 const TOO_LARGE: &str = "Workflow.ValueTooLarge";
+
+/// How much was done in a turn: values that were made, in bytes.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    before: Cell<usize>,
+    step: Cell<usize>,
+}
+
+impl Work {
+    /// Another step is looked at.
+    pub(super) fn next(&self) {
+        self.before.set(self.before.get().saturating_add(self.step.replace(STEP)));
+    }
+
+    /// So much more for the step. Whether that isn't too much.
+    pub(super) fn add(&self, bytes: usize) -> bool {
+        self.step.set(self.step.get().saturating_add(bytes));
+        self.step.get() <= MAX_WORK
+    }
+
+    /// Whether it is time for others.
+    pub(super) fn is_enough(&self) -> bool {
+        self.before.get().saturating_add(self.step.get()) >= MAX_WORK
+    }
+
+    /// That what the step needed could be made.
+    pub(super) fn check(&self, step: &str) -> Result<(), Failure> {
+        if self.add(0) {
+            return Ok(());
+        }
+        let cause = format!("the values on the way to what `{step}` needs have more than {MAX_WORK} bytes together");
+        Err(Failure::new(TOO_LARGE, cause))
+    }
+}
 
 /// What was too large, as a failure that no `on_error` catches: Step Functions doesn't let anybody catch it either.
 pub(super) fn check_value(what: &str, value: &Value) -> Result<(), Failure> {

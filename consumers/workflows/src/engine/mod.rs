@@ -31,7 +31,7 @@ mod tests;
 pub use command::{ActCommand, AskCommand, Command};
 pub use history::{Entry, What};
 pub use instance::{Instance, NoInstance};
-pub use limits::{MAX_DEPTH, MAX_ITEMS, MAX_STATE, MAX_STEPS, MAX_VALUE};
+pub use limits::{MAX_DEPTH, MAX_ITEMS, MAX_STATE, MAX_STEPS, MAX_VALUE, MAX_WORK};
 pub use moment::moment;
 pub use signal::{Decision, Signal};
 pub use state::{Failure, RunState, Status};

@@ -1,5 +1,7 @@
 //! What is in a step, and which part of it is meant.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::{
@@ -43,7 +45,7 @@ pub(super) fn equal(a: &Value, b: &Value) -> bool {
 struct Nothing;
 
 impl Env for Nothing {
-    fn value(&self, _: &Root) -> Value {
-        Value::Null
+    fn value(&self, _: &Root) -> Cow<'_, Value> {
+        Cow::Owned(Value::Null)
     }
 }

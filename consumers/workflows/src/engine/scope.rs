@@ -1,11 +1,11 @@
 //! What names stand for at a place of a run.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{cursor::Results, moment, state::Facts};
+use super::{cursor::Results, limits::Work, moment, state::Facts};
 use crate::expr::{Env, Root};
 
 /// A block with results of its own, as it is seen from inside: what isn't known here is looked for in the one around.
@@ -44,22 +44,30 @@ pub(super) struct Names<'a> {
     pub(super) level: &'a Level<'a>,
     /// When the run came to the step.
     pub(super) now: Timestamp,
+    /// What is counted of it; nothing where it was counted before.
+    pub(super) work: Option<&'a Work>,
 }
 
 impl Env for Names<'_> {
-    fn value(&self, root: &Root) -> Value {
+    fn value(&self, root: &Root) -> Cow<'_, Value> {
         let input = |name: &str| self.facts.input.get(name);
         let found = match root {
             Root::Field(name) => input("fields").and_then(|fields| fields.get(name)),
             Root::Submission => input("submission"),
-            Root::Run => return json!({ "id": self.facts.run, "started": moment::text(self.facts.started) }),
-            Root::Now => return moment::text(self.now).into(),
+            Root::Run => {
+                return Cow::Owned(json!({ "id": self.facts.run, "started": moment::text(self.facts.started) }));
+            }
+            Root::Now => return Cow::Owned(moment::text(self.now).into()),
             Root::Step(id) => self.level.outwards().find_map(|level| level.results.get(id)),
             Root::Var(name) => self.vars.get(name),
             Root::Item(name) => {
                 self.level.outwards().find_map(|level| level.item.filter(|item| item.0 == name).map(|item| item.1))
             }
         };
-        found.cloned().unwrap_or_default()
+        found.map_or(Cow::Owned(Value::Null), Cow::Borrowed)
+    }
+
+    fn may_go_on(&self, bytes: usize) -> bool {
+        self.work.is_none_or(|work| work.add(bytes))
     }
 }

@@ -71,7 +71,7 @@ impl Driver<'_> {
         if begun.is_empty() && matches!(told, Told::Signal(..)) {
             return Ok(Progress::Open);
         }
-        let list = match self.value(list, here, place) {
+        let list = match self.value(list, here, place)? {
             Value::Array(list) => list,
             _ => Vec::new(),
         };
@@ -127,7 +127,7 @@ impl Driver<'_> {
             return Ok(progress);
         }
         if let Some(collect) = each.collect {
-            let kept = self.value(collect, Here { since: self.now, ..here }, &inside);
+            let kept = self.value(collect, Here { since: self.now, ..here }, &inside)?;
             if items.kept.len() <= index as usize {
                 items.kept.resize(index as usize + 1, Value::Null);
             }

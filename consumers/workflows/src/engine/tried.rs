@@ -39,6 +39,7 @@ impl Driver<'_> {
         }
         let level = place.level();
         let command = call::act(act, asked, self.instance(step), self.redrives, &self.names(here, &level));
+        self.within(step)?;
         limits::check_value(&format!("the call of `{}`", step.id), &command.call).map_err(Failing::Run)?;
         self.note(step, What::Attempted, |entry| {
             entry.attempt = Some(command.attempt);
@@ -86,6 +87,7 @@ impl Driver<'_> {
         let level = place.level();
         let (instance, attempt, deadline) = (self.instance(step), asked.attempt, *until);
         let ask = call::ask(approval, asked, deadline, instance.clone(), &self.names(here, &level));
+        self.within(step)?;
         let question = call::question(&ask);
         limits::check_value(&format!("the question of `{}`", step.id), &question).map_err(Failing::Run)?;
         self.note(step, What::Asked, |entry| {
@@ -111,7 +113,9 @@ impl Driver<'_> {
             Told::Afresh => {
                 let level = place.level();
                 // From when the run came to it: what had gone by when the run was taken up again is not waited once more.
-                *until = moment::end(wait, here.since, &self.names(here, &level)).map_err(Failing::Run)?;
+                let end = moment::end(wait, here.since, &self.names(here, &level));
+                self.within(step)?;
+                *until = end.map_err(Failing::Run)?;
                 *attempt = attempt.saturating_add(1);
                 *until <= self.now
             }

@@ -8,7 +8,7 @@ use super::{
     Command, Entry, Failure, Instance, RunState, Signal, Status, What, call,
     cursor::{At, Cursor},
     drive::{Driver, Failing, Progress, Told},
-    limits::{self, MAX_STATE},
+    limits::{self, MAX_STATE, Work},
     scope::{Level, Place},
     state::{Facts, Form},
     walk::{Leaf, Walk},
@@ -123,7 +123,9 @@ fn asked_for(leaf: Leaf<'_>, redrives: u32) -> impl Iterator<Item = Command> {
             let ask = call::ask(approval, asked, *deadline, instance.clone(), &names);
             [Some(Command::Ask(ask)), Some(Command::Wake { instance, attempt: asked.attempt, due: *deadline })]
         }
-        (At::Wait(attempt, due), _) => [Some(Command::Wake { instance, attempt: *attempt, due: *due }), None],
+        (At::Wait(attempt, due) | At::Pause(attempt, due), _) => {
+            [Some(Command::Wake { instance, attempt: *attempt, due: *due }), None]
+        }
         _ => [None, None],
     };
     commands.into_iter().flatten()
@@ -150,7 +152,8 @@ fn carry(
     let before = state.clone();
     let RunState { facts, vars, steps, redrives, results, cursor, .. } = &mut state;
     let (items, commands, redrives) = (Vec::new(), Vec::new(), *redrives);
-    let mut driver = Driver { facts, vars, steps, redrives, now, jitter, items, commands, history };
+    let work = Work::default();
+    let mut driver = Driver { facts, vars, steps, redrives, now, jitter, work, items, commands, history };
     let mut place = Place { results, item: None, outer: None };
     let gone = driver.block(&plan.block, cursor, told, &mut place);
     if gone.is_err() {

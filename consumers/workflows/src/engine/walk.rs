@@ -41,10 +41,11 @@ impl Walk<'_> {
 
     /// At a step that the run came to at the moment `now`.
     pub(super) fn at(&mut self, step: &Step, at: &At, now: Timestamp, level: &Level<'_>) {
-        let names = Names { facts: self.facts, vars: self.vars, level, now };
+        // All of it was worked out before.
+        let names = Names { facts: self.facts, vars: self.vars, level, now, work: None };
         match (at, &step.kind) {
             (At::Act(asked) | At::Ask(asked, _), _) if asked.failed => {}
-            (At::Act(_) | At::Ask(..) | At::Wait(..), _) => {
+            (At::Act(_) | At::Ask(..) | At::Wait(..) | At::Pause(..), _) => {
                 (self.found)(Leaf { instance: Instance::new(&step.id, &self.items), step, at, names });
             }
             (At::Pick(number, cursor), kind) => {

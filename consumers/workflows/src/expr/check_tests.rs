@@ -1,12 +1,14 @@
 //! What authors are told.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::*;
 use crate::{Problems, Span, Type};
 
 fn object<const N: usize>(names: [(&str, Type); N]) -> Type {
-    Type::Object(names.map(|(name, ty)| (name.to_owned(), ty)).into())
+    Type::Object(Arc::new(names.map(|(name, ty)| (name.to_owned(), ty)).into()))
 }
 
 fn scope() -> Scope {

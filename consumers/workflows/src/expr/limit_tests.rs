@@ -1,5 +1,7 @@
 //! Hostile texts and values.
 
+use std::{borrow::Cow, cell::Cell, sync::Arc};
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -8,10 +10,10 @@ use crate::Type;
 struct Fields(Value);
 
 impl Env for Fields {
-    fn value(&self, root: &Root) -> Value {
+    fn value(&self, root: &Root) -> Cow<'_, Value> {
         match root {
-            Root::Field(name) => self.0[name.as_str()].clone(),
-            _ => Value::Null,
+            Root::Field(name) => Cow::Borrowed(&self.0[name.as_str()]),
+            _ => Cow::Owned(Value::Null),
         }
     }
 }
@@ -75,6 +77,62 @@ fn no_text_grows_without_bound() {
     }
     let expr = read(&text, &scope()).expect("it is right");
     assert_eq!(expr.eval(&Fields(json!({"t": "aaaa"}))), Value::Null);
+}
+
+/// Fields, and how many bytes of values were made of them.
+struct Counted {
+    fields: Fields,
+    most: usize,
+    made: Cell<usize>,
+}
+
+impl Env for Counted {
+    fn value(&self, root: &Root) -> Cow<'_, Value> {
+        self.fields.value(root)
+    }
+
+    fn may_go_on(&self, bytes: usize) -> bool {
+        self.made.set(self.made.get() + bytes);
+        self.made.get() <= self.most
+    }
+}
+
+#[test]
+fn no_more_values_are_made_than_the_host_allows() {
+    let large = "x".repeat(100_000);
+    let env = |most| Counted { fields: Fields(json!({ "t": large })), most, made: Cell::new(0) };
+    let text = read_template(&json!("{{ {t} }}".repeat(10_000)), &scope()).expect("it is right");
+    let items = read_template(&json!(vec!["{{ {t} }}"; 10_000]), &scope()).expect("it is right");
+    let count = format!("COUNT([{}])", vec!["{t}"; 1_900].join(","));
+    let count = Template::Expr(read(&count, &scope()).expect("it is right"));
+    for template in [text, items, count] {
+        let few = env(1_000_000);
+        let made = template.eval(&few).to_string();
+        assert!(!few.may_go_on(0) && few.made.get() < 2_300_000, "{}", few.made.get());
+        assert!(made.len() < 1_300_000, "{} bytes", made.len());
+    }
+    let (joined, enough) = (read("LEN({t} & {t})", &scope()).expect("it is right"), env(1_000_000));
+    // Too long for a text that is made of others.
+    assert_eq!((joined.eval(&enough), enough.may_go_on(0)), (Value::Null, true));
+    let (few, reads) = (env(100_000), read("IF(CONTAINS({t}, \"x\"), 1, 2)", &scope()).expect("it is right"));
+    assert_eq!((reads.eval(&few), few.may_go_on(0)), (Value::Null, false), "nothing is concluded from what is missing");
+}
+
+#[test]
+fn hostile_definitions_are_told_of_as_far_as_anybody_reads() {
+    let names = (0..10_000).map(|n| (format!("name_{n}"), Type::Text));
+    let wide = Scope::new().fields([("o".to_owned(), Type::Object(Arc::new(names.collect())))].into());
+    for wrong in ["{{{o}}}", "{{{o.x}}}", "{{{p}}}"] {
+        let problems = read_template(&json!([wrong.repeat(20_000), wrong.repeat(20_000)]), &wide).unwrap_err();
+        assert!((101..200).contains(&problems.0.len()), "{}", problems.0.len());
+        assert!(problems.to_string().len() < 100_000, "{} bytes", problems.to_string().len());
+    }
+    // What every expression would have a copy of, it shares.
+    let blank = format!("AND({}ISBLANK({{o}}))", "ISBLANK({o}),".repeat(600));
+    let Type::Object(names) = wide.resolve(&["o".to_owned()]).ok().unwrap().1 else { panic!("it is an object") };
+    let before = Arc::strong_count(&names);
+    let _read = read(&blank, &wide).expect("it is right");
+    assert_eq!(Arc::strong_count(&names), before + 601);
 }
 
 #[test]

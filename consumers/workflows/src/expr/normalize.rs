@@ -51,7 +51,7 @@ fn at(value: &Value, ty: &Type, place: &mut String) -> Result<Value, String> {
         }
         (Type::Object(names), Value::Object(values)) => {
             let mut normal = Map::new();
-            for (name, ty) in names {
+            for (name, ty) in names.iter() {
                 let length = place.len();
                 place.push_str(if place.is_empty() { "" } else { "." });
                 place.push_str(name);
@@ -100,12 +100,16 @@ pub(super) fn article(ty: &Type) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
     use super::*;
 
     fn lines() -> Type {
-        Type::List(Box::new(Type::Object([("price".to_owned(), Type::Number), ("due".to_owned(), Type::Date)].into())))
+        Type::List(Box::new(Type::Object(Arc::new(
+            [("price".to_owned(), Type::Number), ("due".to_owned(), Type::Date)].into(),
+        ))))
     }
 
     #[test]

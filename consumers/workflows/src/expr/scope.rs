@@ -161,7 +161,7 @@ fn unknown(message: impl Into<String>, help: Option<String>) -> Unknown {
 }
 
 fn object<const N: usize>(names: [(&str, Type); N]) -> Type {
-    Type::Object(names.map(|(name, ty)| (name.to_owned(), ty)).into())
+    Type::Object(Arc::new(names.map(|(name, ty)| (name.to_owned(), ty)).into()))
 }
 
 fn submission() -> Type {

@@ -10,7 +10,7 @@ use super::{
     lex::{problem, text_length},
     parse::LONGEST,
 };
-use crate::{Problem, Problems, Span};
+use crate::{Problem, Problems, Span, problem::Report};
 
 /// JSON that is made when it is needed.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +60,9 @@ fn value_template(
         problems.push(Problem::new(place.clone(), format!("this is more than {DEEPEST} levels deep")));
         return Template::Literal(Value::Null);
     }
+    if problems.len() > Report::MAX {
+        return Template::Literal(Value::Null);
+    }
     let length = place.len();
     match value {
         Value::String(text) => text_template(text, scope).unwrap_or_else(|found| {
@@ -98,6 +101,9 @@ fn text_template(text: &str, scope: &Scope) -> Result<Template, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut read = Vec::new();
     for part in pieces {
+        if problems.len() > Report::MAX {
+            break;
+        }
         match part {
             Part::Text(piece) => read.push(Piece::Text(piece.to_owned())),
             Part::Expr(start, expression) => match read_part(expression, scope, !alone) {

@@ -5,7 +5,7 @@ mod input;
 
 use std::collections::BTreeMap;
 
-pub use build::{MAX_BRANCHES, MAX_NAMES, MAX_NESTING, MAX_STEPS};
+pub use build::{MAX_BRANCHES, MAX_INNER_NAMES, MAX_NAMES, MAX_NESTING, MAX_STEPS};
 
 use sendoff_events::AppId;
 use serde_json::Value;

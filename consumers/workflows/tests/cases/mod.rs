@@ -1,6 +1,6 @@
 //! Random expressions of the language, and random values for the names in them.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use proptest::prelude::*;
 use sendoff_workflows::{
@@ -21,8 +21,8 @@ pub(crate) struct Case {
 pub(crate) struct Values(pub(crate) BTreeMap<Root, Value>);
 
 impl Env for Values {
-    fn value(&self, root: &Root) -> Value {
-        self.0.get(root).cloned().unwrap_or(Value::Null)
+    fn value(&self, root: &Root) -> Cow<'_, Value> {
+        self.0.get(root).map_or(Cow::Owned(Value::Null), Cow::Borrowed)
     }
 }
 
@@ -60,7 +60,7 @@ fn list(item: Type) -> Type {
 }
 
 fn object<const N: usize>(names: [(&str, Type); N]) -> Type {
-    Type::Object(names.map(|(name, ty)| (name.to_owned(), ty)).into())
+    Type::Object(Arc::new(names.map(|(name, ty)| (name.to_owned(), ty)).into()))
 }
 
 /// Two fields of each type, lists, a list of objects with objects in them, and one of all other roots.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs};
 use sendoff_workflows::{
     Plan,
     definition::{MAX_BYTES, json_schema},
-    plan::{MAX_BRANCHES, MAX_NAMES, MAX_NESTING, MAX_STEPS},
+    plan::{MAX_BRANCHES, MAX_INNER_NAMES, MAX_NAMES, MAX_NESTING, MAX_STEPS},
 };
 
 fn document() -> String {
@@ -49,6 +49,10 @@ fn the_document_shows_every_field_of_a_step() {
     }
 }
 
+fn thousands(number: usize) -> String {
+    format!("{},{:03}", number / 1000, number % 1000)
+}
+
 #[test]
 fn the_limits_of_the_document_are_those_of_the_code() {
     let document = document();
@@ -57,6 +61,10 @@ fn the_limits_of_the_document_are_those_of_the_code() {
         format!("| steps | {MAX_STEPS}, {MAX_NESTING} deep in each other |"),
         format!("| branches of an `if` or `parallel`, cases of a `switch` | {MAX_BRANCHES} |"),
         format!("| fields and variables together | {MAX_NAMES} |"),
+        format!(
+            "| names in the objects that these and `response` and `returns` are | {} |",
+            thousands(MAX_INNER_NAMES)
+        ),
     ] {
         assert!(document.contains(&row), "{row}");
     }

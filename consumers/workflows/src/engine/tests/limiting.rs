@@ -4,8 +4,12 @@ use serde_json::json;
 
 use super::making::*;
 use crate::{
-    engine::{MAX_DEPTH, MAX_STATE, MAX_STEPS, MAX_VALUE, RunState, Status, start},
-    plan::{Block, Kind, MAX_NESTING, OnError},
+    engine::{
+        Command, MAX_DEPTH, MAX_STATE, MAX_STEPS, MAX_VALUE, MAX_WORK, RunState, Signal, Status, advance, pending,
+        start,
+    },
+    expr::{Expr, Node, Template},
+    plan::{Approval, Block, Kind, MAX_NESTING, OnError, Wait},
 };
 
 fn failed(block: Block) -> String {
@@ -72,6 +76,63 @@ fn what_fits_by_itself_may_be_too_large_with_what_goes_the_same_way() {
         one.run(vec![parallel("p", vec![vec![act("a")], vec![act("b")]], OnError::Stop)]).state.status(),
         Status::Succeeded
     );
+}
+
+#[test]
+fn a_step_makes_so_many_values_on_its_way_and_no_more() {
+    let large = "x".repeat(MAX_VALUE / 2);
+    let many = Node::List(vec![lit(json!(large)); MAX_WORK / large.len() + 1]);
+    let many = || Expr { node: many.clone(), ..list(0) };
+    let told = |block: Block| {
+        let played = Scripted::default().says("a", [done(1, json!({ "status": "done" }))]).run(block);
+        let failure = played.state.failure().unwrap().clone();
+        assert_eq!(failure.error, "Workflow.ValueTooLarge");
+        assert!(failure.cause.contains("on the way to what `x` needs"), "{}", failure.cause);
+        assert!(played.acts.is_empty() && played.state.vars()["total"] == 0, "{:?}", played.acts);
+    };
+    told(vec![set("x", "total", many())]);
+    told(vec![telling("x", many(), OnError::Continue)]);
+    told(vec![when("x", many(), vec![act("b")], vec![act("c")])]);
+    told(vec![each("x", many(), 1, vec![act("b")], None)]);
+    told(vec![each("x", list(1), 1, vec![], Some(many()))]);
+    told(vec![step("x", Kind::Wait(Wait::For(many()))), act("b")]);
+    told(vec![step("x", Kind::Fail { message: Template::Expr(many()) })]);
+    let approvers = Approval { approvers: many(), title: text(), text: text(), deadline: 60, on_error: OnError::Stop };
+    told(vec![step("x", Kind::Approval(approvers))]);
+}
+
+fn text() -> Template {
+    Template::Literal(json!("May we?"))
+}
+
+#[test]
+fn a_turn_that_has_made_enough_values_is_followed_by_another() {
+    let large = || lit(json!("x".repeat(MAX_VALUE / 2)));
+    let inside = || vec![set("s", "total", large())];
+    let items = 3 * MAX_WORK / (MAX_VALUE / 2);
+    let block =
+        || vec![parallel("p", vec![vec![act("a")], vec![each("e", list(items), 1, inside(), None)]], OnError::Stop)];
+    let mut told = Told::start(block());
+    let woken: Vec<Command> =
+        told.turn.commands.iter().filter(|one| matches!(one, Command::Wake { .. })).cloned().collect();
+    let [Command::Wake { instance, attempt, due }] = woken.as_slice() else { panic!("{:?}", told.turn.commands) };
+    assert_eq!((instance.step.as_str(), *due, told.turn.state.status()), ("s", now(), Status::Running));
+    assert!(pending(&told.plan, &told.turn.state).contains(&woken[0]), "whoever lost it finds it again");
+    let text = serde_json::to_string(&told.turn.state).unwrap();
+    assert_eq!(serde_json::from_str::<RunState>(&text).unwrap(), told.turn.state);
+    // What it is told meanwhile, and what doesn't fit, leaves it there.
+    let due = |attempt| Signal::Due { instance: instance.clone(), attempt };
+    assert!(told.tell(&due(1), 1).history.is_empty());
+    let stopped = advance(&told.plan, told.turn.state.clone(), &Signal::Stop, at(1), &mut || 1.0);
+    assert_eq!(stopped.state.status(), Status::Stopped);
+    let done = told.tell(&is_done("a", 1), 1);
+    assert!(done.commands.is_empty() && done.state.status() == Status::Running, "{:?}", done.commands);
+    let next = told.tell(&due(*attempt), 2);
+    assert!(!next.history.is_empty() && next.commands.len() == 1, "{:?}", next.commands);
+    assert_ne!(next.commands[0].attempt(), *attempt);
+
+    let played = Scripted::default().run(block());
+    assert_eq!((played.state.status(), &played.state.results()["e"]["count"]), (Status::Succeeded, &json!(items)));
 }
 
 #[test]

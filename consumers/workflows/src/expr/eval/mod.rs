@@ -18,14 +18,18 @@ impl Expr {
     /// Its value. It always has one; `null` is what can't be computed.
     #[must_use]
     pub fn eval(&self, env: &dyn Env) -> Value {
-        match &self.node {
+        if !env.may_go_on(0) {
+            return Value::Null;
+        }
+        let value = match &self.node {
             Node::Literal(value) => value.clone(),
             Node::List(items) => items.iter().map(|item| item.eval(env)).collect(),
             Node::Ref(name) => name.eval(env),
             Node::Unary(Unary::Negate, of) => number::some(of.eval(env).as_f64().map(|n| -n)),
             Node::Binary(operator, a, b) => binary(*operator, a, b, env),
             Node::Call(call, args) => call::call(*call, args, env),
-        }
+        };
+        if env.may_go_on(size(&value)) { value } else { Value::Null }
     }
 
     /// Whether it is true: `null` isn't.
@@ -61,12 +65,14 @@ impl Ref {
     fn eval(&self, env: &dyn Env) -> Value {
         let value = env.value(&self.root);
         if self.is_moment() {
-            return into(value, &self.path).as_str().and_then(moment::datetime).map_or(Value::Null, Value::String);
+            let moment = into(&value, &self.path).and_then(Value::as_str).and_then(moment::datetime);
+            return moment.map_or(Value::Null, Value::String);
         }
+        let copied = |found: Option<&Value>| found.cloned().unwrap_or_default();
         match self.each {
-            None => into(value, &self.path),
-            Some(each) => match into(value, &self.path[..each]) {
-                Value::Array(items) => items.into_iter().map(|item| into(item, &self.path[each..])).collect(),
+            None => copied(into(&value, &self.path)),
+            Some(each) => match into(&value, &self.path[..each]) {
+                Some(Value::Array(items)) => items.iter().map(|item| copied(into(item, &self.path[each..]))).collect(),
                 _ => Value::Null,
             },
         }
@@ -82,11 +88,19 @@ impl Ref {
     }
 }
 
-fn into(mut value: Value, path: &[String]) -> Value {
-    for name in path {
-        value = value.get_mut(name.as_str()).map_or(Value::Null, Value::take);
-    }
-    value
+fn into<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |value, name| value.get(name.as_str()))
+}
+
+/// About how many bytes of memory a value takes.
+fn size(value: &Value) -> usize {
+    let inside = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(size).sum(),
+        Value::Object(names) => names.iter().map(|(name, value)| size_of::<String>() + name.len() + size(value)).sum(),
+    };
+    size_of::<Value>() + inside
 }
 
 fn binary(operator: Binary, a: &Expr, b: &Expr, env: &dyn Env) -> Value {

@@ -1,6 +1,6 @@
 //! Steps, one after the other, and each by its kind.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Around, Builder, Seen, parts};
 use crate::{
@@ -152,12 +152,12 @@ impl Builder {
                     ("comment", Type::Text),
                     ("at", Type::DateTime),
                 ]);
-                let seen = vec![(step.id.clone(), Type::Object(result))];
+                let seen = vec![(step.id.clone(), Type::Object(Arc::new(result)))];
                 return (self.approval(step, &at, around), seen);
             }
             _ => {
                 let output = output(step);
-                let seen = vec![(step.id.clone(), Type::Object(output.clone()))];
+                let seen = vec![(step.id.clone(), Type::Object(Arc::new(output.clone())))];
                 return (self.act(step, &at, place, around, output).map(Kind::Act), seen);
             }
         };
@@ -266,10 +266,10 @@ fn belongings(step: &definition::Step) -> impl Iterator<Item = (&'static str, &'
 fn output(step: &definition::Step) -> BTreeMap<String, Type> {
     if let Some(http) = &step.http {
         let response = http.response.iter().map(|(name, mapping)| (name.clone(), mapping.r#type.clone())).collect();
-        return parts::result([("code", Type::Number), ("response", Type::Object(response))]);
+        return parts::result([("code", Type::Number), ("response", Type::Object(Arc::new(response)))]);
     }
     if let Some(database) = &step.database {
-        let row = Type::Object(database.returns.clone());
+        let row = Type::Object(Arc::new(database.returns.clone()));
         let rows = Type::List(Box::new(row.clone()));
         return parts::result([("affected", Type::Number), ("first", row), ("rows", rows)]);
     }

@@ -1,5 +1,7 @@
 //! What decides which steps are done, how often, and how a run ends.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::{Apart, Around, Builder, MAX_BRANCHES, Seen, parts};
@@ -125,7 +127,7 @@ impl Builder {
             self.wrong(at, "has no branches", "write a list of lists of steps");
         }
         self.not_too_many(written.len(), at, "branches");
-        let mut known = vec![(step.id.clone(), Type::Object(parts::result([])))];
+        let mut known = vec![(step.id.clone(), Type::Object(Arc::new(parts::result([]))))];
         let mut branches = Vec::new();
         for (n, steps) in written.iter().enumerate() {
             let mut inner = around.clone();

@@ -1,5 +1,7 @@
 //! Steps for each item of a list.
 
+use std::sync::Arc;
+
 use super::{Apart, Around, Builder, Seen, limits, parts};
 use crate::{
     Problem, Type,
@@ -67,7 +69,7 @@ impl Builder {
                 around.scope.hide_step(&step.id, "there is something wrong with its `collect`");
                 Seen::new()
             }
-            _ => vec![(step.id.clone(), Type::Object(own))],
+            _ => vec![(step.id.clone(), Type::Object(Arc::new(own)))],
         };
         let collect = match collect {
             Some(None) => return (None, seen),

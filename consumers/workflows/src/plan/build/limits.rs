@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::{
-    Definition, Problem,
-    definition::{OnError, Step},
+    Definition, Problem, Type,
+    definition::{OnError, Step, Var},
     place::{self, quoted},
     problem::Report,
 };
@@ -19,12 +19,16 @@ pub const MAX_BRANCHES: usize = 40;
 const MAX_ID: usize = 40;
 /// The most variables and fields together.
 pub const MAX_NAMES: usize = 200;
+/// The most names in the objects that they and the results of steps are declared to be, however deep.
+pub const MAX_INNER_NAMES: usize = 1_000;
 
 /// Reports what is beyond the limits, and steps that have no good id of their own. Whether it is too large to be looked at further.
 pub(super) fn check(definition: &Definition, report: &mut Report) -> bool {
     let (mut count, mut too_deep, mut ids, mut wrong_ids) = (0, false, Ids::default(), Vec::new());
+    let mut inner = inner_names(definition);
     each(&definition.steps, "steps", 1, &mut |step, place, depth| {
         count += 1;
+        inner += results(step).map(|ty| 1 + ty.names()).sum::<usize>();
         too_deep |= depth > MAX_NESTING;
         if count <= MAX_STEPS {
             wrong_ids.extend(ids.wrong(&step.id, place));
@@ -49,10 +53,30 @@ pub(super) fn check(definition: &Definition, report: &mut Report) -> bool {
             Problem::new("fields", message).help("declare the fields that expressions name, not all of the form"),
         );
     }
+    if inner > MAX_INNER_NAMES {
+        let message =
+            format!("there are {inner} names in objects and results of steps, and may be at most {MAX_INNER_NAMES}");
+        report.push(Problem::new("fields", message).help("leave out what no expression names"));
+    }
     // Ids are repeated in what is said about other steps.
     let too_large = !report.is_empty() || ids.too_long;
     wrong_ids.into_iter().for_each(|problem| report.push(problem));
     too_large
+}
+
+/// How many names there are in the fields and variables that are objects.
+fn inner_names(definition: &Definition) -> usize {
+    let vars = definition.vars.values().map(|var| match var {
+        Var::Type(ty) => ty,
+        Var::Initial(var) => &var.r#type,
+    });
+    definition.fields.values().chain(vars).map(Type::names).sum()
+}
+
+/// What a step declares of its result.
+fn results(step: &Step) -> impl Iterator<Item = &Type> {
+    let response = step.http.iter().flat_map(|http| http.response.values().map(|part| &part.r#type));
+    response.chain(step.database.iter().flat_map(|database| database.returns.values()))
 }
 
 /// The ids of steps, and where each was first.

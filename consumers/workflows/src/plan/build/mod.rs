@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use super::Plan;
 use crate::{Definition, Problem, Problems, Type, expr::Scope, problem::Report};
 
-pub use limits::{MAX_BRANCHES, MAX_NAMES, MAX_NESTING, MAX_STEPS};
+pub use limits::{MAX_BRANCHES, MAX_INNER_NAMES, MAX_NAMES, MAX_NESTING, MAX_STEPS};
 
 impl Plan {
     /// The definition, checked.

@@ -27,6 +27,9 @@ pub(super) fn without_result(step: &Step) -> Option<&'static str> {
 impl Builder {
     /// An expression of any type.
     pub(super) fn any(&mut self, text: &Formula, place: &str, around: &Around) -> Option<Expr> {
+        if self.report.is_over() {
+            return None;
+        }
         read(&text.0, &around.scope).map_err(|problems| self.report.extend(place, problems)).ok()
     }
 
@@ -50,6 +53,9 @@ impl Builder {
     }
 
     fn template(&mut self, value: &Value, place: &str, around: &Around) -> Option<Template> {
+        if self.report.is_over() {
+            return None;
+        }
         read_template(value, &around.scope).map_err(|problems| self.report.extend(place, problems)).ok()
     }
 

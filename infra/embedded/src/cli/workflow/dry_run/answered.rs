@@ -1,5 +1,7 @@
 //! What `--answer` says, beside what the action can answer.
 
+use std::sync::Arc;
+
 use sendoff_workflows::{
     Type,
     expr::normalize,
@@ -12,7 +14,7 @@ pub(super) fn check(act: &Act, answer: &Map<String, Value>) -> Result<(), String
     let mut output = act.output.clone();
     // What was answered has no error: `--fail` says that.
     output.remove("error");
-    let ty = Type::Object(output);
+    let ty = Type::Object(Arc::new(output));
     let answer = Value::Object(answer.clone());
     if let Some(place) = unknown(&answer, &ty) {
         return Err(format!("its step has no `{place}`; there is {}", names(&ty)));

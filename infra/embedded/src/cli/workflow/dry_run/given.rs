@@ -1,5 +1,7 @@
 //! What a dry run starts with.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use sendoff_embedded::program::{Exit, Stopped};
 use sendoff_workflows::{
@@ -108,13 +110,13 @@ struct AtStart<'a> {
 }
 
 impl Env for AtStart<'_> {
-    fn value(&self, root: &Root) -> Value {
+    fn value(&self, root: &Root) -> Cow<'_, Value> {
         match root {
-            Root::Field(name) => self.input["fields"].get(name).cloned().unwrap_or_default(),
-            Root::Submission => self.input["submission"].clone(),
-            Root::Now => Value::from(format!("{:.3}", self.now)),
+            Root::Field(name) => Cow::Borrowed(&self.input["fields"][name.as_str()]),
+            Root::Submission => Cow::Borrowed(&self.input["submission"]),
+            Root::Now => Cow::Owned(format!("{:.3}", self.now).into()),
             // Where there is no run yet, nothing else has a meaning.
-            Root::Run | Root::Step(_) | Root::Var(_) | Root::Item(_) => Value::Null,
+            Root::Run | Root::Step(_) | Root::Var(_) | Root::Item(_) => Cow::Owned(Value::Null),
         }
     }
 }
