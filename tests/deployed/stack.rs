@@ -15,7 +15,7 @@ pub(crate) const SECRET: &str = "thirty-two bytes for the tests, at least";
 /// Where links and callbacks lead.
 pub(crate) const PUBLIC_URL: &str = "https://notify.example.org";
 /// By when what must happen has happened.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The deployed system.
 pub(crate) struct Stack {

@@ -23,7 +23,7 @@ const EVENTS: usize = 20_000;
 const EFFECTS: u64 = 3 * EVENTS as u64;
 const KILLS: u64 = 25;
 /// By when it must have come to an end.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(900);
 const CONSUMERS: [&str; 3] = [REPEATABLE, HELD, RESENT];
 
 fn start(folder: &Path, provider: &Provider, origin: i64) -> Child {

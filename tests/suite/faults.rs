@@ -35,7 +35,7 @@ const EVENTS: usize = 60;
 /// How many of a thousand requests fail.
 const PER_MILLE: u64 = 200;
 /// By when everything has come to an end.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// A provider that never fails and counts what it was told to do, by idempotency key.
 #[derive(Clone, Default)]
@@ -107,6 +107,11 @@ enum End {
     Open,
 }
 
+/// How many have a letter in the dead-letter queue, by what their records say.
+fn with_letter(found: &BTreeMap<EventId, End>) -> usize {
+    found.values().filter(|end| matches!(end, End::InDoubt | End::DeadLettered)).count()
+}
+
 async fn ends(backend: &OnAws, events: &[Outgoing]) -> BTreeMap<EventId, End> {
     let inbox = backend.inbox();
     let look = events.iter().map(|event| {
@@ -168,11 +173,13 @@ async fn nothing_is_lost_and_nothing_done_twice_over_services_that_fail_in_every
         let mut swept = 0;
         loop {
             let found = ends(&backend, &events).await;
-            if found.values().all(|end| *end != End::Open) {
+            let told = || async { backend.dead_letters("email").await.len() >= with_letter(&found) };
+            // A letter that couldn't be moved comes later: its message is hidden for a while, and tried again.
+            if found.values().all(|end| *end != End::Open) && told().await {
                 return swept;
             }
             assert!(began.elapsed() < PATIENCE, "some have come to no end: {found:?}\n{weather}");
-            if swept < 30 {
+            if swept < 8 && found.values().any(|end| *end == End::Open) {
                 backend.advance(SWEEP_AFTER).await;
                 let (outbox, publisher, clock) = (stormy.outbox(), stormy.publisher(), backend.clock());
                 let run = sweep(&*outbox, &*publisher, &*clock, 10);
@@ -207,7 +214,6 @@ async fn nothing_is_lost_and_nothing_done_twice_over_services_that_fail_in_every
         count(End::DeadLettered)
     );
     assert_eq!((lost, doubled), (0, 0));
-    let told = backend.dead_letters("email").await.len();
-    assert!(told >= count(End::InDoubt) + count(End::DeadLettered), "a dead letter is missing");
+    assert!(backend.dead_letters("email").await.len() >= with_letter(&found), "a dead letter is missing");
     assert_eq!(weather.counts().len(), Fault::ALL.len(), "some kind of fault never came: {weather}");
 }

@@ -25,7 +25,7 @@ const KILLS: u64 = 1000;
 /// one in two or three is killed.
 const RATE: u32 = 280;
 /// By when it must have come to an end.
-const PATIENCE: Duration = Duration::from_secs(900);
+const PATIENCE: Duration = Duration::from_secs(2400);
 
 async fn serve(folder: &Path, outside: &Outside) -> (Store, Serving) {
     // A kill loses nothing that the operating system has.

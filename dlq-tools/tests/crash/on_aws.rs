@@ -19,12 +19,11 @@ const LETTERS: usize = 500;
 const KILLS: u64 = 20;
 /// How many letters a second each of them sends: half of it goes together.
 const RATE: u32 = 50;
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(900);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[expect(clippy::print_stdout, reason = "the tally is worth seeing")]
 async fn two_replays_on_sqs_survive_kills() {
-    let until = SystemClock.now() + PATIENCE;
     let folder = tempfile::tempdir().expect("a folder");
     let emulator = Emulator::shared();
     let aws = Aws::from_environment(emulator.environment()).expect("region and credentials");
@@ -55,6 +54,7 @@ async fn two_replays_on_sqs_survive_kills() {
     let serving = Serving::start(ports, &outside, settings);
     let failed = serving.fail(LETTERS, 10).await;
     outside.set_mended(true);
+    let until = SystemClock.now() + PATIENCE;
     let both = move || two_at_once(&tool, 0, RATE, until);
     let (struck, replays) = tokio::task::spawn_blocking(both).await.expect("well");
     serving.idle().await;

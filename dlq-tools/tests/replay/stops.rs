@@ -191,7 +191,7 @@ async fn a_run_goes_on_as_soon_as_the_consumer_has_caught_up() {
 
 #[tokio::test]
 async fn a_signal_ends_the_process_and_the_run_can_be_gone_on_with() {
-    let house = House::with(8).await;
+    let house = House::with(20).await;
     let (plan, hash) = planned(&house, &["--rate", "2", "--canary", "0", "--watch", "0s"]).await;
     let data = house.folder.path().to_str().unwrap();
     let dlq = |arguments: &[&str]| {

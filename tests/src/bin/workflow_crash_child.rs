@@ -12,7 +12,7 @@ use sendoff_tests::crash::{
 };
 
 /// How long one life may last. One that gets stuck, or whose parent is gone, ends by itself.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn child() -> Option<WorkflowChild> {
     let mut arguments = std::env::args().skip(1);

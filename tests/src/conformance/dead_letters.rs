@@ -15,7 +15,7 @@ use sendoff_consumers::{
 use super::{
     Backend,
     given::{
-        assert_nothing_visible, at, event, event_id, eventually, failure, message, receive, receive_copies,
+        assert_nothing_visible, at, event, event_id, eventually, failure, hold, message, receive, receive_copies,
         receive_one, send, soon, write,
     },
     inbox::{claim_of, won},
@@ -38,7 +38,7 @@ async fn dead(backend: &dyn Backend, count: usize) -> Arc<dyn Queue> {
         .collect();
     send(&*queue, &messages).await;
     let entries: Vec<_> =
-        receive(backend, &*queue, count).await.into_iter().map(|delivery| (delivery, failure("broken"))).collect();
+        hold(backend, &*queue, count).await.into_iter().map(|delivery| (delivery, failure("broken"))).collect();
     assert_eq!(queue.dead_letter(&entries).await, vec![Ok(()); count]);
     queue
 }

@@ -163,10 +163,20 @@ pub(super) async fn send(queue: &dyn Queue, messages: &[NewMessage]) -> Vec<Stri
 
 /// Receives until `wanted` different messages are held, each under a lease of one tick.
 pub(super) async fn receive(backend: &dyn Backend, queue: &dyn Queue, wanted: usize) -> Vec<Delivery> {
+    receive_for(backend.tick(), queue, wanted).await
+}
+
+/// The same under a lease that outlasts whatever is done meanwhile, also where it takes real time.
+pub(super) async fn hold(backend: &dyn Backend, queue: &dyn Queue, wanted: usize) -> Vec<Delivery> {
+    receive_for(backend.tick() * 30, queue, wanted).await
+}
+
+/// The same under a lease of so long.
+pub(super) async fn receive_for(lease: Duration, queue: &dyn Queue, wanted: usize) -> Vec<Delivery> {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let (mut held, mut ids) = (Vec::new(), BTreeSet::new());
     while held.len() < wanted {
-        let more = queue.receive(10, Duration::ZERO, backend.tick()).await.expect("the queue answers");
+        let more = queue.receive(10, Duration::ZERO, lease).await.expect("the queue answers");
         if more.is_empty() {
             let waited = tokio::time::Instant::now() < deadline;
             assert!(waited, "only {} of {wanted} messages arrived within {PATIENCE:?}", held.len());

@@ -6,16 +6,21 @@ use sendoff_consumers::{Delivery, Queue, QueueError, Receipt};
 
 use super::{
     Backend,
-    given::{assert_nothing_visible, failure, message, receive, receive_one, send},
+    given::{assert_nothing_visible, failure, hold, message, receive, receive_for, receive_one, send},
 };
 
 const STALE: Result<(), QueueError> = Err(QueueError::Stale);
 
 /// A queue with one message, leased for a tick.
 async fn leased(backend: &dyn Backend) -> (Arc<dyn Queue>, Delivery) {
+    leased_for(backend, 1).await
+}
+
+/// The same, for so many ticks.
+async fn leased_for(backend: &dyn Backend, ticks: u32) -> (Arc<dyn Queue>, Delivery) {
     let queue = backend.create_queue("email", None).await;
     send(&*queue, &[message("work")]).await;
-    let delivery = receive_one(backend, &*queue).await;
+    let delivery = receive_for(backend.tick() * ticks, &*queue, 1).await.remove(0);
     (queue, delivery)
 }
 
@@ -36,9 +41,9 @@ async fn still_held(backend: &dyn Backend, queue: &dyn Queue, new: &Delivery) {
 }
 
 pub(super) async fn a_leased_message_is_hidden(backend: &dyn Backend) {
-    let (queue, _) = leased(backend).await;
+    let (queue, _) = leased_for(backend, 4).await;
     assert_nothing_visible(&*queue, "it is leased").await;
-    backend.advance(backend.tick() / 2).await;
+    backend.advance(backend.tick()).await;
     assert_nothing_visible(&*queue, "its lease isn't over").await;
 }
 
@@ -116,14 +121,14 @@ pub(super) async fn an_ack_after_the_lease_and_before_the_next_delivery_is_eithe
 }
 
 pub(super) async fn an_extended_lease_keeps_the_message_hidden(backend: &dyn Backend) {
-    let (queue, held) = leased(backend).await;
+    let (queue, held) = leased_for(backend, 3).await;
     for _ in 0..3 {
-        backend.advance(backend.tick() / 2).await;
-        assert_eq!(queue.extend(from_ref(&held.receipt), backend.tick()).await, [Ok(())]);
+        backend.advance(backend.tick() * 3 / 2).await;
+        assert_eq!(queue.extend(from_ref(&held.receipt), backend.tick() * 3).await, [Ok(())]);
     }
-    backend.advance(backend.tick() / 2).await;
+    backend.advance(backend.tick() * 3 / 2).await;
     assert_nothing_visible(&*queue, "its lease was extended").await;
-    backend.advance(backend.tick()).await;
+    backend.advance(backend.tick() * 2).await;
     assert_eq!(receive_one(backend, &*queue).await.receive_count, 2);
 }
 
@@ -145,10 +150,10 @@ pub(super) async fn a_message_that_is_given_back_is_there_at_once_as_it_was(back
 
 pub(super) async fn a_message_that_is_given_back_with_a_delay_is_hidden_until_then(backend: &dyn Backend) {
     let (queue, held) = leased(backend).await;
-    assert_eq!(queue.release(&[(held, backend.tick() * 4)]).await, [Ok(())]);
+    assert_eq!(queue.release(&[(held, backend.tick() * 5)]).await, [Ok(())]);
     backend.advance(backend.tick() * 3).await;
     assert_nothing_visible(&*queue, "the delay isn't over").await;
-    backend.advance(backend.tick() * 2).await;
+    backend.advance(backend.tick() * 3).await;
     assert_eq!(receive_one(backend, &*queue).await.receive_count, 2);
 }
 
@@ -200,14 +205,14 @@ pub(super) async fn one_stale_receipt_in_a_batch_of_dead_letters_fails_alone(bac
 pub(super) async fn batches_larger_than_a_brokers_are_carried_out_whole(backend: &dyn Backend) {
     let queue = backend.create_queue("email", None).await;
     send(&*queue, &(0..45).map(|n| message(n.to_string())).collect::<Vec<_>>()).await;
-    let mut held = receive(backend, &*queue, 45).await;
-    assert_eq!(queue.extend(&receipts(&held), backend.tick() * 2).await, vec![Ok(()); 45]);
+    let mut held = hold(backend, &*queue, 45).await;
+    assert_eq!(queue.extend(&receipts(&held), backend.tick() * 20).await, vec![Ok(()); 45]);
     let dead: Vec<_> = held.split_off(30).into_iter().map(|delivery| (delivery, failure("broken"))).collect();
     assert_eq!(queue.dead_letter(&dead).await, vec![Ok(()); 15]);
     let back: Vec<_> = held.split_off(15).into_iter().map(|delivery| (delivery, Duration::ZERO)).collect();
     assert_eq!(queue.release(&back).await, vec![Ok(()); 15]);
     assert_eq!(queue.ack(&receipts(&held)).await, vec![Ok(()); 15]);
-    receive(backend, &*queue, 15).await;
+    hold(backend, &*queue, 15).await;
     assert_nothing_visible(&*queue, "the rest is acked or dead").await;
 }
 

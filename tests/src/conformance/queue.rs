@@ -14,7 +14,9 @@ use sendoff_events::{BoxFuture, Timestamp, at_millis};
 
 use super::{
     Backend,
-    given::{assert_nothing_visible, eventually, failure, message, receive, receive_one, send, soon},
+    given::{
+        assert_nothing_visible, eventually, failure, hold, message, receive, receive_for, receive_one, send, soon,
+    },
 };
 
 async fn queue(backend: &dyn Backend) -> Arc<dyn Queue> {
@@ -98,14 +100,14 @@ pub(super) async fn queues_do_not_share_messages_or_receipts(backend: &dyn Backe
 
 pub(super) async fn a_delayed_message_is_hidden_until_its_delay_is_over(backend: &dyn Backend) {
     let queue = queue(backend).await;
-    let delayed = NewMessage { delay: backend.tick() * 3, ..message("later") };
+    let delayed = NewMessage { delay: backend.tick() * 5, ..message("later") };
     send(&*queue, &[delayed, message("now")]).await;
     let first = receive_one(backend, &*queue).await;
     assert_eq!(first.body, "now");
     queue.ack(&[first.receipt]).await;
     backend.advance(backend.tick() * 2).await;
     assert_nothing_visible(&*queue, "the delay isn't over").await;
-    backend.advance(backend.tick() * 2).await;
+    backend.advance(backend.tick() * 4).await;
     assert_eq!(receive_one(backend, &*queue).await.body, "later");
 }
 
@@ -154,9 +156,9 @@ pub(super) async fn a_waiting_receive_gets_a_message_when_its_delay_is_over(back
 pub(super) async fn a_waiting_receive_gets_a_message_when_its_lease_lapses(backend: &dyn Backend) {
     let queue = queue(backend).await;
     send(&*queue, &[message("again")]).await;
-    receive_one(backend, &*queue).await;
+    receive_for(backend.tick() * 5, &*queue, 1).await;
     let waiting = waiting(backend, &*queue).await;
-    backend.advance(backend.tick() * 2).await;
+    backend.advance(backend.tick() * 6).await;
     let delivery = received(waiting).await;
     assert_eq!((&delivery.body[..], delivery.receive_count), (&b"again"[..], 2));
 }
@@ -164,7 +166,7 @@ pub(super) async fn a_waiting_receive_gets_a_message_when_its_lease_lapses(backe
 pub(super) async fn a_waiting_receive_gets_a_message_that_is_given_back(backend: &dyn Backend) {
     let queue = queue(backend).await;
     send(&*queue, &[message("again")]).await;
-    let held = receive_one(backend, &*queue).await;
+    let held = hold(backend, &*queue, 1).await.remove(0);
     let waiting = waiting(backend, &*queue).await;
     queue.release(&[(held, Duration::ZERO)]).await;
     assert_eq!(received(waiting).await.body, "again");
@@ -228,7 +230,7 @@ pub(super) async fn depth_tells_how_many_messages_are_where(backend: &dyn Backen
     let mut messages: Vec<NewMessage> = (0..6).map(|n| message(n.to_string())).collect();
     messages.extend([NewMessage { delay: backend.tick() * 5, ..message("later") }]);
     send(&*queue, &messages).await;
-    let mut held = receive(backend, &*queue, 6).await;
+    let mut held = hold(backend, &*queue, 6).await;
     assert_eq!(queue.ack(&[held.remove(0).receipt]).await, [Ok(())]);
     assert_eq!(queue.dead_letter(&[(held.remove(0), failure("broken"))]).await, [Ok(())]);
     let given_back = (held.remove(0), Duration::ZERO);

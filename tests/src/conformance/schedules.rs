@@ -38,10 +38,10 @@ async fn arrives(backend: &dyn Backend, queue: &dyn Queue, body: &str) {
 
 pub(super) async fn a_message_arrives_when_it_is_due_and_not_before(backend: &dyn Backend) {
     let queue = queue(backend).await;
-    put(backend, &schedule(backend, "s", 4, "due")).await;
+    put(backend, &schedule(backend, "s", 5, "due")).await;
     backend.advance(backend.tick() * 3).await;
     assert_nothing_visible(&*queue, "it isn't due").await;
-    backend.advance(backend.tick() * 2).await;
+    backend.advance(backend.tick() * 3).await;
     arrives(backend, &*queue, "due").await;
 }
 

@@ -31,7 +31,8 @@ pub fn node_modules(name: &str, package: &str, lock: &str) -> PathBuf {
     if !done.exists() {
         fs::write(folder.join("package.json"), package).expect("the package is written");
         fs::write(folder.join("package-lock.json"), lock).expect("the lock is written");
-        let quiet = ["ci", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", "--prefix"];
+        let quiet =
+            ["ci", "--silent", "--no-fund", "--no-audit", "--ignore-scripts", "--fetch-retries", "10", "--prefix"];
         let output = Command::new("npm").args(quiet).arg(&folder).current_dir(&folder).output();
         let hint = "the tests install it with npm on first use; they need Node 20 or newer and a package registry";
         match output {

@@ -33,7 +33,8 @@ pub fn venv(name: &str, requirements: &str) -> PathBuf {
         fs::write(&list, requirements).expect("the requirements are written");
         run(name, Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment));
         let pip = environment.join("bin/pip");
-        let quiet = ["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"];
+        let quiet =
+            ["install", "--quiet", "--disable-pip-version-check", "--retries", "10", "--no-deps", "--requirement"];
         run(name, Command::new(pip).args(quiet).arg(&list));
         fs::write(done, "").expect("it is marked as complete");
     }

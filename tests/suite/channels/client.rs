@@ -39,7 +39,7 @@ async fn whether_a_request_may_have_been_acted_on_is_known_after_every_fault() {
     for (number, fault) in PeerFault::ALL.into_iter().enumerate() {
         peer.script().next([fault]);
         let hangs = matches!(fault, PeerFault::HangBefore | PeerFault::HangAfter);
-        let client = client(Duration::from_millis(if hangs { 300 } else { 20_000 }));
+        let client = client(Duration::from_millis(if hangs { 1500 } else { 20_000 }));
         let request = HttpRequest::new(Method::POST, format!("{}/x", peer.url())).body("text");
         let answer = client.send(request).await;
         let acted = peer.peer().0.swap(0, Ordering::SeqCst);

@@ -112,7 +112,7 @@ async fn every_fault_is_told_for_what_it_is_and_a_repetition_is_acted_on_once() 
         let world = World::start().await;
         world.stub.script().next_for(PATH, [fault]);
         let hangs = matches!(fault, PeerFault::HangBefore | PeerFault::HangAfter);
-        let outcome = world.provider_with(if hangs { Duration::from_millis(400) } else { Duration::from_secs(30) });
+        let outcome = world.provider_with(if hangs { Duration::from_millis(1500) } else { Duration::from_secs(30) });
         let outcome = outcome.send(&world.call(1), None).await;
         assert_eq!(world.stub.peer().calls().len(), usize::from(fault.acts()), "{fault:?}");
         assert_eq!(world.stub.asked().len(), 1, "{fault:?}: asked exactly once");

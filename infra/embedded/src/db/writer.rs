@@ -236,6 +236,9 @@ impl Writer {
         if let Err((_, error)) = connection.close() {
             tracing::warn!(%error, file = %file.display(), "the data file could not be closed cleanly");
         }
-        drop(lock);
+        // Said, not left to the end of the last copy of the file: a process that another thread is just starting has one, too.
+        if let Err(error) = lock.unlock() {
+            tracing::warn!(%error, "the folder's lock can't be given back");
+        }
     }
 }

@@ -185,9 +185,9 @@ pub(crate) async fn receive(queue: &dyn Queue, max: usize) -> Vec<Delivery> {
     queue.receive(max, Duration::ZERO, LEASE).await.unwrap()
 }
 
-/// Waits for `condition`, at most ten seconds.
+/// Waits for `condition`, at most a minute.
 pub(crate) async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
-    let waited = tokio::time::timeout(Duration::from_secs(10), async {
+    let waited = tokio::time::timeout(Duration::from_secs(60), async {
         while !condition().await {
             tokio::task::yield_now().await;
         }
