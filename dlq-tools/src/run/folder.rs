@@ -63,7 +63,7 @@ pub struct Standing {
     pub state: State,
     /// How many bytes of its journal are whole.
     pub whole: u64,
-    /// How it ended; `None` when nobody wrote that: it runs, or broke off.
+    /// How it ended; `None` when nobody wrote that: it runs, or broke off. One that was aborted stays so, whatever came after.
     pub ended: Option<Ended>,
     /// When something was last written.
     pub last_at: Option<sendoff_events::Timestamp>,
@@ -226,18 +226,21 @@ impl RunFolder {
     /// When the journal isn't what was written.
     pub fn stands(&self, plan: &Plan) -> Result<Standing, JournalError> {
         let mut state = State::new(plan);
-        let (mut ended, mut last_at) = (None, None);
+        let (mut ended, mut aborted, mut last_at) = (None, None, None);
         let whole = journal::read(&self.journal(), |line: Line| {
             state.apply(&line);
             last_at = Some(line.at);
             ended = match line.step {
                 Step::Paused { why } => Some(Ended::Paused { why, unreachable: false }),
-                Step::Aborted { by } => Some(Ended::Aborted { by }),
+                Step::Aborted { by } => {
+                    aborted.get_or_insert(Ended::Aborted { by });
+                    None
+                }
                 Step::Finished {} => Some(Ended::Finished),
                 _ => None,
             };
         })?;
-        Ok(Standing { state, whole, ended, last_at })
+        Ok(Standing { state, whole, ended: aborted.or(ended), last_at })
     }
 
     /// Keeps a report.

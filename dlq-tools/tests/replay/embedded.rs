@@ -1,6 +1,6 @@
 //! Plan and run from the command line, over a data folder.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sendoff_dlq_tools::{
     plan::Plan,
@@ -304,6 +304,56 @@ async fn a_run_that_was_aborted_deletes_what_it_had_sent_and_does_nothing_more()
     assert!(house.receive(&store).await.is_empty(), "nothing was sent");
     store.shutdown().await;
     house.dlq(&["resume", &hash]).await.expect(Exit::Refused);
+}
+
+#[tokio::test]
+async fn a_run_that_was_aborted_stays_so_whatever_ends_the_process_that_deletes_what_it_had_sent() {
+    let by = || "ada".to_owned();
+    let why = || "its process was asked to end".to_owned();
+    for then in [vec![], vec![Step::Paused { why: why() }]] {
+        let house = House::with(3).await;
+        let (plan, hash) = planned(&house, &["--watch", "0s"]).await;
+        let steps = [
+            Step::Begun { by: by() },
+            Step::Intent { n: vec![0] },
+            Step::Sent { n: vec![0], ids: vec!["copy".into()] },
+            Step::Aborted { by: by() },
+            Step::Begun { by: "grace".into() },
+        ];
+        begun(&house, &plan, steps.into_iter().chain(then)).await;
+        let runs = house.dlq(&["runs", "--output", "json"]).await.expect(Exit::Done).json();
+        assert_eq!(runs[0]["state"], "aborted");
+        let ran = house.dlq(&["resume", &hash, "--output", "json"]).await.expect(Exit::Partly).json();
+        assert_eq!((&ran["ended"], &ran["moved"], &ran["waiting"]), (&"aborted".into(), &1.into(), &2.into()));
+        let store = house.store();
+        assert!(house.receive(&store).await.is_empty(), "nothing was sent");
+        store.shutdown().await;
+        house.dlq(&["resume", &hash]).await.expect(Exit::Refused);
+        house.dlq(&["abort", &hash, "--yes"]).await.expect(Exit::NothingMatched);
+    }
+}
+
+#[tokio::test]
+async fn an_aborted_run_says_so_also_when_it_is_left_before_all_that_was_sent_is_deleted() {
+    let house = Arc::new(House::with(3).await);
+    let (plan, hash) = planned(&house, &["--watch", "0s"]).await;
+    let by = || "ada".to_owned();
+    let steps = [
+        Step::Begun { by: by() },
+        Step::Intent { n: vec![0] },
+        Step::Sent { n: vec![0], ids: vec!["copy".into()] },
+        Step::Aborted { by: by() },
+    ];
+    let folder = begun(&house, &plan, steps).await;
+    // Somebody else holds it, so the run waits, and its process is asked to end meanwhile.
+    let store = house.store();
+    let held = store.dead_letter_queues().take("email-dlq", 3, Duration::from_secs(600)).await.unwrap();
+    assert_eq!(held.len(), 3);
+    store.shutdown().await;
+    house.at(3, async move |_| want(folder.path(), &Wanted::Leave).unwrap());
+    let ran = house.dlq(&["resume", &hash]).await.expect(Exit::Partly);
+    assert!(ran.err.contains("it stopped: its process was asked to end"), "{ran:?}");
+    assert!(ran.err.contains("deletes what it has sent, and does nothing more"), "{ran:?}");
 }
 
 #[tokio::test]

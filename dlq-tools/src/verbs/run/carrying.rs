@@ -149,8 +149,12 @@ impl Carrying<'_> {
         drop(journal);
         // What counts is what stands in the journal, also when the run failed.
         let outcome = gone.map(|(ended, _)| ended);
-        let state = folder.stands(&plan)?.state;
-        let report = Report::of(&plan, &state, outcome.as_ref().ok());
+        let Standing { state, ended, .. } = folder.stands(&plan)?;
+        let stays = ended.filter(|ended| matches!(ended, Ended::Aborted { .. }));
+        if let (Some(_), Ok(Ended::Paused { why, .. })) = (&stays, &outcome) {
+            watcher.note(&format!("it stopped: {}", one_line(why)));
+        }
+        let report = Report::of(&plan, &state, stays.as_ref().or(outcome.as_ref().ok()));
         let kept = folder.report(&report).map_err(Stopped::from);
         let counts = format!(
             "{}: {} of {} moved, {} returned, {} skipped, {} gone, {} ambiguous, {} waiting",
@@ -175,7 +179,10 @@ pub(in crate::verbs) fn is_for(deployment: &Deployment, plan: &Cover) -> Result<
     if head.deployment == here {
         return Ok(());
     }
-    let why = format!("the plan is for {}, and this is {here}: name the deployment with --backend", one_line(&head.deployment));
+    let why = format!(
+        "the plan is for {}, and this is {here}: name the deployment with --backend",
+        one_line(&head.deployment)
+    );
     Err(Stopped::new(Exit::Refused, why))
 }
 
