@@ -15,7 +15,7 @@ use std::{
 };
 
 use sendoff_consumers::{DeadLetter, DeadLetters, Destination, QueueError, Receipt, TakenLetter};
-use sendoff_events::Timestamp;
+use sendoff_events::{Clock, Timestamp};
 use sendoff_host::Stopped;
 
 use super::{
@@ -47,12 +47,22 @@ enum State {
     Deleted,
 }
 
+/// Letters that are put back again, until that has ended.
+struct Round {
+    begun_at: Timestamp,
+    places: BTreeSet<usize>,
+}
+
 /// A move, from its folder.
 pub struct Moves {
     /// What is moved, by places in the order of message ids.
     letters: Snapshot,
     ids: Vec<String>,
     states: Vec<State>,
+    /// What was begun anew, and hasn't ended.
+    round: Option<Round>,
+    /// How many letters were ever sent, each as often as it was.
+    sent_ever: u64,
     journal: FileJournal,
     /// What is held meanwhile: whoever goes on needn't wait for its end.
     leases: FileLeases,
@@ -94,13 +104,26 @@ impl Moves {
             Ok::<_, Stopped>(ControlFlow::Continue(()))
         })?;
         let mut states = vec![State::Waiting; ids.len()];
+        let (mut round, mut sent_ever) = (None::<Round>, 0);
         let path = folder.join(JOURNAL);
         let whole = journal::read(&path, |line| {
             let (places, state) = match line.step {
                 Step::Intent { n } => (n, State::Intent),
                 Step::Unsent { n } => (n, State::Waiting),
-                Step::Sent { n, .. } => (n, State::Sent),
+                Step::Sent { n, .. } => {
+                    sent_ever += n.len() as u64;
+                    (n, State::Sent)
+                }
                 Step::Deleted { n } => (n, State::Deleted),
+                Step::Anew { n } => {
+                    let round = round.get_or_insert_with(|| Round { begun_at: line.at, places: BTreeSet::new() });
+                    round.places.extend(n.iter().map(|place| *place as usize));
+                    (n, State::Waiting)
+                }
+                Step::Finished {} => {
+                    round = None;
+                    return;
+                }
                 _ => return,
             };
             for place in places {
@@ -111,7 +134,7 @@ impl Moves {
         })?;
         let journal = FileJournal::open(&path, whole)?;
         let leases = FileLeases::new(&folder.join(LEASES));
-        Ok(Self { letters, ids, states, journal, leases, _lock: lock })
+        Ok(Self { letters, ids, states, round, sent_ever, journal, leases, _lock: lock })
     }
 
     /// What is moved.
@@ -150,15 +173,55 @@ impl Moves {
         ids.iter().filter(|id| self.is_sent(id)).count() as u64
     }
 
-    /// Counts none of these as sent any more.
+    /// How many letters were ever sent, each as often as it was, as far as is known.
+    #[must_use]
+    pub const fn sent_ever(&self) -> u64 {
+        self.sent_ever
+    }
+
+    /// How many of these were sent already by what was [begun anew](Self::begin_anew) and hasn't ended; `None` when nothing was.
+    #[must_use]
+    pub fn sent_anew(&self, ids: &[String]) -> Option<u64> {
+        let round = self.round.as_ref()?;
+        let is_sent = |place: &usize| round.places.contains(place) && self.states[*place] >= State::Sent;
+        Some(ids.iter().filter_map(|id| self.place(id)).filter(is_sent).count() as u64)
+    }
+
+    /// Counts none of these as sent any more, but for those that were begun anew before, until that has [ended](Self::end_anew). Gives
+    /// when that was begun.
     ///
     /// # Errors
     ///
     /// When the journal can't be written.
-    pub async fn begin_anew(&mut self, mover: Mover<'_>, ids: &[String]) -> Result<(), Stopped> {
-        let places = ids.iter().filter_map(|id| self.place(id));
-        let places: Vec<usize> = places.filter(|place| self.states[*place] != State::Waiting).collect();
-        self.step(mover, &places, State::Waiting, |n| Step::Unsent { n }).await
+    pub async fn begin_anew(&mut self, clock: &dyn Clock, ids: &[String]) -> Result<Timestamp, Stopped> {
+        let now = clock.now();
+        let is_new = |place: &usize| self.round.as_ref().is_none_or(|round| !round.places.contains(place));
+        let places: Vec<usize> = ids.iter().filter_map(|id| self.place(id)).filter(is_new).collect();
+        self.step(now, &places, State::Waiting, |n| Step::Anew { n }).await?;
+        let round = self.round.get_or_insert_with(|| Round { begun_at: now, places: BTreeSet::new() });
+        round.places.extend(places);
+        Ok(round.begun_at)
+    }
+
+    /// Ends what was begun anew, if nothing of it is left that these name no more, and of each it is known whether it was sent.
+    ///
+    /// # Errors
+    ///
+    /// When the journal can't be written.
+    pub async fn end_anew(&mut self, clock: &dyn Clock, tried: &[String]) -> Result<(), Stopped> {
+        let Some(round) = &self.round else { return Ok(()) };
+        let tried: BTreeSet<usize> = tried.iter().filter_map(|id| self.place(id)).collect();
+        let is_over = |place: &usize| match self.states[*place] {
+            // The queue didn't take it, or has it still.
+            State::Waiting => tried.contains(place),
+            State::Intent => false,
+            State::Sent | State::Deleted => true,
+        };
+        if round.places.iter().all(is_over) {
+            self.note(clock.now(), Step::Finished {}).await?;
+            self.round = None;
+        }
+        Ok(())
     }
 
     /// Sends those of its letters that `chosen` names, and that weren't sent yet, and deletes them where they were. `by` is who wants it.
@@ -168,7 +231,7 @@ impl Moves {
     /// When a queue or the journal can't be used. What was done until then is in the journal.
     pub async fn carry_out(&mut self, mover: Mover<'_>, chosen: &[String], by: &str) -> Result<Moved, Stopped> {
         let mut moved = Moved::default();
-        self.note(mover, Step::Begun { by: by.to_owned() }).await?;
+        self.note(mover.clock.now(), Step::Begun { by: by.to_owned() }).await?;
         match mover.source {
             Source::Archive => {
                 for ids in chosen.chunks(BATCH) {
@@ -180,7 +243,7 @@ impl Moves {
             Source::Queue(queue) => self.out_of(mover, queue, chosen, &mut moved).await?,
         }
         if moved.is_finished() && mover.source != Source::Archive {
-            self.note(mover, Step::Finished {}).await?;
+            self.note(mover.clock.now(), Step::Finished {}).await?;
             self.leases.forget();
         }
         Ok(moved)
@@ -224,7 +287,7 @@ impl Moves {
             }
         }
         moved.sent_before += gone.len() as u64;
-        self.step(mover, &gone, State::Deleted, |n| Step::Deleted { n }).await
+        self.step(mover.clock.now(), &gone, State::Deleted, |n| Step::Deleted { n }).await
     }
 
     /// Gives back what a process held that has died since, so that nobody has to wait for the end of its leases.
@@ -258,7 +321,7 @@ impl Moves {
         if places.is_empty() {
             return Ok(());
         }
-        self.step(mover, &places, State::Intent, |n| Step::Intent { n }).await?;
+        self.step(mover.clock.now(), &places, State::Intent, |n| Step::Intent { n }).await?;
         let results = mover.letters.send(&Destination::Queue(mover.to.to_owned()), &outgoing).await;
         let (mut sent, mut ids, mut unsent, mut unknown, mut why) = (vec![], vec![], vec![], vec![], String::new());
         for ((place, again), result) in places.into_iter().zip(again).zip(results) {
@@ -279,9 +342,10 @@ impl Moves {
         moved.sent += sent.len() as u64;
         moved.refused += unsent.len() as u64;
         moved.unknown += unknown.len() as u64;
-        self.step(mover, &sent, State::Sent, |n| Step::Sent { n, ids }).await?;
-        self.step(mover, &unsent, State::Waiting, |n| Step::Unsent { n }).await?;
-        self.step(mover, &unknown, State::Intent, |n| Step::Unknown { n, why }).await
+        self.step(mover.clock.now(), &sent, State::Sent, |n| Step::Sent { n, ids }).await?;
+        self.sent_ever += sent.len() as u64;
+        self.step(mover.clock.now(), &unsent, State::Waiting, |n| Step::Unsent { n }).await?;
+        self.step(mover.clock.now(), &unknown, State::Intent, |n| Step::Unknown { n, why }).await
     }
 
     /// Deletes those of a batch that are known to be sent.
@@ -305,13 +369,13 @@ impl Moves {
         moved.deleted += gone.len() as u64;
         moved.left += left.len() as u64;
         let gone: Vec<usize> = gone.into_iter().map(|(place, _)| place).collect();
-        self.step(mover, &gone, State::Deleted, |n| Step::Deleted { n }).await
+        self.step(mover.clock.now(), &gone, State::Deleted, |n| Step::Deleted { n }).await
     }
 
     /// Writes a step of these letters into the journal; it counts once it would survive a crash.
     async fn step(
         &mut self,
-        mover: Mover<'_>,
+        at: Timestamp,
         places: &[usize],
         state: State,
         step: impl FnOnce(Vec<u32>) -> Step,
@@ -321,15 +385,15 @@ impl Moves {
         }
         // There are never so many letters: their ids alone would fill the memory.
         let n = places.iter().map(|place| u32::try_from(*place).unwrap_or(u32::MAX)).collect();
-        self.note(mover, step(n)).await?;
+        self.note(at, step(n)).await?;
         for place in places {
             self.states[*place] = state;
         }
         Ok(())
     }
 
-    async fn note(&self, mover: Mover<'_>, step: Step) -> Result<(), Stopped> {
-        Ok(self.journal.write(Line { at: mover.clock.now(), step }).await?)
+    async fn note(&self, at: Timestamp, step: Step) -> Result<(), Stopped> {
+        Ok(self.journal.write(Line { at, step }).await?)
     }
 
     fn place(&self, id: &str) -> Option<usize> {

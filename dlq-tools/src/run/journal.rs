@@ -45,6 +45,11 @@ pub enum Step {
         /// Which.
         n: Vec<u32>,
     },
+    /// What was sent of these before doesn't count any more: they are sent once more.
+    Anew {
+        /// Which.
+        n: Vec<u32>,
+    },
     /// These may have been sent.
     Unknown {
         /// Which.

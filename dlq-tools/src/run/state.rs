@@ -287,7 +287,8 @@ impl State {
                 self.settled_at_rung = self.watched;
             }
             Step::Paused { .. } | Step::Finished { .. } => self.known = (self.returned, self.watched),
-            Step::Aborted { .. } => {}
+            // A run sends nothing anew: its consumer would only absorb it.
+            Step::Aborted { .. } | Step::Anew { .. } => {}
         }
     }
 

@@ -88,7 +88,11 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     if !args.again {
         not_from_elsewhere(&deployment, &queue, &manifest, &moves).await?;
     }
-    let before = if args.again { 0 } else { moves.sent(&chosen) };
+    let before = if args.again { moves.sent_anew(&chosen) } else { Some(moves.sent(&chosen)) };
+    if args.again && before.is_some() {
+        session.prose("the last --again of this archive broke off, or left some in doubt: this goes on with it");
+    }
+    let before = before.unwrap_or_default();
     let there = still_there(&deployment, &queue, &moves, args.again).await?;
     if there.is_none() && manifest.deployment == here && manifest.queue == queue {
         session.prose(format_args!(
@@ -96,6 +100,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         ));
     }
     let there = there.unwrap_or_default();
+    let all = chosen.clone();
     chosen.retain(|id| !there.contains(id));
     let still = count - chosen.len() as u64;
 
@@ -107,7 +112,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         let mut dedup = manifest.hash[..DIGITS].to_owned();
         if args.again {
             // Another one than those had: within five minutes they would be accepted and dropped.
-            dedup = format!("{dedup}-{}", session.clock.now().as_second());
+            dedup = format!("{dedup}-{}", moves.begin_anew(&*session.clock, &chosen).await?.as_second());
         }
         let mover = Mover {
             letters: &*deployment.letters,
@@ -117,10 +122,10 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             copy_of: (manifest.deployment == here).then_some(&*manifest.queue),
             dedup: &dedup,
         };
-        if args.again {
-            moves.begin_anew(mover, &chosen).await?;
+        let mut ended = moves.carry_out(mover, &chosen, who).await;
+        if ended.is_ok() {
+            ended = moves.end_anew(&*session.clock, &all).await.and(ended);
         }
-        let ended = moves.carry_out(mover, &chosen, who).await;
         let told = match &ended {
             Ok(moved) => told_of(&queue, moved.sent, &manifest.hash),
             Err(_) => target("it broke off"),
@@ -297,7 +302,7 @@ async fn not_from_elsewhere(
     })
     .await?;
     match last {
-        Some(entry) if told > moves.sent(moves.ids()) => {
+        Some(entry) if told > moves.sent_ever() => {
             let why = format!(
                 "letters of this archive were put into `{queue}` before, {told} in all, not all of them from this work folder; the last \
                  time by {} at {} (`dlq audit` has it). Look with `dlq groups {queue} --fresh` what became of them; --again puts them \

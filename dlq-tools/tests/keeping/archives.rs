@@ -1,7 +1,9 @@
-use std::fs;
+use std::{fs, time::Duration};
 
 use sendoff_consumers::Status;
+use sendoff_events::Clock as _;
 use sendoff_host::Exit;
+use serde_json::json;
 
 use super::{House, essences, event_id, is_private};
 
@@ -188,6 +190,63 @@ async fn what_was_put_back_from_another_work_folder_is_only_put_back_again_when_
     let here = house.dlq(&["restore", "kept.jsonl.zst", "--yes", "--again"]).await.expect(Exit::Done);
     assert_eq!(here.out, "3 letters put into `email-dlq`\n");
     assert_eq!(house.letters("email-dlq").await.len(), 9);
+}
+
+/// The journal of the only restore.
+fn journal(house: &House) -> std::path::PathBuf {
+    let mut restores = fs::read_dir(house.path("dlq/restores")).unwrap();
+    restores.next().unwrap().unwrap().path().join("journal.ndjson")
+}
+
+#[tokio::test]
+async fn what_is_put_back_again_and_breaks_off_is_gone_on_with_and_not_begun_once_more() {
+    let house = House::with(3).await;
+    let hash = archived(&house, &[]).await;
+    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old"]).await.expect(Exit::Done);
+    let restore = ["restore", "kept.jsonl.zst", "--yes"];
+    house.dlq(&restore).await.expect(Exit::Done);
+    let again = [&restore[..], &["--again"]].concat();
+    house.dlq(&again).await.expect(Exit::Done);
+    house.dlq(&again).await.expect(Exit::Done);
+    assert_eq!(house.letters("email-dlq").await.len(), 9, "each that has ended is followed by a new one");
+
+    // The third one breaks off: of its letters it has sent one, and perhaps another.
+    house.clock.sleep(Duration::from_secs(60)).await;
+    let path = journal(&house);
+    let before = fs::read_to_string(&path).unwrap();
+    house.dlq(&again).await.expect(Exit::Done);
+    let added = fs::read_to_string(&path).unwrap().split_off(before.len());
+    let steps: Vec<serde_json::Value> = added.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(steps.iter().map(|step| &step["step"]).collect::<Vec<_>>(), ["anew", "begun", "intent", "sent", "finished"]);
+    let mut torn: Vec<_> = added.lines().take(3).map(str::to_owned).collect();
+    torn.push(json!({ "at": steps[3]["at"], "step": "sent", "n": [0], "ids": ["x"] }).to_string());
+    torn.push(json!({ "at": steps[3]["at"], "step": "unsent", "n": [2] }).to_string());
+    fs::write(&path, before + &torn.join("\n") + "\n").unwrap();
+    assert_eq!(house.letters("email-dlq").await.len(), 12);
+
+    let dry = house.dlq(&["restore", "kept.jsonl.zst", "--again"]).await.expect(Exit::Done);
+    assert!(dry.out.starts_with("2 letters would be put"), "{dry:?}");
+    let on = house.dlq(&again).await.expect(Exit::Done);
+    assert!(on.err.contains("this goes on with it") && on.err.contains("they may be there twice"), "{on:?}");
+    assert_eq!(on.out, "2 letters put into `email-dlq`\n");
+    assert_eq!(house.letters("email-dlq").await.len(), 14);
+    let anew = fs::read_to_string(&path).unwrap().matches("\"anew\"").count();
+    assert_eq!(anew, 3, "nothing more was begun anew");
+    // It has ended now.
+    house.dlq(&again).await.expect(Exit::Done);
+    assert_eq!(house.letters("email-dlq").await.len(), 17);
+}
+
+#[tokio::test]
+async fn what_was_put_back_again_from_here_is_not_taken_for_somebody_elses() {
+    let house = House::with(3).await;
+    let hash = archived(&house, &[]).await;
+    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old"]).await.expect(Exit::Done);
+    let restore = ["restore", "kept.jsonl.zst", "--yes"];
+    house.dlq(&restore).await.expect(Exit::Done);
+    house.dlq(&[&restore[..], &["--again"]].concat()).await.expect(Exit::Done);
+    let told = house.dlq(&restore).await.expect(Exit::NothingMatched);
+    assert!(told.err.contains("all of them were put back before"), "{told:?}");
 }
 
 #[tokio::test]
