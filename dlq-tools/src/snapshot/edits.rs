@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sendoff_events::Timestamp;
+
 use super::{Snapshot, SnapshotError, take::mark};
 use crate::letter::Letter;
 
@@ -21,8 +23,9 @@ pub(super) struct Edits {
 }
 
 impl Edits {
-    /// Those of these snapshots, the newest first. Of each letter, what the newest says counts that has it: an edit that was taken
-    /// back there stays so. A snapshot of something else says nothing, and neither does one that is damaged.
+    /// Those of these snapshots, the newest first. Of each letter, what was said last counts: an edit that was taken back in a newer
+    /// snapshot stays so, but one that was made after that was taken isn't known there. A snapshot of something else says nothing, and
+    /// neither does one that is damaged.
     pub(super) fn of(paths: &[PathBuf], deployment: &str, queue: &str) -> Result<Self, SnapshotError> {
         let mut edits = Self::default();
         for path in paths {
@@ -37,8 +40,8 @@ impl Edits {
         if (&*snapshot.taken().deployment, &*snapshot.taken().queue) != (deployment, queue) {
             return Ok(());
         }
-        for id in snapshot.edited()? {
-            if !self.is_in_newer(&id)? {
+        for (id, at) in snapshot.edited()? {
+            if !self.is_overruled(&id, at)? {
                 self.places.insert(mark(&id), self.snapshots.len());
             }
         }
@@ -46,11 +49,11 @@ impl Edits {
         Ok(())
     }
 
-    /// Whether a snapshot that was read already has this letter.
-    fn is_in_newer(&mut self, id: &str) -> Result<bool, SnapshotError> {
+    /// Whether a snapshot that was read already has this letter, and says something later of it than an edit of this moment.
+    fn is_overruled(&mut self, id: &str, at: Timestamp) -> Result<bool, SnapshotError> {
         for place in 0..self.snapshots.len() {
-            let has = self.snapshots.get(place).map(|newer| newer.has(id)).transpose();
-            if self.pass_over(has)?.flatten() == Some(true) {
+            let said = self.snapshots.get(place).map(|newer| said_of(newer, id)).transpose();
+            if self.pass_over(said)?.flatten().flatten().is_some_and(|said| said >= at) {
                 return Ok(true);
             }
         }
@@ -96,4 +99,38 @@ impl Edits {
     pub(super) fn told(self) -> (u64, BTreeMap<PathBuf, String>) {
         (self.taken_over, self.damaged)
     }
+}
+
+/// When a snapshot says its last of a letter: when that was edited there, or that it isn't, when the taking began; `None` when the letter
+/// isn't in it.
+fn said_of(snapshot: &Snapshot, id: &str) -> Result<Option<Timestamp>, SnapshotError> {
+    let edit = snapshot.edit_of(id)?;
+    Ok(edit.map(|edit| edit.map_or(snapshot.taken().begun_at, |at| at.max(snapshot.taken().begun_at))))
+}
+
+/// The letters of a snapshot that were edited in one of these others since it was taken, each with where: what is in hand here is the
+/// letter as it was before. Others that can't be read are passed over.
+///
+/// # Errors
+///
+/// When the snapshot can't be read.
+pub fn edited_since(snapshot: &Snapshot, others: &[PathBuf]) -> Result<BTreeMap<String, PathBuf>, SnapshotError> {
+    let own = fs::canonicalize(snapshot.path()).ok();
+    let is_of = |other: &Snapshot| {
+        let (one, other) = (snapshot.taken(), other.taken());
+        (&one.deployment, &one.queue) == (&other.deployment, &other.queue)
+    };
+    let mut since = BTreeMap::new();
+    for path in others.iter().filter(|path| fs::canonicalize(path).ok() != own) {
+        let Ok(other) = Snapshot::open(path) else { continue };
+        if !is_of(&other) {
+            continue;
+        }
+        for (id, at) in other.edited().unwrap_or_default() {
+            if said_of(snapshot, &id)?.is_some_and(|said| said < at) {
+                since.entry(id).or_insert_with(|| path.clone());
+            }
+        }
+    }
+    Ok(since)
 }

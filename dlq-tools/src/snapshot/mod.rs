@@ -17,6 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use edits::edited_since;
 pub use file::Snapshot;
 pub use names::{file, folder, newest, of_queue};
 pub use read::Twin;

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, ops::ControlFlow};
 
 use rusqlite::{OptionalExtension as _, params};
-use sendoff_events::EventId;
+use sendoff_events::{EventId, Timestamp};
 
 use super::{Snapshot, SnapshotError, row};
 use crate::letter::{Letter, UNKNOWN_GROUP};
@@ -122,18 +122,22 @@ impl Snapshot {
         Ok(twins)
     }
 
-    /// The message ids of the letters that are to be changed.
-    pub(crate) fn edited(&self) -> Result<Vec<String>, SnapshotError> {
-        let mut ids =
-            self.connection.prepare("SELECT id FROM letters WHERE edit IS NOT NULL").map_err(self.failed())?;
-        let rows = ids.query_map([], |row| row.get(0)).map_err(self.failed())?;
-        rows.collect::<Result<_, _>>().map_err(self.failed())
+    /// The message ids of the letters that are to be changed, each with when that was said.
+    pub(crate) fn edited(&self) -> Result<Vec<(String, Timestamp)>, SnapshotError> {
+        let edited = "SELECT id, edit -> '$.at' FROM letters WHERE edit IS NOT NULL";
+        let mut edited = self.connection.prepare(edited).map_err(self.failed())?;
+        let rows = edited.query_map([], |row| Ok((row.get(0)?, row::json(1, row.get_ref(1)?.as_str()?)?)));
+        rows.map_err(self.failed())?.collect::<Result<_, _>>().map_err(self.failed())
     }
 
-    /// Whether there is a letter with this message id.
-    pub(super) fn has(&self, message_id: &str) -> Result<bool, SnapshotError> {
-        let mut one = self.connection.prepare_cached("SELECT 1 FROM letters WHERE id = ?1").map_err(self.failed())?;
-        one.exists([message_id]).map_err(self.failed())
+    /// Whether the letter with this message id is to be changed, and when that was said; `None` when it isn't here.
+    pub(super) fn edit_of(&self, message_id: &str) -> Result<Option<Option<Timestamp>>, SnapshotError> {
+        let one = "SELECT edit -> '$.at' FROM letters WHERE id = ?1";
+        let mut one = self.connection.prepare_cached(one).map_err(self.failed())?;
+        let edit = one.query_row([message_id], |row| {
+            row.get_ref(0)?.as_str_or_null()?.map(|text| row::json(0, text)).transpose()
+        });
+        edit.optional().map_err(self.failed())
     }
 
     /// Shows all message ids to `see`, in their order.

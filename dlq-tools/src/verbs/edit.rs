@@ -4,10 +4,11 @@ use std::{
     collections::{BTreeSet, HashMap},
     fs,
     io::Read as _,
+    path::Path,
 };
 
 use sendoff_embedded::program::print::{lines, one_line};
-use sendoff_events::EventId;
+use sendoff_events::{EventId, at_millis};
 use sendoff_host::{Exit, Stopped};
 use serde_json::{Value, json};
 
@@ -19,12 +20,12 @@ use super::{
 use crate::{
     Session,
     archive::audited,
-    deployment::Access,
+    deployment::{Access, Deployment},
     edit::{Apart, Change, Edited, Editor, Outcome, Refusal, ScriptError, Set, diff, places},
     letter::{Edit, Letter},
     redact::{Redact, Showing},
     select::{Selection, Selector},
-    snapshot::Snapshot,
+    snapshot::{self, Snapshot, Taken},
 };
 
 #[derive(Debug, clap::Args)]
@@ -85,6 +86,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         return Err(Stopped::new(Exit::Refused, why));
     }
 
+    let plan = plan_of(&deployment, &snapshot, args.source.snapshot.as_deref())?;
     let Some(change) = change else {
         let edits = undone(&snapshot, &ids)?;
         let count = edits.len() as u64;
@@ -98,7 +100,8 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             snapshot.set_edits(&edits)?;
             audited(&deployment, &who, "edit-undo-done", target, &because).await?;
         }
-        return told_in_short(session, common.output, &queue, args.yes, true, count, 0);
+        let short = Short { queue: &queue, plan: &plan, applied: args.yes, undo: true, count, unchanged: 0 };
+        return told_in_short(session, common.output, &short);
     };
 
     let (clock, rng) = (session.clock.clone(), session.rng.clone());
@@ -147,6 +150,9 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         let target = format!("{queue}: {} in a snapshot, at {}", letters(count), places.join(", "));
         let because = args.because.unwrap_or_default();
         audited(&deployment, &who, "edit", target.clone(), &because).await?;
+        // From now on it counts: whoever has taken a snapshot in the meantime doesn't have it.
+        let now = at_millis(session.clock.now());
+        edits.iter_mut().filter_map(|(_, edit)| edit.as_mut()).for_each(|edit: &mut Edit| edit.at = now);
         snapshot.set_edits(&edits)?;
         audited(&deployment, &who, "edit-done", target, &because).await?;
     }
@@ -161,8 +167,23 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             shown.iter().try_for_each(|letter| session.json_line(letter))?;
             Ok(Exit::Done)
         }
-        Output::Table => told_in_short(session, Output::Table, &queue, args.yes, false, count, unchanged),
+        Output::Table => {
+            let short = Short { queue: &queue, plan: &plan, applied: args.yes, undo: false, count, unchanged };
+            told_in_short(session, Output::Table, &short)
+        }
     }
+}
+
+/// How a plan is made over this snapshot.
+fn plan_of(deployment: &Deployment, snapshot: &Snapshot, named: Option<&Path>) -> Result<String, Stopped> {
+    let Taken { deployment: of, queue, .. } = snapshot.taken();
+    let newest = snapshot::newest(&deployment.work, of, queue, false)?;
+    let file = |snapshot: &Snapshot| fs::canonicalize(snapshot.path()).ok();
+    if newest.is_some_and(|newest| file(&newest) == file(snapshot)) {
+        return Ok(format!("dlq plan {queue}"));
+    }
+    let path = named.unwrap_or(snapshot.path()).to_string_lossy();
+    Ok(format!("dlq plan {queue} --snapshot {}", one_line(&path)))
 }
 
 /// Refuses to edit one letter of an event and not the others: the old event would be there still.
@@ -310,15 +331,19 @@ fn nothing_changes(why: &str) -> Stopped {
     Stopped::new(Exit::NothingMatched, format_args!("{why}: there is nothing to do"))
 }
 
-fn told_in_short(
-    session: &mut Session,
-    output: Output,
-    queue: &str,
+/// What was done, in short.
+struct Short<'a> {
+    queue: &'a str,
+    /// How a plan is made of it.
+    plan: &'a str,
     applied: bool,
     undo: bool,
     count: u64,
     unchanged: u64,
-) -> Result<Exit, Stopped> {
+}
+
+fn told_in_short(session: &mut Session, output: Output, short: &Short<'_>) -> Result<Exit, Stopped> {
+    let Short { queue, plan, applied, undo, count, unchanged } = *short;
     let doc = json!({ "queue": queue, "applied": applied, "undo": undo, "edited": count, "unchanged": unchanged });
     match output {
         Output::Json => session.json(&doc)?,
@@ -328,7 +353,7 @@ fn told_in_short(
             match (applied, undo) {
                 (false, false) => session.prose(format_args!("{of} would become new events. Nothing is kept yet: add --yes")),
                 (true, false) => session.prose(format_args!(
-                    "{of} will be sent as new events, instead of the old ones, by the next plan over this snapshot: `dlq plan {queue}`"
+                    "{of} will be sent as new events, instead of the old ones, by the next plan over this snapshot: `{plan}`"
                 )),
                 (false, true) => session.prose(format_args!("the edits of {of} would be taken back: add --yes")),
                 (true, true) => session.prose(format_args!("the edits of {of} were taken back")),

@@ -267,6 +267,35 @@ async fn edits_are_carried_over_into_a_new_snapshot() {
 }
 
 #[tokio::test]
+async fn letters_that_were_edited_in_another_snapshot_since_are_not_sent_as_they_were() {
+    let house = House::with(3).await;
+    let taken = async |house: &House| {
+        house.clock.sleep(Duration::from_secs(1)).await;
+        house.dlq(&["snap", "email", "--output", "json"]).await.expect(Exit::Done).json()["path"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let first = taken(&house).await;
+    taken(&house).await;
+    house.clock.sleep(Duration::from_secs(1)).await;
+    let one = event_id(1).to_string();
+    let edit = ["edit", "email", "--set", "data.assigned_by=heidi", "--id", &one, "--yes"];
+    let told = house.dlq(&[&edit[..], &["--snapshot", &first]].concat()).await.expect(Exit::Done);
+    assert!(told.err.contains(&format!("`dlq plan email-dlq --snapshot {first}`")), "{told:?}");
+
+    let refused = house.dlq(&["plan", "email"]).await.expect(Exit::Refused);
+    assert!(refused.err.contains("1 letter was edited in") && refused.err.contains(&first), "{refused:?}");
+    assert_eq!(forecast(&house, &["--snapshot", &first]).await, (2, 1));
+    let others = ["--id", &event_id(0).to_string(), "--id", &event_id(2).to_string()];
+    assert_eq!(forecast(&house, &others).await, (2, 0), "these weren't edited");
+    // The second snapshot knows nothing of it, so it doesn't say that it was taken back.
+    assert_eq!(forecast(&house, &["--fresh"]).await, (2, 1));
+    house.dlq(&["edit", "email", "--undo", "--id", &one, "--yes"]).await.expect(Exit::Done);
+    assert_eq!(forecast(&house, &["--fresh"]).await, (3, 0));
+}
+
+#[tokio::test]
 async fn an_edited_claim_check_travels_as_what_it_is_now() {
     let house = House::with(0).await;
     let body = super::envelope(0);

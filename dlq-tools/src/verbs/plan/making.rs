@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
@@ -14,8 +15,8 @@ use super::{Wanted, check};
 use crate::{
     deployment::{Backend, Deployment},
     plan::{self, Estimate, Forecast, Head, Order, Plan, PlanError, Stops, To, Wish},
-    select::{Selection, Selector},
-    snapshot::{Snapshot, take::stopped},
+    select::{self, Selection, Selector},
+    snapshot::{self, Snapshot, take::stopped},
     verbs::source::letters,
 };
 
@@ -53,6 +54,7 @@ impl Planning<'_> {
         let Self { deployment, queue, snapshot, selection, wanted, by } = self;
         check(wanted)?;
         let selector = Selector::new(selection, clock)?;
+        none_edited_since(deployment, queue, snapshot, &selector)?;
         let to = match (&wanted.to, queue.kind.target()) {
             (Some(to), _) => to.clone(),
             (None, Some(target)) => To(Destination::Queue(target.to_owned())),
@@ -122,6 +124,33 @@ impl Planning<'_> {
             }
         }
     }
+}
+
+/// Refuses to plan over a snapshot whose letters were edited in another one since: the old events would be sent.
+fn none_edited_since(
+    deployment: &Deployment,
+    queue: &DeadLetterQueue,
+    snapshot: &Snapshot,
+    selector: &Selector,
+) -> Result<(), Stopped> {
+    let since = snapshot::edited_since(snapshot, &snapshot::of_queue(&deployment.work, &queue.name)?)?;
+    let mut edited = BTreeMap::<&Path, u64>::new();
+    if !since.is_empty() {
+        select::each(snapshot, selector, |letter| {
+            let of = since.get(&letter.message.message_id);
+            of.into_iter().for_each(|path| *edited.entry(path).or_default() += 1);
+            Ok(ControlFlow::Continue(()))
+        })?;
+    }
+    let Some((path, count)) = edited.first_key_value() else { return Ok(()) };
+    let why = format!(
+        "{} edited in {2} since this snapshot was taken, and would be sent as before: plan over that one with --snapshot {2}, take a new \
+         one with --fresh, which takes the edits over, or take them back with `dlq edit {1} --snapshot {2} --undo --yes`",
+        if *count == 1 { "1 letter was".to_owned() } else { format!("{count} letters were") },
+        queue.name,
+        path.display()
+    );
+    Err(Stopped::new(Exit::Refused, why))
 }
 
 /// Refuses to send letters where nobody serves them.
