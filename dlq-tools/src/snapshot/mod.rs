@@ -19,6 +19,7 @@ use std::{
 
 pub use edits::edited_since;
 pub use file::Snapshot;
+pub(crate) use names::as_name;
 pub use names::{file, folder, newest, of_queue};
 pub use read::Twin;
 use sendoff_events::Timestamp;

@@ -81,6 +81,6 @@ pub fn newest(work: &Path, deployment: &str, queue: &str, unfinished: bool) -> R
 }
 
 /// A queue's name as a part of a file's.
-pub(super) fn as_name(queue: &str) -> String {
+pub(crate) fn as_name(queue: &str) -> String {
     queue.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' }).collect()
 }

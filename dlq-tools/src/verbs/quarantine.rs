@@ -23,7 +23,7 @@ use crate::{
     deployment::{Access, Deployment, private_folder},
     letter::Letter,
     select::{self, Selection, Selector},
-    snapshot::{Snapshot, moved, take::stopped},
+    snapshot::{Snapshot, as_name, moved, take::stopped},
 };
 
 #[derive(Debug, clap::Args)]
@@ -73,7 +73,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let queue = find_queue(&deployment, &args.source.queue).await?;
     must_be_touchable(&queue)?;
     let base = deployment.work.join("quarantines");
-    let open = broken_off(&base, &queue.name)?;
+    let open = broken_off(&base, &deployment.letters.deployment(), &queue.name)?;
     let (folder, order, count) = match (open, args.resume) {
         (Some(_), false) => {
             let why = format!(
@@ -199,7 +199,7 @@ fn new_folder(base: &Path, queue: &str, now: Timestamp) -> Result<PathBuf, Stopp
     let mut further = 1;
     loop {
         let end = if further == 1 { String::new() } else { format!(".{further}") };
-        let folder = base.join(format!("{queue}-{stamp}{end}"));
+        let folder = base.join(format!("{}-{stamp}{end}", as_name(queue)));
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -242,14 +242,20 @@ fn read_order(folder: &Path) -> Result<Order, Stopped> {
     order.map_err(|why| Stopped::failed(format_args!("{} can't be read: {why}", folder.join(ORDER).display())))
 }
 
-/// The folder of the quarantine of this queue that has begun and not ended.
-fn broken_off(base: &Path, queue: &str) -> Result<Option<PathBuf>, Stopped> {
+/// The folder of the quarantine of this queue that has begun and not ended. The work folder may be that of several deployments, each
+/// with a queue of this name.
+fn broken_off(base: &Path, deployment: &str, queue: &str) -> Result<Option<PathBuf>, Stopped> {
     let Ok(entries) = fs::read_dir(base) else { return Ok(None) };
     let mut folders: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     folders.sort();
     for folder in folders {
         let name = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.rsplit_once('-'));
-        if name.is_some_and(|(name, _)| name == queue) && Moves::is_open_in(&folder)? {
+        if name.is_none_or(|(name, _)| name != as_name(queue)) || !Moves::is_open_in(&folder)? {
+            continue;
+        }
+        let letters = Snapshot::open(&Moves::letters_in(&folder))?;
+        let taken = letters.taken();
+        if (&*taken.deployment, &*taken.queue) == (deployment, queue) {
             return Ok(Some(folder));
         }
     }
@@ -296,6 +302,15 @@ fn check_name(to: &str, queue: &str) -> Result<(), Stopped> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_queue_that_is_named_by_its_url_has_a_folder_as_any_other() {
+        let base = tempfile::tempdir().unwrap();
+        let queue = "https://sqs.eu-central-1.amazonaws.com/1/other-dlq";
+        let folder = new_folder(base.path(), queue, Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(folder.parent(), Some(base.path()));
+        assert_eq!(broken_off(base.path(), "here", queue).unwrap(), None, "nothing has begun");
+    }
 
     #[test]
     fn what_is_in_order_is_put_aside_in_order() {

@@ -3,11 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ops::ControlFlow,
+    path::{Path, PathBuf},
 };
 
 use sendoff_consumers::AuditEntry;
 use sendoff_host::{Exit, Stopped};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use super::{
     Common, Output,
@@ -19,7 +21,7 @@ use crate::{
     archive::{self, Archive, Manifest, Moved, Mover, Moves, Place, audited, taking},
     deployment::{Access, Deployment, private_folder},
     select::{self, Selection, Selector},
-    snapshot::{Snapshot, Taken, moved},
+    snapshot::{Snapshot, Taken, as_name, moved},
 };
 
 #[derive(Debug, clap::Args)]
@@ -67,7 +69,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     }
 
     // The whole archive, so that each letter has the same place whatever is chosen of it: what was put back stays known.
-    let folder = deployment.work.join("restores").join(format!("{}-{queue}", &manifest.hash[..DIGITS]));
+    let folder = folder(&deployment.work, &here, &queue, &manifest);
     let lock = archive::lock(&folder)?;
     lay_out(&mut archive, &folder)?;
     drop(lock);
@@ -202,8 +204,15 @@ pub(super) fn tell_moved(session: &mut Session, moved: &Moved, next: &str) {
     }
 }
 
+/// Where it is written down what of this archive was put into this queue of this deployment.
+fn folder(work: &Path, deployment: &str, queue: &str, manifest: &Manifest) -> PathBuf {
+    // Several deployments may have one work folder, and different queues become one name.
+    let of = hex::encode(Sha256::digest(format!("{deployment}\n{queue}")));
+    work.join("restores").join(format!("{}-{}-{}", &manifest.hash[..DIGITS], &of[..8], as_name(queue)))
+}
+
 /// Copies the archive to where it is sent from, unless that was done before.
-fn lay_out(archive: &mut Archive, folder: &std::path::Path) -> Result<(), Stopped> {
+fn lay_out(archive: &mut Archive, folder: &Path) -> Result<(), Stopped> {
     let failed = |error| Stopped::failed(format_args!("{} can't be written: {error}", folder.display()));
     private_folder(folder).map_err(failed)?;
     let path = Moves::letters_in(folder);

@@ -250,6 +250,21 @@ async fn what_was_put_back_again_from_here_is_not_taken_for_somebody_elses() {
 }
 
 #[tokio::test]
+async fn what_was_put_back_in_one_deployment_says_nothing_of_another_with_the_same_work_folder() {
+    let first = House::with(3).await;
+    archived(&first, &[]).await;
+    let (kept, work) = (first.path("kept.jsonl.zst"), first.path("dlq"));
+    let restore = ["--work", work.to_str().unwrap(), "restore", kept.to_str().unwrap(), "--yes"];
+    for _ in 0..2 {
+        let house = House::with(0).await;
+        for expected in [Exit::Done, Exit::NothingMatched] {
+            house.dlq(&restore).await.expect(expected);
+            assert_eq!(house.letters("email-dlq").await.len(), 3);
+        }
+    }
+}
+
+#[tokio::test]
 async fn of_what_is_in_the_queue_as_another_letter_no_second_one_is_put_back() {
     let house = House::with(3).await;
     let hash = archived(&house, &[]).await;

@@ -17,9 +17,11 @@ use sendoff_consumers::{
 use sendoff_dlq_tools::{
     archive::{Moved, Mover, Moves, Source},
     letter,
+    run::journal::{FileJournal, Journal as _, Line, Step},
     snapshot::{Snapshot, Taken},
 };
 use sendoff_events::{BoxFuture, Clock as _, Timestamp};
+use sendoff_host::Exit;
 
 use super::{House, essences};
 
@@ -276,6 +278,41 @@ async fn letters_out_of_an_archive_are_sent_once_unless_it_broke_off_while_they_
         assert_eq!((again.sent, again.sent_before), (0, 6));
         assert_eq!(house.letters("email-dlq").await.len(), 7, "an archive takes nothing away");
     }
+}
+
+#[tokio::test]
+async fn a_quarantine_that_broke_off_is_only_gone_on_with_where_it_was_begun() {
+    let (first, second) = (House::with(3).await, House::with(2).await);
+    let folder = first.path("dlq/quarantines/email-dlq-20261126T030000Z");
+    let store = first.store();
+    let queues = store.dead_letter_queues();
+    let deployment = queues.deployment();
+    let queue = queues.queues(Timestamp::MAX).await.unwrap().remove(0);
+    store.shutdown().await;
+    lay_out(&folder, &queue, &first.letters("email-dlq").await);
+    let mut letters = Snapshot::open(&Moves::letters_in(&folder)).unwrap();
+    letters.set_taken(Taken { deployment, ..letters.taken().clone() }).unwrap();
+    drop(letters);
+    std::fs::write(folder.join("order.json"), r#"{"to":"email-quarantine","because":"x"}"#).unwrap();
+    let journal = FileJournal::open(&folder.join("journal.ndjson"), 0).unwrap();
+    for step in [Step::Begun { by: "ada".into() }, Step::Intent { n: vec![0] }, Step::Sent { n: vec![0], ids: vec![] }]
+    {
+        journal.write(Line { at: Timestamp::UNIX_EPOCH, step }).await.unwrap();
+    }
+    drop(journal);
+
+    // The other one has the same work folder.
+    let work = first.path("dlq");
+    let elsewhere = ["--work", work.to_str().unwrap(), "quarantine", "email"];
+    let none = second.dlq(&[&elsewhere[..], &["--resume", "--yes"]].concat()).await.expect(Exit::NothingMatched);
+    assert!(none.err.contains("no quarantine of `email-dlq` has broken off"), "{none:?}");
+    let own = second.dlq(&[&elsewhere[..], &["--because", "y", "--yes"]].concat()).await.expect(Exit::Done);
+    assert_eq!(own.out, "2 of 2 letters are in `email-quarantine`\n");
+
+    first.dlq(&["quarantine", "email", "--because", "y", "--yes"]).await.expect(Exit::Refused);
+    let on = first.dlq(&["quarantine", "email", "--resume", "--yes"]).await.expect(Exit::Done);
+    assert_eq!(on.out, "3 of 3 letters are in `email-quarantine`\n");
+    assert_eq!(first.letters("email-dlq").await, []);
 }
 
 #[tokio::test]
