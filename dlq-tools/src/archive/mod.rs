@@ -74,7 +74,7 @@ pub async fn each_audited(deployment: &Deployment, mut see: impl FnMut(AuditEntr
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use sendoff_consumers::{Attributes, DeadLetter, DeadLetterKind, DeadLetterQueue};
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use crate::letter::{Letter, decode};
 
-    pub(super) fn letter(n: usize, body: &[u8]) -> Letter {
+    pub(crate) fn letter(n: usize, body: &[u8]) -> Letter {
         let message = DeadLetter {
             message_id: format!("{n:08}"),
             body: bytes::Bytes::copy_from_slice(body),
@@ -108,7 +108,7 @@ mod tests {
         Letter { message, facts, payload: None, ledger: None, edit: None }
     }
 
-    pub(super) fn manifest(written: &Written) -> Manifest {
+    pub(crate) fn manifest(written: &Written) -> Manifest {
         Manifest {
             format: FORMAT,
             written_by: "0.1.0".into(),

@@ -10,7 +10,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
     ops::ControlFlow,
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -29,7 +29,7 @@ use crate::{
         journal::{self, FileJournal, Journal as _, Line, Step},
         leases::{FileLeases, Leases as _},
     },
-    snapshot::{Snapshot, take::stopped},
+    snapshot::{PAGE_BYTES, Snapshot, take::stopped},
 };
 
 const BATCH: usize = 500;
@@ -45,6 +45,15 @@ enum State {
     Sent,
     /// Deleted where it was.
     Deleted,
+}
+
+/// Takes the letters of a move away when that is let go of.
+struct Forget(PathBuf);
+
+impl Drop for Forget {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 /// Letters that are put back again, until that has ended.
@@ -66,13 +75,15 @@ pub struct Moves {
     journal: FileJournal,
     /// What is held meanwhile: whoever goes on needn't wait for its end.
     leases: FileLeases,
+    forget: Option<Forget>,
+    // It is the last that is let go of.
     _lock: File,
 }
 
 impl Moves {
     /// Where the letters of the move in this folder lie.
     #[must_use]
-    pub fn letters_in(folder: &Path) -> std::path::PathBuf {
+    pub fn letters_in(folder: &Path) -> PathBuf {
         folder.join(LETTERS)
     }
 
@@ -134,13 +145,18 @@ impl Moves {
         })?;
         let journal = FileJournal::open(&path, whole)?;
         let leases = FileLeases::new(&folder.join(LEASES));
-        Ok(Self { letters, ids, states, round, sent_ever, journal, leases, _lock: lock })
+        Ok(Self { letters, ids, states, round, sent_ever, journal, leases, forget: None, _lock: lock })
     }
 
     /// What is moved.
     #[must_use]
     pub const fn letters(&self) -> &Snapshot {
         &self.letters
+    }
+
+    /// Takes the letters away whatever ends this: they can be laid out once more.
+    pub fn forget_at_the_end(&mut self) {
+        self.forget = Some(Forget(self.letters.path().to_owned()));
     }
 
     /// Takes the letters away again: what they say isn't to lie about once it isn't needed. The journal stays.
@@ -150,7 +166,6 @@ impl Moves {
     /// When that can't be done.
     pub fn forget_letters(self) -> Result<(), Stopped> {
         let path = self.letters.path().to_owned();
-        drop(self.letters);
         std::fs::remove_file(&path)
             .map_err(|error| Stopped::failed(format_args!("{} can't be removed: {error}", path.display())))
     }
@@ -234,10 +249,16 @@ impl Moves {
         self.note(mover.clock.now(), Step::Begun { by: by.to_owned() }).await?;
         match mover.source {
             Source::Archive => {
-                for ids in chosen.chunks(BATCH) {
-                    let letters = ids.iter().map(|id| self.letters.letter(id)).collect::<Result<Vec<_>, _>>()?;
-                    let letters: Vec<_> = letters.into_iter().flatten().map(|letter| letter.message).collect();
-                    self.send(mover, &letters.iter().collect::<Vec<_>>(), &mut moved).await?;
+                let (mut batch, mut bytes) = (Vec::new(), 0);
+                for (place, id) in chosen.iter().enumerate() {
+                    if let Some(letter) = self.letters.letter(id)? {
+                        bytes += letter.size();
+                        batch.push(letter.message);
+                    }
+                    if batch.len() == BATCH || bytes >= PAGE_BYTES || place + 1 == chosen.len() {
+                        self.send(mover, &batch.iter().collect::<Vec<_>>(), &mut moved).await?;
+                        (batch, bytes) = (Vec::new(), 0);
+                    }
                 }
             }
             Source::Queue(queue) => self.out_of(mover, queue, chosen, &mut moved).await?,

@@ -60,7 +60,7 @@ impl Archive {
     ///
     /// # Errors
     ///
-    /// With [`Exit::Refused`] when there are other lines than the manifest says, or what `see` fails with.
+    /// With [`Exit::Refused`] when there are other lines than the manifest says, or what `see` fails with. No more are shown than it says.
     pub fn each(&mut self, mut see: impl FnMut(Letter) -> Result<ControlFlow<()>, Stopped>) -> Result<(), Stopped> {
         let failed = |this: &Self, error: io::Error| this.damaged(error);
         self.file.seek(SeekFrom::Start(0)).map_err(|error| failed(self, error))?;
@@ -75,6 +75,10 @@ impl Archive {
                 break;
             }
             count += 1;
+            if count > self.manifest.count {
+                let why = format_args!("it has more lines than the {} that its manifest says", self.manifest.count);
+                return Err(self.damaged(why));
+            }
             digest.update(&line);
             let parsed = line.strip_suffix(b"\n").ok_or_else(|| "the line has no end".to_owned()).and_then(|text| {
                 serde_json::from_slice::<Line>(text).map_err(|error| error.to_string()).and_then(Line::letter)
@@ -160,6 +164,18 @@ mod tests {
                 assert_eq!(read(&copy, &manifest).unwrap_err().exit, Exit::Refused);
             }
         }
+    }
+
+    #[test]
+    fn no_more_letters_are_shown_than_the_manifest_says() {
+        let (file, manifest) = archive(5);
+        let mut shown = 0;
+        let mut archive = Archive::verify(file.reopen().unwrap(), Manifest { count: 2, ..manifest }, "it").unwrap();
+        let refused = archive.each(|_| {
+            shown += 1;
+            Ok(ControlFlow::Continue(()))
+        });
+        assert_eq!((refused.unwrap_err().exit, shown), (Exit::Refused, 2));
     }
 
     #[test]

@@ -215,6 +215,13 @@ impl Letter {
         self.payload.as_deref().unwrap_or(&self.message.body)
     }
 
+    /// How many bytes it takes in memory, about.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let edit = self.edit.as_ref().map_or(0, |edit| edit.body.len());
+        self.message.body.len() + self.payload.as_ref().map_or(0, bytes::Bytes::len) + edit
+    }
+
     /// Whether it is the message that it was made of, but for its failure: its body is the event, and nothing of it was wrapped or put
     /// aside. One whose body stands elsewhere isn't: whether that is still there has to be looked at before it is sent.
     #[must_use]

@@ -1,6 +1,7 @@
 //! A local copy of a dead-letter queue: one SQLite file, private to its owner. Looking, choosing and planning work on it, so
 //! nobody touches the queue for them.
 
+mod copying;
 mod edits;
 mod file;
 mod leases;
@@ -17,6 +18,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use copying::Copying;
 pub use edits::edited_since;
 pub use file::Snapshot;
 pub(crate) use names::as_name;
@@ -25,6 +27,9 @@ pub use read::Twin;
 use sendoff_events::Timestamp;
 use sendoff_host::{Exit, Stopped};
 use serde::{Deserialize, Serialize};
+
+/// How many bytes the letters of a page have together, about: a few pages are in memory at a time.
+pub(crate) const PAGE_BYTES: usize = 16 << 20;
 
 /// What a snapshot is of, and how the taking went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

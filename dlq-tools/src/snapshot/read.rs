@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, ops::ControlFlow};
 use rusqlite::{OptionalExtension as _, params};
 use sendoff_events::{EventId, Timestamp};
 
-use super::{Snapshot, SnapshotError, row};
+use super::{PAGE_BYTES, Snapshot, SnapshotError, row};
 use crate::letter::{Letter, UNKNOWN_GROUP};
 
 const PAGE: &str =
@@ -35,7 +35,7 @@ impl Snapshot {
         count.map(i64::unsigned_abs).map_err(self.failed())
     }
 
-    /// Letters in the order of message ids, those after `after`, at most `max`.
+    /// Letters in the order of message ids, those after `after`: at most `max`, and fewer where they are large.
     ///
     /// # Errors
     ///
@@ -44,7 +44,16 @@ impl Snapshot {
         let max = i64::try_from(max).unwrap_or(i64::MAX);
         let mut page = self.connection.prepare_cached(PAGE).map_err(self.failed())?;
         let rows = page.query_map(params![after, max], row::letter).map_err(self.failed())?;
-        rows.collect::<Result<_, _>>().map_err(self.failed())
+        let (mut letters, mut bytes) = (Vec::new(), 0);
+        for letter in rows {
+            let letter = letter.map_err(self.failed())?;
+            bytes += letter.size();
+            letters.push(letter);
+            if bytes >= PAGE_BYTES {
+                break;
+            }
+        }
+        Ok(letters)
     }
 
     /// Shows all letters to `see`, in the order of message ids, until it has seen enough. Few are in memory at a time.

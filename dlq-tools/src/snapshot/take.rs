@@ -19,14 +19,12 @@ use sendoff_events::{Blobs, Clock, at_millis};
 use sendoff_host::{Exit, Stopped};
 use sha2::{Digest as _, Sha256};
 
-use super::{Snapshot, SnapshotError, Taken, edits::Edits, leases::Leases, writer::Writer};
+use super::{PAGE_BYTES, Snapshot, SnapshotError, Taken, edits::Edits, leases::Leases, writer::Writer};
 use crate::letter::{self, Letter};
 
 /// How many letters are asked for at a time, at first and at most.
 const FIRST_PAGE: usize = 100;
 const PAGE: usize = 1000;
-/// How many bytes the letters of a page have together, about: a few pages are in memory at a time.
-const PAGE_BYTES: usize = 16 << 20;
 /// How many claim checks are fetched at a time.
 const FETCHES: usize = 32;
 /// After how many looks in a row that gave nothing new there is nothing more, when as many letters were seen as there are, and when

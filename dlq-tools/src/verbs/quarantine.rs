@@ -21,9 +21,8 @@ use crate::{
     Session,
     archive::{self, Moved, Mover, Moves, audited},
     deployment::{Access, Deployment, private_folder},
-    letter::Letter,
     select::{self, Selection, Selector},
-    snapshot::{Snapshot, as_name, moved, take::stopped},
+    snapshot::{Copying, Snapshot, as_name, moved, take::stopped},
 };
 
 #[derive(Debug, clap::Args)]
@@ -59,8 +58,6 @@ struct Order {
 /// What the names of queues that keep an order end in.
 const FIFO: &str = ".fifo";
 const ORDER: &str = "order.json";
-/// How many letters are copied at a time.
-const PAGE: usize = 500;
 
 pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
     let who = args.yes.then(|| common.who(session)).transpose()?;
@@ -218,19 +215,13 @@ fn lay_out(folder: &Path, order: &Order, snapshot: &Snapshot, selector: &Selecto
     serde_json::to_writer_pretty(&mut file, order).map_err(|error| failed(error.into()))?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist_noclobber(folder.join(ORDER)).map_err(|error| failed(error.error))?;
-    let mut copy = Snapshot::create(&Moves::letters_in(folder), snapshot.taken().clone())?;
-    let mut page: Vec<Letter> = Vec::with_capacity(PAGE);
+    let mut copy = Copying::into(Snapshot::create(&Moves::letters_in(folder), snapshot.taken().clone())?);
     let count = select::each(snapshot, selector, |letter| {
-        page.push(letter);
-        if page.len() == PAGE {
-            copy.add(&page)?;
-            page.clear();
-        }
+        copy.add(letter)?;
         Ok(ControlFlow::Continue(()))
     })?;
-    copy.add(&page)?;
+    copy.finish()?;
     if count == 0 {
-        drop(copy);
         fs::remove_dir_all(folder).map_err(failed)?;
     }
     Ok(count)

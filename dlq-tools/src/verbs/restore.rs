@@ -20,8 +20,9 @@ use crate::{
     Session,
     archive::{self, Archive, Manifest, Moved, Mover, Moves, Place, audited, taking},
     deployment::{Access, Deployment, private_folder},
+    disk::Measure,
     select::{self, Selection, Selector},
-    snapshot::{Snapshot, Taken, as_name, moved},
+    snapshot::{Copying, Snapshot, Taken, as_name, moved},
 };
 
 #[derive(Debug, clap::Args)]
@@ -47,8 +48,8 @@ pub(super) struct Args {
     yes: bool,
 }
 
-/// How many letters are looked at, or copied, at a time.
-const PAGE: usize = 500;
+/// From so many bytes on, it is looked whether what is in the archive fits on the disk.
+const MUCH: u64 = 8 << 20;
 /// How much of an archive's hash names its folder.
 const DIGITS: usize = 16;
 /// What the audit calls a restore that has ended.
@@ -71,16 +72,20 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     // The whole archive, so that each letter has the same place whatever is chosen of it: what was put back stays known.
     let folder = folder(&deployment.work, &here, &queue, &manifest);
     let lock = archive::lock(&folder)?;
-    lay_out(&mut archive, &folder)?;
+    let laid_out = lay_out(&mut archive, &folder, session.disk);
+    if laid_out.is_err() {
+        let _ = std::fs::remove_file(Moves::letters_in(&folder));
+    }
+    laid_out?;
     drop(lock);
     let mut moves = Moves::open(&folder)?;
+    moves.forget_at_the_end();
     let mut chosen = Vec::new();
     select::each(moves.letters(), &selector, |letter| {
         chosen.push(letter.message.message_id);
         Ok(ControlFlow::Continue(()))
     })?;
     if chosen.is_empty() {
-        moves.forget_letters()?;
         return Err(Stopped::new(Exit::NothingMatched, format_args!("no letter of the archive {place} fits")));
     }
     if !args.without_edits {
@@ -212,7 +217,7 @@ fn folder(work: &Path, deployment: &str, queue: &str, manifest: &Manifest) -> Pa
 }
 
 /// Copies the archive to where it is sent from, unless that was done before.
-fn lay_out(archive: &mut Archive, folder: &Path) -> Result<(), Stopped> {
+fn lay_out(archive: &mut Archive, folder: &Path, disk: Measure) -> Result<(), Stopped> {
     let failed = |error| Stopped::failed(format_args!("{} can't be written: {error}", folder.display()));
     private_folder(folder).map_err(failed)?;
     let path = Moves::letters_in(folder);
@@ -240,18 +245,23 @@ fn lay_out(archive: &mut Archive, folder: &Path) -> Result<(), Stopped> {
         receives: 0,
         is_cut_off: false,
     };
-    let mut copy = Snapshot::create(&path, taken.clone())?;
-    let mut page = Vec::with_capacity(PAGE);
+    let mut copy = Copying::into(Snapshot::create(&path, taken.clone())?);
+    let mut room = None;
     archive.each(|letter| {
-        page.push(letter);
-        if page.len() == PAGE {
-            copy.add(&page)?;
-            page.clear();
+        copy.add(letter)?;
+        // How much it is can't be seen from without: the least file may hold more than the disk, which may be that of a server.
+        let most = || disk(folder).map_or(u64::MAX, |(free, _)| free / 10 * 9);
+        if copy.bytes() > MUCH && copy.bytes() > *room.get_or_insert_with(most) {
+            let why = format!(
+                "what is in the archive doesn't fit on the disk of {}: nothing was done with it. Make room there, or name a folder on \
+                 another disk with --work",
+                folder.display()
+            );
+            return Err(Stopped::new(Exit::Refused, why));
         }
         Ok(ControlFlow::Continue(()))
     })?;
-    copy.add(&page)?;
-    Ok(copy.set_taken(Taken { ended_at: Some(taken.begun_at), ..taken })?)
+    Ok(copy.finish()?.set_taken(Taken { ended_at: Some(taken.begun_at), ..taken })?)
 }
 
 /// Those letters that are in the queue, as the messages that they were, or as copies that were put there by others than this work
@@ -344,6 +354,27 @@ mod tests {
     use sendoff_events::Timestamp;
 
     use super::*;
+    use crate::archive::{
+        Writer,
+        tests::{letter, manifest},
+    };
+
+    #[test]
+    fn an_archive_that_holds_more_than_the_disk_is_not_laid_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = Writer::begin(folder.path()).unwrap();
+        (0..5).for_each(|n| writer.add(&letter(n, &vec![b'a'; 4 << 20])).unwrap());
+        let written = writer.finish().unwrap();
+        assert!(written.bytes < 1 << 20, "the file is small");
+        let open = || Archive::verify(written.file.reopen().unwrap(), manifest(&written), "it").unwrap();
+        let refused = lay_out(&mut open(), folder.path(), |_| Ok((10 << 20, 1 << 40))).unwrap_err();
+        assert_eq!(refused.exit, Exit::Refused);
+        assert!(refused.message.is_some_and(|why| why.contains("doesn't fit on the disk")));
+        lay_out(&mut open(), folder.path(), |_| Ok((40 << 20, 1 << 40))).unwrap();
+        let copy = Snapshot::open(&Moves::letters_in(folder.path())).unwrap();
+        assert_eq!(copy.count().unwrap(), 5);
+        assert_eq!(copy.page("", 500).unwrap().len(), 4, "few are in memory at a time");
+    }
 
     #[test]
     fn what_is_written_into_the_audit_of_a_restore_is_read_again() {

@@ -286,6 +286,8 @@ async fn letters_that_were_archived_with_an_edit_are_not_put_back_without_it_unl
     house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old"]).await.expect(Exit::Done);
     let refused = house.dlq(&["restore", "kept.jsonl.zst", "--yes"]).await.expect(Exit::Refused);
     assert!(refused.err.contains("1 of them are edited"), "{refused:?}");
+    let restores = fs::read_dir(house.path("dlq/restores")).unwrap().map(|entry| entry.unwrap().path());
+    assert!(restores.into_iter().all(|folder| !folder.join("letters.db").exists()), "what letters say doesn't lie about");
     assert_eq!(house.letters("email-dlq").await, []);
     house.dlq(&["restore", "kept.jsonl.zst", "--yes", "--without-edits"]).await.expect(Exit::Done);
     assert_eq!(house.letters("email-dlq").await.len(), 2);
