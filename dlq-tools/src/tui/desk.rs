@@ -23,7 +23,7 @@ use crate::{
     select::{Selection, moment},
     snapshot::Snapshot,
     verbs::{
-        Common,
+        Common, ended,
         groups::Key,
         plan::Wanted,
         run::Carried,
@@ -127,8 +127,11 @@ impl<'a> Desk<'a> {
     pub(crate) fn end(self) -> Result<Exit, Stopped> {
         let mut exit = Ok(Exit::Done);
         if let Some((folder, carried)) = self.last {
-            crate::verbs::run::tell(self.session, self.common, &carried.report, &folder)?;
-            exit = carried.exit();
+            let told = crate::verbs::run::tell(self.session, self.common, &carried.report, &folder);
+            exit = match carried.exit() {
+                Ok(exit) => ended(self.session, told, exit),
+                failed => failed,
+            };
         }
         // What the screen said of it may have been seen by nobody.
         self.failed.map_or(exit, Err)

@@ -4,7 +4,7 @@ use sendoff_consumers::AuditNote;
 use sendoff_events::at_millis;
 use sendoff_host::{Exit, Stopped};
 
-use super::{Common, pause::done, run::tell};
+use super::{Common, ended, pause::done, run::tell};
 use crate::{
     Session,
     deployment::Access,
@@ -34,8 +34,8 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let deployment = common.open(session, access).await?;
     let folder = RunFolder::find(&deployment.work, &session.folder, &args.run)?;
     let found = folder.read()?;
-    let is_over = |ended: Option<&Ended>| {
-        let over = ended.is_some_and(|ended| !matches!(ended, Ended::Paused { .. }));
+    let is_over = |stands: Option<&Ended>| {
+        let over = stands.is_some_and(|ended| !matches!(ended, Ended::Paused { .. }));
         let why = format!("run {} is over already: there is nothing to abort", folder.name());
         if over { Err(Stopped::new(Exit::NothingMatched, why)) } else { Ok(()) }
     };
@@ -72,6 +72,6 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     journal.write(Line { at, step: Step::Aborted { by: by.clone() } }).await?;
     let report = Report::of(&found.plan, &found.stands.state, Some(&Ended::Aborted { by }));
     folder.report(&report)?;
-    tell(session, common, &report, &folder)?;
-    Ok(report.exit())
+    let told = tell(session, common, &report, &folder);
+    ended(session, told, report.exit())
 }

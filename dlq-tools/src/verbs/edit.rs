@@ -116,7 +116,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let mut becomes: Vec<Option<EventId>> =
         twins.iter().map(|twins| twins.iter().filter_map(|(_, edited)| *edited).min()).collect();
     let (mut edits, mut refused, mut unchanged, mut touched) = (Vec::new(), Vec::new(), 0, BTreeSet::new());
-    let mut shown = Vec::new();
+    let (mut shown, mut told) = (Vec::new(), String::new());
     for id in &ids {
         let Some(letter) = snapshot.letter(id)? else { continue };
         let mut becomes = event_of.get(&**id).and_then(|at| becomes.get_mut(*at));
@@ -129,7 +129,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
                 }
                 touched.extend(places(&edited.before, &edited.after).iter().map(ToString::to_string));
                 match common.output {
-                    Output::Table if edits.len() < args.limit => session.data(for_people(&letter, &edited, &redact))?,
+                    Output::Table if edits.len() < args.limit => told += &for_people(&letter, &edited, &redact),
                     Output::Table => {}
                     Output::Json | Output::Ndjson => shown.push(for_programs(&letter, &edited, &redact)),
                 }
@@ -137,7 +137,9 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             }
         }
     }
+    // Whoever reads may go away in the midst of it: what is told to be kept is kept before.
     if !refused.is_empty() {
+        let _ = session.data(told);
         return Err(told_refused(&refused, ids.len(), &Redact::for_prose(session, args.showing)));
     }
     if edits.is_empty() {
@@ -155,6 +157,9 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         edits.iter_mut().filter_map(|(_, edit)| edit.as_mut()).for_each(|edit: &mut Edit| edit.at = now);
         snapshot.set_edits(&edits)?;
         audited(&deployment, &who, "edit-done", target, &because).await?;
+    }
+    if !told.is_empty() {
+        session.data(told)?;
     }
     match common.output {
         Output::Json => {

@@ -167,6 +167,19 @@ impl Common {
     }
 }
 
+/// The end of a verb that has changed something and told it, or tried to. Whoever reads may have gone: the exit code says what was done
+/// all the same.
+pub(crate) fn ended(session: &mut Session, told: Result<(), Stopped>, exit: Exit) -> Result<Exit, Stopped> {
+    match told {
+        Err(Stopped { message: Some(why), .. }) if exit == Exit::Done => Err(Stopped::failed(why)),
+        Err(Stopped { message: Some(why), .. }) => {
+            session.prose(why);
+            Ok(exit)
+        }
+        Ok(()) | Err(Stopped { message: None, .. }) => Ok(exit),
+    }
+}
+
 /// Runs the tool with these arguments, the program's name first.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{
     Common, Output,
     chosen::{is_in_doubt, must_be_touchable, nothing, up_to_date},
+    ended,
     source::{Source, find_queue, letters},
 };
 use crate::{
@@ -122,7 +123,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         let because = args.because.unwrap_or_default();
         let target = |what: &str| format!("{queue}: {what}, archive {}", manifest.hash);
         audited(&deployment, who, "purge", target(&format!("{} to be deleted", letters(count))), &because).await?;
-        let ended = taking::taken(&*deployment.letters, &*session.clock, &queue, archived, async |taken, _| {
+        let taken = taking::taken(&*deployment.letters, &*session.clock, &queue, archived, async |taken, _| {
             let receipts: Vec<_> = taken.iter().map(|taken| taken.receipt.clone()).collect();
             let results = deployment.letters.delete(&queue, &receipts).await;
             let gone = results.iter().filter(|result| result.is_ok()).count() as u64;
@@ -130,10 +131,10 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             left += receipts.len() as u64 - gone;
             Ok(())
         });
-        let ended = ended.await;
+        let taken = taken.await;
         let noted = moved::note(&deployment.work, &name, &queue, "purge", session.clock.now());
         audited(&deployment, who, "purge-done", target(&format!("{} deleted", letters(deleted))), "").await?;
-        told = ended?;
+        told = taken?;
         if let Err(error) = noted {
             session
                 .prose(format_args!("the work folder can't note that letters are gone ({error}): look with --fresh"));
@@ -148,11 +149,11 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         "archived": count, "not_archived": not_archived, "in_doubt": in_doubt, "deleted": deleted, "left": left,
         "missing": missing, "not_seen": not_seen, "changed": told.changed,
     });
-    match common.output {
-        Output::Json => session.json(&doc)?,
-        Output::Ndjson => session.json_line(&doc)?,
+    let shown = match common.output {
+        Output::Json => session.json(&doc),
+        Output::Ndjson => session.json_line(&doc),
         Output::Table if args.yes => {
-            session.data(format_args!("{deleted} of {} deleted\n", letters(chosen)))?;
+            let shown = session.data(format_args!("{deleted} of {} deleted\n", letters(chosen)));
             for (count, what) in [
                 (not_archived, "not in the archive, and stay"),
                 (missing, "not in the queue any more, or held by somebody else"),
@@ -164,11 +165,14 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
                     session.prose(format_args!("{count} {what}"));
                 }
             }
+            shown
         }
         Output::Table => {
-            session.data(format_args!("{} would be deleted, {not_archived} stay\n", letters(count)))?;
+            let shown = session.data(format_args!("{} would be deleted, {not_archived} stay\n", letters(count)));
             session.prose("nothing was deleted: add --yes --because TEXT");
+            shown
         }
-    }
-    Ok(if !args.yes || deleted == chosen { Exit::Done } else { Exit::Partly })
+    };
+    let exit = if !args.yes || deleted == chosen { Exit::Done } else { Exit::Partly };
+    ended(session, shown.map_err(Stopped::from), exit)
 }

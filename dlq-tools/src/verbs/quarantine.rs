@@ -15,6 +15,7 @@ use serde_json::json;
 use super::{
     Common, Output,
     chosen::{must_be_touchable, must_be_unedited, nothing},
+    ended,
     source::{Source, find_queue, letters},
 };
 use crate::{
@@ -142,8 +143,8 @@ async fn carry_out(
         copy_of: Some(queue),
         dedup: "quarantined",
     };
-    let ended = moves.carry_out(mover, &ids, who).await;
-    let told = match &ended {
+    let carried = moves.carry_out(mover, &ids, who).await;
+    let told = match &carried {
         Ok(moved) => target(&format!("{} sent, {} deleted", moved.sent, moved.deleted)),
         Err(_) => target("it broke off"),
     };
@@ -153,10 +154,10 @@ async fn carry_out(
         let _ =
             moved::note(&deployment.work, &deployment.letters.deployment(), queue, "quarantine", session.clock.now());
     }
-    if ended.as_ref().is_ok_and(Moved::is_finished) {
+    if carried.as_ref().is_ok_and(Moved::is_finished) {
         moves.forget_letters()?;
     }
-    ended
+    carried
 }
 
 fn tell(
@@ -168,24 +169,27 @@ fn tell(
     moved: Option<&Moved>,
 ) -> Result<Exit, Stopped> {
     let doc = json!({ "queue": queue, "to": to, "chosen": count, "applied": moved.is_some(), "moved": moved });
-    match (output, moved) {
-        (Output::Json, _) => session.json(&doc)?,
-        (Output::Ndjson, _) => session.json_line(&doc)?,
+    let shown = match (output, moved) {
+        (Output::Json, _) => session.json(&doc),
+        (Output::Ndjson, _) => session.json_line(&doc),
         (Output::Table, None) => {
-            session.data(format_args!("{} of `{queue}` would be moved to `{to}`\n", letters(count)))?;
+            let shown = session.data(format_args!("{} of `{queue}` would be moved to `{to}`\n", letters(count)));
             session.prose("nothing was moved: add --yes. What is moved is kept for a new retention there");
+            shown
         }
         (Output::Table, Some(moved)) => {
             let done = moved.sent + moved.sent_before;
-            session.data(format_args!("{done} of {} are in `{to}`\n", letters(count)))?;
+            let shown = session.data(format_args!("{done} of {} are in `{to}`\n", letters(count)));
             super::restore::tell_moved(session, moved, &format!("go on with `dlq quarantine {queue} --resume --yes`"));
+            shown
         }
-    }
-    Ok(match moved {
+    };
+    let exit = match moved {
         Some(moved) if moved.unknown > 0 => Exit::InDoubt,
         Some(moved) if moved.left > 0 || moved.sent + moved.sent_before < count => Exit::Partly,
         _ => Exit::Done,
-    })
+    };
+    ended(session, shown.map_err(Stopped::from), exit)
 }
 
 /// Makes a folder that nobody else has.

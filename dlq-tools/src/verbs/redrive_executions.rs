@@ -12,7 +12,7 @@ use sendoff_host::{Exit, Stopped};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Common, Output};
+use super::{Common, Output, ended};
 use crate::{
     Session,
     deployment::{Access, Deployment, Native},
@@ -156,29 +156,29 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         let both = found.iter().zip(&outcomes).filter(move |(_, outcome)| which(outcome));
         both.map(|(execution, _)| &*execution.name)
     };
-    let mut ended = format!("{of}: {sum}");
+    let mut told_of = format!("{of}: {sum}");
     for (word, count, names) in [
         ("failed", failed, named(others(|o| matches!(o, Outcome::Failed { .. })))),
         ("unknown", unknown, named(others(|o| matches!(o, Outcome::Unknown { .. })))),
     ] {
         if count > 0 {
-            ended += &format!("; {word}: {names}");
+            told_of += &format!("; {word}: {names}");
         }
     }
-    audit(&deployment, note("redrive-executions-ended", ended, String::new())).await?;
-    if let Some(error) = broken {
-        return Err(error.into());
-    }
-    if !ndjson {
-        show(session, common.output, &of, &found, Some(&outcomes))?;
-    }
+    audit(&deployment, note("redrive-executions-ended", told_of, String::new())).await?;
+    let shown = match broken {
+        Some(error) => Err(error.into()),
+        None if ndjson => Ok(()),
+        None => show(session, common.output, &of, &found, Some(&outcomes)),
+    };
     session.prose(&sum);
-    Ok(match (redriven, skipped + failed, unknown) {
+    let exit = match (redriven, skipped + failed, unknown) {
         (_, _, 1..) => Exit::InDoubt,
         (_, 0, 0) => Exit::Done,
         (0, _, 0) => Exit::Failed,
         _ => Exit::Partly,
-    })
+    };
+    ended(session, shown, exit)
 }
 
 async fn audit(deployment: &Deployment, note: AuditNote) -> Result<(), Stopped> {

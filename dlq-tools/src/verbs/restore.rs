@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Common, Output,
     chosen::must_be_unedited,
+    ended,
     source::{find_queue, letters},
 };
 use crate::{
@@ -129,17 +130,17 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             copy_of: (manifest.deployment == here).then_some(&*manifest.queue),
             dedup: &dedup,
         };
-        let mut ended = moves.carry_out(mover, &chosen, who).await;
-        if ended.is_ok() {
-            ended = moves.end_anew(&*session.clock, &all).await.and(ended);
+        let mut carried = moves.carry_out(mover, &chosen, who).await;
+        if carried.is_ok() {
+            carried = moves.end_anew(&*session.clock, &all).await.and(carried);
         }
-        let told = match &ended {
+        let told = match &carried {
             Ok(moved) => told_of(&queue, moved.sent, &manifest.hash),
             Err(_) => target("it broke off"),
         };
         audited(&deployment, who, DONE, told, "").await?;
         let noted = moved::note(&deployment.work, &here, &queue, "restore", session.clock.now());
-        moved = Some(ended?);
+        moved = Some(carried?);
         if let Err(error) = noted {
             session
                 .prose(format_args!("the work folder can't note that letters came back ({error}): look with --fresh"));
@@ -150,19 +151,20 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         "queue": queue, "archive": place.to_string(), "hash": manifest.hash, "applied": args.yes, "chosen": count,
         "restored_before": before, "still_there": still, "moved": moved,
     });
-    match (common.output, &moved) {
-        (Output::Json, _) => session.json(&doc)?,
-        (Output::Ndjson, _) => session.json_line(&doc)?,
+    let shown = match (common.output, &moved) {
+        (Output::Json, _) => session.json(&doc),
+        (Output::Ndjson, _) => session.json_line(&doc),
         (Output::Table, None) => {
             let now = count.saturating_sub(before + still);
-            session.data(format_args!("{} would be put into `{queue}`\n", letters(now)))?;
+            let shown = session.data(format_args!("{} would be put into `{queue}`\n", letters(now)));
             session.prose(format_args!(
                 "the archive is whole; {before} were put back before, {still} are still there. Nothing was sent: add --yes. \
                  What is put back is kept for a new retention"
             ));
+            shown
         }
         (Output::Table, Some(moved)) => {
-            session.data(format_args!("{} put into `{queue}`\n", letters(moved.sent)))?;
+            let shown = session.data(format_args!("{} put into `{queue}`\n", letters(moved.sent)));
             tell_moved(session, moved, "say the same once more");
             if moved.sent > 0 {
                 session.prose(format_args!(
@@ -175,15 +177,17 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
                 session
                     .prose("nothing was sent: all of them were put back before; --again puts them back all the same");
             }
+            shown
         }
-    }
-    Ok(match &moved {
+    };
+    let exit = match &moved {
         Some(moved) if moved.unknown > 0 => Exit::InDoubt,
         Some(moved) if moved.refused > 0 && moved.sent + before > 0 => Exit::Partly,
         Some(moved) if moved.refused > 0 => Exit::Failed,
         Some(moved) if moved.sent == 0 => Exit::NothingMatched,
         _ => Exit::Done,
-    })
+    };
+    ended(session, shown.map_err(Stopped::from), exit)
 }
 
 /// Tells whatever didn't go as usual. `next` is how to go on.

@@ -17,7 +17,7 @@ pub(crate) use told::tell;
 #[cfg(feature = "tui")]
 pub(crate) use told::{counts, told};
 
-use super::{Common, audit::stopped, plan::show, source::duration};
+use super::{Common, audit::stopped, ended, plan::show, source::duration};
 #[cfg(feature = "tui")]
 use crate::run::Settings;
 use crate::{
@@ -158,6 +158,7 @@ pub(super) async fn carry_out(
     if let Some(at) = carried.over_since {
         session.prose(format_args!("run {} was finished at {at:.0}: nothing was done", folder.name()));
     }
-    tell(session, common, &carried.report, folder)?;
-    carried.exit()
+    let told = tell(session, common, &carried.report, folder);
+    let exit = carried.exit()?;
+    ended(session, told, exit)
 }

@@ -78,6 +78,22 @@ async fn a_purge_deletes_only_what_is_chosen_and_archived() {
 }
 
 #[tokio::test]
+async fn the_exit_code_says_what_was_done_also_when_nobody_reads_it() {
+    let house = House::with(2).await;
+    let one = event_id(1).to_string();
+    let hash = archived(&house, &["--id", &one]).await;
+    for output in ["table", "json", "ndjson"] {
+        let purge = ["purge", "email", "--archive", &hash, "--because", "old", "--output", output];
+        house.dlq_until(&purge, Some(0)).await.expect(Exit::Done);
+    }
+    let purge = ["purge", "email", "--archive", &hash, "--because", "old", "--yes"];
+    let partly = house.dlq_until(&purge, Some(0)).await.expect(Exit::Partly);
+    assert!(partly.err.contains("1 not in the archive"), "what else there is to say is said: {partly:?}");
+    house.dlq_until(&["restore", "kept.jsonl.zst", "--yes"], Some(0)).await.expect(Exit::Done);
+    house.dlq_until(&["restore", "kept.jsonl.zst", "--yes"], Some(0)).await.expect(Exit::NothingMatched);
+}
+
+#[tokio::test]
 async fn a_purge_wants_the_hash_of_an_archive_that_is_whole_and_of_this_queue() {
     let house = House::with(2).await;
     house.fail("sms", vec![super::envelope(9)]).await;

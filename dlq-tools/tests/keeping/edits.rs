@@ -54,6 +54,15 @@ async fn an_edit_is_only_shown_until_it_is_told_to_be_kept() {
 }
 
 #[tokio::test]
+async fn what_is_told_to_be_kept_is_kept_also_when_nobody_reads_on() {
+    let house = House::with(3).await;
+    let edit = ["edit", "email", "--set", "data.assigned_by=heidi", "--yes"];
+    house.dlq_until(&edit, Some(10)).await.expect(Exit::Done);
+    assert!(letters(&house).iter().all(|letter| letter.edit.is_some()));
+    assert_eq!(forecast(&house, &[]).await, (0, 3));
+}
+
+#[tokio::test]
 async fn the_three_ways_to_edit_come_to_the_same() {
     let mut bodies = BTreeSet::new();
     for way in [

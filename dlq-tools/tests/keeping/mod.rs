@@ -14,7 +14,7 @@ use sendoff_embedded::Store;
 use sendoff_events::{Clock as _, EventId};
 use serde_json::{Value, json};
 
-use crate::calls::{Counting, Ran, SleepClock, call, open};
+use crate::calls::{Counting, Ran, SleepClock, call_until, open};
 
 /// A data folder with dead letters, and the tool over it.
 pub(crate) struct House {
@@ -112,6 +112,11 @@ impl House {
 
     /// Calls the tool.
     pub(crate) async fn dlq(&self, arguments: &[&str]) -> Ran {
+        self.dlq_until(arguments, None).await
+    }
+
+    /// The same, while whoever reads what it prints goes away after so many bytes.
+    pub(crate) async fn dlq_until(&self, arguments: &[&str], goes_after: Option<usize>) -> Ran {
         let session = Session {
             clock: self.clock.clone(),
             rng: self.rng.clone(),
@@ -121,7 +126,8 @@ impl House {
             err_is_terminal: false,
             ..Session::of_this_process()
         };
-        call(session, &[&["--data", self.folder.path().to_str().unwrap()], arguments].concat()).await
+        let arguments = [&["--data", self.folder.path().to_str().unwrap()], arguments].concat();
+        call_until(session, &arguments, goes_after).await
     }
 
     /// The audit's actions, in order.

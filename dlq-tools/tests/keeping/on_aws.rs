@@ -10,7 +10,8 @@ use sendoff_tests::{
     servers::Emulator,
 };
 
-use super::{Ran, call, envelope, essences, event_id};
+use super::{Ran, envelope, essences, event_id};
+use crate::calls::call;
 
 struct House {
     backend: OnAws,

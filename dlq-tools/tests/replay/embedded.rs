@@ -350,10 +350,30 @@ async fn an_aborted_run_says_so_also_when_it_is_left_before_all_that_was_sent_is
     let held = store.dead_letter_queues().take("email-dlq", 3, Duration::from_secs(600)).await.unwrap();
     assert_eq!(held.len(), 3);
     store.shutdown().await;
-    house.at(3, async move |_| want(folder.path(), &Wanted::Leave).unwrap());
+    house.at(3, async move |_: &House| want(folder.path(), &Wanted::Leave).unwrap());
     let ran = house.dlq(&["resume", &hash]).await.expect(Exit::Partly);
     assert!(ran.err.contains("it stopped: its process was asked to end"), "{ran:?}");
     assert!(ran.err.contains("deletes what it has sent, and does nothing more"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn how_a_run_went_is_its_exit_code_also_when_nobody_reads_the_report() {
+    let house = House::with(2).await;
+    let (plan, hash) = planned(&house, &["--watch", "0s"]).await;
+    let by = || "ada".to_owned();
+    begun(
+        &house,
+        &plan,
+        [
+            Step::Begun { by: by() },
+            Step::Aborted { by: by() },
+            Step::Intent { n: vec![0] },
+            Step::Sent { n: vec![0], ids: vec![] },
+        ],
+    )
+    .await;
+    let ran = house.dlq_until(&["resume", &hash], Some(0)).await.expect(Exit::Partly);
+    assert!(ran.err.contains("the run was aborted"), "{ran:?}");
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ use sendoff_events::EventId;
 use sendoff_host::Exit;
 use serde_json::{Value, json};
 
-use crate::calls::{Counting, Ran, SleepClock, call, open};
+use crate::calls::{Counting, Ran, SleepClock, call_until, open};
 
 /// The path and the hash of a new plan.
 pub(crate) async fn planned(house: &House, more: &[&str]) -> (String, String) {
@@ -125,6 +125,11 @@ impl House {
 
     /// Calls the tool.
     pub(crate) async fn dlq(&self, arguments: &[&str]) -> Ran {
+        self.dlq_until(arguments, None).await
+    }
+
+    /// The same, while whoever reads what it prints goes away after so many bytes.
+    pub(crate) async fn dlq_until(&self, arguments: &[&str], goes_after: Option<usize>) -> Ran {
         let session = Session {
             clock: self.clock.clone(),
             rng: self.rng.clone(),
@@ -134,7 +139,8 @@ impl House {
             err_is_terminal: false,
             ..Session::of_this_process()
         };
-        call(session, &[&["--data", self.folder.path().to_str().unwrap()], arguments].concat()).await
+        let arguments = [&["--data", self.folder.path().to_str().unwrap()], arguments].concat();
+        call_until(session, &arguments, goes_after).await
     }
 
     /// The audit's actions, in order.

@@ -12,13 +12,13 @@ use crate::{
 
 /// Says what a run has done.
 pub(crate) fn tell(session: &mut Session, common: &Common, report: &Report, folder: &RunFolder) -> Result<(), Stopped> {
-    match common.output {
-        Output::Json => session.json(report)?,
-        Output::Ndjson => session.json_line(report)?,
-        Output::Table => session.data(counts(report))?,
-    }
+    let shown = match common.output {
+        Output::Json => session.json(report),
+        Output::Ndjson => session.json_line(report),
+        Output::Table => session.data(counts(report)),
+    };
     told(report, folder).into_iter().for_each(|line| session.prose(line));
-    Ok(())
+    Ok(shown?)
 }
 
 /// The table of a report.
