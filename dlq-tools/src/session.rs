@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use sendoff_embedded::program::print::lines;
 use sendoff_events::{Clock, Rng};
 use sendoff_host::{SystemClock, SystemRng};
 use serde::Serialize;
@@ -74,7 +75,7 @@ impl Session {
     /// As [`data`](Self::data).
     pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
         let text = serde_json::to_string_pretty(value)?;
-        self.data(format_args!("{text}\n"))
+        self.data(format_args!("{}\n", still(&text)))
     }
 
     /// Writes a value as one line of JSON.
@@ -84,11 +85,24 @@ impl Session {
     /// As [`data`](Self::data).
     pub fn json_line(&mut self, value: &impl Serialize) -> io::Result<()> {
         let text = serde_json::to_string(value)?;
-        self.data(format_args!("{text}\n"))
+        self.data(format_args!("{}\n", still(&text)))
     }
 
-    /// Tells a person something. If nobody listens, that is fine.
+    /// Tells a person something, without what would steer the terminal: it may be quoted out of any file. If nobody listens, that is
+    /// fine.
     pub fn prose(&mut self, text: impl Display) {
-        let _ = writeln!(self.err, "{text}");
+        let _ = writeln!(self.err, "{}", lines(&text.to_string()));
     }
+}
+
+/// JSON with those control characters escaped that JSON allows as they are, and that move a terminal's cursor all the same.
+pub(crate) fn still(text: &str) -> String {
+    let mut still = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' => still.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => still.push(c),
+        }
+    }
+    still
 }

@@ -14,6 +14,7 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::{ChecksumAlgorithm, ObjectLockLegalHoldStatus},
 };
+use sendoff_embedded::program::print::one_line;
 use sendoff_host::{Exit, Stopped};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
@@ -277,7 +278,7 @@ impl Place {
         let manifest = Manifest::read(&manifest).map_err(|why| {
             Stopped::new(
                 Exit::Refused,
-                format_args!("what lies at {self}{MANIFEST} is no manifest of an archive: {why}"),
+                format_args!("what lies at {self}{MANIFEST} is no manifest of an archive: {}", one_line(&why)),
             )
         })?;
         Archive::verify(file, manifest, &self.to_string())

@@ -6,6 +6,7 @@ use std::{
     ops::ControlFlow,
 };
 
+use sendoff_embedded::program::print::one_line;
 use sendoff_host::{Exit, Stopped};
 use sha2::{Digest as _, Sha256};
 
@@ -104,6 +105,8 @@ impl Archive {
     }
 
     fn damaged(&self, why: impl std::fmt::Display) -> Stopped {
+        // It may quote what stands there.
+        let why = one_line(&why.to_string());
         Stopped::new(
             Exit::Refused,
             format_args!("the archive {} isn't what was written, so nothing was done with it: {why}", self.name),

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use sendoff_embedded::program::print::one_line;
+use sendoff_embedded::program::print::{lines, one_line};
 use sendoff_host::{Exit, Stopped};
 
 use crate::{
@@ -190,7 +190,12 @@ pub async fn dlq(arguments: impl IntoIterator<Item = OsString>, session: &mut Se
         Ok(cli) => cli,
         Err(error) => return told(&error, session),
     };
-    cli.verb.run(session, &cli.common).await
+    cli.verb.run(session, &cli.common).await.map_err(quoting)
+}
+
+/// Why it was stopped, without what would steer the terminal: it may be quoted out of any file.
+fn quoting(stopped: Stopped) -> Stopped {
+    Stopped { message: stopped.message.map(|message| lines(&message)), ..stopped }
 }
 
 /// Runs `dlq tui` with these arguments at a console that isn't this process's terminal.
@@ -205,7 +210,7 @@ pub async fn dlq_at(
     console: &mut dyn crate::tui::Console,
 ) -> Result<Exit, Stopped> {
     match Cli::try_parse_from(arguments) {
-        Ok(Cli { common, verb: Verb::Tui(args) }) => tui::at(session, &common, args, console).await,
+        Ok(Cli { common, verb: Verb::Tui(args) }) => tui::at(session, &common, args, console).await.map_err(quoting),
         Ok(_) => Err(Stopped::new(Exit::Usage, "only `dlq tui` is shown at a console")),
         Err(error) => told(&error, session),
     }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow};
 
+use sendoff_embedded::program::print::one_line;
 use sendoff_host::{Exit, Stopped};
 use serde_json::json;
 
@@ -68,7 +69,8 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     if (&manifest.deployment, &manifest.queue) != (&name, &queue) {
         let why = format!(
             "the archive {place} is of `{}` of {}, and this is `{queue}` of {name}: nothing was deleted",
-            manifest.queue, manifest.deployment
+            one_line(&manifest.queue),
+            one_line(&manifest.deployment)
         );
         return Err(Stopped::new(Exit::Refused, why));
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use sendoff_consumers::AuditEntry;
+use sendoff_embedded::program::print::one_line;
 use sendoff_host::{Exit, Stopped};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -67,7 +68,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let queue = find_queue(&deployment, args.into.as_ref().unwrap_or(&manifest.queue)).await?.name;
     let here = deployment.letters.deployment();
     if manifest.deployment != here {
-        session.prose(format_args!("the archive is of {}, and this is {here}", manifest.deployment));
+        session.prose(format_args!("the archive is of {}, and this is {here}", one_line(&manifest.deployment)));
     }
 
     // The whole archive, so that each letter has the same place whatever is chosen of it: what was put back stays known.

@@ -4,6 +4,7 @@ use std::{fmt::Write as _, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use futures::future::{Either, select};
 use sendoff_consumers::{DeadLetterKind, DeadLetterQueue, Stop};
+use sendoff_embedded::program::print::one_line;
 use sendoff_events::Timestamp;
 use sendoff_host::{Exit, Signals, Stopped};
 
@@ -102,8 +103,8 @@ fn of_this(snapshot: Snapshot, deployment: &str, queue: &DeadLetterQueue) -> Res
             "{} is a snapshot of `{}` of {}, and this is `{}` of {deployment}: nothing is done with one on the other. Name the \
              snapshot's queue, or the deployment with --backend",
             snapshot.path().display(),
-            taken.queue,
-            taken.deployment,
+            one_line(&taken.queue),
+            one_line(&taken.deployment),
             queue.name
         );
         return Err(Stopped::new(Exit::Refused, why));

@@ -4,7 +4,7 @@ use sendoff_host::Stopped;
 use serde::Serialize;
 
 use super::Output;
-use crate::{Session, snapshot::Snapshot};
+use crate::{Session, session::still, snapshot::Snapshot};
 
 /// A list as JSON: one document, or a line for each. As a table it prints nothing.
 pub(super) struct Stream {
@@ -44,18 +44,6 @@ impl Stream {
         }
         Ok(())
     }
-}
-
-/// JSON with those control characters escaped that JSON allows as they are, and that move a terminal's cursor all the same.
-fn still(text: &str) -> String {
-    let mut still = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\u{7f}'..='\u{9f}' => still.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => still.push(c),
-        }
-    }
-    still
 }
 
 /// What is said when no letter fits.

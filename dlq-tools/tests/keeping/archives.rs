@@ -149,6 +149,33 @@ async fn nothing_is_put_back_out_of_an_archive_that_was_changed_or_cut_off() {
     assert_eq!(house.letters("email-dlq").await, []);
 }
 
+/// Whether a text holds something that moves a terminal's cursor, or turns a line.
+fn steers(text: &str) -> bool {
+    text.chars().any(|c| c != '\n' && c.is_control() || c == '\u{202e}')
+}
+
+#[tokio::test]
+async fn what_an_archive_says_of_itself_does_not_reach_the_terminal_as_it_stands() {
+    let house = House::with(1).await;
+    let hash = archived(&house, &[]).await;
+    let path = house.path("kept.jsonl.zst.manifest.json");
+    let whole: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let evil = "\u{1b}[2J\u{9b}\u{202e}x\n9 letters would be put back";
+    for (field, exit) in [("deployment", Exit::Done), ("hash", Exit::Refused), ("lines_hash", Exit::Refused), (evil, Exit::Refused)] {
+        let mut manifest = whole.clone();
+        manifest[field] = json!(evil);
+        fs::write(&path, manifest.to_string()).unwrap();
+        let told = house.dlq(&["restore", "kept.jsonl.zst"]).await.expect(exit);
+        assert!(told.err.contains("9 letters") && !steers(&told.err), "{told:?}");
+        assert!(told.err.lines().all(|line| !line.starts_with("9 letters")), "{told:?}");
+    }
+    let mut manifest = whole.clone();
+    manifest["queue"] = json!(evil);
+    fs::write(&path, manifest.to_string()).unwrap();
+    let told = house.dlq(&["purge", "email", "--archive", &hash]).await.expect(Exit::Refused);
+    assert!(told.err.contains("9 letters") && !steers(&told.err), "{told:?}");
+}
+
 #[tokio::test]
 async fn an_archive_is_never_overwritten_and_nothing_is_left_of_one_that_was_not_finished() {
     let house = House::with(1).await;

@@ -79,6 +79,17 @@ async fn the_three_ways_to_edit_come_to_the_same() {
 }
 
 #[tokio::test]
+async fn no_character_of_an_edit_steers_the_terminal_as_json() {
+    let house = House::with(1).await;
+    let edit = ["edit", "email", "--set", "data.note=h\u{9b}x\u{7f}", "--output"];
+    for output in ["json", "ndjson"] {
+        let shown = house.dlq(&[&edit[..], &[output]].concat()).await.expect(Exit::Done);
+        assert!(shown.out.contains(r"h\u009bx\u007f"), "{shown:?}");
+        assert!(!shown.out.chars().any(|c| ('\u{7f}'..='\u{9f}').contains(&c)), "{shown:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_second_edit_goes_on_from_the_first_and_stays_the_same_new_event() {
     let house = House::with(1).await;
     house.dlq(&["edit", "email", "--set", "data.assigned_by=heidi", "--yes"]).await.expect(Exit::Done);
