@@ -14,7 +14,7 @@ use super::{
     journal::Step,
     pace::Pace,
     progress::{PAUSED, Watching},
-    tick::{LOOK, TICK},
+    tick::{LOOK, TICK, after, at_most},
     watch::Watched,
 };
 
@@ -165,13 +165,15 @@ impl Engine<'_> {
                 break;
             }
             // Somebody may hold them, perhaps a run that broke off: their leases end.
-            let since = *own.missed_since.get_or_insert_with(|| self.now());
-            let end = since.checked_add(self.run.settings.hold + LOOK).unwrap_or(Timestamp::MAX);
-            let late = self.now() >= end;
+            let now = self.now();
+            let since = own.missed_since.map_or(now, |since| since.min(now));
+            own.missed_since = Some(since);
+            let late = now >= after(since, self.run.settings.hold + LOOK);
+            own.next_search = at_most(own.next_search, now, LOOK);
             // The whole queue is gone through for that: soon at first, but not each second for long.
-            todo = if late || self.now() >= own.next_search {
-                let waited = Duration::try_from(self.now().duration_since(since)).unwrap_or_default();
-                own.next_search = self.now().checked_add(waited.clamp(TICK, LOOK)).unwrap_or(Timestamp::MAX);
+            todo = if late || now >= own.next_search {
+                let waited = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+                own.next_search = after(now, waited.clamp(TICK, LOOK));
                 self.still_there(missing, can_pick, late).await?
             } else {
                 missing
@@ -210,18 +212,19 @@ impl Engine<'_> {
 
     /// Waits until what was sent has come to an end, or for as long as the plan says.
     async fn watch(&self, own: &mut Loop) -> Result<Option<Ended>, RunError> {
-        let until = self.now().checked_add(self.run.plan.head().watch()).unwrap_or(Timestamp::MAX);
         own.doing = "watching";
-        let watched = self.watched_whole(own, until).await;
+        let watched = self.watched_whole(own, self.run.plan.head().watch()).await;
         own.watching = None;
         watched
     }
 
-    async fn watched_whole(&self, own: &mut Loop, until: Timestamp) -> Result<Option<Ended>, RunError> {
+    async fn watched_whole(&self, own: &mut Loop, time: Duration) -> Result<Option<Ended>, RunError> {
+        let mut until = after(self.now(), time);
         let of = self.shared().watched.len() as u64;
         let (_, then) = self.standing();
         loop {
             self.settle().await?;
+            until = at_most(until, self.now(), time);
             let left = self.shared().watched.len() as u64;
             own.watching = Some(Watching { until, ended: of.saturating_sub(left), of, then });
             if self.now() >= until {

@@ -4,18 +4,22 @@ use std::time::Duration;
 
 use sendoff_events::Timestamp;
 
+use super::tick::{after, at_most};
+
 /// A limit of so many letters a second.
 #[derive(Debug)]
 pub(super) struct Pace {
     rate: u32,
     /// When all that was let through so far is paid for.
     paid: Timestamp,
+    /// The most that was paid at once.
+    dearest: Duration,
 }
 
 impl Pace {
     /// `rate` a second from now on; 0 for no limit.
     pub(super) const fn new(rate: u32, now: Timestamp) -> Self {
-        Self { rate, paid: now }
+        Self { rate, paid: now, dearest: Duration::ZERO }
     }
 
     /// The most that goes through at once: what half a second pays for, so that a slow rate isn't a row of thrusts.
@@ -30,8 +34,9 @@ impl Pace {
         }
     }
 
-    /// How long the next has to wait.
-    pub(super) fn wait(&self, now: Timestamp) -> Duration {
+    /// How long the next has to wait. That is never longer than for what went through at once, also after the clock was set back.
+    pub(super) fn wait(&mut self, now: Timestamp) -> Duration {
+        self.paid = at_most(self.paid, now, self.dearest);
         self.paid.duration_since(now).try_into().unwrap_or_default()
     }
 
@@ -39,7 +44,8 @@ impl Pace {
     pub(super) fn pay(&mut self, count: usize, now: Timestamp) {
         if self.rate > 0 {
             let price = Duration::from_secs(1).saturating_mul(u32::try_from(count).unwrap_or(u32::MAX)) / self.rate;
-            self.paid = self.paid.max(now).checked_add(price).unwrap_or(Timestamp::MAX);
+            self.paid = after(self.paid.max(now), price);
+            self.dearest = self.dearest.max(price);
         }
     }
 

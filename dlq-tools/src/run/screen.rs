@@ -70,8 +70,10 @@ impl Watcher for Screen {
         }
         let now = self.clock.now();
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        if now >= lines.next {
-            lines.next = now.checked_add(EVERY).unwrap_or(Timestamp::MAX);
+        let next = now.checked_add(EVERY).unwrap_or(Timestamp::MAX);
+        // It is further ahead only after the clock was set back.
+        if now >= lines.next || lines.next > next {
+            lines.next = next;
             // If nobody listens, that is fine.
             let _: io::Result<()> = writeln!(lines.to, "{sent} of {planned}, {text}");
         }

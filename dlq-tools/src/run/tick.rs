@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sendoff_consumers::Destination;
+use sendoff_events::Timestamp;
 
 use super::{Ended, Progress, RunError, control::Wanted, engine::Engine, ladder::Loop};
 
@@ -10,6 +11,16 @@ use super::{Ended, Progress, RunError, control::Wanted, engine::Engine, ladder::
 pub(super) const TICK: Duration = Duration::from_secs(1);
 /// How often the consumer is looked at.
 pub(super) const LOOK: Duration = Duration::from_secs(5);
+
+/// This moment, and so much later.
+pub(super) fn after(now: Timestamp, time: Duration) -> Timestamp {
+    now.checked_add(time).unwrap_or(Timestamp::MAX)
+}
+
+/// A moment that is at most so far ahead: one that was further isn't, after the clock was set back.
+pub(super) fn at_most(moment: Timestamp, now: Timestamp, ahead: Duration) -> Timestamp {
+    moment.min(after(now, ahead))
+}
 
 impl Engine<'_> {
     /// Waits, and does meanwhile what has to be done each second. While somebody wants the run to wait, it waits here: nothing may
@@ -28,10 +39,11 @@ impl Engine<'_> {
     /// What has to be done each second: ask what people want, tell them how it goes, and now and then look at the consumer.
     pub(super) async fn tick(&self, own: &mut Loop) -> Result<Option<Ended>, RunError> {
         let now = self.now();
+        own.next_tick = at_most(own.next_tick, now, TICK);
         if now < own.next_tick {
             return Ok(None);
         }
-        own.next_tick = now.checked_add(TICK).unwrap_or(now);
+        own.next_tick = after(now, TICK);
         match self.run.control.wanted() {
             Wanted::Go => own.is_paused = false,
             Wanted::Wait { .. } => own.is_paused = true,
@@ -46,10 +58,11 @@ impl Engine<'_> {
             (own.crowded_since, own.missed_since) = (None, None);
             return Ok(None);
         }
+        own.next_look = at_most(own.next_look, now, LOOK);
         if now < own.next_look {
             return Ok(None);
         }
-        own.next_look = now.checked_add(LOOK).unwrap_or(now);
+        own.next_look = after(now, LOOK);
         self.settle().await?;
         if let Some(why) = self.comes_back(own) {
             return Ok(Some(Ended::Paused { why, unreachable: false }));
@@ -98,7 +111,8 @@ impl Engine<'_> {
             return Ok(None);
         }
         let now = self.now();
-        let since = *own.crowded_since.get_or_insert(now);
+        let since = own.crowded_since.map_or(now, |since| since.min(now));
+        own.crowded_since = Some(since);
         let waited: Duration = now.duration_since(since).try_into().unwrap_or_default();
         Ok((waited.as_secs() >= stop.patience_s).then(|| Ended::Paused {
             why: format!(

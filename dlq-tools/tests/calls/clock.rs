@@ -30,6 +30,11 @@ impl SleepClock {
         self.acts.lock().unwrap().insert(at, Box::new(act));
     }
 
+    /// Sets it back by so many seconds.
+    pub(crate) fn set_back(&self, seconds: i64) {
+        self.now.fetch_sub(seconds * 1000, Ordering::SeqCst);
+    }
+
     fn due(&self) -> Option<Act> {
         let mut acts = self.acts.lock().unwrap();
         let first = acts.first_entry().filter(|act| *act.key() <= self.now.load(Ordering::SeqCst))?;

@@ -2,6 +2,7 @@
 
 use std::{
     future::{Future, poll_fn},
+    path::Path,
     pin::pin,
     process::{Command, Stdio},
     sync::{
@@ -13,7 +14,10 @@ use std::{
     time::Duration,
 };
 
+use sendoff_dlq_tools::run::control::{Wanted, want};
+use sendoff_events::Clock as _;
 use sendoff_host::Exit;
+use serde_json::Value;
 
 use super::{House, consumer::Outside, event_id, planned};
 
@@ -76,6 +80,38 @@ async fn a_run_that_another_process_aborts_ends_with_what_is_under_way_finished(
     let refused = house.dlq(&["resume", &hash]).await.expect(Exit::Refused);
     assert!(refused.err.contains("make a new plan"), "{refused:?}");
     assert_eq!(house.audit().await, ["replay", "abort", "replay-ended"]);
+}
+
+/// Lets the clock be set back by an hour in the midst of a run, and this happen shortly afterwards.
+async fn set_back(slowly: &[&str], then: impl FnOnce(&Path) + Send + 'static) -> (Value, i64) {
+    let house = Arc::new(House::with(20).await);
+    let (plan, hash) = planned(&house, slowly).await;
+    let run = house.folder.path().join("dlq/runs").join(&hash[..16]);
+    let begun = house.clock.now();
+    let clock = Arc::clone(&house.clock);
+    house.clock.at(3, move || {
+        clock.set_back(3600);
+        clock.at(2, move || then(&run));
+    });
+    let ran = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await;
+    (ran.json(), house.clock.now().duration_since(begun).as_secs() + 3600)
+}
+
+#[tokio::test]
+async fn a_run_goes_on_and_is_stopped_as_ever_after_the_clock_was_set_back() {
+    let (report, seconds) = set_back(&SLOWLY, |_| {}).await;
+    assert_eq!(report["moved"], 20, "{report}");
+    assert!((0..60).contains(&seconds), "it took {seconds} s");
+    let abort = |run: &Path| want(run, &Wanted::Abort { by: "ada".into() }).unwrap();
+    for rate in ["1", "2"] {
+        let (report, seconds) = set_back(&["--rate", rate, "--canary", "0", "--watch", "0s"], abort).await;
+        assert_eq!(report["ended"], "aborted", "{report}");
+        assert!((0..60).contains(&seconds), "it took {seconds} s");
+    }
+    // Also while it watches: nobody serves the consumer.
+    let (report, seconds) = set_back(&["--canary", "1", "--watch", "30s"], |_| {}).await;
+    assert_eq!((&report["ended"], &report["moved"]), (&"paused".into(), &1.into()));
+    assert!((0..90).contains(&seconds), "it took {seconds} s");
 }
 
 #[tokio::test]
