@@ -72,6 +72,8 @@ pub struct Moves {
     round: Option<Round>,
     /// How many letters were ever sent, each as often as it was.
     sent_ever: u64,
+    /// How many calls have begun, and how many of these have come to their end, with nothing left in doubt.
+    calls: (u64, u64),
     journal: FileJournal,
     /// What is held meanwhile: whoever goes on needn't wait for its end.
     leases: FileLeases,
@@ -115,7 +117,7 @@ impl Moves {
             Ok::<_, Stopped>(ControlFlow::Continue(()))
         })?;
         let mut states = vec![State::Waiting; ids.len()];
-        let (mut round, mut sent_ever) = (None::<Round>, 0);
+        let (mut round, mut sent_ever, mut calls) = (None::<Round>, 0, (0, 0));
         let path = folder.join(JOURNAL);
         let whole = journal::read(&path, |line| {
             let (places, state) = match line.step {
@@ -131,8 +133,12 @@ impl Moves {
                     round.places.extend(n.iter().map(|place| *place as usize));
                     (n, State::Waiting)
                 }
+                Step::Begun { .. } => {
+                    calls.0 += 1;
+                    return;
+                }
                 Step::Finished {} => {
-                    round = None;
+                    (round, calls.1) = (None, calls.1 + 1);
                     return;
                 }
                 _ => return,
@@ -145,7 +151,7 @@ impl Moves {
         })?;
         let journal = FileJournal::open(&path, whole)?;
         let leases = FileLeases::new(&folder.join(LEASES));
-        Ok(Self { letters, ids, states, round, sent_ever, journal, leases, forget: None, _lock: lock })
+        Ok(Self { letters, ids, states, round, sent_ever, calls, journal, leases, forget: None, _lock: lock })
     }
 
     /// What is moved.
@@ -202,7 +208,7 @@ impl Moves {
         Some(ids.iter().filter_map(|id| self.place(id)).filter(is_sent).count() as u64)
     }
 
-    /// Counts none of these as sent any more, but for those that were begun anew before, until that has [ended](Self::end_anew). Gives
+    /// Counts none of these as sent any more, but for those that were begun anew before, until that has [ended](Self::end). Gives
     /// when that was begun.
     ///
     /// # Errors
@@ -218,13 +224,19 @@ impl Moves {
         Ok(round.begun_at)
     }
 
-    /// Ends what was begun anew, if nothing of it is left that these name no more, and of each it is known whether it was sent.
+    /// How many calls had begun before this one, and how many of these have come to their end.
+    #[must_use]
+    pub const fn calls(&self) -> (u64, u64) {
+        self.calls
+    }
+
+    /// Ends a call that put letters of an archive back, and with it what was begun anew: if of none that these name it is in doubt
+    /// whether it was sent, and nothing of what was begun anew is left besides.
     ///
     /// # Errors
     ///
     /// When the journal can't be written.
-    pub async fn end_anew(&mut self, clock: &dyn Clock, tried: &[String]) -> Result<(), Stopped> {
-        let Some(round) = &self.round else { return Ok(()) };
+    pub async fn end(&mut self, clock: &dyn Clock, tried: &[String]) -> Result<(), Stopped> {
         let tried: BTreeSet<usize> = tried.iter().filter_map(|id| self.place(id)).collect();
         let is_over = |place: &usize| match self.states[*place] {
             // The queue didn't take it, or has it still.
@@ -232,7 +244,8 @@ impl Moves {
             State::Intent => false,
             State::Sent | State::Deleted => true,
         };
-        if round.places.iter().all(is_over) {
+        let round = self.round.iter().flat_map(|round| &round.places);
+        if round.chain(&tried).all(is_over) {
             self.note(clock.now(), Step::Finished {}).await?;
             self.round = None;
         }

@@ -54,8 +54,11 @@ pub(super) struct Args {
 const MUCH: u64 = 8 << 20;
 /// How much of an archive's hash names its folder.
 const DIGITS: usize = 16;
-/// What the audit calls a restore that has ended.
+/// What the audit calls a restore that begins, and one that has ended.
+const BEGUN: &str = "restore";
 const DONE: &str = "restore-done";
+/// What stands there behind a number of letters.
+const PUT_BACK: &str = "put back";
 
 pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
     let who = args.yes.then(|| common.who(session)).transpose()?;
@@ -117,7 +120,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     if let Some(who) = &who {
         let target = |told: &str| format!("{queue}: {told}, archive {}", manifest.hash);
         let planned = format!("{} to be put back", letters(chosen.len() as u64));
-        audited(&deployment, who, "restore", target(&planned), &args.because).await?;
+        audited(&deployment, who, BEGUN, target(&planned), &args.because).await?;
         let mut dedup = manifest.hash[..DIGITS].to_owned();
         if args.again {
             // Another one than those had: within five minutes they would be accepted and dropped.
@@ -131,13 +134,16 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             copy_of: (manifest.deployment == here).then_some(&*manifest.queue),
             dedup: &dedup,
         };
+        let sent_before = moves.sent_ever();
         let mut carried = moves.carry_out(mover, &chosen, who).await;
         if carried.is_ok() {
-            carried = moves.end_anew(&*session.clock, &all).await.and(carried);
+            carried = moves.end(&*session.clock, &all).await.and(carried);
         }
+        let sent = moves.sent_ever() - sent_before;
         let told = match &carried {
-            Ok(moved) => told_of(&queue, moved.sent, &manifest.hash),
-            Err(_) => target("it broke off"),
+            Ok(Moved { unknown: 0, .. }) => told_of(&queue, sent, &manifest.hash),
+            Ok(moved) => target(&format!("{} {PUT_BACK}, and perhaps {} more", letters(sent), moved.unknown)),
+            Err(_) => target(&format!("{} {PUT_BACK}, and perhaps more: it broke off", letters(sent))),
         };
         audited(&deployment, who, DONE, told, "").await?;
         let noted = moved::note(&deployment.work, &here, &queue, "restore", session.clock.now());
@@ -309,48 +315,72 @@ async fn still_there(
     Ok(Some(there))
 }
 
-/// Refuses when more of this archive was put into the queue than is known here: somebody did it from another work folder.
+/// Refuses when more of this archive was put into the queue than is known here, or perhaps was: somebody did it from another work folder.
 async fn not_from_elsewhere(
     deployment: &Deployment,
     queue: &str,
     manifest: &Manifest,
     moves: &Moves,
 ) -> Result<(), Stopped> {
-    let (mut told, mut last) = (0, None::<AuditEntry>);
-    archive::each_audited(deployment, |entry| {
-        let count = put_back(&entry, queue, &manifest.hash);
-        if count > 0 {
-            told += count;
+    let (mut told, mut begun, mut ended, mut last) = (0, 0_u64, 0, None::<AuditEntry>);
+    archive::each_audited(deployment, |entry| match said(&entry, queue, &manifest.hash) {
+        Some(Said::Begun) => {
+            begun += 1;
             last = Some(entry);
         }
+        Some(Said::Ended { count, is_all }) => {
+            told += count;
+            ended += u64::from(is_all);
+        }
+        None => {}
     })
     .await?;
-    match last {
-        Some(entry) if told > moves.sent_ever() => {
-            let why = format!(
-                "letters of this archive were put into `{queue}` before, {told} in all, not all of them from this work folder; the last \
-                 time by {} at {} (`dlq audit` has it). Look with `dlq groups {queue} --fresh` what became of them; --again puts them \
-                 back all the same",
-                entry.note.who, entry.at
-            );
-            Err(Stopped::new(Exit::Refused, why))
-        }
-        _ => Ok(()),
+    let (own_begun, own_ended) = moves.calls();
+    let Some(last) = last.filter(|_| begun > own_begun) else { return Ok(()) };
+    let by = format!("the last time by {} at {} (`dlq audit` has it)", last.note.who, last.at);
+    let look = format!("Look with `dlq groups {queue} --fresh` what became of them; --again puts them back all the same");
+    if told > moves.sent_ever() {
+        let why = format!(
+            "letters of this archive were put into `{queue}` before, {told} in all, not all of them from this work folder; {by}. {look}"
+        );
+        return Err(Stopped::new(Exit::Refused, why));
     }
+    if begun.saturating_sub(ended) > own_begun.saturating_sub(own_ended) {
+        let why = format!(
+            "letters of this archive were perhaps put into `{queue}` before, from another work folder, by a call that broke off or isn't \
+             over; {by}. Go on with it there. {look}"
+        );
+        return Err(Stopped::new(Exit::Refused, why));
+    }
+    Ok(())
 }
 
-/// What the audit says of a restore that has ended.
+/// What the audit says of a restore that has ended, and of which nothing is in doubt.
 fn told_of(queue: &str, count: u64, hash: &str) -> String {
-    format!("{queue}: {} put back, archive {hash}", letters(count))
+    format!("{queue}: {} {PUT_BACK}, archive {hash}", letters(count))
 }
 
-/// How many letters of this archive the entry says were put into the queue.
-fn put_back(entry: &AuditEntry, queue: &str, hash: &str) -> u64 {
-    let told = Some(&entry.note).filter(|note| note.action == DONE).and_then(|note| {
-        let rest = note.target.strip_prefix(queue)?.strip_prefix(": ")?;
-        rest.split(' ').next()?.parse().ok()
-    });
-    told.filter(|count| entry.note.target == told_of(queue, *count, hash)).unwrap_or_default()
+/// What the audit says of this archive and queue.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    /// Letters are about to be put back.
+    Begun,
+    /// So many were; with the others it is in doubt, unless that is all.
+    Ended { count: u64, is_all: bool },
+}
+
+fn said(entry: &AuditEntry, queue: &str, hash: &str) -> Option<Said> {
+    let note = &entry.note;
+    let told = note.target.strip_prefix(queue)?.strip_prefix(": ")?.strip_suffix(hash)?.strip_suffix(", archive ")?;
+    match &*note.action {
+        BEGUN => Some(Said::Begun),
+        DONE => {
+            let count = told.contains(PUT_BACK).then(|| told.split(' ').next()?.parse().ok());
+            let count = count.flatten().unwrap_or_default();
+            Some(Said::Ended { count, is_all: note.target == told_of(queue, count, hash) })
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -388,12 +418,18 @@ mod tests {
             let note = AuditNote { who, action, event: None, target, because };
             AuditEntry::after(AuditDigest::NONE, 1, Timestamp::UNIX_EPOCH, note)
         };
+        let said = |action: &str, target: &str| said(&entry(action, target.to_owned()), "email-dlq", "abc");
         for count in [0, 1, 2, 12_345] {
-            assert_eq!(put_back(&entry(DONE, told_of("email-dlq", count, "abc")), "email-dlq", "abc"), count);
+            let ended = Some(Said::Ended { count, is_all: true });
+            assert_eq!(said(DONE, &told_of("email-dlq", count, "abc")), ended);
         }
-        assert_eq!(put_back(&entry("restore", told_of("email-dlq", 2, "abc")), "email-dlq", "abc"), 0);
-        assert_eq!(put_back(&entry(DONE, told_of("email-dlq", 2, "abd")), "email-dlq", "abc"), 0);
-        assert_eq!(put_back(&entry(DONE, told_of("sms-dlq", 2, "abc")), "email-dlq", "abc"), 0);
-        assert_eq!(put_back(&entry(DONE, "email-dlq: it broke off, archive abc".into()), "email-dlq", "abc"), 0);
+        assert_eq!(said(BEGUN, "email-dlq: 2 letters to be put back, archive abc"), Some(Said::Begun));
+        for (told, count) in [("it broke off", 0), ("2 letters put back, and perhaps more: it broke off", 2)] {
+            let ended = Some(Said::Ended { count, is_all: false });
+            assert_eq!(said(DONE, &format!("email-dlq: {told}, archive abc")), ended);
+        }
+        assert_eq!(said("purge", &told_of("email-dlq", 2, "abc")), None);
+        assert_eq!(said(DONE, &told_of("email-dlq", 2, "abd")), None);
+        assert_eq!(said(DONE, &told_of("sms-dlq", 2, "abc")), None);
     }
 }

@@ -1,6 +1,7 @@
 use std::{fs, time::Duration};
 
-use sendoff_consumers::Status;
+use sendoff_consumers::{AuditNote, Status};
+use sendoff_dlq_tools::run::journal::{FileJournal, Journal as _, Line, Step};
 use sendoff_events::Clock as _;
 use sendoff_host::Exit;
 use serde_json::json;
@@ -233,6 +234,39 @@ async fn what_was_put_back_from_another_work_folder_is_only_put_back_again_when_
     let here = house.dlq(&["restore", "kept.jsonl.zst", "--yes", "--again"]).await.expect(Exit::Done);
     assert_eq!(here.out, "3 letters put into `email-dlq`\n");
     assert_eq!(house.letters("email-dlq").await.len(), 9);
+}
+
+#[tokio::test]
+async fn a_restore_that_broke_off_elsewhere_is_known_and_one_from_here_is_gone_on_with() {
+    let house = House::with(3).await;
+    let hash = archived(&house, &[]).await;
+    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old"]).await.expect(Exit::Done);
+    // Somebody began, and her process died.
+    let store = house.store();
+    let target = format!("email-dlq: 3 letters to be put back, archive {hash}");
+    let (who, action, because) = ("ada".into(), "restore".into(), String::new());
+    store.audit().append(&AuditNote { who, action, event: None, target, because }).await.unwrap();
+    store.shutdown().await;
+    let restore = ["restore", "kept.jsonl.zst", "--yes"];
+    let refused = house.dlq(&restore).await.expect(Exit::Refused);
+    assert!(refused.err.contains("perhaps") && refused.err.contains("by ada"), "{refused:?}");
+    assert_eq!(house.letters("email-dlq").await, []);
+
+    // It was from here.
+    let steps = [
+        Step::Begun { by: "ada".into() },
+        Step::Intent { n: vec![0] },
+        Step::Sent { n: vec![0], ids: vec!["x".into()] },
+    ];
+    let journal = FileJournal::open(&journal(&house), 0).unwrap();
+    for step in steps {
+        journal.write(Line { at: house.clock.now(), step }).await.unwrap();
+    }
+    drop(journal);
+    let on = house.dlq(&restore).await.expect(Exit::Done);
+    assert_eq!(on.out, "2 letters put into `email-dlq`\n");
+    let again = house.dlq(&restore).await.expect(Exit::NothingMatched);
+    assert!(again.err.contains("all of them were put back before"), "{again:?}");
 }
 
 /// The journal of the only restore.
