@@ -116,11 +116,13 @@ sendoff_dlq_messages{queue=\"email-dlq\",state=\"in_flight\"} 0
 # HELP sendoff_dlq_oldest_age_seconds Age of the oldest message, from when the broker counts it; of a sample where looking needs leases.
 # TYPE sendoff_dlq_oldest_age_seconds gauge
 sendoff_dlq_oldest_age_seconds{queue=\"email-dlq\"} 1800
-# HELP sendoff_dlq_first_loss_seconds Time until the broker forgets a message; missing where it keeps all, or nothing is known.
+# HELP sendoff_dlq_first_loss_seconds Time until the broker forgets a message, at most that where a sample was looked at; missing where it keeps all, or nothing is known.
 # TYPE sendoff_dlq_first_loss_seconds gauge
-# HELP sendoff_dlq_arrivals_per_hour Messages that came in the last hour.
+# HELP sendoff_dlq_arrivals_per_hour Messages that came in the last hour, at least that many where a sample was looked at.
 # TYPE sendoff_dlq_arrivals_per_hour gauge
 sendoff_dlq_arrivals_per_hour{queue=\"email-dlq\"} 2
+# HELP sendoff_dlq_sampled Messages that the other figures are of; missing where they are of all.
+# TYPE sendoff_dlq_sampled gauge
 ";
     assert_eq!(told.out, expected);
 }

@@ -7,7 +7,7 @@ use super::Row;
 /// One gauge: its name, what it says, and its value for a row with the labels that stand beside the queue.
 type Gauge = (&'static str, &'static str, fn(&Row) -> Vec<(&'static str, u64)>);
 
-const GAUGES: [Gauge; 4] = [
+const GAUGES: [Gauge; 5] = [
     ("sendoff_dlq_messages", "Messages in the dead-letter queue.", |row| {
         vec![(",state=\"waiting\"", row.waiting), (",state=\"in_flight\"", row.in_flight)]
     }),
@@ -18,11 +18,16 @@ const GAUGES: [Gauge; 4] = [
     ),
     (
         "sendoff_dlq_first_loss_seconds",
-        "Time until the broker forgets a message; missing where it keeps all, or nothing is known.",
+        "Time until the broker forgets a message, at most that where a sample was looked at; missing where it keeps all, or nothing is known.",
         |row| row.first_loss_s.map(|left| ("", left)).into_iter().collect(),
     ),
-    ("sendoff_dlq_arrivals_per_hour", "Messages that came in the last hour.", |row| {
-        row.arrivals_per_hour.map(|count| ("", count)).into_iter().collect()
+    (
+        "sendoff_dlq_arrivals_per_hour",
+        "Messages that came in the last hour, at least that many where a sample was looked at.",
+        |row| row.arrivals_per_hour.map(|count| ("", count)).into_iter().collect(),
+    ),
+    ("sendoff_dlq_sampled", "Messages that the other figures are of; missing where they are of all.", |row| {
+        row.sampled.map(|count| ("", count)).into_iter().collect()
     }),
 ];
 
@@ -46,7 +51,18 @@ fn label(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::label;
+    use super::{
+        super::row::tests::{at, peeked, queue},
+        Row, label, text,
+    };
+
+    #[test]
+    fn figures_of_a_sample_say_of_how_many_they_are() {
+        let row = |waiting| Row::of(&queue("q", waiting), Some(&peeked(0, Some(1000))), at(4));
+        let told = text(&[row(5000)]);
+        assert!(told.contains("\nsendoff_dlq_sampled{queue=\"q\"} 1000\n"), "{told}");
+        assert!(!text(&[row(1000)]).contains("sendoff_dlq_sampled{"), "a sample of all is all");
+    }
 
     #[test]
     fn a_label_cannot_end_early() {

@@ -30,7 +30,7 @@ pub(super) struct Row {
     /// From 0 to 1.
     top_share: Option<f64>,
     /// How many letters the figures are of; `None` when they are of all.
-    sampled: Option<u64>,
+    pub(super) sampled: Option<u64>,
     untouchable: Option<String>,
 }
 
@@ -103,14 +103,14 @@ fn seconds(from: Timestamp, to: Timestamp) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use sendoff_consumers::DeadLetterFacts;
 
     use super::*;
 
-    fn queue(name: &str, waiting: u64) -> DeadLetterQueue {
+    pub(in crate::verbs::ls) fn queue(name: &str, waiting: u64) -> DeadLetterQueue {
         DeadLetterQueue {
             name: name.into(),
             kind: DeadLetterKind::Consumer("email".into()),
@@ -123,11 +123,11 @@ mod tests {
         }
     }
 
-    fn at(day: i64) -> Timestamp {
+    pub(in crate::verbs::ls) fn at(day: i64) -> Timestamp {
         Timestamp::from_second(1_795_000_000 + day * 86_400).unwrap()
     }
 
-    fn peeked(oldest: i64, sampled: Option<u64>) -> Peeked {
+    pub(in crate::verbs::ls) fn peeked(oldest: i64, sampled: Option<u64>) -> Peeked {
         let reasons = vec![(Some("bad-template".into()), 2), (None, 1)];
         Peeked { facts: DeadLetterFacts { oldest: Some(at(oldest)), arrived: 3, reasons }, sampled }
     }
