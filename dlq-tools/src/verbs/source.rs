@@ -21,6 +21,9 @@ use crate::{
 /// For how long letters are leased at a time while a snapshot is taken.
 pub(crate) const HOLD: Duration = Duration::from_secs(600);
 
+/// A snapshot of a later moment than so far ahead was taken while the clock was wrong.
+const AHEAD: Duration = Duration::from_secs(60);
+
 /// Which queue, and which snapshot of it.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Source {
@@ -53,7 +56,9 @@ impl Source {
             },
         };
         let taken = snapshot.taken();
-        let age = session.clock.now().duration_since(taken.begun_at).as_secs().max(0).unsigned_abs();
+        let seconds = session.clock.now().duration_since(taken.begun_at).as_secs();
+        let age = span(Duration::from_secs(seconds.unsigned_abs()));
+        let age = if seconds < 0 { format!("{age} from now, by this clock") } else { format!("{age} ago") };
         let part = match taken {
             taken if taken.ended_at.is_none() => ", which wasn't taken to its end",
             taken if taken.is_cut_off => ", which --max cut off",
@@ -62,10 +67,9 @@ impl Source {
         let name = snapshot.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
         let count = snapshot.count()?;
         session.prose(format_args!(
-            "{} of `{}` as of {} ago, in {name}{part}",
+            "{} of `{}` as of {age}, in {name}{part}",
             if count < taken.depth { format!("{count} of about {}", letters(taken.depth)) } else { letters(count) },
             queue.name,
-            span(Duration::from_secs(age))
         ));
         Ok(snapshot)
     }
@@ -121,6 +125,15 @@ async fn up_to_date(
     snapshot: Snapshot,
 ) -> Result<Snapshot, Stopped> {
     let taken = snapshot.taken();
+    if taken.begun_at > session.clock.now().checked_add(AHEAD).unwrap_or(Timestamp::MAX) {
+        let ahead = "the newest snapshot was taken while the clock was ahead, and what was moved since isn't known";
+        if snapshot.edited()?.is_empty() {
+            session.prose(format_args!("{ahead}: a new one is taken"));
+            return fresh(session, deployment, queue).await;
+        }
+        session.prose(format_args!("{ahead}; it has edits and is kept: --fresh takes a new one, with the edits"));
+        return Ok(snapshot);
+    }
     let Some(moved) = moved::since(&deployment.work, &taken.deployment, &queue.name, taken.begun_at) else {
         return Ok(snapshot);
     };

@@ -287,6 +287,19 @@ async fn edits_are_carried_over_into_a_new_snapshot() {
 }
 
 #[tokio::test]
+async fn a_snapshot_that_was_taken_while_the_clock_was_ahead_is_not_the_newest_for_long() {
+    let house = House::with(1).await;
+    let groups = ["groups", "email"];
+    house.dlq(&groups).await.expect(Exit::Done);
+    house.clock.set_back(3600);
+    house.fail("email", vec![super::envelope(7)]).await;
+    let told = house.dlq(&groups).await.expect(Exit::Done);
+    assert!(told.err.contains("the clock was ahead") && told.err.contains("2 letters of"), "{told:?}");
+    let again = house.dlq(&groups).await.expect(Exit::Done);
+    assert!(!again.err.contains("ahead") && again.err.contains("2 letters of `email-dlq` as of 0s ago"), "{again:?}");
+}
+
+#[tokio::test]
 async fn letters_that_were_edited_in_another_snapshot_since_are_not_sent_as_they_were() {
     let house = House::with(3).await;
     let taken = async |house: &House| {
