@@ -3,6 +3,7 @@
 //! An archive is JSON Lines compressed with zstd, one letter a line in the order of message ids, and beside it a manifest that says what it
 //! is of and how to tell that it is whole. Its name, to people and in the audit, is its SHA-256.
 
+mod anew;
 pub mod known;
 mod line;
 mod lock;

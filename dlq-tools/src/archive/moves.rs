@@ -15,10 +15,11 @@ use std::{
 };
 
 use sendoff_consumers::{DeadLetter, DeadLetters, Destination, QueueError, Receipt, TakenLetter};
-use sendoff_events::{Clock, Timestamp};
+use sendoff_events::Timestamp;
 use sendoff_host::Stopped;
 
 use super::{
+    anew::Round,
     lock::lock,
     look::look,
     mover::{Moved, Mover, Source},
@@ -38,7 +39,7 @@ const JOURNAL: &str = "journal.ndjson";
 const LEASES: &str = "leases.ndjson";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
+pub(super) enum State {
     Waiting,
     /// It is about to be sent, or may have been.
     Intent,
@@ -56,20 +57,14 @@ impl Drop for Forget {
     }
 }
 
-/// Letters that are put back again, until that has ended.
-struct Round {
-    begun_at: Timestamp,
-    places: BTreeSet<usize>,
-}
-
 /// A move, from its folder.
 pub struct Moves {
     /// What is moved, by places in the order of message ids.
     letters: Snapshot,
     ids: Vec<String>,
-    states: Vec<State>,
+    pub(super) states: Vec<State>,
     /// What was begun anew, and hasn't ended.
-    round: Option<Round>,
+    pub(super) round: Option<Round>,
     /// How many letters were ever sent, each as often as it was.
     sent_ever: u64,
     /// How many calls have begun, and how many of these have come to their end, with nothing left in doubt.
@@ -200,56 +195,10 @@ impl Moves {
         self.sent_ever
     }
 
-    /// How many of these were sent already by what was [begun anew](Self::begin_anew) and hasn't ended; `None` when nothing was.
-    #[must_use]
-    pub fn sent_anew(&self, ids: &[String]) -> Option<u64> {
-        let round = self.round.as_ref()?;
-        let is_sent = |place: &usize| round.places.contains(place) && self.states[*place] >= State::Sent;
-        Some(ids.iter().filter_map(|id| self.place(id)).filter(is_sent).count() as u64)
-    }
-
-    /// Counts none of these as sent any more, but for those that were begun anew before, until that has [ended](Self::end). Gives
-    /// when that was begun.
-    ///
-    /// # Errors
-    ///
-    /// When the journal can't be written.
-    pub async fn begin_anew(&mut self, clock: &dyn Clock, ids: &[String]) -> Result<Timestamp, Stopped> {
-        let now = clock.now();
-        let is_new = |place: &usize| self.round.as_ref().is_none_or(|round| !round.places.contains(place));
-        let places: Vec<usize> = ids.iter().filter_map(|id| self.place(id)).filter(is_new).collect();
-        self.step(now, &places, State::Waiting, |n| Step::Anew { n }).await?;
-        let round = self.round.get_or_insert_with(|| Round { begun_at: now, places: BTreeSet::new() });
-        round.places.extend(places);
-        Ok(round.begun_at)
-    }
-
     /// How many calls had begun before this one, and how many of these have come to their end.
     #[must_use]
     pub const fn calls(&self) -> (u64, u64) {
         self.calls
-    }
-
-    /// Ends a call that put letters of an archive back, and with it what was begun anew: if of none that these name it is in doubt
-    /// whether it was sent, and nothing of what was begun anew is left besides.
-    ///
-    /// # Errors
-    ///
-    /// When the journal can't be written.
-    pub async fn end(&mut self, clock: &dyn Clock, tried: &[String]) -> Result<(), Stopped> {
-        let tried: BTreeSet<usize> = tried.iter().filter_map(|id| self.place(id)).collect();
-        let is_over = |place: &usize| match self.states[*place] {
-            // The queue didn't take it, or has it still.
-            State::Waiting => tried.contains(place),
-            State::Intent => false,
-            State::Sent | State::Deleted => true,
-        };
-        let round = self.round.iter().flat_map(|round| &round.places);
-        if round.chain(&tried).all(is_over) {
-            self.note(clock.now(), Step::Finished {}).await?;
-            self.round = None;
-        }
-        Ok(())
     }
 
     /// Sends those of its letters that `chosen` names, and that weren't sent yet, and deletes them where they were. `by` is who wants it.
@@ -407,7 +356,7 @@ impl Moves {
     }
 
     /// Writes a step of these letters into the journal; it counts once it would survive a crash.
-    async fn step(
+    pub(super) async fn step(
         &mut self,
         at: Timestamp,
         places: &[usize],
@@ -426,11 +375,11 @@ impl Moves {
         Ok(())
     }
 
-    async fn note(&self, at: Timestamp, step: Step) -> Result<(), Stopped> {
+    pub(super) async fn note(&self, at: Timestamp, step: Step) -> Result<(), Stopped> {
         Ok(self.journal.write(Line { at, step }).await?)
     }
 
-    fn place(&self, id: &str) -> Option<usize> {
+    pub(super) fn place(&self, id: &str) -> Option<usize> {
         self.ids.binary_search_by(|known| (**known).cmp(id)).ok()
     }
 }

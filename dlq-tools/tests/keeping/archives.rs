@@ -162,7 +162,9 @@ async fn what_an_archive_says_of_itself_does_not_reach_the_terminal_as_it_stands
     let path = house.path("kept.jsonl.zst.manifest.json");
     let whole: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     let evil = "\u{1b}[2J\u{9b}\u{202e}x\n9 letters would be put back";
-    for (field, exit) in [("deployment", Exit::Done), ("hash", Exit::Refused), ("lines_hash", Exit::Refused), (evil, Exit::Refused)] {
+    for (field, exit) in
+        [("deployment", Exit::Done), ("hash", Exit::Refused), ("lines_hash", Exit::Refused), (evil, Exit::Refused)]
+    {
         let mut manifest = whole.clone();
         manifest[field] = json!(evil);
         fs::write(&path, manifest.to_string()).unwrap();
@@ -294,7 +296,10 @@ async fn what_is_put_back_again_and_breaks_off_is_gone_on_with_and_not_begun_onc
     house.dlq(&again).await.expect(Exit::Done);
     let added = fs::read_to_string(&path).unwrap().split_off(before.len());
     let steps: Vec<serde_json::Value> = added.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(steps.iter().map(|step| &step["step"]).collect::<Vec<_>>(), ["anew", "begun", "intent", "sent", "finished"]);
+    assert_eq!(
+        steps.iter().map(|step| &step["step"]).collect::<Vec<_>>(),
+        ["anew", "begun", "intent", "sent", "finished"]
+    );
     let mut torn: Vec<_> = added.lines().take(3).map(str::to_owned).collect();
     torn.push(json!({ "at": steps[3]["at"], "step": "sent", "n": [0], "ids": ["x"] }).to_string());
     torn.push(json!({ "at": steps[3]["at"], "step": "unsent", "n": [2] }).to_string());
@@ -364,7 +369,10 @@ async fn letters_that_were_archived_with_an_edit_are_not_put_back_without_it_unl
     let refused = house.dlq(&["restore", "kept.jsonl.zst", "--yes"]).await.expect(Exit::Refused);
     assert!(refused.err.contains("1 of them are edited"), "{refused:?}");
     let restores = fs::read_dir(house.path("dlq/restores")).unwrap().map(|entry| entry.unwrap().path());
-    assert!(restores.into_iter().all(|folder| !folder.join("letters.db").exists()), "what letters say doesn't lie about");
+    assert!(
+        restores.into_iter().all(|folder| !folder.join("letters.db").exists()),
+        "what letters say doesn't lie about"
+    );
     assert_eq!(house.letters("email-dlq").await, []);
     house.dlq(&["restore", "kept.jsonl.zst", "--yes", "--without-edits"]).await.expect(Exit::Done);
     assert_eq!(house.letters("email-dlq").await.len(), 2);
