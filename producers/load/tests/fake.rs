@@ -41,6 +41,8 @@ pub(crate) struct Faults {
     pub(crate) memory: fn(f64) -> u64,
     /// Dollars a send.
     pub(crate) price: f64,
+    /// How long the queues take to be measured once something was sent.
+    pub(crate) measuring: Duration,
     /// Requests are answered by what another run has done an hour ago.
     pub(crate) answers_are_old: bool,
     /// What a reader has to know of the way in.
@@ -90,6 +92,7 @@ impl Default for Faults {
             lost_poison: 0,
             memory: |_| 100 << 20,
             price: 0.0,
+            measuring: Duration::ZERO,
             answers_are_old: false,
             remark: None,
         }
@@ -330,7 +333,13 @@ impl Target for Fake {
                 depths.entry(consumer).or_default().visible += 1;
             }
         }
-        ready(Ok(depths))
+        let is_slow = self.state.lock().unwrap().sends > 0 && !self.faults.measuring.is_zero();
+        Box::pin(async move {
+            if is_slow {
+                self.clock.sleep(self.faults.measuring).await;
+            }
+            Ok(depths)
+        })
     }
 
     fn usage(&self) -> BoxFuture<'_, Result<Usage, TargetError>> {

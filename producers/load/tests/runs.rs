@@ -1,6 +1,6 @@
 //! Whole runs in virtual time: nothing is skipped, every mishap is noticed, and the account always adds up.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use proptest::prelude::*;
 use sendoff_events::Clock as _;
@@ -8,7 +8,7 @@ use sendoff_load::{guards::Reason, report::Word, run::RunError, scenario::Kind, 
 
 use crate::{
     fake::{CONSUMERS, End, Fake, Faults, Sending},
-    virtually::{Ran, halt_at, ran, ran_until, tried},
+    virtually::{Ran, halt_at, ran, ran_until, tried, tried_with},
 };
 
 const STEADY: &str =
@@ -273,6 +273,26 @@ fn guards_end_the_sending() {
     assert_eq!(full.report.sending.events.sent, 101);
     assert_eq!(full.outcome.halted, Some(Reason::Outstanding(100)));
     assert_eq!(full.report.sending.events.not_there, 101, "nobody answered, and nothing is there");
+}
+
+#[test]
+fn guards_end_the_sending_within_a_second_also_while_the_system_does_not_answer() {
+    let hanging = || Faults { measuring: Duration::from_secs(175), price: 0.001, ..Faults::default() };
+    let cost = ran(&with("[guards]\nmax_cost = 0.25\n"), hanging());
+    assert!((250..=300).contains(&cost.report.sending.events.sent), "{}", cost.report.sending.events.sent);
+    assert!(matches!(cost.outcome.halted, Some(Reason::Cost(_))));
+
+    let folder = tempfile::tempdir().unwrap();
+    let switch = folder.path().join("STOP");
+    let (text, there) = (with("[guards]\nmax_cost = 100\n"), switch.clone());
+    let pulled = tried_with(&text, hanging(), Some(switch), |clock, _| {
+        clock.later(Duration::from_secs(5), move || fs::write(there, "").unwrap());
+    });
+    let pulled = pulled.unwrap_or_else(|e| panic!("{e}"));
+    assert!((240..=300).contains(&pulled.report.sending.events.sent), "{}", pulled.report.sending.events.sent);
+    assert!(matches!(pulled.outcome.halted, Some(Reason::KillSwitch(_))));
+    let accepted = pulled.ears.accepted.lock().unwrap().len() as u64;
+    assert_eq!(accepted, pulled.report.sending.events.sent, "all of them are written down");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A run in virtual time.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
@@ -87,6 +87,16 @@ pub(crate) fn tried(
     faults: Faults,
     meanwhile: impl FnOnce(&WorldClock, Arc<Halt>),
 ) -> Result<Ran, RunError> {
+    tried_with(text, faults, None, meanwhile)
+}
+
+/// The same, with a file that is the kill switch.
+pub(crate) fn tried_with(
+    text: &str,
+    faults: Faults,
+    switch: Option<PathBuf>,
+    meanwhile: impl FnOnce(&WorldClock, Arc<Halt>),
+) -> Result<Ran, RunError> {
     let scenario = scenario(text);
     let mut world = World::new(scenario.seed);
     let clock = world.clock();
@@ -101,7 +111,7 @@ pub(crate) fn tried(
         watcher: ears.clone(),
         halt: halt.clone(),
         enough: Stop::never(),
-        switch: None,
+        switch,
     };
     meanwhile(&clock, halt);
     let slot = Arc::new(Mutex::new(None));

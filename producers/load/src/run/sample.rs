@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, pin_mut, select};
-use sendoff_consumers::Stop;
+use sendoff_consumers::{Depth, Stop};
 use sendoff_events::EventId;
 use serde::{Deserialize, Serialize};
 
@@ -83,11 +83,14 @@ impl Sampler {
         let over = over.requested().fuse();
         pin_mut!(over);
         let mut samples = Vec::new();
+        let clock = &self.reconciler.clock;
         loop {
+            let began = clock.now();
             samples.push(self.sample().await);
+            let took = Duration::try_from(clock.now().duration_since(began)).unwrap_or_default();
             select! {
                 () = over => break,
-                () = self.reconciler.clock.sleep(EVERY).fuse() => {}
+                () = clock.sleep(EVERY.saturating_sub(took)).fuse() => {}
             }
         }
         samples.push(self.sample().await);
@@ -96,16 +99,16 @@ impl Sampler {
 
     async fn sample(&self) -> Sample {
         let Reconciler { target, clock, .. } = &*self.reconciler;
+        // The guards come first: a system that hangs keeps whoever asks it waiting.
         if let Some(switch) = self.switch.as_ref().filter(|switch| switch.exists()) {
             self.halt.halt(Reason::KillSwitch(switch.display().to_string()));
         }
-        // What can't be asked now leaves a gap in a curve.
-        let depths = target.depths().await.unwrap_or_default();
         let usage = target.usage().await.unwrap_or_default();
         if let Some(cost) = usage.cost.filter(|cost| *cost >= self.max_cost && self.max_cost.is_finite() && *cost > 0.0)
         {
             self.halt.halt(Reason::Cost(format!("${cost:.2}")));
         }
+        let depths = self.depths().await;
         let (counts, fresh, bytes, at) = {
             let mut ledger = self.reconciler.ledger();
             let at = clock.now().duration_since(ledger.started()).as_secs_f64();
@@ -121,5 +124,13 @@ impl Sampler {
         self.watcher.progress(&Progress { expected: self.expected, counts, backlog: all, at });
         let memory = resident.map(|resident| resident.saturating_sub(bytes));
         Sample { at, sent: counts.sent, accepted: counts.accepted, backlog, memory, stored, cost }
+    }
+
+    /// How full the queues are. What can't be asked until the next look is due leaves a gap in a curve.
+    async fn depths(&self) -> BTreeMap<String, Depth> {
+        select! {
+            depths = self.reconciler.target.depths().fuse() => depths.unwrap_or_default(),
+            () = self.reconciler.clock.sleep(EVERY).fuse() => BTreeMap::new(),
+        }
     }
 }
