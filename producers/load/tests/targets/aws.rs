@@ -9,7 +9,7 @@ use sendoff_consumers::{
 use sendoff_events::{AppAssigned, Clock as _, Envelope, Event as _};
 use sendoff_host::{SystemClock, SystemRng};
 use sendoff_load::{
-    target::Via,
+    target::{Trouble, Via},
     targets::{Backend, TargetOptions, World, open_in},
 };
 use sendoff_producers::relay;
@@ -18,10 +18,14 @@ use sendoff_tests::{
     servers::Emulator,
 };
 
-use super::conformance::{
-    Rig, clean_takes_its_own_run_and_nothing_else, clean_takes_what_waits_and_what_is_large,
-    every_way_is_accounted_for, poison_is_counted_and_what_never_was_is_missing,
+use super::{
+    conformance::{
+        Rig, clean_takes_its_own_run_and_nothing_else, clean_takes_what_waits_and_what_is_large,
+        every_way_is_accounted_for, poison_is_counted_and_what_never_was_is_missing,
+    },
+    given::run,
 };
+use crate::answering::answering;
 
 macro_rules! consumers {
     ($($handler:ident = $name:literal),+) => {
@@ -137,4 +141,41 @@ async fn what_waits_in_a_deployment_and_what_is_large_is_cleaned_up_too() {
     let target = open_in(&options, &world).await.unwrap();
     let rig = Rig { target: &*target, pass: &|| (), runs: Some(runs.path()) };
     clean_takes_what_waits_and_what_is_large(&rig, "waiting").await;
+}
+
+/// A deployment whose topic and queues are in one account, and whose tables are in another one, that of the credentials.
+fn misled() -> World {
+    let database = answering(|_| {
+        let arn = "arn:aws:dynamodb:eu-central-1:999999999999:table/records";
+        (200, format!("{{\"Table\":{{\"TableArn\":\"{arn}\"}}}}"))
+    });
+    let variables = [
+        ("AWS_ENDPOINT_URL_DYNAMODB", format!("http://{database}")),
+        ("AWS_REGION", "eu-central-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "test".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "test".to_owned()),
+        ("SENDOFF_TABLE", "records".to_owned()),
+        ("SENDOFF_INBOX_TABLE", "inbox".to_owned()),
+        ("SENDOFF_TOPIC_ARN", "arn:aws:sns:eu-central-1:123456789012:sendoff-events".to_owned()),
+        ("SENDOFF_QUEUE_URL_BASE", "https://sqs.eu-central-1.amazonaws.com/123456789012/sendoff-".to_owned()),
+        ("SENDOFF_BUCKET", "payloads".to_owned()),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value)).into();
+    World { variables, clock: Arc::new(SystemClock), rng: Arc::new(SystemRng::new()) }
+}
+
+#[tokio::test]
+async fn tables_of_an_account_that_is_not_named_are_neither_loaded_nor_cleaned() {
+    let runs = tempfile::tempdir().unwrap();
+    let allow = ["123456789012", "sendoff-events"].map(str::to_owned).to_vec();
+    let options =
+        TargetOptions { backend: Backend::Aws, runs: Some(runs.path().to_owned()), allow, ..TargetOptions::default() };
+    let target = open_in(&options, &misled()).await.unwrap();
+    let run = run("misled");
+    for refused in [target.ready(&run, Via::Table).await, target.clean(&run, true).await.map(drop)] {
+        let error = refused.expect_err("it is refused");
+        assert_eq!(error.trouble, Trouble::Forbidden, "{error}");
+        let told = "`records` is in the account `999999999999`, and the topic in `123456789012`";
+        assert!(error.to_string().contains(told), "{error}");
+    }
 }

@@ -32,6 +32,7 @@ struct Line {
 
 impl OnAws {
     pub(super) async fn remove(&self, run: &RunId, dry: bool) -> Result<Cleaned, TargetError> {
+        self.is_where_it_may().await?;
         let failed = |e: sendoff_aws::CallError| TargetError::unreachable("cleaning up after the run", e);
         let (lines, consumers) = (accepted(&self.runs.join(run.as_str()))?, self.consumers().await?);
         let mut cleaned = Cleaned::new();

@@ -1,5 +1,6 @@
 //! A deployment on AWS, as the environment names it: by the variables that its worker takes.
 
+mod account;
 mod clean;
 mod cost;
 mod letters;
@@ -103,6 +104,7 @@ impl Target for OnAws {
 
     fn ready<'a>(&'a self, run: &'a RunId, via: Via) -> BoxFuture<'a, Result<(), TargetError>> {
         Box::pin(async move {
+            self.is_where_it_may().await?;
             self.ways.api_answers(run, via).await?;
             self.meter.reads(1);
             people::are_absent(&*self.ways.records, run).await

@@ -9,13 +9,20 @@ use crate::{target::TargetError, targets::guard};
 
 /// That a deployment may be put under load, and which of its queues past the topic.
 pub(super) struct Permit {
-    /// `None` on this machine, where every queue may.
-    allow: Option<Vec<String>>,
+    /// `None` on this machine, where everything may.
+    named: Option<Named>,
+}
+
+/// What was named.
+struct Named {
+    /// The account of the topic, and of all else.
+    account: String,
+    allow: Vec<String>,
 }
 
 impl Permit {
     /// Holds the allow-list against what the settings name. An emulator on this machine needs no permission. Anything else
-    /// needs the account and the topic by name.
+    /// needs the account and the topic by name, and the queues have to be in the same account.
     pub(super) fn of(
         resources: &Resources,
         variables: &BTreeMap<String, String>,
@@ -26,7 +33,7 @@ impl Permit {
             TargetError::unusable(OPENING, why)
         })?;
         if is_local(resources, variables) {
-            return Ok(Self { allow: None });
+            return Ok(Self { named: None });
         }
         for (kind, name) in [("account", account), ("topic", topic)] {
             if !allow.iter().any(|allowed| allowed == name) {
@@ -35,20 +42,43 @@ impl Permit {
                 return Err(TargetError::forbidden(OPENING, why));
             }
         }
-        Ok(Self { allow: Some(allow.to_vec()) })
+        let queues = account_of_queues(&resources.queue_url_base);
+        if queues != Some(account) {
+            let why = format!(
+                "the queues at `{}` are {}, and the topic in `{account}`: see SENDOFF_QUEUE_URL_BASE and SENDOFF_TOPIC_ARN",
+                resources.queue_url_base,
+                queues.map_or_else(|| "in no account".to_owned(), |queues| format!("in the account `{queues}`")),
+            );
+            return Err(TargetError::forbidden(OPENING, why));
+        }
+        Ok(Self { named: Some(Named { account: account.to_owned(), allow: allow.to_vec() }) })
+    }
+
+    /// The account that may be put under load; `None` on this machine, where any may.
+    pub(super) fn account(&self) -> Option<&str> {
+        self.named.as_ref().map(|named| named.account.as_str())
     }
 
     /// Whether messages may be put into this consumer's queue.
     pub(super) fn queue(&self, consumer: &str) -> bool {
-        self.allow.as_ref().is_none_or(|allow| allow.iter().any(|allowed| allowed == consumer))
+        self.named.as_ref().is_none_or(|named| named.allow.iter().any(|allowed| allowed == consumer))
     }
 }
 
 fn account_and_topic(arn: &str) -> Option<(&str, &str)> {
     let mut parts = arn.split(':').skip(4);
     let (account, topic) = (parts.next()?, parts.next()?);
-    let is_account = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
-    (arn.starts_with("arn:") && is_account && !topic.is_empty()).then_some((account, topic))
+    (arn.starts_with("arn:") && is_account(account) && !topic.is_empty()).then_some((account, topic))
+}
+
+/// The URL of a queue is `https://HOST/ACCOUNT/NAME`.
+fn account_of_queues(base: &str) -> Option<&str> {
+    let (_, rest) = base.split_once("://")?;
+    rest.split('/').nth(1).filter(|account| is_account(account))
+}
+
+fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Whether every service that is called is on this machine.
@@ -99,12 +129,26 @@ mod tests {
         }
         let allowed = permit(AWS, &[], &["123456789012", "sendoff-events", "email"]).unwrap();
         assert!(allowed.queue("email") && !allowed.queue("sms"));
+        assert_eq!(allowed.account(), Some("123456789012"));
+    }
+
+    #[test]
+    fn queues_of_another_account_than_the_topic_are_refused_whatever_is_allowed() {
+        let allow = ["123456789012", "999999999999", "sendoff-events", "email"];
+        for queues in [
+            "https://sqs.eu-central-1.amazonaws.com/999999999999/sendoff-",
+            "https://sqs.eu-central-1.amazonaws.com/sendoff-",
+            HERE,
+        ] {
+            assert_eq!(permit(queues, &[], &allow).err(), Some(Trouble::Forbidden), "{queues}");
+        }
     }
 
     #[test]
     fn an_emulator_on_this_machine_needs_no_permission_unless_anything_leads_elsewhere() {
         let here = ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566");
-        assert!(permit(HERE, &[here], &[]).unwrap().queue("email"));
+        let here_only = permit(HERE, &[here], &[]).unwrap();
+        assert!(here_only.queue("email") && here_only.account().is_none());
         for (queues, endpoints) in [
             (AWS, &[here][..]),
             (HERE, &[]),
