@@ -93,6 +93,28 @@ fn a_repetition_that_vanishes_is_lost_where_consumers_count_and_unknown_where_th
 }
 
 #[test]
+fn poison_is_lost_only_where_the_queue_has_no_room_for_it() {
+    let text = format!("via = \"queue\"\n{STEADY}[shares]\npoison = 0.1\n");
+    // A thousand messages of others wait when the run begins, and are worked meanwhile.
+    let others = |seconds: f64| if seconds < 5.0 { 1000 } else { 0 };
+    let waiting = ran(&text, Faults { others, waiting_poison: 5, ..Faults::default() });
+    let total = &waiting.report.total;
+    assert_eq!((total.in_flight, total.lost), (10, 0), "{total:?}");
+    assert!(check(&waiting, "lost=0").0 && !check(&waiting, "in-flight=0").0);
+    let lost = ran(&text, Faults { others, waiting_poison: 5, lost_poison: 3, ..Faults::default() });
+    let total = &lost.report.total;
+    assert_eq!((total.in_flight, total.lost), (10, 6), "{total:?}");
+}
+
+#[test]
+fn what_others_have_in_the_queues_is_not_taken_for_repetitions() {
+    let text = format!("{STEADY}[shares]\nduplicate = 0.1\n");
+    let ran = ran(&text, Faults { others: |_| 1000, counts: false, ..Faults::default() });
+    let total = &ran.report.total;
+    assert_eq!((total.in_flight, total.unseen), (0, total.again), "{total:?}");
+}
+
+#[test]
 fn how_long_answers_take_changes_neither_the_offered_rate_nor_where_the_drain_begins() {
     let slow = Faults { answer: Box::new(|_| Duration::from_secs(3)), ..Faults::default() };
     let report = ran(STEADY, slow).report;

@@ -37,6 +37,10 @@ pub(crate) struct Faults {
     pub(crate) finds: bool,
     /// Poison that is lost in place of being dead-lettered: the first so many.
     pub(crate) lost_poison: u64,
+    /// Poison that still waits at the end: the first so many of what isn't lost.
+    pub(crate) waiting_poison: u64,
+    /// Messages of others in each queue, by seconds since the beginning.
+    pub(crate) others: fn(f64) -> u64,
     /// Resident bytes, by seconds since the beginning.
     pub(crate) memory: fn(f64) -> u64,
     /// Dollars a send.
@@ -90,6 +94,8 @@ impl Default for Faults {
             counts: true,
             finds: true,
             lost_poison: 0,
+            waiting_poison: 0,
+            others: |_| 0,
             memory: |_| 100 << 20,
             price: 0.0,
             measuring: Duration::ZERO,
@@ -143,6 +149,12 @@ impl Fake {
     /// The numbers of the events that arrived.
     pub(crate) fn arrived(&self) -> Vec<u64> {
         self.state.lock().unwrap().by_number.keys().copied().collect()
+    }
+
+    /// Since the beginning.
+    fn seconds(&self) -> f64 {
+        let start = self.state.lock().unwrap().start;
+        start.map_or(0.0, |start| self.clock.now().duration_since(start).as_secs_f64())
     }
 
     fn arrive(&self, number: u64, id: EventId, is_again: bool) {
@@ -296,7 +308,8 @@ impl Target for Fake {
     }
 
     fn dead_poison<'a>(&'a self, _: &'a RunId) -> BoxFuture<'a, Result<BTreeMap<String, u64>, TargetError>> {
-        let dead = self.state.lock().unwrap().poison.saturating_sub(self.faults.lost_poison);
+        let poison = self.state.lock().unwrap().poison;
+        let dead = poison.saturating_sub(self.faults.lost_poison + self.faults.waiting_poison);
         ready(Ok(CONSUMERS.iter().map(|name| ((*name).into(), dead)).collect()))
     }
 
@@ -327,7 +340,10 @@ impl Target for Fake {
 
     fn depths(&self) -> BoxFuture<'_, Result<BTreeMap<String, Depth>, TargetError>> {
         let pairs: Vec<_> = self.state.lock().unwrap().deliveries.keys().cloned().collect();
-        let mut depths: BTreeMap<String, Depth> = CONSUMERS.iter().map(|n| ((*n).into(), Depth::default())).collect();
+        let poison = self.state.lock().unwrap().poison.saturating_sub(self.faults.lost_poison);
+        let standing = poison.min(self.faults.waiting_poison) + (self.faults.others)(self.seconds());
+        let full = Depth { visible: standing, ..Depth::default() };
+        let mut depths: BTreeMap<String, Depth> = CONSUMERS.iter().map(|n| ((*n).into(), full)).collect();
         for (event, consumer) in pairs {
             if self.seen(event, &consumer).fate == Fate::InFlight {
                 depths.entry(consumer).or_default().visible += 1;
@@ -343,10 +359,9 @@ impl Target for Fake {
     }
 
     fn usage(&self) -> BoxFuture<'_, Result<Usage, TargetError>> {
-        let state = self.state.lock().unwrap();
-        let seconds = state.start.map_or(0.0, |start| self.clock.now().duration_since(start).as_secs_f64());
-        let cost = (self.faults.price > 0.0).then_some(self.faults.price * state.sends as f64);
-        ready(Ok(Usage { resident: Some((self.faults.memory)(seconds)), stored: Some(1 << 20), cost }))
+        let sends = self.state.lock().unwrap().sends;
+        let cost = (self.faults.price > 0.0).then_some(self.faults.price * sends as f64);
+        ready(Ok(Usage { resident: Some((self.faults.memory)(self.seconds())), stored: Some(1 << 20), cost }))
     }
 
     fn clean<'a>(&'a self, _: &'a RunId, _: bool) -> BoxFuture<'a, Result<Cleaned, TargetError>> {

@@ -180,7 +180,9 @@ pub struct Evidence {
     pub suppressed: Suppressed,
     /// Effects that happened more than once, by consumer; `None` where no sink counts.
     pub doubled: Option<BTreeMap<String, u64>>,
-    /// Messages that still stand in the queues beside those that were there before, by consumer.
+    /// Messages that stand in the queues, whoever's they are, by consumer: what more is missing than that is lost.
+    pub queued: BTreeMap<String, u64>,
+    /// By how many more they are than before the run, by consumer.
     pub waiting: BTreeMap<String, u64>,
 }
 
@@ -272,15 +274,16 @@ impl Ledger {
             Some(doubled) => Some(of(doubled) + strangers),
             None => (strangers > 0).then_some(strangers),
         };
-        let mut waiting = of(&evidence.waiting).saturating_sub(account.in_flight);
+        let queued = of(&evidence.queued).saturating_sub(account.in_flight);
+        let waiting = of(&evidence.waiting).saturating_sub(account.in_flight);
 
         // Poison that isn't known to have arrived may be there too.
         let dead = of(&evidence.dead_poison);
         account.poison += dead.saturating_sub(account.poison).min(unsure_poison);
         account.poison_dead = dead.min(account.poison);
         let missing = account.poison - account.poison_dead;
-        let poison_waiting = missing.min(waiting);
-        waiting -= poison_waiting;
+        // What waited before the run may be gone since: any message that waits now may be poison.
+        let poison_waiting = missing.min(queued);
         account.in_flight += poison_waiting;
         account.lost += missing - poison_waiting;
 
@@ -292,7 +295,8 @@ impl Ledger {
         };
         account.repeated = take(account.doubled.unwrap_or_default());
         account.again_dead = take(of(&evidence.dead_again));
-        account.in_flight += take(waiting);
+        // Most repetitions are passed over without a trace, so what others have in the queue isn't taken for them.
+        account.in_flight += take(waiting.saturating_sub(poison_waiting));
         match &evidence.suppressed {
             Suppressed::Answered => account.suppressed = left,
             Suppressed::Unseen => account.unseen = left,

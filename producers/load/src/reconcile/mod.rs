@@ -148,7 +148,8 @@ impl Reconciler {
         for (consumer, depth) in depths {
             let before = self.before.get(&consumer).copied().unwrap_or_default();
             let now = depth.visible + depth.in_flight + depth.delayed;
-            evidence.waiting.insert(consumer, now.saturating_sub(before));
+            evidence.waiting.insert(consumer.clone(), now.saturating_sub(before));
+            evidence.queued.insert(consumer, now);
         }
         if self.ledger().sent_sort(record::Sort::Poison) {
             evidence.dead_poison = self.target.dead_poison(&self.run).await?;
