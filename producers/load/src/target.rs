@@ -106,6 +106,12 @@ pub struct Seen {
     pub updated_at: Option<Timestamp>,
 }
 
+/// When an event was made, as its id says.
+pub(crate) fn made_at(event: EventId) -> Timestamp {
+    let millis = event.as_bytes()[..6].iter().fold(0_i64, |millis, byte| millis << 8 | i64::from(*byte));
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+}
+
 /// What becomes of an event at a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

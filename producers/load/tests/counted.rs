@@ -53,6 +53,31 @@ fn what_was_looked_for_and_is_not_there_counts_as_refused() {
     assert!(!text.contains("isn't known whether it arrived"), "that was looked up: {text}");
 }
 
+#[test]
+fn what_may_be_on_its_way_is_not_known_to_be_there() {
+    let send = |number| match number {
+        10 => Sending::Unheard,
+        990 => Sending::Vanished,
+        _ => Sending::Accepted,
+    };
+    let faults = |believes| Faults {
+        send: Box::new(send),
+        finds: false,
+        believes: Duration::from_secs(believes),
+        ..Faults::default()
+    };
+    // Until the deadline, or until it is known better: nobody is told that something was lost which nobody has accepted.
+    for believes in [10, 60] {
+        let ran = ran(STEADY, faults(believes));
+        let way = ran.report.sending.events;
+        assert_eq!((way.accepted, way.found, way.unknown), (998, 1, 1), "{way:?}");
+        assert_eq!((ran.report.total.lost, ran.report.verdict.word), (0, Word::InDoubt), "{:?}", ran.report.verdict);
+    }
+    let pace = |number, _: &str| (Duration::from_secs(if number == 10 { 25 } else { 0 }), Duration::ZERO);
+    let late = ran(STEADY, Faults { pace: Box::new(pace), ..faults(30) });
+    assert_eq!(late.report.sending.events.found, 1, "it is waited for");
+}
+
 fn with_repetitions(again: fn(u64) -> Again, counts: bool) -> Ran {
     let text = format!("{STEADY}[shares]\nduplicate = 0.1\n");
     ran(&text, Faults { again, counts, ..Faults::default() })

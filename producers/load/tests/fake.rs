@@ -35,6 +35,8 @@ pub(crate) struct Faults {
     pub(crate) counts: bool,
     /// Whether events can be found by their numbers.
     pub(crate) finds: bool,
+    /// How long after an event was made the system believes it to be on its way, where it doesn't know of it.
+    pub(crate) believes: Duration,
     /// Poison that is lost in place of being dead-lettered: the first so many.
     pub(crate) lost_poison: u64,
     /// Poison that still waits at the end: the first so many of what isn't lost.
@@ -93,6 +95,7 @@ impl Default for Faults {
             again: |_| Again::Suppressed,
             counts: true,
             finds: true,
+            believes: Duration::ZERO,
             lost_poison: 0,
             waiting_poison: 0,
             others: |_| 0,
@@ -211,10 +214,11 @@ impl Fake {
     }
 
     fn seen(&self, event: EventId, consumer: &str) -> Seen {
+        let is_believed = self.clock.now() - self.faults.believes < made_at(event);
         let nothing = Seen {
             event,
             consumer: consumer.to_owned(),
-            fate: Fate::Missing,
+            fate: if is_believed { Fate::InFlight } else { Fate::Missing },
             attempts: 0,
             claimed_at: None,
             updated_at: None,
@@ -244,10 +248,17 @@ impl Fake {
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The first six bytes of an id are the milliseconds in which it was made.
+fn millis(id: EventId) -> u64 {
+    id.as_bytes()[..6].iter().fold(0_u64, |millis, byte| millis << 8 | u64::from(*byte))
+}
+
+fn made_at(id: EventId) -> Timestamp {
+    Timestamp::from_millisecond(i64::try_from(millis(id)).unwrap()).unwrap()
+}
+
 fn an_hour_older(id: EventId) -> EventId {
     let mut bytes = *id.as_bytes();
-    let millis = bytes[..6].iter().fold(0_u64, |millis, byte| millis << 8 | u64::from(*byte));
-    let older = millis - u64::try_from(HOUR.as_millis()).unwrap();
+    let older = millis(id) - u64::try_from(HOUR.as_millis()).unwrap();
     bytes[..6].copy_from_slice(&older.to_be_bytes()[2..]);
     EventId::from_bytes(bytes)
 }

@@ -172,6 +172,8 @@ pub struct Evidence {
     pub census: Census,
     /// Numbers of parcels that nobody answered for and nobody can look up.
     pub unknown: BTreeSet<u64>,
+    /// Whether the system can't tell yet of some of those.
+    pub may_come: bool,
     /// Poison among the dead letters, by consumer.
     pub dead_poison: BTreeMap<String, u64>,
     /// Repetitions among the dead letters, by consumer.

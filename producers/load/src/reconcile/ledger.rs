@@ -12,7 +12,7 @@ use crate::{
     payload::{self, Made},
     scenario::Kind,
     slo::Phase,
-    target::{Accepted, Fate, Seen, SendError},
+    target::{Accepted, Fate, Seen, SendError, made_at},
 };
 
 /// Everything that was sent in a run.
@@ -346,12 +346,6 @@ impl Ledger {
     pub fn take_fresh(&mut self) -> Vec<(u64, EventId)> {
         std::mem::take(&mut self.fresh)
     }
-}
-
-/// When an event was made, as its id says.
-fn made_at(id: EventId) -> Timestamp {
-    let millis = id.as_bytes()[..6].iter().fold(0_i64, |millis, byte| millis << 8 | i64::from(*byte));
-    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
 }
 
 /// How far the clocks of two machines may be apart.

@@ -30,6 +30,7 @@ use crate::{
 };
 use ledger::since;
 use record::State;
+use unanswered::Unanswered;
 
 /// How long the ledger is left alone between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -137,9 +138,9 @@ impl Reconciler {
     }
 
     async fn look(&self, first: &mut usize, thorough: bool) -> Result<Evidence, TargetError> {
-        let unknown = unanswered::find(&*self.target, &self.run, &self.ledger).await?;
+        let Unanswered { unknown, may_come } = unanswered::find(&*self.target, &self.run, &self.ledger).await?;
         let census = pass::pass(&*self.target, &self.ledger, first, Duration::MAX, thorough, self.apart()).await?;
-        let mut evidence = Evidence { census, unknown, ..Evidence::default() };
+        let mut evidence = Evidence { census, unknown, may_come, ..Evidence::default() };
         // What is in flight anyway can wait for the rest.
         if !thorough && (!evidence.census.is_complete || evidence.census.open() > 0) {
             return Ok(evidence);
@@ -189,7 +190,9 @@ impl Reconciler {
         let ledger = self.ledger();
         let sending = ledger.sending(&evidence);
         let accounts = ledger.accounts(&evidence);
-        let is_over = evidence.census.is_complete && accounts.iter().all(|a| a.in_flight == 0 && a.lost == 0);
+        let is_over = evidence.census.is_complete
+            && !evidence.may_come
+            && accounts.iter().all(|a| a.in_flight == 0 && a.lost == 0);
         let drained_at = is_over.then(|| ledger.last_end.unwrap_or_else(|| self.clock.now()));
         Settled { evidence, sending, accounts, drained_at }
     }

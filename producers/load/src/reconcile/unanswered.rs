@@ -12,49 +12,65 @@ use super::{
 use crate::{
     RunId,
     slo::Phase,
-    target::{Fate, Target, TargetError},
+    target::{Fate, Seen, Target, TargetError},
 };
 
 /// How many are looked for in one call.
 const BATCH: usize = 500;
 
-/// Looks for everything that nobody answered for. Gives the numbers of which it still isn't known: those that can't be looked up.
+/// What nobody answered for and wasn't found.
+#[derive(Default)]
+pub(super) struct Unanswered {
+    /// The numbers of which it still isn't known whether they are there: those that can't be looked up.
+    pub(super) unknown: BTreeSet<u64>,
+    /// Whether the system can't tell yet of some of them.
+    pub(super) may_come: bool,
+}
+
+/// Looks for everything that nobody answered for.
 ///
 /// # Errors
 ///
 /// [`TargetError`] when the system can't be asked.
-pub(super) async fn find(
-    target: &dyn Target,
-    run: &RunId,
-    ledger: &Mutex<Ledger>,
-) -> Result<BTreeSet<u64>, TargetError> {
+pub(super) async fn find(target: &dyn Target, run: &RunId, ledger: &Mutex<Ledger>) -> Result<Unanswered, TargetError> {
     let numbers = lock(ledger).unanswered();
-    let mut open = BTreeSet::new();
+    let mut open = Unanswered::default();
     for batch in numbers.chunks(BATCH) {
         match target.find(run, batch).await? {
             Some(found) => {
                 let mut ledger = lock(ledger);
                 found.into_iter().for_each(|(number, id)| ledger.found(number, Some(id)));
             }
-            None => open.extend(look(target, ledger, batch).await?),
+            None => look(target, ledger, batch, &mut open).await?,
         }
     }
     Ok(open)
 }
 
-/// The target can't find events by number: whoever knows of one by its id has got it. Gives those that nobody knows of.
-async fn look(target: &dyn Target, ledger: &Mutex<Ledger>, numbers: &[u64]) -> Result<Vec<u64>, TargetError> {
-    let mut open = Vec::new();
+/// The target can't find events by number: whoever knows of one by its id has got it. That one may be on its way doesn't say that it
+/// is there: a system that can't look into its queues says so of whatever it doesn't know.
+async fn look(
+    target: &dyn Target,
+    ledger: &Mutex<Ledger>,
+    numbers: &[u64],
+    open: &mut Unanswered,
+) -> Result<(), TargetError> {
+    let is_known = |seen: &Seen| match seen.fate {
+        Fate::Missing => false,
+        Fate::InFlight => seen.claimed_at.is_some(),
+        Fate::Done | Fate::DeadLettered | Fate::InDoubt => true,
+    };
     for number in numbers {
         let (id, pairs) = lock(ledger).everybody(*number);
         let seen = if pairs.is_empty() { Vec::new() } else { target.look(&pairs).await? };
-        if seen.iter().any(|seen| seen.fate != Fate::Missing) {
+        if seen.iter().any(is_known) {
             lock(ledger).found(*number, id);
         } else {
-            open.push(*number);
+            open.unknown.insert(*number);
+            open.may_come |= seen.iter().any(|seen| seen.fate == Fate::InFlight);
         }
     }
-    Ok(open)
+    Ok(())
 }
 
 impl Ledger {

@@ -1,5 +1,5 @@
 //! Looking events up. SQS doesn't tell what stands in a queue: an event that the ledger doesn't know is believed to be on its way
-//! until its queue has been empty for a while.
+//! until its queue has been empty for a while, and for as long nothing has happened to it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,7 +11,7 @@ use sendoff_consumers::{IdempotencyKey, InboxRecord, Status};
 use sendoff_events::{EventId, Timestamp};
 
 use super::OnAws;
-use crate::target::{Fate, Seen, TargetError};
+use crate::target::{Fate, Seen, TargetError, made_at};
 
 /// For how long a queue has to say that it is empty before that is believed. Its numbers are approximate, and get there within
 /// a minute after the last message came
@@ -51,21 +51,11 @@ impl OnAws {
                 dead.insert(consumer, letters.into_iter().filter_map(|letter| letter.event).collect());
             }
         }
-        let fate =
-            |event: EventId, consumer: &str, record: &Option<InboxRecord>| match record.as_ref().map(|r| r.status) {
-                Some(Status::Done) => Fate::Done,
-                Some(Status::InDoubt) => Fate::InDoubt,
-                Some(Status::Failed) => Fate::DeadLettered,
-                Some(Status::Claimed) | None => match dead.get(consumer) {
-                    None => Fate::InFlight,
-                    Some(dead) if dead.contains(&event) => Fate::DeadLettered,
-                    Some(_) => Fate::Missing,
-                },
-            };
+        let now = self.ways.clock.now();
         let seen = pairs.iter().zip(&records).map(|((event, consumer), record)| Seen {
             event: *event,
             consumer: consumer.clone(),
-            fate: fate(*event, consumer, record),
+            fate: fate(*event, record.as_ref(), dead.get(consumer.as_str()), now),
             attempts: record.as_ref().map_or(0, |record| record.attempts),
             claimed_at: record.as_ref().map(|record| record.first_at),
             updated_at: record.as_ref().map(|record| record.updated_at),
@@ -87,6 +77,61 @@ impl OnAws {
     }
 }
 
+/// What became of an event, by its record and the dead letters of its consumer, which are looked at only once the queue is believed
+/// to be empty. That the queue has said so for long tells nothing of what came or was tried since: its numbers may not have got
+/// there yet.
+fn fate(event: EventId, record: Option<&InboxRecord>, dead: Option<&BTreeSet<EventId>>, now: Timestamp) -> Fate {
+    match (record.map(|record| record.status), dead) {
+        (Some(Status::Done), _) => Fate::Done,
+        (Some(Status::InDoubt), _) => Fate::InDoubt,
+        (Some(Status::Failed), _) => Fate::DeadLettered,
+        (Some(Status::Claimed) | None, None) => Fate::InFlight,
+        (Some(Status::Claimed) | None, Some(dead)) if dead.contains(&event) => Fate::DeadLettered,
+        (Some(Status::Claimed) | None, Some(_)) => {
+            let last = record.map_or(made_at(event), |record| record.updated_at.max(made_at(event)));
+            let is_old = Duration::try_from(now.duration_since(last)).is_ok_and(|age| age >= BELIEVED);
+            if is_old { Fate::Missing } else { Fate::InFlight }
+        }
+    }
+}
+
 fn is_settled(record: &Option<InboxRecord>) -> bool {
     record.as_ref().is_some_and(|record| record.status != Status::Claimed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_or_was_tried_within_the_time_that_numbers_take_is_not_missing() {
+        let event: EventId = "01900000-0000-7000-8000-000000000000".parse().unwrap();
+        let made = made_at(event);
+        let after = |seconds| made + Duration::from_secs(seconds);
+        let record = |updated_at| InboxRecord {
+            key: IdempotencyKey::new("email", event),
+            status: Status::Claimed,
+            fence: 1,
+            revision: 1,
+            lease_until: updated_at,
+            attempts: 1,
+            replay: 0,
+            payload_hash: [0; 32],
+            steps: BTreeMap::new(),
+            history: Vec::new(),
+            first_at: made,
+            updated_at,
+            expires_at: None,
+        };
+        let empty = BTreeSet::new();
+        let told = |record: Option<&InboxRecord>, now| fate(event, record, Some(&empty), now);
+        assert_eq!(told(None, after(69)), Fate::InFlight);
+        assert_eq!(told(None, after(70)), Fate::Missing);
+        // Its next attempt may be under way.
+        let retried = record(after(200));
+        assert_eq!(told(Some(&retried), after(269)), Fate::InFlight);
+        assert_eq!(told(Some(&retried), after(270)), Fate::Missing);
+        assert_eq!(fate(event, None, None, after(1000)), Fate::InFlight, "its queue isn't empty");
+        assert_eq!(fate(event, None, Some(&BTreeSet::from([event])), after(1)), Fate::DeadLettered);
+    }
 }
