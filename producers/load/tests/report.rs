@@ -163,6 +163,21 @@ fn a_gate_tolerates_what_differs_by_little() {
 }
 
 #[test]
+fn a_run_that_stops_delivering_is_slower_than_one_that_goes_on() {
+    let report = |delivering: usize| {
+        let mut report = ran(SMALL, Faults::default()).report;
+        report.sending_s = 60.0;
+        report.done.width_s = 1;
+        report.done.counts = vec![100; delivering];
+        report
+    };
+    let comparison = Comparison::of(&report(60), &report(10));
+    let done = comparison.figures.iter().find(|figure| figure.name == "deliveries done a second").unwrap();
+    assert_eq!((done.first.as_deref(), done.second.as_deref()), (Some("100.0"), Some("16.7")));
+    assert_eq!(done.says, Says::Worse);
+}
+
+#[test]
 fn a_millisecond_more_or_less_is_what_the_clocks_of_a_system_cannot_tell_apart() {
     let report = |work| {
         let pace = move |_, _: &str| (Duration::from_millis(5), Duration::from_millis(work));

@@ -107,7 +107,9 @@ fn accepted(report: &Report) -> Vec<f64> {
 fn done(report: &Report) -> Vec<f64> {
     let width = report.done.width_s.max(1);
     let whole = usize::try_from(report.sending_s as u64 / width).unwrap_or(usize::MAX);
-    report.done.counts.iter().take(whole.max(1)).map(|count| *count as f64 / width as f64).collect()
+    // The list ends with the last delivery: after that none were done.
+    let counts = report.done.counts.iter().chain(std::iter::repeat(&0));
+    counts.take(whole.max(1)).map(|count| *count as f64 / width as f64).collect()
 }
 
 fn mean(values: &[f64]) -> f64 {
