@@ -5,6 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use sendoff_load::{
     compare::{Comparison, Says},
     report::{Report, Word},
+    run::Sample,
     soak::{Course, drifts},
 };
 
@@ -158,8 +159,10 @@ fn a_gate_tolerates_what_differs_by_little() {
     let gate = |first, second| Comparison::of(&memory(first), &memory(second)).gate(0.1).worse;
     assert_eq!(gate(72, 73), [""; 0]);
     assert_eq!(gate(20, 26), [""; 0], "that is less than a tenth of 64 MiB");
-    assert_eq!(gate(20, 27), ["resident memory: 20 MiB and 27 MiB, worse by 11 % at least"]);
-    assert_eq!(gate(100, 120), ["resident memory: 100 MiB and 120 MiB, worse by 20 % at least"]);
+    let both =
+        |told: &str| [format!("resident memory, on average: {told}"), format!("resident memory at its peak: {told}")];
+    assert_eq!(gate(20, 27), both("20 MiB and 27 MiB, worse by 11 % at least"));
+    assert_eq!(gate(100, 120), both("100 MiB and 120 MiB, worse by 20 % at least"));
 }
 
 #[test]
@@ -175,6 +178,44 @@ fn a_run_that_stops_delivering_is_slower_than_one_that_goes_on() {
     let done = comparison.figures.iter().find(|figure| figure.name == "deliveries done a second").unwrap();
     assert_eq!((done.first.as_deref(), done.second.as_deref()), (Some("100.0"), Some("16.7")));
     assert_eq!(done.says, Says::Worse);
+}
+
+#[test]
+fn memory_is_compared_while_events_are_sent_and_at_its_peak() {
+    let report = |mebibytes: &[u64], peak: u64| {
+        let mut report = ran(SMALL, Faults::default()).report;
+        report.sending_s = 59.5;
+        let sample = |(at, mebibytes): (usize, &u64)| Sample {
+            at: at as f64,
+            memory: Some(mebibytes << 20),
+            ..Sample::default()
+        };
+        report.samples = mebibytes.iter().enumerate().map(sample).collect();
+        report.usage.memory = Some(peak << 20);
+        report
+    };
+    let steady = report(&[500; 60], 500);
+    // Ten minutes of waiting at little memory don't make the sending any better.
+    let heavy = report(&[&[1000; 60][..], &[100; 600]].concat(), 1000);
+    assert_eq!(
+        Comparison::of(&steady, &heavy).gate(0.1).worse,
+        [
+            "resident memory, on average: 500 MiB and 1000 MiB, worse by 100 % at least",
+            "resident memory at its peak: 500 MiB and 1000 MiB, worse by 100 % at least"
+        ]
+    );
+    let mut peaking = steady.clone();
+    peaking.usage.memory = Some(1000 << 20);
+    let gate = |first, second| Comparison::of(first, second).gate(0.1);
+    let told = ["resident memory at its peak: 500 MiB and 1000 MiB, worse by 100 % at least"];
+    assert_eq!(gate(&steady, &peaking).worse, told);
+    assert_eq!(gate(&peaking, &steady).worse, [""; 0]);
+    // One value in each run: what is a little more is no difference.
+    peaking.usage.memory = Some(540 << 20);
+    let comparison = Comparison::of(&steady, &peaking);
+    let peak = comparison.figures.iter().find(|figure| figure.name == "resident memory at its peak").unwrap();
+    assert_eq!((peak.text(), peak.ratio), ("no difference seen", None));
+    assert!(comparison.gate(0.0).worse.is_empty());
 }
 
 #[test]

@@ -16,13 +16,16 @@ pub struct Figure {
     /// The second over the first; `None` where there is none, or nothing is known of how sure it is.
     pub ratio: Option<Ratio>,
     /// By how much the second is worse at least, as a share of the first, or of what is little where the first had less: what the nearer
-    /// end of the interval says. `None` where the interval doesn't say that it is worse.
+    /// end of the interval says, or the values themselves where each run has one. `None` where that doesn't say that it is worse.
     pub worse_by: Option<f64>,
     /// How many values it takes in each run to be compared; `None` where their number doesn't matter.
     pub takes: Option<u64>,
     /// What it says about the second run.
     pub says: Says,
 }
+
+/// By how much single values of two runs have to differ.
+const ALIKE: f64 = 0.1;
 
 /// Which way is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +75,24 @@ impl Figure {
     pub(super) fn above(self, small: f64, first: f64) -> Self {
         let part = (first / small).min(1.0);
         Self { worse_by: self.worse_by.map(|share| share * part), ..self }
+    }
+
+    /// A figure of which each run has one value, of which less is better. `None` where neither has one. How sure it is nobody can
+    /// know, so what differs by less than a tenth, or a tenth of what is `small`, is taken for the same.
+    pub(super) fn single(name: &str, values: [Option<f64>; 2], small: f64, text: fn(f64) -> String) -> Option<Self> {
+        let by = |less: f64, more: f64| Some((more - less) / less.max(small)).filter(|share| *share > ALIKE);
+        let (worse_by, says) = match values {
+            [None, None] => return None,
+            [Some(_), None] => (None, Says::Worse),
+            [None, Some(_)] => (None, Says::Unknown),
+            [Some(first), Some(second)] => match (by(first, second), by(second, first)) {
+                (None, None) => (None, Says::Nothing),
+                (None, Some(_)) => (None, Says::Better),
+                (worse_by, _) => (worse_by, Says::Worse),
+            },
+        };
+        let [first, second] = values.map(|value| value.map(text));
+        Some(Self { name: name.to_owned(), first, second, ratio: None, worse_by, takes: None, says })
     }
 
     /// A figure that was counted: there is nothing unsure about it.

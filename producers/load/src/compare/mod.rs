@@ -70,6 +70,7 @@ impl Comparison {
         figures.extend(rate("accepted", first, second, accepted, |report| report.rates.accepted));
         figures.extend(rate("deliveries done", first, second, done, |report| mean(&done(report))));
         figures.extend(memory(first, second));
+        figures.extend(peak(first, second));
         figures.extend(counts::figures(first, second));
         figures.push(counts::verdict(first, second));
         Self { first: first.run.clone(), second: second.run.clone(), figures, warnings: warnings(first, second) }
@@ -116,14 +117,21 @@ fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
 }
 
+/// Memory while events were sent: what a system keeps while it only waits says nothing about the load.
 fn memory(first: &Report, second: &Report) -> Option<Figure> {
     let series = |report: &Report| -> Vec<f64> {
-        report.samples.iter().filter_map(|sample| sample.memory.map(|bytes| bytes as f64)).collect()
+        let sending = report.samples.iter().filter(|sample| sample.at <= report.sending_s);
+        sending.filter_map(|sample| sample.memory.map(|bytes| bytes as f64)).collect()
     };
-    let values = [first, second].map(|report| report.usage.memory.map(bytes));
     let (one, other) = (series(first), series(second));
-    let figure = Figure::of("resident memory".into(), values, of_means(&one, &other, SEED), Better::Lower)?;
+    let values = [&one, &other].map(|series| (!series.is_empty()).then(|| bytes(mean(series) as u64)));
+    let figure = Figure::of("resident memory, on average".into(), values, of_means(&one, &other, SEED), Better::Lower)?;
     Some(figure.above(SMALL_MEMORY, mean(&one)))
+}
+
+fn peak(first: &Report, second: &Report) -> Option<Figure> {
+    let peaks = [first, second].map(|report| report.usage.memory.map(|bytes| bytes as f64));
+    Figure::single("resident memory at its peak", peaks, SMALL_MEMORY, |peak| bytes(peak as u64))
 }
 
 fn warnings(first: &Report, second: &Report) -> Vec<String> {
