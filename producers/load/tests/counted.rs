@@ -1,6 +1,6 @@
 //! What is counted, and how: nothing is better than it was because something is missing.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use sendoff_load::{report::Word, slo::Phase};
 
@@ -137,6 +137,18 @@ fn what_others_have_in_the_queues_is_not_taken_for_repetitions() {
     let ran = ran(&text, Faults { others: |_| 1000, counts: false, ..Faults::default() });
     let total = &ran.report.total;
     assert_eq!((total.in_flight, total.unseen), (0, total.again), "{total:?}");
+}
+
+#[test]
+fn every_event_that_was_made_is_written_down_also_those_of_repeated_requests() {
+    let text = STEADY.replace("app.assigned", "submission.created");
+    let text = format!("via = \"api\"\n{text}[shares]\nduplicate = 0.3\n");
+    // Every other answer is late, so that some repetitions are answered before the first.
+    let answer = |call| Duration::from_millis(if call % 2 == 0 { 3000 } else { 5 });
+    let ran = ran(&text, Faults { repeats: true, answer: Box::new(answer), ..Faults::default() });
+    let written: BTreeSet<_> = ran.ears.accepted.lock().unwrap().iter().copied().collect();
+    assert_eq!(written.len(), 1000);
+    assert_eq!(written, ran.target.events());
 }
 
 #[test]

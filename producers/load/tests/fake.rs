@@ -1,7 +1,7 @@
 //! A system in memory that misbehaves on demand: it delays, loses, doubles, doubts, refuses, and answers late or never.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -152,6 +152,11 @@ impl Fake {
     /// The numbers of the events that arrived.
     pub(crate) fn arrived(&self) -> Vec<u64> {
         self.state.lock().unwrap().by_number.keys().copied().collect()
+    }
+
+    /// Every event that it knows of, with its number.
+    pub(crate) fn events(&self) -> BTreeSet<(u64, EventId)> {
+        self.state.lock().unwrap().deliveries.iter().map(|((id, _), (number, _))| (*number, *id)).collect()
     }
 
     /// Since the beginning.

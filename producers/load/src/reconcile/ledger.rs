@@ -239,7 +239,10 @@ impl Ledger {
             (Sort::Event, Some(id)) => {
                 // A repeated request that was answered before the first one may have told the id already.
                 match self.records[place].id() {
-                    Some(known) if known != id => self.strangers.push((number, id)),
+                    Some(known) if known != id => {
+                        self.strangers.push((number, id));
+                        self.fresh.push((number, known));
+                    }
                     _ => self.records[place].set_id(id),
                 }
                 self.counts.old += u64::from(made_at(id) < self.start - SKEW);
@@ -250,7 +253,11 @@ impl Ledger {
                 let original = self.records[place].other as usize;
                 match self.records.get_mut(original) {
                     Some(record) if record.id().is_none() => record.set_id(id),
-                    Some(record) if record.id() != Some(id) => self.strangers.push((number, id)),
+                    Some(record) if record.id() != Some(id) => {
+                        self.strangers.push((number, id));
+                        // It stands under the number of the request that was repeated, and has to be cleaned up as well.
+                        self.fresh.push((original as u64, id));
+                    }
                     _ => {}
                 }
             }
