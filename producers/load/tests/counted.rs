@@ -140,6 +140,21 @@ fn what_others_have_in_the_queues_is_not_taken_for_repetitions() {
 }
 
 #[test]
+fn what_a_consumer_may_never_have_been_sent_is_not_slow_there() {
+    let send = |number| if number == 10 { Sending::Unheard } else { Sending::Accepted };
+    let fate = |number, consumer: &str| match (number, consumer) {
+        (10, "webhook") => End::Lost,
+        _ => End::Done { attempts: 1 },
+    };
+    let slo = "e2e[webhook] max<5s";
+    let faults = Faults { send: Box::new(send), fate: Box::new(fate), ..Faults::default() };
+    let ran = ran(&format!("via = \"queue\"\n{}", requiring(&[slo])), faults);
+    assert_eq!((ran.report.total.events, ran.report.total.done), (1999, 1999));
+    assert_eq!(ran.report.overall(Phase::E2e).unwrap().count, 1999);
+    assert!(check(&ran, slo).0, "{:?}", check(&ran, slo));
+}
+
+#[test]
 fn every_event_that_was_made_is_written_down_also_those_of_repeated_requests() {
     let text = STEADY.replace("app.assigned", "submission.created");
     let text = format!("via = \"api\"\n{text}[shares]\nduplicate = 0.3\n");

@@ -9,7 +9,7 @@ mod record;
 mod unanswered;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -204,10 +204,11 @@ impl Ledger {
     }
 
     /// Counts what isn't at the end of a phase with the time that it took so far, so that a percentile isn't better because the
-    /// slowest are missing. A phase that hasn't begun isn't counted.
+    /// slowest are missing. A phase that hasn't begun isn't counted, nor is a delivery that may never have been sent.
     pub fn cut_off(&mut self, now: Timestamp, census: &Census) {
         let claimed: HashMap<(u64, usize), Timestamp> =
             census.claimed.iter().map(|(number, consumer, at)| ((*number, *consumer), *at)).collect();
+        let absent: HashSet<&(u64, usize)> = census.absent.iter().collect();
         for place in 0..self.records.len() {
             let record = self.records[place];
             let (due, intended) = (record.due(), self.start + record.due());
@@ -221,6 +222,9 @@ impl Ledger {
                 continue;
             }
             for consumer in pass::bits(record.pending) {
+                if absent.contains(&(place as u64, consumer)) {
+                    continue;
+                }
                 let of = (record.kind, Some(consumer));
                 self.latencies.cut_off(Phase::E2e, of, due, since(intended, now));
                 match (claimed.get(&(place as u64, consumer)), record.ack()) {

@@ -32,6 +32,8 @@ pub struct Census {
     pub missing: Vec<(u64, EventId, usize)>,
     /// When those were first claimed that are being handled, or in doubt: the event's number, the consumer, the moment.
     pub claimed: Vec<(u64, usize, Timestamp)>,
+    /// Of which it isn't known either whether they were accepted for this consumer: the event's number, the consumer.
+    pub absent: Vec<(u64, usize)>,
     /// Whether it went to its end.
     pub is_complete: bool,
 }
@@ -154,7 +156,10 @@ impl Ledger {
             match seen.map_or(Fate::Missing, |seen| seen.fate) {
                 Fate::InDoubt => standing.in_doubt += 1,
                 Fate::InFlight => standing.in_flight += 1,
-                Fate::Missing if apart && matches!(record.state, State::Found(_)) => standing.absent += 1,
+                Fate::Missing if apart && matches!(record.state, State::Found(_)) => {
+                    standing.absent += 1;
+                    census.absent.push((*place as u64, *consumer));
+                }
                 Fate::Missing | Fate::Done | Fate::DeadLettered => {
                     standing.missing += 1;
                     if census.missing.len() < EXAMPLES {
