@@ -25,6 +25,8 @@ pub(crate) struct MemoryWorkflows {
     pub(crate) ended: Mutex<BTreeMap<String, RunStatus>>,
     pub(crate) decided: Mutex<Vec<Decided>>,
     pub(crate) down: AtomicBool,
+    /// Whether what is published can't be seen yet by whoever starts a run of it.
+    pub(crate) is_behind: AtomicBool,
 }
 
 impl Workflows for MemoryWorkflows {
@@ -37,6 +39,10 @@ impl Workflows for MemoryWorkflows {
         Box::pin(async move {
             if self.down.load(Ordering::Relaxed) {
                 return Err(WorkflowError::Unavailable("down".into()));
+            }
+            if self.is_behind.load(Ordering::Relaxed) {
+                let NewRun { app, workflow, version, .. } = run.clone();
+                return Err(WorkflowError::NotPublished { app, workflow, version });
             }
             let mut runs = self.runs.lock().unwrap();
             match runs.get(&run.name) {

@@ -105,7 +105,7 @@ fn a_condition_that_does_not_hold_starts_nothing_and_is_on_record() {
 
 #[test]
 fn a_condition_that_would_take_all_memory_starts_nothing_and_is_told() {
-    let when = format!("COUNT([{}]) > 0", vec!["{Note}"; 1_900].join(","));
+    let when = format!("COUNT([{}]) > 0", vec!["{Note}"; 1_000].join(","));
     let stage = stage(&json!([{ "submission": "created", "when": when }]), &["created"]);
     stage.submission(json!({ "Note": "x".repeat(200_000) }));
     let (verdict, _, _) = stage.deliver(KICKOFF, submitted());
