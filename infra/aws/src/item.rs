@@ -144,6 +144,11 @@ impl Item {
         Value::Object(self.0.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect())
     }
 
+    /// Its attributes by name, in the order of the names.
+    pub(crate) fn into_attributes(self) -> impl Iterator<Item = (String, Attribute)> {
+        self.0.into_iter()
+    }
+
     /// The item as the SDK takes it.
     pub(crate) fn into_sdk(self) -> HashMap<String, AttributeValue> {
         self.0.into_iter().map(|(name, attribute)| (name, attribute.into())).collect()

@@ -32,6 +32,12 @@ struct Entry<'a> {
 }
 
 #[derive(Deserialize)]
+struct Statements<'a> {
+    #[serde(rename = "Statements", borrow)]
+    statements: Vec<&'a serde_json::value::RawValue>,
+}
+
+#[derive(Deserialize)]
 struct Transaction {
     #[serde(rename = "TransactItems")]
     items: Vec<serde_json::Map<String, serde_json::Value>>,
@@ -66,6 +72,7 @@ impl Answers {
             "ReceiveMessage" => (self.messages(), 0),
             "PutItem" | "UpdateItem" | "DeleteItem" => (nothing(), 1),
             "GetItem" => (nothing(), 0),
+            "BatchExecuteStatement" => stored(body),
             "TransactWriteItems" => {
                 let transaction: Transaction = serde_json::from_slice(body).unwrap();
                 let written = transaction.items.iter().filter(|item| !item.contains_key("ConditionCheck")).count();
@@ -89,6 +96,13 @@ impl Answers {
         text.push_str("]}");
         text.into_bytes()
     }
+}
+
+/// DynamoDB's answer to a batch of statements.
+fn stored(body: &[u8]) -> (Vec<u8>, u64) {
+    let batch: Statements<'_> = serde_json::from_slice(body).unwrap();
+    let count = batch.statements.len();
+    (format!(r#"{{"Responses":[{}]}}"#, vec!["{}"; count].join(",")).into_bytes(), count as u64)
 }
 
 /// SQS's answer to a batch.

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures::future::join_all;
 use sendoff_consumers::{Delivery, Limits, NoMeter, Router, RouterPorts, Verdict};
 use sendoff_events::Outgoing;
 use sendoff_producers::{Answer, Committed, Expected, RecordKey, RequestKey, UnitOfWork, Write};
@@ -64,8 +65,8 @@ async fn handled(rig: &Rig) {
         line(rig, &format!("receive, handle ({name}), ack, by tens"), async {
             for _ in 0..COUNT / BATCH {
                 let batch: Vec<Delivery> = queue.receive(BATCH, wait, lease).await.unwrap();
-                for delivery in &batch {
-                    let verdict = consumer.process(delivery, &limits).await;
+                // All of a batch at once, as a function has them.
+                for verdict in join_all(batch.iter().map(|delivery| consumer.process(delivery, &limits))).await {
                     assert!(matches!(verdict, Verdict::Ack { duplicate: false }), "{verdict:?}");
                 }
                 let receipts: Vec<_> = batch.into_iter().map(|delivery| delivery.receipt).collect();

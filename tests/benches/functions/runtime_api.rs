@@ -133,7 +133,7 @@ impl Server {
                 let _ = self.asked.send((Asked::Hello, at));
                 continue;
             }
-            let Some(path) = take_request(&mut buffer) else { continue };
+            let Some(Request { path, statements }) = take_request(&mut buffer) else { continue };
             let answer = if path.ends_with("/invocation/next") {
                 // Whoever asked may have heard enough.
                 let _ = self.asked.send((Asked::Next, at));
@@ -147,7 +147,14 @@ impl Server {
                 let _ = self.asked.send((Asked::Answered, at));
                 "HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n".to_owned()
             } else if self.events == Events::Batches {
-                "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: 2\r\n\r\n{}".to_owned()
+                let body = match statements {
+                    0 => "{}".to_owned(),
+                    count => format!(r#"{{"Responses":[{}]}}"#, vec!["{}"; count].join(",")),
+                };
+                format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                )
             } else {
                 let body = r#"{"__type":"ResourceNotFoundException","message":"there is nothing here"}"#;
                 format!("HTTP/1.1 400 Bad Request\r\ncontent-length: {}\r\n\r\n{body}", body.len())
@@ -171,8 +178,15 @@ fn event(event: String) -> String {
     )
 }
 
-/// Takes a request out of the buffer, if all of it is there, and gives its path.
-fn take_request(buffer: &mut Vec<u8>) -> Option<String> {
+/// As much of a request as an answer needs.
+struct Request {
+    path: String,
+    /// How many statements it has, where it is a batch of them.
+    statements: usize,
+}
+
+/// Takes a request out of the buffer, if all of it is there.
+fn take_request(buffer: &mut Vec<u8>) -> Option<Request> {
     let end = buffer.windows(4).position(|bytes| bytes == b"\r\n\r\n")? + 4;
     let head = String::from_utf8_lossy(&buffer[..end]).into_owned();
     let length = head.lines().find_map(|line| {
@@ -182,7 +196,13 @@ fn take_request(buffer: &mut Vec<u8>) -> Option<String> {
     let (chunked, length) = (head.to_ascii_lowercase().contains("transfer-encoding: chunked"), length.unwrap_or(0));
     let whole = if chunked { buffer.ends_with(b"0\r\n\r\n") } else { buffer.len() >= end + length };
     whole.then(|| {
+        let statements = if head.contains(".BatchExecuteStatement\r\n") {
+            let body: serde_json::Value = serde_json::from_slice(&buffer[end..]).unwrap();
+            body["Statements"].as_array().unwrap().len()
+        } else {
+            0
+        };
         buffer.clear();
-        head.split(' ').nth(1).unwrap_or_default().to_owned()
+        Request { path: head.split(' ').nth(1).unwrap_or_default().to_owned(), statements }
     })
 }

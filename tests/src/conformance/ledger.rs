@@ -1,17 +1,17 @@
 //! Inbox: what is written, also when it comes late, twice, from the wrong worker or from many at once.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::future::join_all;
 use sendoff_consumers::{
-    Attempt, Claim, Claimed, Class, IdempotencyKey, InboxError, InboxRecord, Status, Step, StepState, transition,
+    Attempt, Claim, Claimed, Class, IdempotencyKey, Inbox, InboxError, InboxRecord, Status, Step, StepState, transition,
 };
-use sendoff_events::Timestamp;
+use sendoff_events::{Rng, Timestamp};
 
 use super::{
     Backend,
     given::{event_id, moment},
-    inbox::{LEASE, claim, claim_of, key_of, step, stored, won, write},
+    inbox::{LEASE, claim_of, key_of, step, stored, won, write},
 };
 
 pub(super) async fn a_worker_that_was_taken_over_can_write_nothing(backend: &dyn Backend) {
@@ -150,48 +150,130 @@ pub(super) async fn of_concurrent_take_overs_exactly_one_wins(backend: &dyn Back
 }
 
 pub(super) async fn whatever_is_asked_the_answers_are_those_of_the_rules(backend: &dyn Backend) {
-    let rng = crate::simulation::World::new(20_261_124).rng();
-    let draw = |n: u64| sendoff_events::Rng::next_u64(&rng) % n;
-    let keys = [key_of(backend), key_of(backend)];
-    let mut model: BTreeMap<IdempotencyKey, InboxRecord> = BTreeMap::new();
-    let mut seen: Vec<InboxRecord> = Vec::new();
-    let mut now = moment(0);
-    for _ in 0..400 {
-        now += Duration::from_secs(draw(40));
-        if seen.is_empty() || draw(2) == 0 {
-            let key = &keys[draw(2) as usize];
-            let hash = if draw(12) == 0 { [8; 32] } else { [7; 32] };
-            let asked = Claim {
-                replay: draw(3) as u32,
-                payload_hash: hash,
-                reconcile: draw(4) == 0,
-                ..claim_of(key, draw(1000), now)
-            };
-            let (expected, changed) = transition::claim(model.get(key).cloned(), &asked);
-            assert_eq!(claim(backend, &asked).await, expected, "{asked:?}");
-            if let Claimed::Won(record) = expected {
-                seen.push(record);
-            }
-            model.extend(changed.map(|record| (key.clone(), record)));
-        } else {
-            // Any record that any worker ever held, changed in any way.
-            let mut record = seen[draw(seen.len() as u64) as usize].clone();
-            record.revision += draw(4);
-            record.status =
-                [Status::Claimed, Status::Claimed, Status::Done, Status::Failed, Status::InDoubt][draw(5) as usize];
-            record.expires_at =
-                matches!(record.status, Status::Done | Status::Failed).then(|| now + Duration::from_secs(draw(200)));
-            let state = [StepState::Sending, StepState::Failed, StepState::Done][draw(3) as usize];
-            record.steps.insert(draw(3).to_string(), step(state));
-            let expected = transition::write(model.get(&record.key), &record);
-            assert_eq!(backend.inbox().write(&record).await, expected.clone().map(drop), "{record:?}");
-            if expected == Ok(true) {
-                model.insert(record.key.clone(), record.clone());
-            }
-            seen.push(record);
+    let mut given = Given::of(backend, 2);
+    for _ in 0..200 {
+        for (lane, asked) in given.round() {
+            given.expect(lane, asked.ask(&*backend.inbox()).await, &asked);
+            given.check(backend).await;
         }
-        for (key, record) in &model {
-            assert_eq!(stored(backend, key).await, *record);
+    }
+}
+
+pub(super) async fn whatever_is_asked_at_once_the_answers_are_those_of_the_rules(backend: &dyn Backend) {
+    let (mut given, inbox) = (Given::of(backend, 30), backend.inbox());
+    for _ in 0..30 {
+        let asked = given.round();
+        let answers = join_all(asked.iter().map(|(_, asked)| asked.ask(&*inbox))).await;
+        for ((lane, asked), answer) in asked.iter().zip(answers) {
+            given.expect(*lane, answer, asked);
+        }
+        given.check(backend).await;
+    }
+}
+
+/// What may be asked of an inbox, and what the rules make of it, for each of some keys.
+struct Given {
+    rng: Arc<dyn Rng>,
+    now: Timestamp,
+    keys: Vec<(IdempotencyKey, Option<InboxRecord>)>,
+    /// Every record that any worker ever held.
+    seen: Vec<Vec<InboxRecord>>,
+}
+
+enum Asked {
+    Claim(Claim),
+    Write(Box<InboxRecord>),
+}
+
+#[derive(Debug, PartialEq)]
+enum Answered {
+    Claim(Result<Claimed, InboxError>),
+    Write(Result<(), InboxError>),
+}
+
+impl Asked {
+    async fn ask(&self, inbox: &dyn Inbox) -> Answered {
+        match self {
+            Self::Claim(claim) => Answered::Claim(inbox.claim(claim).await),
+            Self::Write(record) => Answered::Write(inbox.write(record).await),
+        }
+    }
+}
+
+impl Given {
+    fn of(backend: &dyn Backend, keys: usize) -> Self {
+        Self {
+            rng: Arc::new(crate::simulation::World::new(20_261_124).rng()),
+            now: moment(0),
+            keys: (0..keys).map(|_| (key_of(backend), None)).collect(),
+            seen: vec![Vec::new(); keys],
+        }
+    }
+
+    fn draw(&self, n: u64) -> u64 {
+        self.rng.next_u64() % n
+    }
+
+    /// One thing for each key.
+    fn round(&mut self) -> Vec<(usize, Asked)> {
+        self.now += Duration::from_secs(self.draw(80));
+        (0..self.keys.len()).map(|lane| (lane, self.asked(lane))).collect()
+    }
+
+    fn asked(&self, lane: usize) -> Asked {
+        let seen = &self.seen[lane];
+        if seen.is_empty() || self.draw(2) == 0 {
+            return Asked::Claim(Claim {
+                replay: self.draw(3) as u32,
+                payload_hash: if self.draw(12) == 0 { [8; 32] } else { [7; 32] },
+                reconcile: self.draw(4) == 0,
+                ..claim_of(&self.keys[lane].0, self.draw(1000), self.now)
+            });
+        }
+        // Any of these records, changed in any way.
+        let mut record = seen[self.draw(seen.len() as u64) as usize].clone();
+        record.revision += self.draw(4);
+        record.status =
+            [Status::Claimed, Status::Claimed, Status::Done, Status::Failed, Status::InDoubt][self.draw(5) as usize];
+        record.expires_at = matches!(record.status, Status::Done | Status::Failed)
+            .then(|| self.now + Duration::from_secs(self.draw(200)));
+        let state = [StepState::Sending, StepState::InDoubt, StepState::Failed, StepState::Done][self.draw(4) as usize];
+        record.steps.insert(self.draw(3).to_string(), step(state));
+        if self.draw(4) == 0 {
+            record.steps.clear();
+        }
+        Asked::Write(Box::new(record))
+    }
+
+    /// What the rules say to what was asked, beside what was answered.
+    fn expect(&mut self, lane: usize, answered: Answered, asked: &Asked) {
+        let stored = &mut self.keys[lane].1;
+        let expected = match asked {
+            Asked::Claim(claim) => {
+                let (expected, changed) = transition::claim(stored.clone(), claim);
+                if let Claimed::Won(record) = &expected {
+                    self.seen[lane].push(record.clone());
+                }
+                if changed.is_some() {
+                    *stored = changed;
+                }
+                Answered::Claim(Ok(expected))
+            }
+            Asked::Write(record) => {
+                let expected = transition::write(stored.as_ref(), record);
+                if expected == Ok(true) {
+                    *stored = Some((**record).clone());
+                }
+                self.seen[lane].push((**record).clone());
+                Answered::Write(expected.map(drop))
+            }
+        };
+        assert_eq!(answered, expected);
+    }
+
+    async fn check(&self, backend: &dyn Backend) {
+        for (key, record) in &self.keys {
+            assert_eq!(backend.inbox().get(key).await, Ok(record.clone()));
         }
     }
 }

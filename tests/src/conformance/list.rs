@@ -157,6 +157,7 @@ macro_rules! every_promise {
                 of_concurrent_claims_exactly_one_wins
                 of_concurrent_take_overs_exactly_one_wins
                 whatever_is_asked_the_answers_are_those_of_the_rules
+                whatever_is_asked_at_once_the_answers_are_those_of_the_rules
             }
             doubts {
                 a_resolved_doubt_is_what_it_was_resolved_to_and_its_job_goes_on

@@ -1,4 +1,4 @@
-//! Batches of which one entry fails: the JSON protocol of SQS and the query protocol of SNS.
+//! Batches of which one entry fails: the JSON protocol of SQS, the query protocol of SNS, and statements to DynamoDB.
 
 use aws_smithy_runtime_api::client::{
     orchestrator::{HttpRequest, HttpResponse},
@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 pub(super) enum LeftOut {
     Json(String),
     Query(String),
+    /// The last statement: they have no ids.
+    Statement,
 }
 
 /// Takes the last entry out of a batch of at least two; `None` when it is none.
@@ -22,6 +24,11 @@ pub(super) fn without_its_last_entry(request: &mut HttpRequest, call: &str) -> O
             let entries = batch.get_mut("Entries")?.as_array_mut().filter(|entries| entries.len() > 1)?;
             let id = entries.pop()?.get("Id")?.as_str()?.to_owned();
             (serde_json::to_vec(&batch).ok()?, LeftOut::Json(id))
+        }
+        "DynamoDB_20120810.BatchExecuteStatement" => {
+            let mut batch: Value = serde_json::from_slice(&body).ok()?;
+            batch.get_mut("Statements")?.as_array_mut().filter(|statements| statements.len() > 1)?.pop()?;
+            (serde_json::to_vec(&batch).ok()?, LeftOut::Statement)
         }
         "PublishBatch" => {
             let text = String::from_utf8(body).ok()?;
@@ -52,6 +59,14 @@ pub(super) async fn with_failure(answer: HttpResponse, left_out: &LeftOut) -> Re
             match told["Failed"].as_array_mut() {
                 Some(failures) => failures.push(failed),
                 None => told["Failed"] = json!([failed]),
+            }
+            told.to_string()
+        }
+        LeftOut::Statement => {
+            let mut told: Value = serde_json::from_slice(&body).unwrap_or_default();
+            let failed = json!({ "Error": { "Code": "InternalServerError", "Message": "made up by the test" } });
+            if let Some(answers) = told["Responses"].as_array_mut() {
+                answers.push(failed);
             }
             told.to_string()
         }

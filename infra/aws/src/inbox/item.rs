@@ -39,6 +39,9 @@ pub(super) const FIRST_AT: &str = "first_at";
 pub(super) const UPDATED_AT: &str = "updated_at";
 /// When it may be forgotten, to the millisecond; `expiration` knows seconds only.
 const EXPIRES_AT: &str = "expires_at";
+/// What an item of ours has or hasn't; every other attribute it has.
+pub(super) const OPTIONAL: [&str; 8] =
+    [STEPS, HISTORY, EXPIRES_AT, EXPIRATION, IN_PROGRESS_EXPIRATION, DOUBT, DOUBT_SINCE, DATA];
 
 /// The key of a record's item.
 pub(crate) fn place(key: &IdempotencyKey) -> Item {

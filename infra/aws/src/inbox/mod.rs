@@ -3,6 +3,9 @@
 
 mod item;
 mod powertools;
+mod together;
+#[cfg(test)]
+mod together_tests;
 
 use std::sync::Arc;
 
@@ -24,6 +27,7 @@ use crate::{
 pub(crate) use item::place;
 use item::{FENCE, FIRST_AT, IN_PROGRESS_EXPIRATION, REVISION, STATUS, UPDATED_AT};
 use powertools::Foreign;
+use together::{Answer, Together, Write};
 
 /// How often a claim is tried. Each time but the last, somebody else changed the record in between, which means that they
 /// hold it: the next answer is that it is busy.
@@ -32,13 +36,15 @@ const TRIES: u32 = 10;
 /// [`Inbox`] over the table of inbox records.
 struct DynamoInbox {
     table: Table,
+    together: Together,
 }
 
 impl Store {
     /// The idempotency records.
     #[must_use]
     pub fn inbox(&self) -> Arc<dyn Inbox> {
-        Arc::new(DynamoInbox { table: self.inbox_table() })
+        let table = self.inbox_table();
+        Arc::new(DynamoInbox { together: Together::new(table.clone()), table })
     }
 
     /// The table of inbox records and of what stands beside them.
@@ -56,13 +62,16 @@ enum Put {
 }
 
 impl DynamoInbox {
-    fn put(&self, record: &InboxRecord) -> Result<PutItemFluentBuilder, InboxError> {
-        let item = item::item(record).map_err(|damage| {
+    fn item(&self, record: &InboxRecord) -> Result<Item, InboxError> {
+        item::item(record).map_err(|damage| {
             let (key, table) = (&record.key, self.table.name());
             InboxError::Unavailable(format!("the record of `{key}` can't be written to table `{table}`: {damage}"))
-        })?;
+        })
+    }
+
+    fn put(&self, item: Item) -> PutItemFluentBuilder {
         let put = self.table.client().put_item().table_name(self.table.name()).set_item(Some(item.into_sdk()));
-        Ok(put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld))
+        put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
     async fn send(&self, put: PutItemFluentBuilder) -> Result<Put, InboxError> {
@@ -83,11 +92,26 @@ impl DynamoInbox {
     /// Claims on the ground that most claims have, an empty place, and on what is found there from then on.
     async fn decide(&self, claim: &Claim) -> Result<Claimed, InboxError> {
         let mut stored = None;
-        for _ in 0..TRIES {
+        for turn in 0..TRIES {
             let (answer, changed) = rule(stored.as_ref(), claim);
             let Some(changed) = changed else { return Ok(answer) };
-            let put = still(self.put(&changed)?, stored.as_ref());
-            match self.send(put).await? {
+            let item = self.item(&changed)?;
+            if turn == 0 {
+                match self.together.write(Write::New(item.clone())).await {
+                    Answer::Stored => return Ok(answer),
+                    Answer::Taken => {
+                        stored = self.found(&claim.key).await?;
+                        continue;
+                    }
+                    Answer::Refused(found) => {
+                        stored = Some(found);
+                        continue;
+                    }
+                    Answer::Failed(error) => return Err(InboxError::Unavailable(error.to_string())),
+                    Answer::Alone => {}
+                }
+            }
+            match self.send(still(self.put(item), stored.as_ref())).await? {
                 Put::Stored => return Ok(answer),
                 Put::Refused(found) => stored = found,
             }
@@ -97,28 +121,39 @@ impl DynamoInbox {
     }
 
     async fn replace(&self, record: &InboxRecord) -> Result<(), InboxError> {
-        let put = self
-            .put(record)?
+        let item = self.item(record)?;
+        let put = match self.together.write(Write::Next(item.clone())).await {
+            Answer::Stored => return Ok(()),
+            Answer::Refused(stored) => return stands(record, Some(&stored)),
+            Answer::Failed(error) => return Err(InboxError::Unavailable(error.to_string())),
+            Answer::Alone | Answer::Taken => self.put(item),
+        };
+        let put = put
             .condition_expression("#fence = :fence AND #revision < :revision")
             .expression_attribute_names("#fence", FENCE)
             .expression_attribute_names("#revision", REVISION)
             .expression_attribute_values(":fence", Attribute::N(record.fence.to_string()).into())
             .expression_attribute_values(":revision", Attribute::N(record.revision.to_string()).into());
-        let stored = match self.send(put).await? {
-            Put::Stored => return Ok(()),
-            Put::Refused(stored) => stored,
-        };
-        // Nothing was changed: because a later write of the same claim came first, or because the claim was lost.
-        match stored {
-            Some(item) if item.number::<u64>(FENCE) == Ok(record.fence) => Ok(()),
-            _ => Err(InboxError::Lost),
+        match self.send(put).await? {
+            Put::Stored => Ok(()),
+            Put::Refused(stored) => stands(record, stored.as_ref()),
         }
     }
 
+    async fn found(&self, key: &IdempotencyKey) -> Result<Option<Item>, InboxError> {
+        self.table.read(item::place(key)).await.map_err(|error| InboxError::Unavailable(error.to_string()))
+    }
+
     async fn read(&self, key: &IdempotencyKey) -> Result<Option<InboxRecord>, InboxError> {
-        let found = self.table.read(item::place(key)).await;
-        let found = found.map_err(|error| InboxError::Unavailable(error.to_string()))?;
-        Ok(found.map(|item| decode(key, &item)))
+        Ok(self.found(key).await?.map(|item| decode(key, &item)))
+    }
+}
+
+/// Nothing was changed, since this stands there: because a later write of the same claim came first, or the claim was lost.
+fn stands(record: &InboxRecord, stored: Option<&Item>) -> Result<(), InboxError> {
+    match stored {
+        Some(item) if item.number::<u64>(FENCE) == Ok(record.fence) => Ok(()),
+        _ => Err(InboxError::Lost),
     }
 }
 

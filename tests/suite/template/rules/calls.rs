@@ -56,7 +56,8 @@ const FOLLOWS: &[Calls] = &[
 /// What every consumer calls beside its own queues.
 const CONSUMES: &[Calls] = &[
     ("Records", &["dynamodb:GetItem"]),
-    ("Inbox", &["dynamodb:GetItem", "dynamodb:PutItem"]),
+    // Alone, and as `BatchExecuteStatement`, which has no permission of its own.
+    ("Inbox", &["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"]),
     (BODIES, &["s3:GetObject", "s3:PutObject"]),
     ("Payloads", &["s3:ListBucket"]),
     (SCHEDULES, &["scheduler:CreateSchedule", "scheduler:UpdateSchedule", "scheduler:DeleteSchedule"]),

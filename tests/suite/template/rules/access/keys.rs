@@ -40,6 +40,9 @@ const INBOX: &[(&str, &[&str])] = &[
     ("WorkflowKickoffRole", &[MACHINE, RUN, "workflow-kickoff/"]),
 ];
 
+/// Each puts an item in the place of one, or in none.
+const PUTS: &[&str] = &["dynamodb:PutItem", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"];
+
 /// Who does nothing but actions: it reads no more of the inbox than it writes.
 const ACTIONS: &[&str] = &["ExternalRole", "StepsRole"];
 
@@ -128,7 +131,7 @@ pub(in super::super) const RULES: &[Rule] = &[
             let open = |role: &str, statement: &Value| {
                 let own = INBOX.iter().find(|(of, _)| *of == role).map(|(_, keys)| like(keys));
                 let combined = ACTIONS.contains(&role) && does(statement, "dynamodb:GetItem", "Inbox");
-                (does(statement, "dynamodb:PutItem", "Inbox") || combined)
+                (PUTS.iter().any(|put| does(statement, put, "Inbox")) || combined)
                     && Some(&statement["Condition"]) != own.as_ref()
             };
             let roles: Vec<_> = template.resources("AWS::IAM::Role").into_iter().map(|(id, _)| id).collect();
@@ -156,6 +159,12 @@ pub(in super::super) const RULES: &[Rule] = &[
                     "Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": { "Fn::GetAtt": ["Inbox", "Arn"] },
                 });
                 t.plant("/SweepRole/Properties/Policies/0/PolicyDocument/Statement/-", statement);
+            },
+            |t| {
+                let statement = json!({
+                    "Effect": "Allow", "Action": "dynamodb:PartiQLUpdate", "Resource": { "Fn::GetAtt": ["Inbox", "Arn"] },
+                });
+                t.plant("/SmsRole/Properties/Policies/0/PolicyDocument/Statement/-", statement);
             },
             |t| t.plant("/ExternalRole", Value::Null),
         ],

@@ -1,0 +1,243 @@
+//! Writes of the same moment, in one call: a function claims the records of its whole batch at once, and settles many of them
+//! at once.
+//!
+//! Of DynamoDB's calls only the batch of PartiQL statements takes several writes that each have a condition. None of them
+//! depends on another, and each costs what it costs alone
+//! (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html>). What isn't plainly
+//! stored or refused there goes by a call of its own, so that nothing depends on this one.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use aws_sdk_dynamodb::types::{
+    AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum as Code, BatchStatementRequest,
+    BatchStatementResponse, ReturnValuesOnConditionCheckFailure,
+};
+use futures::{FutureExt as _, future::Shared};
+use sendoff_events::BoxFuture;
+
+use super::item::{FENCE, OPTIONAL, REVISION};
+use crate::{
+    CallError, Cause,
+    item::{Attribute, Item},
+    table::Table,
+    tables::inbox::ID,
+};
+
+/// How many statements a batch may have.
+const STATEMENTS: usize = 25;
+
+const CALL: &str = "dynamodb:BatchExecuteStatement";
+
+/// A write with the condition that it has.
+#[derive(Debug)]
+pub(super) enum Write {
+    /// Only where nothing stands.
+    New(Item),
+    /// Only over an earlier write of the same claim.
+    Next(Item),
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    Stored,
+    /// It was to be new, and something stands there.
+    Taken,
+    /// This stands there, and its condition isn't met.
+    Refused(Item),
+    /// It wasn't done, or nobody knows: it is for a call of its own.
+    Alone,
+    /// The call failed as a whole.
+    Failed(CallError),
+}
+
+/// Gathers the writes of a moment. Whoever waits for an answer drives the call, so it goes on as long as anybody waits.
+pub(super) struct Together {
+    table: Table,
+    open: Mutex<Option<Batch>>,
+    /// The role may not do this, or the service doesn't take it.
+    off: Arc<AtomicBool>,
+}
+
+struct Batch {
+    writes: Arc<Gathered>,
+    sent: Shared<BoxFuture<'static, Arc<[Answer]>>>,
+}
+
+/// The writes so far; `None` once they are on their way.
+struct Gathered(Mutex<Option<Vec<Write>>>);
+
+impl Together {
+    pub(super) fn new(table: Table) -> Self {
+        Self { table, open: Mutex::new(None), off: Arc::new(AtomicBool::new(false)) }
+    }
+
+    /// Writes with whoever writes at this moment.
+    pub(super) async fn write(&self, write: Write) -> Answer {
+        if self.off.load(Ordering::Relaxed) {
+            return Answer::Alone;
+        }
+        let (place, sent) = self.join(write);
+        // Everybody has a turn who can go on now, and may join.
+        tokio::task::yield_now().await;
+        sent.await.get(place).cloned().unwrap_or(Answer::Alone)
+    }
+
+    fn join(&self, write: Write) -> (usize, Shared<BoxFuture<'static, Arc<[Answer]>>>) {
+        let mut open = lock(&self.open);
+        let write = match &*open {
+            None => write,
+            Some(batch) => match batch.writes.add(write) {
+                Ok(place) => return (place, batch.sent.clone()),
+                Err(write) => write,
+            },
+        };
+        let writes = Arc::new(Gathered(Mutex::new(Some(vec![write]))));
+        let batch = Batch { writes: Arc::clone(&writes), sent: self.send(writes) };
+        let sent = batch.sent.clone();
+        *open = Some(batch);
+        (0, sent)
+    }
+
+    /// Sends them when the first one asks for its answer.
+    fn send(&self, writes: Arc<Gathered>) -> Shared<BoxFuture<'static, Arc<[Answer]>>> {
+        let (table, off) = (self.table.clone(), Arc::clone(&self.off));
+        let sent: BoxFuture<'static, _> = Box::pin(async move {
+            let writes = writes.close();
+            if writes.len() < 2 {
+                return Arc::from([Answer::Alone]);
+            }
+            let count = writes.len();
+            match execute(&table, writes).await {
+                Ok(answers) => {
+                    let refused =
+                        answers.iter().filter_map(BatchStatementResponse::error).find(|error| is_refusal(error));
+                    if let Some(BatchStatementError { message, .. }) = refused {
+                        give_up(&off, message.as_deref().unwrap_or_default());
+                    }
+                    let mut answers = answers.into_iter().map(judge);
+                    (0..count).map(|_| answers.next().unwrap_or(Answer::Alone)).collect()
+                }
+                Err(error) if error.may_pass() => vec![Answer::Failed(error); count].into(),
+                Err(error) => {
+                    if error.cause != Cause::Missing {
+                        give_up(&off, &error.to_string());
+                    }
+                    vec![Answer::Alone; count].into()
+                }
+            }
+        });
+        sent.shared()
+    }
+}
+
+/// Whether the service will say so again, whatever the record.
+fn is_refusal(error: &BatchStatementError) -> bool {
+    matches!(error.code, Some(Code::AccessDenied | Code::ValidationError))
+}
+
+fn give_up(off: &AtomicBool, why: &str) {
+    if !off.swap(true, Ordering::Relaxed) {
+        tracing::warn!(
+            why,
+            "inbox records are written one by one from now on, which costs more calls. If a permission is missing, let the \
+             role do dynamodb:PartiQLInsert and dynamodb:PartiQLUpdate on the inbox's table"
+        );
+    }
+}
+
+impl Gathered {
+    /// The place of a write that was taken in; the write itself, if these are on their way, full, or have its record already.
+    fn add(&self, write: Write) -> Result<usize, Write> {
+        let mut writes = lock(&self.0);
+        match &mut *writes {
+            Some(writes) if writes.len() < STATEMENTS && !writes.iter().any(|other| other.id() == write.id()) => {
+                writes.push(write);
+                Ok(writes.len() - 1)
+            }
+            _ => Err(write),
+        }
+    }
+
+    fn close(&self) -> Vec<Write> {
+        lock(&self.0).take().unwrap_or_default()
+    }
+}
+
+impl Write {
+    fn id(&self) -> Option<&Attribute> {
+        let (Self::New(item) | Self::Next(item)) = self;
+        item.get(ID)
+    }
+
+    /// The statement on a table, with its parameters. Names are written and values never.
+    fn statement(self, table: &str) -> (String, Vec<AttributeValue>) {
+        match self {
+            Self::New(item) => {
+                let mut text = format!("INSERT INTO \"{table}\" VALUE {{");
+                let mut parameters = Vec::new();
+                for (name, value) in item.into_attributes() {
+                    let comma = if parameters.is_empty() { "" } else { "," };
+                    text.extend([comma, "'", &name, "':?"]);
+                    parameters.push(value.into());
+                }
+                text.push('}');
+                (text, parameters)
+            }
+            Self::Next(item) => {
+                let mut text = format!("UPDATE \"{table}\"");
+                let last = [ID, FENCE, REVISION].map(|name| item.get(name).cloned().map(AttributeValue::from));
+                for name in OPTIONAL.iter().filter(|name| !item.has(name)) {
+                    text.extend([" REMOVE \"", name, "\""]);
+                }
+                let mut parameters = Vec::new();
+                for (name, value) in item.into_attributes().filter(|(name, _)| name != ID && name != FENCE) {
+                    text.extend([" SET \"", &name, "\"=?"]);
+                    parameters.push(value.into());
+                }
+                text.push_str(&format!(" WHERE \"{ID}\"=? AND \"{FENCE}\"=? AND \"{REVISION}\"<?"));
+                parameters.extend(last.into_iter().flatten());
+                (text, parameters)
+            }
+        }
+    }
+}
+
+async fn execute(table: &Table, writes: Vec<Write>) -> Result<Vec<BatchStatementResponse>, CallError> {
+    let mut request = table.client().batch_execute_statement();
+    for write in writes {
+        let (text, parameters) = write.statement(table.name());
+        let statement = BatchStatementRequest::builder()
+            .statement(text)
+            .set_parameters(Some(parameters))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let refused = |error: aws_smithy_types::error::operation::BuildError| CallError {
+            call: CALL,
+            resource: table.name().to_owned(),
+            cause: Cause::Refused,
+            code: None,
+            message: error.to_string(),
+        };
+        request = request.statements(statement.build().map_err(refused)?);
+    }
+    match request.send().await {
+        Ok(answer) => Ok(answer.responses.unwrap_or_default()),
+        Err(error) => Err(CallError::of(CALL, table.name(), &error)),
+    }
+}
+
+fn judge(answer: BatchStatementResponse) -> Answer {
+    let Some(error) = answer.error else { return Answer::Stored };
+    match (error.code, error.item) {
+        (Some(Code::DuplicateItem), _) => Answer::Taken,
+        (Some(Code::ConditionalCheckFailed), Some(item)) if !item.is_empty() => Answer::Refused(item.into()),
+        _ => Answer::Alone,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
