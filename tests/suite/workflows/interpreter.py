@@ -2,11 +2,11 @@
 
 Reads one case per line on stdin, writes one outcome per line on stdout:
 
-  case     {"name", "definition", "input", "redrives"?, "script": {idempotency_key: [answer, ...]}}
+  case     {"name", "definition", "input", "script": {idempotency_key: [answer, ...]}}
   answer   {"ok": {...}} | {"error": "Action.Transient"} | {"timeout": true} | {"decided": {...}} | {"undecided": true};
            the last of the list goes for all further attempts
   outcome  {"name", "status", "error"?, "output"?, "calls": {idempotency_key: [payload, ...]}, "waits": [seconds, ...],
-            "moments": [text, ...]}
+            "lengths": [seconds, ...], "moments": [text, ...]}; the lengths are the waits of which no moment is the end
 
 Five things are changed in the interpreter. Expressions are evaluated by jsonata-python, with the variables bound as values: as
 it stands it has no JSONata at all, and writes texts into expressions without escaping them. Tasks are answered from the script.
@@ -108,6 +108,7 @@ class Case:
         self.case = case
         self.calls = {}
         self.waits = []
+        self.lengths = []
         self.moments = []
         self.lock = threading.Lock()
 
@@ -184,6 +185,8 @@ def _wait_interval(self, env, wait_seconds):
     case = _case(env)
     with case.lock:
         case.waits.append(wait_seconds)
+        if type(self).__name__.startswith("Seconds"):
+            case.lengths.append(wait_seconds)
 
 
 wait_function.WaitFunction._wait_interval = _wait_interval
@@ -223,7 +226,7 @@ def run(case):
     worker = SyncExecutionWorker(details, _NoReport(), None, {})
     worker.start()
     ended = worker.env.program_state()
-    outcome = {"name": name, "calls": state.calls, "waits": state.waits, "moments": state.moments}
+    outcome = {"name": name, "calls": state.calls, "waits": state.waits, "lengths": state.lengths, "moments": state.moments}
     if isinstance(ended, ProgramEnded):
         outcome |= {"status": "succeeded", "output": worker.env.states.get_input()}
     elif isinstance(ended, ProgramError):

@@ -50,6 +50,18 @@ fn a_function_that_vanished_while_it_asked_is_called_again_and_a_deadline_is_non
 }
 
 #[test]
+fn an_error_that_stops_the_run_is_caught_nowhere_so_that_a_redrive_goes_on_at_its_step() {
+    let caught = |more: &str| states(&format!("sms: {{ to: {{ user: ada }}, text: Hi }}{more}"))["a"]["Catch"].take();
+    for more in ["", ", on_error: stop", ", timeout: 5s, on_error: stop"] {
+        assert_eq!(caught(more), Value::Null, "{more}");
+    }
+    assert_eq!(caught(", on_error: continue")[0]["ErrorEquals"], json!(["States.ALL"]));
+    for (_, state) in states("parallel: [[{ id: b, sms: { to: { user: ada }, text: Hi } }]]").as_object().unwrap() {
+        assert_eq!(state["Catch"], Value::Null, "{state}");
+    }
+}
+
+#[test]
 fn the_functions_of_a_machine_are_those_that_its_tasks_call_and_nothing_in_the_authors_data() {
     let http = |id: &str| {
         format!(

@@ -7,5 +7,6 @@
 
 mod checking;
 mod folder;
+mod hostile;
 mod program;
 mod trying;
