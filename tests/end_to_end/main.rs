@@ -22,3 +22,4 @@ mod suppression;
 mod template;
 mod tools;
 mod workflow_on_aws;
+mod workflows;

@@ -3,6 +3,7 @@
 mod callbacks;
 mod error;
 mod handlers;
+mod links;
 mod mail;
 mod providers;
 mod senders;
@@ -120,7 +121,7 @@ impl System {
             keep: settings.inbox_keep,
             meter: meter.clone(),
         };
-        let links = handlers::links(config)?;
+        let links = links::links(config, address)?;
         let engine = store.workflows(rng.clone());
         let router = handlers::standard(ports, config, &store, mail, others, links.clone(), engine.clone())?;
         let router = add(router, &store)?;

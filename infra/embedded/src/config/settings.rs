@@ -139,13 +139,14 @@ settings! {
         key: "mail.sink", env: Some("SENDOFF_MAIL_SINK"), default: Some(""), secret: false,
         rule: optional(choice(&[("true", true), ("false", false)]))
     }
-    /// The address that the world reaches this deployment at, through a proxy that speaks TLS: where unsubscribe links lead, and
-    /// where providers tell what became of messages.
+    /// The address that the world reaches this deployment at, through a proxy that speaks TLS: where links for unsubscribing and
+    /// for approvals lead, and where providers tell what became of messages.
     public_url: Option<String> {
         key: "public.url", env: Some("SENDOFF_PUBLIC_URL"), default: Some(""), secret: false,
         rule: optional(public_url())
     }
-    /// What unsubscribe links are signed with. Without it, mail has none. Whoever knows it can unsubscribe others.
+    /// What links for unsubscribing and for approvals are signed with. Without it mail has no unsubscribe link, and workflows that
+    /// ask for an approval fail. Whoever knows it can unsubscribe others, and decide for them.
     link_secret: Option<SecretString> {
         key: "links.secret", env: Some("SENDOFF_LINK_SECRET"), default: Some(""), secret: true,
         rule: optional(secret("a secret of at least 32 characters without spaces", LINK_SECRET))

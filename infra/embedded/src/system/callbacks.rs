@@ -22,14 +22,16 @@ pub(super) fn router(
     clock: Arc<dyn Clock>,
     rng: Arc<dyn Rng>,
 ) -> Router {
-    let Some(public_url) = config.settings.public_url.as_ref().and_then(|text| text.parse::<Url>().ok()) else {
+    let public_url = config.settings.public_url.as_ref().and_then(|text| text.parse::<Url>().ok());
+    if public_url.is_none() && links.is_none() {
         return Router::new();
-    };
+    }
     let given = &config.channels.callbacks;
     let twilio = given
         .twilio_auth_token
         .clone()
-        .map(|token| TwilioCallbacks { auth_tokens: Secrets::fixed([token]), public_url });
+        .zip(public_url)
+        .map(|(token, public_url)| TwilioCallbacks { auth_tokens: Secrets::fixed([token]), public_url });
     let meta = given.meta.clone().map(|meta| MetaCallbacks {
         app_secret: Secrets::fixed([meta.app_secret]),
         verify_token: Secrets::fixed([meta.verify_token]),

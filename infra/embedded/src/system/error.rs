@@ -1,6 +1,6 @@
 //! Why the system doesn't run.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use sendoff_consumers::{
     RouterError, WorkflowError,
@@ -65,6 +65,16 @@ pub enum SystemError {
     /// Links can't be made.
     #[error(transparent)]
     Links(#[from] LinksError),
+    /// The secret that the data folder keeps for links can't be read or made.
+    #[error(
+        "{path} can't be read or made: {source}. It signs the links of approvals where no `links.secret` is configured"
+    )]
+    LinkSecret {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Nothing can be sent over HTTP.
     #[error(transparent)]
     Http(#[from] HttpSettingsError),

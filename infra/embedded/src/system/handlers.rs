@@ -87,9 +87,3 @@ pub(super) async fn end_subscriptions_of_what_is_off(
     }
     Ok(())
 }
-
-/// What makes links, if there is an address that they can lead to and a secret to sign them with.
-pub(super) fn links(config: &Config) -> Result<Option<Links>, SystemError> {
-    let given = config.settings.public_url.as_ref().zip(config.channels.link_secret.as_ref());
-    Ok(given.map(|(base, secret)| Links::new(base, secret)).transpose()?)
-}

@@ -1,0 +1,77 @@
+use serde_json::{Value, json};
+
+use crate::{
+    program::{run, wait_for},
+    server::Server,
+};
+
+#[tokio::test]
+async fn without_any_settings_an_approval_is_mailed_and_decided_by_its_link_also_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let first = Server::start(data);
+    first.api.prepare().await;
+    let workflow = json!({
+        "workflow": "approve", "app": "expenses", "on": [{ "submission": "created" }],
+        "steps": [
+            { "id": "ask", "approval": { "approvers": "[\"ada\"]", "title": "May I?", "text": "Please.", "deadline": "2d" } },
+            { "id": "no", "if": "{steps.ask.decision} <> \"approved\"", "then": [{ "id": "sorry", "fail": "no" }] },
+        ],
+    });
+    first.api.change("POST", "/v1/apps/expenses/workflows/approve/versions", Some(workflow)).await;
+    first.api.submit(json!({})).await;
+    let mailed = || {
+        // As long as there is none, it says so by its code.
+        let mails: Value = serde_json::from_str(&run(data, ["mail", "ls", "--output", "json"]).out).ok()?;
+        let id = mails.as_array()?.iter().find(|mail| mail["subject"] == "Please decide: May I?")?["id"]
+            .as_str()?
+            .to_owned();
+        let shown = run(data, ["mail", "show", &id]);
+        let path = shown.with(0).split_whitespace().find_map(|word| word.split_once("/approvals/"))?.1;
+        Some(path.trim_matches(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).to_owned())
+    };
+    let token = wait_for("the mail with the link", mailed);
+    assert_eq!(first.process.stop("INT"), Some(0));
+
+    // Its port is another one, and the link is good still.
+    let second = Server::start(data);
+    let url = format!("{}/approvals/{token}", second.api.base);
+    let http = sendoff_tests::servers::plain_client();
+    let page = http.get(&url).send().await.unwrap();
+    assert_eq!((page.status().as_u16(), page.text().await.unwrap().contains("May I?")), (200, true));
+    let form = http.post(&url).header("content-type", "application/x-www-form-urlencoded");
+    let decided = form.body("decision=approved").send().await.unwrap();
+    assert_eq!(decided.status().as_u16(), 200);
+    wait_for("the run goes on", || {
+        let runs = run(data, ["workflow", "runs", "--output", "json"]).json(0);
+        let is = |run: &Value| run["status"] == "succeeded";
+        runs.as_array()?.iter().any(is).then_some(())
+    });
+    assert_eq!(second.process.stop("INT"), Some(0));
+}
+
+#[tokio::test]
+async fn two_apps_that_write_to_each_other_come_to_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let server = Server::start(data);
+    for (app, other) in [("ping", "pong"), ("pong", "ping")] {
+        server.api.change("PUT", &format!("/v1/apps/{app}"), Some(json!({ "name": app, "owners": [] }))).await;
+        let workflow = json!({
+            "workflow": "answer", "app": app, "on": [{ "submission": "created" }],
+            "steps": [{ "id": "write", "record": { "app": other, "author": "robot", "create": { "fields": { "said": "your turn" } } } }],
+        });
+        server.api.change("POST", &format!("/v1/apps/{app}/workflows/answer/versions"), Some(workflow)).await;
+    }
+    server.api.change("POST", "/v1/apps/ping/submissions", Some(json!({ "fields": {} }))).await;
+    let runs = || run(data, ["workflow", "runs", "--output", "json"]).json(0).as_array().cloned().unwrap_or_default();
+    let failed = wait_for("a run that writes no further", || {
+        runs().into_iter().find(|run| run["status"] == "failed")?["run"].as_str().map(str::to_owned)
+    });
+    let shown = run(data, ["workflow", "show", &failed]);
+    assert!(shown.with(0).contains("hop-limit"), "{}", shown.out);
+    let runs = runs();
+    let succeeded = runs.iter().filter(|run| run["status"] == "succeeded").count();
+    assert_eq!((runs.len(), succeeded), (9, 8), "{runs:?}");
+    assert_eq!(server.process.stop("INT"), Some(0));
+}
