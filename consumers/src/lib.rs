@@ -85,5 +85,5 @@ pub use worker::{Worker, WorkerSettings};
 pub use workflows::{
     Decided, EnginePorts, EngineWorkflows, HistoryPage, Kickoff, NewRun, Run, RunChange, RunEntry, RunFailure,
     RunFilter, RunPage, RunStatus, Runs, RunsError, RunsOf, Started, StepMessage, StoredRun, Stranded,
-    WORKFLOW_KICKOFF, WORKFLOW_STEPS, WorkflowError, WorkflowSteps, Workflows, with_workflows,
+    WORKFLOW_KICKOFF, WORKFLOW_STEPS, WorkflowError, WorkflowSteps, Workflows, approval_call, with_workflows,
 };

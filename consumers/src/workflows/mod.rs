@@ -19,7 +19,7 @@ pub use port::{Decided, NewRun, Started, WorkflowError, Workflows};
 pub use run::{HistoryPage, Run, RunEntry};
 pub use runs::{RunChange, Runs, RunsError, StepMessage, StoredRun, Stranded};
 pub use sendoff_workflows::engine::{Failure as RunFailure, Status as RunStatus};
-pub use steps::{STEPS as WORKFLOW_STEPS, WorkflowSteps};
+pub use steps::{STEPS as WORKFLOW_STEPS, WorkflowSteps, approval_call};
 
 use sendoff_workflows::engine::Decision;
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{FutureExt as _, select_biased};
-use sendoff_events::{Envelope, StepKind, TenantId, WorkflowStep};
+use sendoff_events::{Envelope, StepKind, WorkflowStep};
 use sendoff_workflows::engine::{ActCommand, AskCommand, Command, Instance, Signal};
 use serde_json::{Value, json};
 
@@ -91,7 +91,7 @@ impl WorkflowSteps {
             }
             Command::Ask(ask) => {
                 let (instance, attempt) = (ask.instance.clone(), ask.attempt);
-                let call = approval(run, &asked.tenant, asked.redrives, &ask);
+                let call = approval_call(run, asked.tenant.as_str(), asked.redrives, &ask);
                 match self.act(APPROVAL, &call, ASKING, cx).await {
                     // Asked. What was decided comes by itself.
                     Ok(_) => None,
@@ -137,7 +137,8 @@ fn signal(instance: Instance, attempt: u32, done: Result<Value, (String, String)
 }
 
 /// What the action `approval` is called with.
-fn approval(run: &str, tenant: &TenantId, redrives: u32, ask: &AskCommand) -> Value {
+#[must_use]
+pub fn approval_call(run: &str, tenant: &str, redrives: u32, ask: &AskCommand) -> Value {
     json!({
         "action": APPROVAL,
         "idempotency_key": ask.instance.idempotency_key(run),

@@ -12,7 +12,8 @@ use super::{
 };
 
 /// Whether `action` would take the call, as far as its text says: it is read as the action reads it, and nobody is asked. Whether its
-/// connection, its user or its app is there stays open.
+/// connection, its user or its app is there stays open. An approval is none of these actions: [`approval_mails`](super::approval_mails)
+/// says the same of its calls.
 ///
 /// # Errors
 ///

@@ -84,6 +84,12 @@ impl ActionError {
         Self { kind: ActionErrorKind::Permanent, reason: reason.into(), message: message.into() }
     }
 
+    /// The question of an approval that no mail could ask.
+    #[must_use]
+    pub fn nobody_asked() -> Self {
+        Self::permanent("nobody-asked", "none of the approvers can be reached by mail, or wants mails of workflows")
+    }
+
     pub(super) fn throttled(reason: &str, message: impl Into<String>) -> Self {
         Self { kind: ActionErrorKind::Throttled, reason: reason.into(), message: message.into() }
     }

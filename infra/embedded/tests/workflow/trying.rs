@@ -126,6 +126,42 @@ fn who_can_not_be_reached_is_asked_for_nothing() {
 }
 
 #[test]
+fn each_approver_who_can_be_reached_gets_a_mail_in_their_own_language_which_is_priced() {
+    let folder = tempfile::tempdir().unwrap();
+    let definition = "workflow: w\napp: a\non: [{ manual: true }]\nsteps:\n  \
+        - { id: ask, approval: { approvers: '[\"bob\", \"ada\", \"dora\", \"ada\"]', title: Two chairs, deadline: 2d } }\n";
+    fs::write(folder.path().join("w.yaml"), definition).unwrap();
+    let mut known = users();
+    known["dora"] = json!({ "name": "Dora", "email": "dora@example.org" });
+    fs::write(folder.path().join("users.json"), known.to_string()).unwrap();
+    let run = |more: &[&str]| {
+        let args =
+            ["dry-run", "w.yaml", "--trigger", "manual", "--users", "users.json", "--at", "2026-11-26T08:00:00Z"];
+        workflow(folder.path(), args.iter().chain(more))
+    };
+    for decision in ["approved", "rejected", "nobody"] {
+        let played = run(&["--approve", &format!("ask={decision}"), "--output", "json"]).json(0);
+        let mails = played["messages"].as_array().unwrap();
+        let told: Vec<_> =
+            mails.iter().map(|mail| ["step", "to", "subject"].map(|name| mail[name].as_str().unwrap())).collect();
+        let expected = [
+            ["ask", "ada@example.org (user ada)", "Bitte entscheiden Sie: Two chairs"],
+            ["ask", "dora@example.org (user dora)", "Please decide: Two chairs"],
+        ];
+        assert_eq!(told, expected, "{decision}");
+        assert!(mails[1]["text"].as_str().unwrap().contains("You can decide until 2026-11-28 07:59 UTC."), "{mails:?}");
+        let lines = played["cost"]["lines"].as_array().unwrap();
+        assert!(lines.iter().any(|line| line["what"] == "mails" && line["count"] == 2), "{lines:?}");
+    }
+    let printed = run(&[]);
+    let printed = printed.with(0);
+    assert!(
+        printed.contains("Hello Dora, your decision is needed.") && printed.contains("approved by ada"),
+        "{printed}"
+    );
+}
+
+#[test]
 fn what_has_no_price_is_unknown_and_not_in_the_sum() {
     let folder = tempfile::tempdir().unwrap();
     let prices = folder.path().join("prices.json");
@@ -185,6 +221,9 @@ fn what_an_action_refuses_on_sight_fails_here_too() {
         ("sms: { to: { user: ada }, text: '{{ {no} }}' }", "`text` must have 1 to"),
         ("push: { to: { user: '{{ {no} }}' }, title: T, body: B }", "`to.user` must have 1 to"),
         ("record: { app: b, author: '{{ {no} }}', create: { fields: { n: 1 } } }", "`author` must have 1 to"),
+        ("approval: { approvers: '[{way}]', title: T, deadline: 1d }", "`approvers` must be a list of users' ids"),
+        ("approval: { approvers: '[{no}]', title: T, deadline: 1d }", "`approvers` must be a list of users' ids"),
+        ("approval: { approvers: '[\"ada\"]', title: '{{ {no} }}', deadline: 1d }", "`title` must have 1 to"),
     ] {
         let played = tried(&format!("  - {{ id: s, {step} }}\n"), &[]);
         let printed = played.with(1);

@@ -32,7 +32,7 @@ use sendoff_producers::{
     CommitError, Expected, Records, UnitOfWork, Write,
     model::{Approval, approval_key, load},
 };
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
 use super::{ActionError, ActionErrorKind, ActionResult, ActionStatus, Actions, head::record_key};
 use crate::{
@@ -75,7 +75,8 @@ impl ApprovalActions {
             return Ok(asked());
         }
         let mails = approval.approvers.iter().map(|approver| async {
-            let call = mail(question, &approval, approver, links);
+            let url = links.approval(&link(question, &approval, approver));
+            let call = mail(question, &approval, approver, &url).to_string();
             self.mails.act(&call, limits).await
         });
         somebody(join_all(mails).await)
@@ -141,19 +142,36 @@ impl ApprovalActions {
     }
 }
 
-/// The call for the mail to one of those who are asked. It is the same for the same deadline, so that nobody gets it twice.
-fn mail(question: &Question, approval: &Approval, approver: &UserId, links: &Links) -> String {
-    let link = ApprovalLink {
+/// The mails that the question of `call` would be asked by, one for each approver, as calls of the action `email`. Nobody is asked,
+/// and `url` stands where each has a link of their own.
+///
+/// # Errors
+///
+/// What the action would answer to `call` on sight.
+pub fn approval_mails(call: &str, now: Timestamp, url: &str) -> Result<Vec<(UserId, Value)>, ActionError> {
+    let question = Question::read(call, now)?;
+    let approval = &question.approval;
+    let mail = |approver: &UserId| (approver.clone(), mail(&question, approval, approver, url));
+    Ok(approval.approvers.iter().map(mail).collect())
+}
+
+/// What the link of one of those who are asked says.
+fn link(question: &Question, approval: &Approval, approver: &UserId) -> ApprovalLink {
+    ApprovalLink {
         tenant: question.tenant.clone(),
         run: approval.run.clone(),
         instance: approval.instance.clone(),
         approver: approver.clone(),
         deadline: approval.deadline,
-    };
+    }
+}
+
+/// The call for the mail to one of those who are asked. It is the same for the same deadline, so that nobody gets it twice.
+fn mail(question: &Question, approval: &Approval, approver: &UserId, url: &str) -> Value {
     let data = json!({
         "title": approval.title,
         "text": approval.text,
-        "url": links.approval(&link),
+        "url": url,
         "deadline": shown(approval.deadline),
     });
     json!({
@@ -164,7 +182,6 @@ fn mail(question: &Question, approval: &Approval, approver: &UserId, links: &Lin
         "to": { "user": approver },
         "template": { "name": NAME, "data": { "approval": data } },
     })
-    .to_string()
 }
 
 /// What the mail to one of those who are asked is called. With another deadline it says something else, and is another mail.
@@ -198,9 +215,7 @@ fn somebody(mails: Vec<Result<ActionResult, ActionError>>) -> Result<ActionResul
         Some(error) if error.kind != ActionErrorKind::Permanent => Err(error),
         _ if sent => Ok(asked()),
         Some(error) => Err(error),
-        None => {
-            Err(permanent("nobody-asked", "none of the approvers can be reached by mail, or wants mails of workflows"))
-        }
+        None => Err(ActionError::nobody_asked()),
     }
 }
 

@@ -7,11 +7,11 @@ use std::{
 };
 
 use futures::executor::block_on;
-use sendoff_events::{AnyEnvelope, ApprovalDecided, Decision, Personal};
-use sendoff_producers::model::{Approval, Channel, Decided, approval_key, user_key};
+use sendoff_events::{AnyEnvelope, ApprovalDecided, Clock as _, Decision, Personal, at_millis};
+use sendoff_producers::model::{Approval, Branding, Channel, Decided, approval_key, user_key};
 use serde_json::{Value, json};
 
-use super::{ActionError, ActionErrorKind, ActionResult, ActionStatus, Actions, ApprovalActions};
+use super::{ActionError, ActionErrorKind, ActionResult, ActionStatus, Actions, ApprovalActions, approval_mails};
 use crate::{
     Limits, NotSent, SendOutcome,
     channels::email::Mail,
@@ -22,7 +22,7 @@ use crate::{
     },
     links::Links,
     routing::Routing,
-    templates::Templates,
+    templates::{Rendered, Templates},
 };
 
 struct Stage {
@@ -138,6 +138,34 @@ fn what_is_asked_is_kept_and_each_approver_gets_a_link_of_their_own() {
     assert!(mails[0].text.contains("A train to Berlin.") && mails[0].text.contains("until 2026-11-24 12:59 UTC"));
     assert!(mails[0].html.contains("412.50 for &lt;b&gt;travel"), "{}", mails[0].html);
     assert!(mails[1].subject.starts_with("Bitte entscheiden Sie: "), "in the language of each");
+}
+
+#[test]
+fn the_mails_that_would_ask_are_those_that_do() {
+    let stage = Stage::new();
+    stage.ask(&question()).unwrap();
+    let now = at_millis(stage.world.clock.now());
+    let mails = approval_mails(&question().to_string(), now, "https://made.up").unwrap();
+    let (templates, sent) = (Templates::standard().unwrap(), stage.mails.sent.lock().unwrap());
+    let whose = [("ada", "Ada", "en"), ("grace", "Grace", "de")];
+    assert_eq!((mails.len(), sent.len()), (whose.len(), whose.len()));
+    for (((approver, call), sent), (id, name, locale)) in mails.into_iter().zip(&*sent).zip(whose) {
+        assert_eq!((approver.as_str(), &call["to"]), (id, &json!({ "user": id })));
+        let (template, mut data) = (call["template"]["name"].as_str().unwrap(), call["template"]["data"].clone());
+        data["user"] = json!({ "id": id, "name": name });
+        let Rendered::Mail(mail) =
+            templates.render(Channel::Email, template, locale, &data, &Branding::default()).unwrap()
+        else {
+            panic!("a template of mails makes mails")
+        };
+        assert_eq!(mail.subject, sent.subject);
+        // The same text around the link, but for the way to unsubscribe below it.
+        let (before, after) = mail.text.split_once("https://made.up").unwrap();
+        assert!(sent.text.starts_with(before) && sent.text.contains(after), "{} isn't in {}", mail.text, sent.text);
+    }
+    drop(sent);
+    let wrong = with(question(), "title", json!(""));
+    assert_eq!(approval_mails(&wrong.to_string(), now, "").unwrap_err(), stage.ask(&wrong).unwrap_err());
 }
 
 #[test]

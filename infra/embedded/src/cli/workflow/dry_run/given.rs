@@ -88,7 +88,7 @@ fn input(plan: &Plan, trigger: &str, submission: Option<&Submission>) -> Result<
         ))
     })?;
     Ok(json!({
-        "tenant": "acme",
+        "tenant": super::TENANT,
         "workflow": plan.name,
         "version": 0,
         "trigger": { "kind": trigger, "event_id": null },

@@ -72,11 +72,6 @@ impl Writer<'_> {
         Some(said.map(message).map(Written::Sent))
     }
 
-    /// Whether a mail would get to the user, as far as that is known.
-    pub(super) fn can_be_asked(&self, approver: &str) -> bool {
-        !matches!(self.users.reach(approver, Channel::Email, self.now), Reached::Skipped(_))
-    }
-
     fn addressee(&self, channel: Channel, call: &Value) -> Result<Addressee, String> {
         let (shown, locale, name) = match (&call["to"]["user"], &call["to"]["address"]) {
             (Value::String(id), _) => match self.users.reach(id, channel, self.now) {

@@ -81,6 +81,8 @@ pub(super) fn run(config: &Config, args: &DryRun) -> Result<Exit, Stopped> {
 
 /// What the run is called.
 const RUN: &str = "dry-run";
+/// Whose it is. Nothing of a tenant is looked up.
+const TENANT: &str = "acme";
 
 /// Whether all steps that the flags name are there and of the right kind, and can answer so.
 fn known(plan: &Plan, args: &DryRun) -> Result<(), Stopped> {

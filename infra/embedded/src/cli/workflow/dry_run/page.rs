@@ -48,7 +48,6 @@ pub(super) fn page(plan: &Plan, played: &Played) -> String {
 struct Page<'a> {
     plan: &'a Plan,
     text: String,
-    /// Those that weren't shown yet.
     messages: &'a [Message],
     last: Option<jiff::Timestamp>,
 }
@@ -70,15 +69,10 @@ impl Page<'_> {
         }
         self.put(format_args!("  {step:<20}{told}"));
         match entry.what {
-            What::Asked => {
-                for name in ["title", "text"] {
-                    let text = entry.input.as_ref().and_then(|input| input[name].as_str()).unwrap_or_default();
-                    self.body(text);
-                }
-            }
+            What::Asked => self.question(&step, entry.input.as_ref()),
             // What is tried again is the same call.
             What::Attempted if entry.attempt == Some(1) => self.call(entry.input.as_ref()),
-            What::Done => self.message(&step),
+            What::Done => self.messages(&step),
             _ => {}
         }
     }
@@ -107,11 +101,29 @@ impl Page<'_> {
         }
     }
 
-    /// The message that the step has sent, if it has.
-    fn message(&mut self, step: &str) {
-        let Some(at) = self.messages.iter().position(|message| message.step == step) else { return };
-        let message = &self.messages[at];
-        // Each step of a run sends once.
+    /// The mails that ask a question, in which it stands, or the question itself where nobody gets one.
+    fn question(&mut self, step: &str, question: Option<&Value>) {
+        if self.messages.iter().any(|message| message.step == step) {
+            return self.messages(step);
+        }
+        for name in ["title", "text"] {
+            let text = question.and_then(|question| question[name].as_str()).unwrap_or_default();
+            self.body(text);
+        }
+    }
+
+    /// The messages that the step has sent: one, or one to each approver. Each step of a run sends once.
+    fn messages(&mut self, step: &str) {
+        let messages = self.messages.iter().filter(|message| message.step == step);
+        for (nth, message) in messages.enumerate() {
+            if nth > 0 {
+                self.put(format_args!("{}", INDENT.trim_end()));
+            }
+            self.message(message);
+        }
+    }
+
+    fn message(&mut self, message: &Message) {
         let lines = match &message.said {
             Said::Mail { subject, text, html_bytes } => {
                 format!(

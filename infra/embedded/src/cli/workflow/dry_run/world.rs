@@ -1,11 +1,19 @@
 //! The world of a dry run: everything succeeds at once, but for what the command line says.
 
 use jiff::SignedDuration;
-use sendoff_consumers::action::check_call;
+use sendoff_consumers::{
+    action::{ActionError, ActionErrorKind, approval_mails, check_call},
+    approval_call,
+    templates::TemplateError,
+};
+use sendoff_events::UserId;
 use sendoff_workflows::engine::{ActCommand, Answer, AskCommand, Decision, Failure, Instance, Outcome, Reply, World};
 use serde_json::{Value, json};
 
-use super::message::{Message, Writer, Written};
+use super::{
+    RUN, TENANT,
+    message::{Message, Writer, Written},
+};
 use crate::cli::workflow::args::{Decided, DryRun};
 
 pub(super) struct MadeUp<'a> {
@@ -26,11 +34,11 @@ impl<'a> MadeUp<'a> {
             return Reply::Failed(Failure { error: fail.what.clone(), cause: "as --fail says".into() });
         }
         if let Err(error) = check_call(call["action"].as_str().unwrap_or_default(), &call.to_string()) {
-            return Reply::Failed(Failure { error: error.kind.name().into(), cause: error.to_string() });
+            return Reply::Failed(refused(&error));
         }
         match self.writer.write(&instance.to_string(), call) {
             Some(Err(error)) => {
-                return Reply::Failed(Failure { error: "Action.Permanent".into(), cause: error.to_string() });
+                return Reply::Failed(unwritten(&error));
             }
             Some(Ok(Written::Skipped(reason))) => {
                 return Reply::Done(json!({ "status": "skipped", "reason": reason }));
@@ -44,6 +52,34 @@ impl<'a> MadeUp<'a> {
         }
         Reply::Done(done)
     }
+
+    /// Writes to all who are asked, as the action does. Gives the first of those who get their mail: one is enough.
+    fn write_to_approvers(&mut self, ask: &AskCommand) -> Result<UserId, Failure> {
+        let call = approval_call(RUN, TENANT, 0, ask).to_string();
+        let (step, mut first, mut failed) = (ask.instance.to_string(), None, None);
+        for (approver, mail) in approval_mails(&call, ask.due, LINK).map_err(|error| refused(&error))? {
+            match self.writer.write(&step, &mail) {
+                Some(Ok(Written::Sent(message))) => {
+                    self.messages.push(message);
+                    first.get_or_insert(approver);
+                }
+                Some(Err(error)) => failed = Some(unwritten(&error)),
+                Some(Ok(Written::Skipped(_))) | None => {}
+            }
+        }
+        first.ok_or_else(|| failed.unwrap_or_else(|| refused(&ActionError::nobody_asked())))
+    }
+}
+
+/// Stands in the mail of an approval for the link of whoever is asked: nothing waits for an answer.
+const LINK: &str = "https://notify.example.org/approvals/dry-run";
+
+fn refused(error: &ActionError) -> Failure {
+    Failure { error: error.kind.name().into(), cause: error.to_string() }
+}
+
+fn unwritten(error: &TemplateError) -> Failure {
+    Failure { error: ActionErrorKind::Permanent.name().into(), cause: error.to_string() }
 }
 
 /// What an action answers where nothing else is said. The engine makes blank what isn't there.
@@ -62,12 +98,9 @@ impl World for MadeUp<'_> {
     }
 
     fn ask(&mut self, ask: &AskCommand) -> Answer {
-        let Some(first) = ask.approvers.iter().find(|approver| self.writer.can_be_asked(approver)) else {
-            let cause = match ask.approvers.is_empty() {
-                true => "nobody is named who could approve",
-                false => "none of the approvers can be reached by mail, or wants mails of workflows",
-            };
-            return Answer::Failed(Failure { error: "Action.Permanent".into(), cause: cause.into() });
+        let first = match self.write_to_approvers(ask) {
+            Ok(first) => first,
+            Err(failure) => return Answer::Failed(failure),
         };
         let said = self.args.approve.iter().find(|said| said.is_about(&ask.instance));
         let decision = match said.map_or(Decided::Approved, |said| said.what) {
@@ -75,6 +108,6 @@ impl World for MadeUp<'_> {
             Decided::Rejected => Decision::Rejected,
             Decided::Nobody => return Answer::Nobody,
         };
-        Answer::Decided { after: SignedDuration::ZERO, decision, by: first.clone(), comment: None }
+        Answer::Decided { after: SignedDuration::ZERO, decision, by: first.to_string(), comment: None }
     }
 }
