@@ -7,6 +7,7 @@ use futures::{
     future::{Either, select},
 };
 use sendoff_events::{Clock, Outgoing, Rng};
+use sendoff_workflows::{Plan, Problems};
 
 use super::{KeySet, Limits, contact};
 use crate::{
@@ -33,7 +34,11 @@ struct Inner {
     plain_webhooks: BTreeSet<String>,
     load_tests: bool,
     mail_flaws: MailFlaws,
+    workflow_check: Arc<WorkflowCheck>,
 }
+
+/// Tells why a workflow can't be carried out here, though its definition is right.
+type WorkflowCheck = dyn Fn(&Plan) -> Result<(), Problems> + Send + Sync;
 
 /// Tells what is wrong with an app's own mail template. Whoever runs the templates knows.
 pub type MailFlaws = fn(&MailTemplate) -> Vec<MailFlaw>;
@@ -52,6 +57,7 @@ impl ApiState {
             plain_webhooks: BTreeSet::new(),
             load_tests: false,
             mail_flaws: |_| Vec::new(),
+            workflow_check: Arc::new(|_| Ok(())),
         }))
     }
 
@@ -65,6 +71,21 @@ impl ApiState {
 
     pub(super) fn mail_flaws(&self, template: &MailTemplate) -> Vec<MailFlaw> {
         (self.0.mail_flaws)(template)
+    }
+
+    /// The same API, refusing to publish a workflow in which `check` finds something that whoever carries runs out can't do.
+    /// Otherwise it takes the place of the version before it, and each of its starts is dead-lettered.
+    #[must_use]
+    pub fn with_workflow_check(
+        mut self,
+        check: impl Fn(&Plan) -> Result<(), Problems> + Send + Sync + 'static,
+    ) -> Self {
+        Arc::make_mut(&mut self.0).workflow_check = Arc::new(check);
+        self
+    }
+
+    pub(super) fn check_workflow(&self, plan: &Plan) -> Result<(), Problems> {
+        (self.0.workflow_check)(plan)
     }
 
     /// The same API, publishing right after each commit instead of leaving it to the relay. It never makes a request

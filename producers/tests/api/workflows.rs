@@ -6,6 +6,7 @@ use sendoff_producers::{
     Lookup as _,
     model::{App, WorkflowVersion, app_key, decode, workflow_version_key},
 };
+use sendoff_workflows::{Problem, Problems};
 use serde_json::{Value, json};
 
 use crate::world::{Call, Reply, World, last_event};
@@ -108,6 +109,31 @@ fn versions_are_counted_and_what_says_the_same_is_no_new_one() {
     };
     assert_eq!(of(&listed), [(1, false), (2, false), (3, false), (4, false), (5, false)]);
     assert_eq!(of(&rest), [(6, false), (7, true)]);
+}
+
+#[test]
+fn what_cannot_be_carried_out_here_is_refused_before_it_takes_the_place_of_what_can() {
+    let world = World::with(|state| {
+        state.with_workflow_check(|plan| {
+            let told = Problem::new("", format!("there is no room for `{}` today", plan.name)).help("come tomorrow");
+            let is_large = plan.block.len() > 1;
+            if is_large { Err(Problems(vec![told])) } else { Ok(()) }
+        })
+    });
+    let world = world.furnish();
+    published(&world, 1).expect(StatusCode::CREATED);
+    let commits = world.records.committed().len();
+    let mut large = definition(2);
+    let step = large["steps"][0].clone();
+    large["steps"].as_array_mut().unwrap().push(step);
+    large["steps"][1]["id"] = "again".into();
+    let refused = publish(&world, &large).send();
+    assert_eq!(refused.problem(StatusCode::UNPROCESSABLE_ENTITY), "invalid-fields");
+    assert_eq!(refused.pointers(), ["#"]);
+    let told = refused.json()["errors"][0]["detail"].clone();
+    assert_eq!(told, "there is no room for `expense-approval` today; come tomorrow");
+    assert_eq!(active(&world), [("expense-approval".to_owned(), 1)]);
+    assert_eq!(world.records.committed().len(), commits, "nothing is written");
 }
 
 #[test]

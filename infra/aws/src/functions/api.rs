@@ -14,6 +14,7 @@ use crate::{
     lambda::{Function, FunctionError, Invocation, run},
     renewed::{Renewed, fetch},
     settings::Need,
+    workflows::fits,
 };
 
 /// The whole function.
@@ -41,13 +42,17 @@ async fn make() -> Result<Api, FunctionError> {
     let keys = parts.settings.auth_keys().map_err(FunctionError::start)?;
     let allowed: Vec<String> = parts.settings.webhook_allow.iter().flatten().map(ToString::to_string).collect();
     let load_tests = parts.settings.load_tests;
+    // Those that this process has a provider for say nothing: it has none.
+    let channels = parts.settings.channels.clone();
     let make = move |text: &str| {
         let keys = crate::auth_keys::keys_of(text)?;
+        let channels = channels.clone();
         let state = ApiState::new(store.records(), keys, clock.clone(), rng.clone())
             .with_fast_path(store.outbox(), publisher.clone())
             .with_limits(Limits { body_bytes: BODY_LIMIT, ..Limits::default() })
             .with_load_tests(load_tests)
             .with_mail_flaws(templates::flaws)
+            .with_workflow_check(move |plan| fits(plan, channels.as_ref()))
             .with_plain_webhooks(allowed.iter().cloned());
         Ok(router(state))
     };

@@ -161,8 +161,9 @@ settings! {
         key: "SENDOFF_ROUTING", env: Some("SENDOFF_ROUTING"), default: Some(""), secret: false,
         rule: optional(routing())
     }
-    /// The channels that have a provider in this deployment, in whatever process: others stand in nobody's chain. All processes have
-    /// to agree. By default those that this process has a provider for.
+    /// The channels that have a provider in this deployment, in whatever process: others stand in nobody's chain, and a workflow that
+    /// sends by one can't be published. All processes have to agree. By default those that this process has a provider for; the API
+    /// has none, and takes workflows with any then.
     channels: Option<BTreeSet<Channel>> {
         key: "SENDOFF_CHANNELS", env: Some("SENDOFF_CHANNELS"), default: Some(""), secret: false,
         rule: optional(channels())

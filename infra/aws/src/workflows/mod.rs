@@ -1,6 +1,7 @@
 //! Workflow runs as executions of Step Functions: a state machine for each workflow, and a version of it for each of ours.
 
 mod decide;
+mod fits;
 mod history;
 mod list;
 mod machine;
@@ -31,6 +32,7 @@ use sendoff_events::{BoxFuture, TenantId, Timestamp};
 use sendoff_workflows::Published;
 
 use crate::{CallError, Cause, Store};
+pub(crate) use fits::fits;
 use register::{Entry, Put, Register};
 
 /// [`Workflows`] over standard state machines: an execution per run, under the run's name.

@@ -35,6 +35,15 @@ steps:
   - { id: give_up, fail: 'No way, {{ COALESCE({note}, \"Ada\") }}' }
 ";
 
+const NESTED: &str = "\
+workflow: nested
+app: expenses
+fields: { lines: { list: text }, parts: { list: text } }
+on: [{ manual: true }]
+steps:
+  - { id: outer, for_each: '{lines}', do: [{ id: inner, for_each: '{parts}', as: part, do: [{ id: rest, wait: { for: 1 } }] }] }
+";
+
 /// A server that is killed when the test ends, however it ends.
 struct Server(Child, String);
 
@@ -111,6 +120,12 @@ async fn a_workflow_is_published_run_looked_at_stopped_and_taken_up_again() {
     assert_eq!(said.with(0), "expenses/pause: version 1 is published and switched on\n");
     let said = on_data(folder, &["publish", "pause.yaml"]);
     assert_eq!(said.with(0), "expenses/pause: version 1 says the same, and is switched on already\n");
+    assert!(!said.err.contains("warning"), "{}", said.err);
+    // What Step Functions has no room for runs here all the same.
+    fs::write(folder.join("nested.yaml"), NESTED).unwrap();
+    let said = on_data(folder, &["publish", "nested.yaml"]);
+    assert_eq!(said.with(0), "expenses/nested: version 1 is published and switched on\n");
+    assert!(said.err.contains("nested.yaml: warning: `inner` is done for each item of `outer`"), "{}", said.err);
     let token = finish(sendoff(folder).args(["--data", "data", "token"])).with(0).trim().to_owned();
     let there = ["workflow", "publish", "broken.yaml", "--output", "json", "--url", &server.1];
     let missing = finish(sendoff(folder).args(there));

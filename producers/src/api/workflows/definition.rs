@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::OfApp;
 use crate::{
     api::{
-        fields, form,
+        ApiState, fields, form,
         problem::{Flaw, Problem},
     },
     model::{App, TriggerKind},
@@ -52,6 +52,11 @@ pub(super) fn fits(app: &App, plan: &Plan) -> Result<(), Problem> {
         true => Ok(()),
         false => Err(form::misfit(flaws)),
     }
+}
+
+/// Refuses a workflow that can't be carried out here.
+pub(super) fn can_run(api: &ApiState, plan: &Plan) -> Result<(), Problem> {
+    api.check_workflow(plan).map_err(refused)
 }
 
 /// What starts it.

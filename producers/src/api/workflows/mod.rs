@@ -43,11 +43,12 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::post(VERSIONS, "publishWorkflow", "Publish a version of a workflow", publish)
             .publishes::<WorkflowPublished>()
             .describe(
-                "The definition is checked as a whole, against the form of the app too, and everything that is wrong with it is \
-                 told with its place. It gets the next number, never changes, and is what is started from now on; runs keep the \
-                 version that they were started with. What says the same as the latest version is that version: it is switched \
-                 on again if need be. The ETag is the version's number, so that with `If-Match` nobody publishes over a version \
-                 that they haven't seen. An app has at most 20 workflows switched on.",
+                "The definition is checked as a whole, against the form of the app and what this deployment can carry out, \
+                 too, and everything that is wrong with it is told with its place. It gets the next number, never changes, \
+                 and is what is started from now on; runs keep the version that they were started with. What says the same \
+                 as the latest version is that version: it is switched on again if need be. The ETag is the version's \
+                 number, so that with `If-Match` nobody publishes over a version that they haven't seen. An app has at most \
+                 20 workflows switched on.",
             )
             .conditional()
             .limited()
@@ -87,6 +88,7 @@ async fn publish(
     DeepMutation(mut request): DeepMutation,
 ) -> Result<Response, Problem> {
     let Definition { plan, published } = definition::read(request.take_body()?, &ids)?;
+    definition::can_run(&api, &plan)?;
     let (app_id, workflow) = &ids;
     let plan = || -> Planning<'_> {
         Box::pin(async {

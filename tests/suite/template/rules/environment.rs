@@ -30,7 +30,7 @@ const PUBLISHER: &[&str] = &["SENDOFF_BUCKET", "SENDOFF_TABLE", "SENDOFF_TOPIC_A
 
 /// What each function reads.
 const NEEDED: &[(&str, &[&[&str]])] = &[
-    ("ApiFunction", &[EVERY, PUBLISHER, &["SENDOFF_AUTH_KEYS_ARN", "SENDOFF_LOAD_TESTS"]]),
+    ("ApiFunction", &[EVERY, PUBLISHER, &["SENDOFF_AUTH_KEYS_ARN", "SENDOFF_CHANNELS", "SENDOFF_LOAD_TESTS"]]),
     ("AuthorizerFunction", &[EVERY, &["SENDOFF_AUTH_KEYS_ARN"]]),
     (
         "CallbacksFunction",
@@ -108,6 +108,7 @@ pub(super) const RULES: &[Rule] = &[
             |t| t.plant("/EmailFunction/Properties/Environment/Variables/SENDOFF_TABEL", json!("x")),
             |t| t.plant("/EmailFunction/Properties/Environment/Variables/SENDOFF_TABLE", Value::Null),
             |t| t.plant("/StepsFunction/Properties/Environment/Variables/SENDOFF_ROUTING", Value::Null),
+            |t| t.plant("/ApiFunction/Properties/Environment/Variables/SENDOFF_CHANNELS", Value::Null),
             |t| {
                 t.plant("/NewFunction", json!({ "Type": "AWS::Serverless::Function", "Properties": { "Environment": { "Variables": { "X": "y" } } } }))
             },

@@ -2,7 +2,7 @@
 
 use sendoff_embedded::program::{Exit, Stopped, print};
 use sendoff_workflows::{
-    Definition, Problem, Problems,
+    Definition, Plan, Problem, Problems,
     asl::{self, Functions},
 };
 use serde::Serialize;
@@ -56,7 +56,7 @@ fn report(source: &Source, args: &Check) -> Result<Report, Stopped> {
         }
     };
     let problems = match &args.submission {
-        None => none.clone(),
+        None => none,
         Some(path) => {
             let submission = input::submission(path)?;
             let mut found = plan.input_fields(&submission.fields).err().map_or(Vec::new(), |Problems(found)| found);
@@ -67,8 +67,14 @@ fn report(source: &Source, args: &Check) -> Result<Report, Stopped> {
             Problems(found.into_iter().map(of_it).collect())
         }
     };
-    let mut warnings = asl::compile(&plan, &Functions::placeholders(), asl::Output::Nothing).err().unwrap_or(none);
-    warnings.0.extend(asl::nested_lists(&plan).0);
     let workflow = Some(format!("{}/{}", plan.app, plan.name));
-    Ok(Report { file, workflow, problems, warnings, definition: Some(Box::new(definition)) })
+    Ok(Report { file, workflow, problems, warnings: warnings(&plan), definition: Some(Box::new(definition)) })
+}
+
+/// What Step Functions has no room for.
+pub(super) fn warnings(plan: &Plan) -> Problems {
+    let refused = asl::compile(plan, &Functions::placeholders(), asl::Output::Nothing).err();
+    let mut warnings = refused.unwrap_or(Problems(Vec::new()));
+    warnings.0.extend(asl::nested_lists(plan).0);
+    warnings
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     api::{Answered, Api},
     args::{Publish, Run, SwitchOff},
-    input,
+    check, input, problems,
 };
 use crate::cli::args::TableOrJson;
 
@@ -32,6 +32,11 @@ pub(super) async fn publish(config: &Config, args: &Publish, token: Option<Strin
             };
             print::data(format_args!("{what}\n"))?;
         }
+    }
+    // It runs here all the same.
+    let warnings = problems::warnings(&args.definition.display().to_string(), &check::warnings(&checked.plan));
+    if !warnings.is_empty() {
+        print::prose(warnings.trim_end());
     }
     Ok(Exit::Done)
 }
