@@ -1,4 +1,4 @@
-//! `sendoff workflow runs|show|stop|redrive --backend aws`, beside a deployment in the emulator. What that lacks, taking a run up
+//! `sendoff workflow runs|show|draw|diff|stop|redrive --backend aws`, beside a deployment in the emulator. What that lacks, taking a run up
 //! again, a stub before it does by Step Functions' rules.
 
 use std::path::Path;
@@ -101,6 +101,18 @@ async fn runs_on_step_functions_are_listed_shown_and_stopped_as_those_of_a_data_
     assert!(!shown.to_string().contains("Ada's own"), "{shown}");
     assert!(call(&["show", "r1", "--show-data"]).with(0).contains("Ada's own"));
 
+    let drawn = call(&["draw", "--run", "r1"]);
+    let coloured = drawn.with(0).lines().any(|line| line.contains("s_rest") && line.ends_with(":::open"));
+    assert!(drawn.with(0).starts_with("flowchart") && coloured, "{drawn:?}");
+    let draft = folder.path().join("draft.yaml");
+    let text = "workflow: pause\napp: crm\nfields: { note: text }\non: [{ manual: true }]\n\
+                steps: [{ id: rest, wait: { for: 2h } }, { id: end, stop: true }]\n";
+    std::fs::write(&draft, text).unwrap();
+    let draft = draft.to_str().unwrap();
+    assert_eq!(call(&["diff", "1", draft]).with(0), "changed  step rest\n         wait.for: \"1h\" → \"2h\"\n");
+    let unknown = call(&["diff", "9", draft]);
+    assert!(unknown.code == Some(4) && unknown.err.contains("no version 9"), "{unknown:?}");
+
     let running = call(&["redrive", "r1", "--by", "grace"]);
     assert!(running.code == Some(5) && running.err.contains("it is running: only a run that failed"), "{running:?}");
     assert_eq!(call(&["stop", "r1", "--by", "grace"]).with(0), "the run r1 is stopped\n");
@@ -155,7 +167,9 @@ fn without_the_names_of_its_resources_it_asks_for_them() {
         assert!(ended.err.contains(name), "{name}: {}", ended.err);
     }
     assert!(!ended.err.contains("SENDOFF_TABLE"), "{}", ended.err);
-    let ended = run(folder.path(), ["workflow", "runs", "--backend", "aws"]);
-    ended.with(2);
-    assert!(ended.err.contains("SENDOFF_TABLE"), "{}", ended.err);
+    for of in [&["runs"][..], &["draw", "--run", "r1"]] {
+        let ended = run(folder.path(), [&["workflow"][..], of, &["--backend", "aws"]].concat());
+        ended.with(2);
+        assert!(ended.err.contains("SENDOFF_TABLE"), "{}", ended.err);
+    }
 }

@@ -19,6 +19,8 @@ impl Workflow {
     /// Where what it is about is kept.
     pub(crate) const fn backend(&self) -> Backend {
         match &self.command {
+            WorkflowCommand::Draw(args) => args.backend,
+            WorkflowCommand::Diff(args) => args.backend,
             WorkflowCommand::Runs(args) => args.runs.backend,
             WorkflowCommand::Show(args) => args.runs.backend,
             WorkflowCommand::Redrive(args) | WorkflowCommand::Stop(args) => args.runs.backend,
@@ -82,9 +84,12 @@ pub(super) struct Draw {
     /// The definition, in YAML or JSON
     #[arg(value_name = "DEF", required_unless_present = "run")]
     pub(super) definition: Option<PathBuf>,
-    /// A run of the data folder, in place of a definition
+    /// A run, in place of a definition
     #[arg(long, value_name = "RUN", conflicts_with = "definition")]
     pub(super) run: Option<String>,
+    /// Where the run is: in the data folder, or in the deployment on AWS that the environment names
+    #[arg(long, value_enum, default_value_t, value_name = "BACKEND", requires = "run")]
+    pub(super) backend: Backend,
     #[arg(long, value_enum, default_value_t)]
     pub(super) format: Format,
 }
@@ -216,6 +221,9 @@ pub(super) struct Diff {
     /// Whose versions, if A is a number
     #[arg(long, default_value = "acme")]
     pub(super) tenant: TenantId,
+    /// Where the versions are, if A is a number: in the data folder, or in the deployment on AWS that the environment names
+    #[arg(long, value_enum, default_value_t, value_name = "BACKEND")]
+    pub(super) backend: Backend,
     #[arg(long, value_enum, default_value_t)]
     pub(super) output: TableOrJson,
 }

@@ -12,8 +12,8 @@ use sendoff_workflows::Definition;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{args::Diff, found, input};
-use crate::cli::{args::TableOrJson, reading};
+use super::{args::Diff, found, input, opened::Opened};
+use crate::cli::args::TableOrJson;
 use detail::{Detail, changes, named};
 
 /// What became of something from one definition to the other.
@@ -39,9 +39,9 @@ pub(super) async fn run(config: &Config, args: &Diff) -> Result<Exit, Stopped> {
     let after = input::checked(&args.after)?;
     let before = match args.before.parse::<u32>() {
         Ok(number) if !Path::new(&args.before).exists() => {
-            let store = reading::open(config)?;
+            let opened = Opened::with_records(config, args.backend).await?;
             let name = after.plan.name.parse().map_err(Stopped::failed)?;
-            found::definition(&store, &args.tenant, (&after.plan.app, &name), number).await?
+            found::definition(&*opened.records, &args.tenant, (&after.plan.app, &name), number).await?
         }
         _ => input::checked(Path::new(&args.before))?.definition,
     };

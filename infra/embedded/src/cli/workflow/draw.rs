@@ -9,19 +9,18 @@ use sendoff_workflows::draw::{Fates, mermaid, svg};
 use super::{
     args::{Draw, Format},
     found, input,
+    opened::Opened,
 };
-use crate::cli::reading;
 
 pub(super) async fn run(config: &Config, args: &Draw) -> Result<Exit, Stopped> {
     let (plan, fates) = match (&args.definition, &args.run) {
         (Some(definition), _) => (input::checked(definition)?.plan, None),
         (None, Some(name)) => {
-            let store = reading::open(config)?;
-            let workflows = found::workflows(&store);
-            let run = found::run(&*workflows, name).await?;
-            let history = found::history(&*workflows, name).await?;
+            let opened = Opened::with_records(config, args.backend).await?;
+            let run = found::run(&*opened.workflows, name).await?;
+            let history = found::history(&*opened.workflows, name).await?;
             let fates = Fates::of(history.iter().map(|found| &found.entry));
-            (found::plan_of(&store, &run).await?, Some(fates))
+            (found::plan_of(&*opened.records, &run).await?, Some(fates))
         }
         (None, None) => return Err(Stopped::new(Exit::Usage, "name a definition, or a run with --run")),
     };

@@ -1,4 +1,4 @@
-//! Runs and versions of the data folder.
+//! Runs and versions, wherever they are.
 
 use std::sync::Arc;
 
@@ -9,7 +9,10 @@ use sendoff_embedded::{
 };
 use sendoff_events::{AppId, TenantId, WorkflowId};
 use sendoff_host::SystemRng;
-use sendoff_producers::model::{WorkflowVersion, load, workflow_version_key};
+use sendoff_producers::{
+    Lookup,
+    model::{WorkflowVersion, load, workflow_version_key},
+};
 use sendoff_workflows::{Definition, Plan, Published};
 
 /// How many entries of a history are read at a time.
@@ -41,9 +44,9 @@ pub(super) async fn history(workflows: &dyn Workflows, name: &str) -> Result<Vec
 }
 
 /// The version that the run was started with.
-pub(super) async fn plan_of(store: &Store, run: &Run) -> Result<Plan, Stopped> {
+pub(super) async fn plan_of(records: &dyn Lookup, run: &Run) -> Result<Plan, Stopped> {
     let of = &run.started;
-    let version = version(store, &of.tenant, (&of.app, &of.workflow), of.version).await?;
+    let version = version(records, &of.tenant, (&of.app, &of.workflow), of.version).await?;
     let published = Published {
         app: of.app.clone(),
         workflow: of.workflow.to_string(),
@@ -56,22 +59,22 @@ pub(super) async fn plan_of(store: &Store, run: &Run) -> Result<Plan, Stopped> {
 
 /// The definition that was published with this number.
 pub(super) async fn definition(
-    store: &Store,
+    records: &dyn Lookup,
     tenant: &TenantId,
     of: (&AppId, &WorkflowId),
     number: u32,
 ) -> Result<Definition, Stopped> {
-    Definition::of(version(store, tenant, of, number).await?.definition).map_err(Stopped::failed)
+    Definition::of(version(records, tenant, of, number).await?.definition).map_err(Stopped::failed)
 }
 
 async fn version(
-    store: &Store,
+    records: &dyn Lookup,
     tenant: &TenantId,
     (app, workflow): (&AppId, &WorkflowId),
     number: u32,
 ) -> Result<WorkflowVersion, Stopped> {
     let key = workflow_version_key(tenant, app, workflow, number);
-    let found = load::<WorkflowVersion>(&*store.records(), &key).await;
+    let found = load::<WorkflowVersion>(records, &key).await;
     let found = found.map_err(|error| Stopped::new(Exit::Unreachable, error))?;
     found.map(|(version, _)| version).ok_or_else(|| {
         let why = format!("tenant `{tenant}` has no version {number} of the workflow {app}/{workflow}");

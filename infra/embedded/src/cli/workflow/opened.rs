@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sendoff_consumers::{Audit, Workflows};
 use sendoff_embedded::{Store, StoreOptions, config::Config, program::Stopped};
+use sendoff_producers::Records;
 
 use super::found;
 use crate::cli::{args::Backend, reading};
@@ -11,6 +12,8 @@ use crate::cli::{args::Backend, reading};
 /// Runs that a command is about.
 pub(super) struct Opened {
     pub(super) workflows: Arc<dyn Workflows>,
+    /// What was published.
+    pub(super) records: Arc<dyn Records>,
     /// What people did to them.
     pub(super) audit: Arc<dyn Audit>,
     /// The data folder that they are in.
@@ -18,8 +21,8 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// To list them, which on AWS takes the records of what was published.
-    pub(super) async fn to_list(config: &Config, backend: Backend) -> Result<Self, Stopped> {
+    /// To list them, or to look at what was published: on AWS both take the table of records.
+    pub(super) async fn with_records(config: &Config, backend: Backend) -> Result<Self, Stopped> {
         match backend {
             Backend::Embedded => reading::open(config).map(Self::within),
             Backend::Aws => on_aws(true).await,
@@ -43,7 +46,8 @@ impl Opened {
     }
 
     fn within(store: Store) -> Self {
-        Self { workflows: found::workflows(&store), audit: store.audit(), store: Some(store) }
+        let (workflows, records, audit) = (found::workflows(&store), store.records(), store.audit());
+        Self { workflows, records, audit, store: Some(store) }
     }
 
     /// Waits until what was changed is durable.
@@ -55,9 +59,9 @@ impl Opened {
 }
 
 #[cfg(feature = "aws")]
-async fn on_aws(lists: bool) -> Result<Opened, Stopped> {
-    let store = super::on_aws::store(lists).await?;
-    Ok(Opened { workflows: store.workflows(), audit: store.audit(), store: None })
+async fn on_aws(with_records: bool) -> Result<Opened, Stopped> {
+    let store = super::on_aws::store(with_records).await?;
+    Ok(Opened { workflows: store.workflows(), records: store.records(), audit: store.audit(), store: None })
 }
 
 #[cfg(not(feature = "aws"))]

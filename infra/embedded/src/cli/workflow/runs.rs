@@ -41,7 +41,7 @@ impl Row {
 }
 
 pub(super) async fn run(config: &Config, args: &Runs) -> Result<Exit, Stopped> {
-    let opened = Opened::to_list(config, args.runs.backend).await?;
+    let opened = Opened::with_records(config, args.runs.backend).await?;
     let of = match args.of.clone() {
         None => RunsOf::Tenant,
         Some((app, None)) => RunsOf::App(app),
