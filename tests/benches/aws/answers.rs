@@ -9,13 +9,15 @@ use crate::rig;
 
 /// Letters of a receipt handle of SQS, without the number that makes it unique.
 const RECEIPT: usize = 180;
+/// Digits of the number that makes an event and a receipt handle unique: as many as the last group of a UUID has.
+const NUMBER: usize = 12;
 /// Messages of a batch.
 const BATCH: usize = 10;
 
 /// The answers, prepared as far as they don't depend on the request.
 pub(crate) struct Answers {
-    /// A message up to its receipt handle, and from there on.
-    message: (String, String),
+    /// A message up to the end of its event's id, from there up to the end of its receipt handle, and the rest.
+    message: [String; 3],
     received: Cell<u64>,
 }
 
@@ -57,9 +59,14 @@ impl Answers {
             "ReceiptHandle": "?",
         });
         let message = message.to_string();
-        let (before, after) = message.split_once("\"?\"").unwrap();
+        // The end of an id is random: every message gets another one, since each is an event of its own.
+        let id = event.id().to_string();
+        let (before, after) = message.split_once(&id).unwrap();
+        let (between, after) = after.split_once("\"?\"").unwrap();
+        let begin = format!("{before}{}", &id[..id.len() - NUMBER]);
         let receipt = "A".repeat(RECEIPT);
-        Self { message: (format!("{before}\"{receipt}"), format!("\"{after}")), received: Cell::new(0) }
+        let message = [begin, format!("{between}\"{receipt}"), format!("\"{after}")];
+        Self { message, received: Cell::new(0) }
     }
 
     /// The answer to a call, and how many items it would have written; `None` to what it doesn't know.
@@ -83,15 +90,14 @@ impl Answers {
     }
 
     fn messages(&self) -> Vec<u8> {
-        let (before, after) = &self.message;
-        let mut text = String::with_capacity(BATCH * (before.len() + after.len() + 24));
+        let [begin, between, end] = &self.message;
+        let mut text = String::with_capacity(BATCH * (begin.len() + between.len() + end.len() + 2 * NUMBER + 16));
         for n in 0..BATCH {
             let number = self.received.get();
             self.received.set(number + 1);
             text.push_str(if n == 0 { r#"{"Messages":["# } else { "," });
-            text.push_str(before);
-            text.push_str(&format!("{number:020}"));
-            text.push_str(after);
+            let number = format!("{number:0NUMBER$}");
+            text.extend([begin.as_str(), &number, between, &number, end]);
         }
         text.push_str("]}");
         text.into_bytes()
