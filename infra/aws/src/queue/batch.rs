@@ -36,8 +36,14 @@ pub(crate) async fn carry_out<'a, T: Send>(
     batches: Vec<Range<usize>>,
     call: impl Fn(Range<usize>) -> Call<'a, T>,
 ) -> Vec<Result<T, QueueError>> {
-    let calls: Vec<_> = batches.iter().map(|batch| call(batch.clone())).collect();
-    let answers: Vec<_> = stream::iter(calls).buffered(at_once).collect().await;
+    let answers = match &batches[..] {
+        // As nearly always: nothing has to be kept in order.
+        [only] => vec![call(only.clone()).await],
+        _ => {
+            let calls: Vec<_> = batches.iter().map(|batch| call(batch.clone())).collect();
+            stream::iter(calls).buffered(at_once).collect().await
+        }
+    };
     let mut results = Vec::new();
     for (batch, answer) in batches.into_iter().zip(answers) {
         match answer {
