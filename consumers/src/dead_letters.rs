@@ -245,6 +245,12 @@ pub trait DeadLetters: Send + Sync {
     /// fast for its consumer shows here first. Where it can't, how many messages wait.
     fn backlog<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<Backlog, DeadLettersError>>;
 
+    /// The same of the oldest message alone; `None` also when none waits. It may be some minutes late, and be asked elsewhere than
+    /// everything else is (SQS, where it is a metric of CloudWatch).
+    fn oldest<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<Option<Duration>, DeadLettersError>> {
+        Box::pin(async move { Ok(self.backlog(queue).await?.oldest) })
+    }
+
     /// Who gets what from the topic, by queue.
     fn subscribers(&self) -> BoxFuture<'_, Result<Vec<Subscriber>, DeadLettersError>>;
 

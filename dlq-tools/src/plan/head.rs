@@ -170,6 +170,21 @@ impl Head {
         Duration::from_secs(self.watch_s)
     }
 
+    /// The queues that get what it sends. `own` is that of the consumer whose dead-letter queue it is of.
+    #[must_use]
+    pub fn queues(&self, own: Option<&str>) -> Vec<String> {
+        match &self.to.0 {
+            Destination::Queue(queue) => vec![queue.clone()],
+            Destination::Topic => {
+                let others = self.other_subscribers.iter().map(|subscriber| subscriber.queue.clone());
+                let mut queues: Vec<String> = own.map(str::to_owned).into_iter().chain(others).collect();
+                // A subscriber stands there once for each event type.
+                queues.dedup();
+                queues
+            }
+        }
+    }
+
     /// How many letters were sent at each pause to watch, counted from the first one.
     pub fn rungs(&self) -> impl Iterator<Item = u64> + '_ {
         rungs(&self.canary)

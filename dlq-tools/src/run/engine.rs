@@ -98,6 +98,8 @@ pub struct Run<'a> {
     pub plan: &'a Plan,
     /// The dead letters.
     pub letters: &'a dyn DeadLetters,
+    /// The queues that get what it sends: they are watched for having too much to do.
+    pub queues: &'a [String],
     /// What was handled.
     pub inbox: &'a dyn Inbox,
     /// What letters were before.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use sendoff_consumers::Destination;
 use sendoff_events::Timestamp;
 
 use super::{Ended, Progress, RunError, control::Wanted, engine::Engine, ladder::Loop};
+use crate::plan::Stops;
 
 /// How often people are asked and told.
 pub(super) const TICK: Duration = Duration::from_secs(1);
@@ -67,7 +67,7 @@ impl Engine<'_> {
         if let Some(why) = self.comes_back(own) {
             return Ok(Some(Ended::Paused { why, unreachable: false }));
         }
-        self.crowded(own).await
+        Ok(self.crowded(own).await)
     }
 
     pub(super) fn told(&self, own: &mut Loop) {
@@ -95,32 +95,47 @@ impl Engine<'_> {
         })
     }
 
-    /// Looks whether the destination has too much to do.
-    async fn crowded(&self, own: &mut Loop) -> Result<Option<Ended>, RunError> {
-        let stop = self.run.plan.head().stop;
-        let Destination::Queue(queue) = &self.run.plan.head().to.0 else { return Ok(None) };
-        if stop.backlog.is_none() && stop.backlog_age_s.is_none() {
-            return Ok(None);
+    /// Looks whether one of the queues that get the letters has too much to do.
+    async fn crowded(&self, own: &mut Loop) -> Option<Ended> {
+        let mut crowd = None;
+        for queue in self.run.queues {
+            crowd = self.crowd(queue).await;
+            if crowd.is_some() {
+                break;
+            }
         }
-        // A look that fails says nothing: the sends themselves will tell.
-        let Ok(backlog) = self.run.letters.backlog(queue).await else { return Ok(None) };
-        let too_old = stop.backlog_age_s.zip(backlog.oldest).is_some_and(|(most, oldest)| oldest.as_secs() > most);
-        let too_many = stop.backlog.is_some_and(|most| backlog.waiting > most);
-        if !too_old && !too_many {
+        let Some((what, why)) = crowd else {
             own.crowded_since = None;
-            return Ok(None);
-        }
+            return None;
+        };
         let now = self.now();
         let since = own.crowded_since.map_or(now, |since| since.min(now));
         own.crowded_since = Some(since);
         let waited: Duration = now.duration_since(since).try_into().unwrap_or_default();
-        Ok((waited.as_secs() >= stop.patience_s).then(|| Ended::Paused {
-            why: format!(
-                "`{queue}` has had too much to do for {} s: {} messages wait",
-                waited.as_secs(),
-                backlog.waiting
-            ),
-            unreachable: false,
-        }))
+        let waited = waited.as_secs();
+        (waited >= self.run.plan.head().stop.patience_s)
+            .then(|| Ended::Paused { why: format!("{what} for {waited} s: {why}"), unreachable: false })
+    }
+
+    /// What a queue has too much of, if it has: what is so, and why.
+    async fn crowd(&self, queue: &str) -> Option<(String, String)> {
+        let Stops { backlog, backlog_age_s, .. } = self.run.plan.head().stop;
+        let busy = || format!("`{queue}` has had too much to do");
+        // A look that fails says nothing: the sends themselves will tell.
+        if let Some(most) = backlog
+            && let Ok(backlog) = self.run.letters.backlog(queue).await
+            && backlog.waiting > most
+        {
+            return Some((busy(), format!("{} messages wait", backlog.waiting)));
+        }
+        let most = backlog_age_s?;
+        match self.run.letters.oldest(queue).await {
+            Ok(oldest) => {
+                let oldest = oldest?.as_secs();
+                (oldest > most).then(|| (busy(), format!("its oldest message has waited for {oldest} s")))
+            }
+            // It may be asked elsewhere than the sends go to, and then nothing else would tell.
+            Err(error) => Some((format!("how long messages wait in `{queue}` couldn't be seen"), error.to_string())),
+        }
     }
 }

@@ -60,10 +60,11 @@ pub(crate) struct Wanted {
     /// Pauses the run when a greater share than this of what is watched has failed again, in per cent
     #[arg(long, value_name = "PERCENT", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=100))]
     max_returned: u8,
-    /// Lets the run wait while the oldest message of the destination has waited for longer than this
+    /// Lets the run wait while the oldest message of the destination, or of a queue that gets letters through the topic, has waited for
+    /// longer than this. On SQS that shows some minutes late
     #[arg(long, value_name = "TIME", value_parser = duration)]
     max_backlog_age: Option<Duration>,
-    /// Lets the run wait while more messages than this wait at the destination
+    /// Lets the run wait while more messages than this wait at the destination, or in a queue that gets letters through the topic
     #[arg(long, value_name = "N")]
     max_backlog: Option<u64>,
     /// Pauses a run that has waited for so long

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use sendoff_consumers::{Filter, NewMessage};
 use sendoff_dlq_tools::run::control::{Wanted, want};
 use sendoff_events::Clock as _;
 use sendoff_host::Exit;
@@ -208,6 +209,36 @@ async fn a_run_waits_for_a_consumer_that_has_too_much_to_do_and_pauses_when_it_w
         let moved = usize::try_from(report["moved"].as_u64().unwrap()).unwrap();
         assert!((1..20).contains(&moved), "{ran:?}");
         assert_eq!(house.letters().await, 20 - moved);
+    }
+}
+
+#[tokio::test]
+async fn a_run_through_the_topic_waits_for_each_of_those_who_get_its_letters() {
+    for (limit, told) in [
+        (["--max-backlog", "7"], "more than 7 messages wait at one of those who get them"),
+        (["--max-backlog-age", "1h"], "the oldest message at one of those who get them is older than 1h"),
+    ] {
+        let house = House::with(6).await;
+        let store = house.store();
+        for consumer in ["email", "sms"] {
+            store.subscribe(consumer, &Filter::event_types(["app.assigned"])).await.unwrap();
+        }
+        store.subscribe("audit", &Filter::event_types(["submission.created"])).await.unwrap();
+        // Nobody serves either. What waits at one that gets none of the letters is nothing to wait for.
+        for (queue, count) in [("sms", 8), ("audit", 50)] {
+            let messages = vec![NewMessage { body: "{}".into(), ..NewMessage::default() }; count];
+            let sent = store.queue(queue).await.unwrap().send(&messages).await;
+            assert!(sent.iter().all(Result::is_ok));
+        }
+        store.shutdown().await;
+        house.clock.sleep(Duration::from_secs(4000)).await;
+        let topic = ["--to", "topic", "--yes-other-subscribers", "--patience", "20s"];
+        let (plan, hash) = planned(&house, &[&SLOWLY[..], &topic, &limit].concat()).await;
+        let shown = house.dlq(&["run", &plan]).await.expect(Exit::Done);
+        assert!(shown.err.contains(told), "{shown:?}");
+        let ran = house.dlq(&["run", &plan, "--apply", &hash, "--output", "json"]).await.expect(Exit::Partly);
+        assert!(ran.err.contains("`sms` has had too much to do"), "{ran:?}");
+        assert_eq!(house.letters().await, 6, "none was sent: {ran:?}");
     }
 }
 

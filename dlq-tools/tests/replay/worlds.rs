@@ -152,6 +152,7 @@ impl Replay {
             let run = Run {
                 plan: &plan,
                 letters: &broker,
+                queues: &plan.head().queues(None),
                 inbox: &NoInbox,
                 originals: &AsTheyStand,
                 journal: &disk,

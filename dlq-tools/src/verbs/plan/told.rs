@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use sendoff_consumers::Destination;
 use sendoff_embedded::program::print::{one_line, table};
 use sendoff_host::Stopped;
 use serde_json::json;
 
 use crate::{
     Session,
-    plan::{Estimate, Forecast, Head, Plan, Stops},
+    plan::{Estimate, Forecast, Head, Plan},
     verbs::{
         Common, Output,
         source::{letters, span},
@@ -43,7 +44,7 @@ pub(crate) fn told(plan: &Plan) -> Vec<String> {
             span(Duration::from_secs(seconds)),
             if calls == 0 { "at no cost".to_owned() } else { format!("{calls} calls, ${usd:.6}") }
         ),
-        stops(&head.stop),
+        stops(head),
     ];
     told.extend(subscribers(head));
     if let Some(because) = &head.force_rerun {
@@ -81,11 +82,13 @@ fn steps(head: &Head) -> String {
 }
 
 /// When the run stops by itself.
-fn stops(stop: &Stops) -> String {
+fn stops(head: &Head) -> String {
+    let stop = &head.stop;
+    let there = if head.to.0 == Destination::Topic { "at one of those who get them" } else { "there" };
     let age = stop
         .backlog_age_s
-        .map(|age| format!("the oldest message there is older than {}", span(Duration::from_secs(age))));
-    let depth = stop.backlog.map(|count| format!("more than {count} messages wait there"));
+        .map(|age| format!("the oldest message {there} is older than {}", span(Duration::from_secs(age))));
+    let depth = stop.backlog.map(|count| format!("more than {count} messages wait {there}"));
     let waits: Vec<_> = age.into_iter().chain(depth).collect();
     let mut told = format!("pauses when more than {:.0} % of what is watched fail again", stop.returned_share * 100.0);
     if !waits.is_empty() {

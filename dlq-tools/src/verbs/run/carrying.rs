@@ -133,6 +133,7 @@ impl Carrying<'_> {
         let run = Run {
             plan: &plan,
             letters: &*deployment.letters,
+            queues: &head.queues(queue.kind.target()),
             inbox: &*deployment.inbox,
             originals: &OfQueue { queue: &queue, blobs: &*deployment.blobs },
             journal: &journal,
