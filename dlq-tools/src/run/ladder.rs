@@ -14,6 +14,7 @@ use super::{
     journal::Step,
     pace::Pace,
     progress::{PAUSED, Watching},
+    speed::Speed,
     tick::{LOOK, TICK, after, at_most},
     watch::Watched,
 };
@@ -21,8 +22,7 @@ use super::{
 /// What the loop keeps for itself.
 pub(super) struct Loop {
     pub(super) pace: Pace,
-    pub(super) begun: Timestamp,
-    pub(super) sent_before: u64,
+    pub(super) speed: Speed,
     pub(super) watched_before: (u64, u64),
     pub(super) next_tick: Timestamp,
     pub(super) next_look: Timestamp,
@@ -69,8 +69,7 @@ impl Engine<'_> {
             let shared = self.shared();
             Loop {
                 pace: Pace::new(head.rate, now),
-                begun: now,
-                sent_before: shared.state.sent(),
+                speed: Speed::default(),
                 watched_before: shared.state.known(),
                 next_tick: now,
                 next_look: now,
@@ -135,6 +134,16 @@ impl Engine<'_> {
         (state.sent() + unknown, open.saturating_sub(unknown))
     }
 
+    /// How long all watches take that are still to come, if each takes its whole time.
+    pub(super) fn watches_left(&self) -> Duration {
+        let head = self.run.plan.head();
+        let (sent, open) = self.standing();
+        let reached = self.shared().state.rung();
+        let rungs = head.rungs().filter(|rung| *rung > reached && *rung < sent + open).count() as u64;
+        // One more follows on the last letters.
+        Duration::from_secs(head.watch_s.saturating_mul(rungs + 1))
+    }
+
     /// Letters that this process can still do something with.
     pub(super) fn open(&self) -> VecDeque<u32> {
         let shared = self.shared();
@@ -151,6 +160,7 @@ impl Engine<'_> {
     /// Sends up to `quota` letters.
     async fn pass(&self, own: &mut Loop, quota: u64, can_pick: bool) -> Result<Option<Ended>, RunError> {
         own.doing = "sending";
+        own.speed.begin(self.now(), self.shared().state.sent());
         own.missed_since = None;
         own.next_search = self.now();
         let mut todo = self.open();

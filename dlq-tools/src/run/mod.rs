@@ -24,6 +24,7 @@ mod report;
 mod round;
 mod screen;
 mod send;
+mod speed;
 mod state;
 mod strangers;
 mod tick;

@@ -1,6 +1,6 @@
 //! How a run goes on, for whoever watches it.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use sendoff_events::Timestamp;
 use serde::Serialize;
@@ -49,7 +49,7 @@ pub struct Progress {
     pub waiting: u64,
     /// How many are sent a second, over the last while.
     pub rate: f64,
-    /// In how many seconds it will be over, at this rate; `None` when that can't be told.
+    /// In how many seconds it will be over, at this rate and with the watches that are to come; `None` when that can't be told.
     pub eta_s: Option<u64>,
     /// What it is doing: `sending`, `watching`, `paused`, …
     pub doing: &'static str,
@@ -58,9 +58,17 @@ pub struct Progress {
 }
 
 impl Progress {
-    pub(super) fn of(state: &State, rate: f64, doing: &'static str, watching: Option<Watching>) -> Self {
+    /// `watches` is how long those take that are to come.
+    pub(super) fn of(
+        state: &State,
+        rate: f64,
+        watches: Duration,
+        doing: &'static str,
+        watching: Option<Watching>,
+    ) -> Self {
         let waiting = state.count(Stage::Waiting);
-        let eta_s = (rate > 0.0 && watching.is_none()).then(|| (waiting as f64 / rate).ceil() as u64);
+        let sending = (rate > 0.0 && waiting > 0 && watching.is_none()).then(|| (waiting as f64 / rate).ceil() as u64);
+        let eta_s = sending.map(|sending| sending.saturating_add(watches.as_secs()));
         Self {
             planned: state.planned(),
             sent: state.sent(),

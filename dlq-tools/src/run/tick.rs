@@ -56,6 +56,7 @@ impl Engine<'_> {
         if own.is_paused {
             // What was waited for is waited for anew afterwards.
             (own.crowded_since, own.missed_since) = (None, None);
+            own.speed.begin(now, self.shared().state.sent());
             return Ok(None);
         }
         own.next_look = at_most(own.next_look, now, LOOK);
@@ -71,11 +72,11 @@ impl Engine<'_> {
     }
 
     pub(super) fn told(&self, own: &mut Loop) {
+        let watches = self.watches_left();
         let shared = self.shared();
-        let seconds = self.now().duration_since(own.begun).as_secs_f64();
-        let sent = shared.state.sent().saturating_sub(own.sent_before);
-        let rate = if seconds > 0.0 { sent as f64 / seconds } else { 0.0 };
-        let progress = Progress::of(&shared.state, rate, own.doing(), own.watching.filter(|_| !own.is_paused));
+        let rate = own.speed.rate(self.now(), shared.state.sent());
+        let watching = own.watching.filter(|_| !own.is_paused);
+        let progress = Progress::of(&shared.state, rate, watches, own.doing(), watching);
         drop(shared);
         self.run.watcher.progress(&progress);
     }

@@ -243,6 +243,27 @@ async fn a_run_through_the_topic_waits_for_each_of_those_who_get_its_letters() {
 }
 
 #[tokio::test]
+async fn what_is_told_of_the_time_left_goes_by_how_fast_letters_go_now_and_by_the_watches_to_come() {
+    let house = Arc::new(House::with(600).await);
+    let (plan, hash) = planned(&house, &["--rate", "10", "--canary", "20", "--watch", "2m"]).await;
+    let outside = Outside::default();
+    house.at(100, async move |house: &House| house.consume_beside(&outside).await);
+    let ran = house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Done);
+    // Such as `130 of 600, sending: 10 a second, 167 s to go; 0 returned, 0 skipped, 0 ambiguous`.
+    let mut told = 0;
+    for line in ran.err.lines().filter(|line| line.contains("sending: ")) {
+        let numbers: Vec<f64> = line.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect();
+        let [sent, _, rate, to_go, ..] = numbers[..] else { panic!("{line}") };
+        assert!((8.0..=12.0).contains(&rate), "{line}");
+        // It is watched once more after the last of them.
+        let left = (600.0 - sent) / 10.0 + 120.0;
+        assert!((to_go - left).abs() <= 20.0, "{line}: about {left:.0} s are left");
+        told += 1;
+    }
+    assert!(told >= 3, "{ran:?}");
+}
+
+#[tokio::test]
 async fn a_run_goes_on_as_soon_as_the_consumer_has_caught_up() {
     let house = Arc::new(House::with(20).await);
     let limits = ["--max-backlog", "3", "--patience", "10m"];
