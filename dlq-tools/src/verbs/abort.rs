@@ -4,7 +4,11 @@ use sendoff_consumers::AuditNote;
 use sendoff_events::at_millis;
 use sendoff_host::{Exit, Stopped};
 
-use super::{Common, ended, pause::done, run::tell};
+use super::{
+    Common, ended,
+    pause::done,
+    run::{locked, tell},
+};
 use crate::{
     Session,
     deployment::Access,
@@ -40,7 +44,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         if over { Err(Stopped::new(Exit::NothingMatched, why)) } else { Ok(()) }
     };
     // One that was finished and begun again isn't over.
-    if folder.lock()?.is_some() {
+    if locked(&*session.clock, &folder).await?.is_some() {
         is_over(found.stands.ended.as_ref())?;
     }
     if !args.yes {
@@ -59,7 +63,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     };
     deployment.audit.append(&note).await.map_err(|error| Stopped::new(Exit::Unreachable, error))?;
     want(folder.path(), &Wanted::Abort { by: by.clone() })?;
-    let Some(_lock) = folder.lock()? else {
+    let Some(_lock) = locked(&*session.clock, &folder).await? else {
         done(session, common, &folder.name(), "abort")?;
         session.prose("its process ends it within a second or so, with what is under way finished");
         return Ok(Exit::Done);

@@ -3,7 +3,7 @@
 use sendoff_host::{Exit, Stopped};
 use serde_json::json;
 
-use super::{Common, Output};
+use super::{Common, Output, run::locked};
 use crate::{
     Session,
     deployment::Access,
@@ -24,7 +24,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let deployment = common.open(session, Access::Look).await?;
     let folder = RunFolder::find(&deployment.work, &session.folder, &args.run)?;
     let name = folder.name();
-    if folder.lock()?.is_some() {
+    if locked(&*session.clock, &folder).await?.is_some() {
         let why = format!("run {name} isn't being carried out now: there is nothing to pause. `dlq runs` says how it stands");
         return Err(Stopped::new(Exit::NothingMatched, why));
     }

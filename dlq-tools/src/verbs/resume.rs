@@ -5,7 +5,7 @@ use sendoff_host::{Exit, Stopped};
 use super::{
     Common,
     pause::done,
-    run::{How, carry_out},
+    run::{How, carry_out, locked},
 };
 use crate::{
     Session,
@@ -28,7 +28,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let who = common.who(session)?;
     let deployment = common.open(session, Access::Change).await?;
     let folder = RunFolder::find(&deployment.work, &session.folder, &args.run)?;
-    if folder.lock()?.is_none() {
+    if locked(&*session.clock, &folder).await?.is_none() {
         let name = folder.name();
         if matches!(wanted(folder.path()), Wanted::Abort { .. }) {
             let why = format!("run {name} is being aborted by its process, and stays so: `dlq runs` says when it is over");

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 pub(crate) use carrying::Carried;
 pub(crate) use carrying::Carrying;
 use carrying::guard;
-pub(super) use carrying::is_for;
+pub(super) use carrying::{is_for, locked};
 use sendoff_embedded::program::print::one_line;
 use sendoff_host::{Exit, Stopped};
 pub(super) use told::shown;

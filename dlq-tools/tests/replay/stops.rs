@@ -15,7 +15,10 @@ use std::{
 };
 
 use sendoff_consumers::{Filter, NewMessage};
-use sendoff_dlq_tools::run::control::{Wanted, want};
+use sendoff_dlq_tools::run::{
+    control::{Wanted, want},
+    folder::RunFolder,
+};
 use sendoff_events::Clock as _;
 use sendoff_host::Exit;
 use serde_json::Value;
@@ -261,6 +264,30 @@ async fn what_is_told_of_the_time_left_goes_by_how_fast_letters_go_now_and_by_th
         told += 1;
     }
     assert!(told >= 3, "{ran:?}");
+}
+
+#[tokio::test]
+async fn whoever_only_looks_at_a_run_is_not_taken_for_somebody_who_carries_it_out() {
+    let house = Arc::new(House::with(4).await);
+    let (plan, hash) = planned(&house, &["--canary", "1", "--watch", "30s"]).await;
+    house.dlq(&["run", &plan, "--apply", &hash]).await.expect(Exit::Partly);
+    let run = RunFolder::find(&house.folder.path().join("dlq"), house.folder.path(), &hash).unwrap();
+    // Another process looks at it just now, and for no longer than until somebody waits.
+    let looked_at = || {
+        let lock = run.lock().unwrap().expect("nobody has it");
+        house.clock.at(0, move || drop(lock));
+    };
+    looked_at();
+    let paused = house.dlq(&["pause", &hash]).await.expect(Exit::NothingMatched);
+    assert!(paused.err.contains("isn't being carried out now"), "{paused:?}");
+    looked_at();
+    let outside = Outside::default();
+    house.at(10, async move |house: &House| house.consume_beside(&outside).await);
+    let ran = house.dlq(&["resume", &hash, "--output", "json"]).await.expect(Exit::Done).json();
+    assert_eq!(ran["moved"], 4, "{ran}");
+    looked_at();
+    let over = house.dlq(&["abort", &hash, "--yes"]).await.expect(Exit::NothingMatched);
+    assert!(over.err.contains("is over already"), "{over:?}");
 }
 
 #[tokio::test]

@@ -234,8 +234,8 @@ async fn no_doubts(deployment: &Deployment, plan: &Plan, state: &State) -> Resul
     Ok(())
 }
 
-/// The lock of a run. `dlq runs` has it for a moment when it looks.
-async fn locked(clock: &dyn Clock, folder: &RunFolder) -> Result<Option<Lock>, Stopped> {
+/// The lock of a run; `None` when somebody carries it out. Whoever only looks at it, as `dlq runs` does, has the lock for a moment.
+pub(in crate::verbs) async fn locked(clock: &dyn Clock, folder: &RunFolder) -> Result<Option<Lock>, Stopped> {
     const TRIES: usize = 5;
     for _ in 0..TRIES {
         if let Some(lock) = folder.lock()? {
