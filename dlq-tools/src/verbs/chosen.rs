@@ -2,14 +2,17 @@
 
 use std::ops::ControlFlow;
 
-use sendoff_consumers::{DeadLetterQueue, IdempotencyKey, Status};
+use sendoff_consumers::{DeadLetterKind, DeadLetterQueue, IdempotencyKey, Status};
+use sendoff_embedded::program::print::one_line;
+use sendoff_events::Timestamp;
 use sendoff_host::{Exit, Stopped};
 
 use crate::{
     deployment::Deployment,
+    doctor::family,
     letter::{LedgerFacts, Letter, ledger_key},
     select::{self, Selection, Selector},
-    snapshot::Snapshot,
+    snapshot::{Snapshot, take::stopped},
 };
 
 /// How many records are asked for at a time.
@@ -54,6 +57,28 @@ pub(crate) async fn up_to_date(
         snapshot.set_ledger(&ledgers.collect::<Vec<_>>())?;
     }
     Ok(ids)
+}
+
+/// Refuses to put letters of a queue into one of another consumer: a letter that doesn't say itself at whom it failed, as SQS moves
+/// it, would be taken for one of theirs from then on, and run there.
+pub(super) async fn must_be_theirs(deployment: &Deployment, from: &str, to: &str) -> Result<(), Stopped> {
+    if family(from) == family(to) {
+        return Ok(());
+    }
+    let queues = deployment.letters.queues(Timestamp::MAX).await.map_err(stopped)?;
+    // Where letters are only put aside there may be nobody of this name.
+    let is_somebodys = |queue: &DeadLetterQueue| !matches!(queue.kind, DeadLetterKind::Quarantine(_));
+    if !queues.iter().any(|queue| is_somebodys(queue) && family(&queue.name) == family(to)) {
+        return Ok(());
+    }
+    let why = format!(
+        "`{}` is for what failed at `{}`, and not for letters of `{}`: those that don't say at whom they failed would be taken for \
+         theirs. Name another queue, or say --yes-other-consumer",
+        one_line(to),
+        one_line(family(to)),
+        one_line(from)
+    );
+    Err(Stopped::new(Exit::Refused, why))
 }
 
 /// Whether nobody knows if the letter's event had its effect.

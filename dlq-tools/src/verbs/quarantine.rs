@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     Common, Output,
-    chosen::{must_be_touchable, must_be_unedited, nothing},
+    chosen::{must_be_theirs, must_be_touchable, must_be_unedited, nothing},
     ended,
     source::{Source, find_queue, letters},
 };
@@ -35,6 +35,9 @@ pub(super) struct Args {
     /// The queue to put them into, made if it isn't there; its name ends in `-quarantine`. By default the consumer's
     #[arg(long, value_name = "NAME")]
     to: Option<String>,
+    /// Also puts them into the quarantine of another consumer than theirs
+    #[arg(long)]
+    yes_other_consumer: bool,
     /// Why, for the audit
     #[arg(long, value_name = "TEXT")]
     because: Option<String>,
@@ -42,7 +45,7 @@ pub(super) struct Args {
     #[arg(long)]
     without_edits: bool,
     /// Goes on with the one of this queue that broke off; whatever else is chosen is left
-    #[arg(long, conflicts_with_all = ["to", "because", "without_edits"])]
+    #[arg(long, conflicts_with_all = ["to", "yes_other_consumer", "because", "without_edits"])]
     resume: bool,
     /// Moves them; without it, only says which
     #[arg(long)]
@@ -95,6 +98,9 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
                 None => default_name(&queue.name, &queue.kind),
             };
             check_name(&to, &queue.name)?;
+            if !args.yes_other_consumer {
+                must_be_theirs(&deployment, &queue.name, &to).await?;
+            }
             let selector = Selector::new(&args.selection, &*session.clock)?;
             let snapshot = args.source.open(session, common, &deployment).await?;
             if !args.without_edits {

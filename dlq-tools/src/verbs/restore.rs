@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use self::elsewhere::{BEGUN, DONE, PUT_BACK, not_from_elsewhere, told_of};
 use super::{
     Common, Output,
-    chosen::must_be_unedited,
+    chosen::{must_be_theirs, must_be_unedited},
     ended,
     source::{find_queue, letters},
 };
@@ -36,6 +36,9 @@ pub(super) struct Args {
     /// The dead-letter queue to put them into, by default the one that they were in
     #[arg(long, value_name = "QUEUE")]
     into: Option<String>,
+    /// Also puts them into a queue of another consumer than theirs
+    #[arg(long)]
+    yes_other_consumer: bool,
     #[command(flatten)]
     selection: Selection,
     /// Also those that are edited, as they were before: their edits are lost
@@ -67,6 +70,9 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let mut archive = place.open(&deployment).await?;
     let manifest = archive.manifest.clone();
     let queue = find_queue(&deployment, args.into.as_ref().unwrap_or(&manifest.queue)).await?.name;
+    if !args.yes_other_consumer {
+        must_be_theirs(&deployment, &manifest.queue, &queue).await?;
+    }
     let here = deployment.letters.deployment();
     if manifest.deployment != here {
         session.prose(format_args!("the archive is of {}, and this is {here}", one_line(&manifest.deployment)));

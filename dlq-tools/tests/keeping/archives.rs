@@ -216,7 +216,14 @@ async fn letters_are_never_put_back_into_a_queue_that_somebody_handles() {
     house.fail("sms", vec![]).await;
     house.dlq(&["restore", "kept.jsonl.zst", "--into", "nowhere", "--yes"]).await.expect(Exit::NothingMatched);
     // The consumer's name stands for its dead letters here as everywhere.
-    house.dlq(&["restore", "kept.jsonl.zst", "--into", "sms", "--yes"]).await.expect(Exit::Done);
+    let into = ["restore", "kept.jsonl.zst", "--into", "sms", "--yes"];
+    let refused = house.dlq(&into).await.expect(Exit::Refused);
+    assert!(
+        refused.err.contains("`sms-dlq` is for what failed at `sms`, and not for letters of `email-dlq`"),
+        "{refused:?}"
+    );
+    assert_eq!(house.letters("sms-dlq").await.len(), 0);
+    house.dlq(&[&into[..], &["--yes-other-consumer"]].concat()).await.expect(Exit::Done);
     assert_eq!(house.letters("sms-dlq").await.len(), 1);
 }
 

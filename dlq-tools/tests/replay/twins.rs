@@ -81,7 +81,9 @@ async fn a_letter_goes_to_another_consumer_than_it_failed_at_only_when_somebody_
     let (zero, one) = (event_id(0).to_string(), event_id(1).to_string());
     let aside =
         ["quarantine", "email", "--to", "sms-quarantine", "--because", "x", "--yes", "--id", &zero, "--id", &one];
-    house.dlq(&aside).await.expect(Exit::Done);
+    let theirs = house.dlq(&aside).await.expect(Exit::Refused);
+    assert!(theirs.err.contains("`sms-quarantine` is for what failed at `sms`"), "{theirs:?}");
+    house.dlq(&[&aside[..], &["--yes-other-consumer"]].concat()).await.expect(Exit::Done);
     let refused = house.dlq(&["plan", "sms-quarantine"]).await.expect(Exit::Refused);
     assert!(refused.err.contains("queue:sms") && refused.err.contains("2 letters at `email` failed"), "{refused:?}");
     let one = house.dlq(&["plan", "sms-quarantine", "--id", &zero]).await.expect(Exit::Refused);
