@@ -11,12 +11,15 @@ use sendoff_events::{Clock, Timestamp};
 use sendoff_host::Stopped;
 use sha2::{Digest as _, Sha256};
 
-use crate::snapshot::take::stopped;
+use crate::snapshot::{PAGE_BYTES, take::stopped};
 
 /// For how long letters are leased at a time. A batch is dealt with in a fraction of it; if this process is killed, they are free
 /// again after it.
 const HOLD: Duration = Duration::from_secs(600);
-const BATCH: usize = 500;
+/// How many letters are leased at a time: at first, and then as many as a page holds of such as came last, between these.
+const FIRST: usize = 50;
+const LEAST: usize = 10;
+const MOST: usize = 500;
 /// After how many looks in a row that gave nothing new there is nothing more, where letters can't be asked for by their ids.
 const IDLE: usize = 10;
 /// How long after such a look the next one is.
@@ -60,13 +63,17 @@ pub async fn taken(
 ) -> Result<Taken, Stopped> {
     let mut told = Taken { changed: 0, missing: wanted, saw_all: true };
     let ids: Vec<String> = told.missing.keys().cloned().collect();
-    for chunk in ids.chunks(BATCH) {
+    let (mut left, mut page) = (&ids[..], FIRST);
+    while !left.is_empty() {
+        let (chunk, rest) = left.split_at(page.min(left.len()));
+        left = rest;
         let until = until(clock);
         let Some(taken) = letters.take_these(queue, chunk, HOLD).await.map_err(stopped)? else {
             // None was leased: this queue never gives letters by their ids.
             by_looking(letters, clock, queue, &mut told, &mut act).await?;
             return Ok(told);
         };
+        page = next_page(&taken).unwrap_or(page);
         batch(letters, queue, &mut told, (taken, until), &mut act).await?;
     }
     Ok(told)
@@ -81,11 +88,11 @@ async fn by_looking(
 ) -> Result<(), Stopped> {
     let mut others: Vec<Receipt> = Vec::new();
     let mut seen = HashSet::new();
-    let mut idle = 0;
+    let (mut idle, mut page) = (0, FIRST);
     let mut ended = Ok(());
     while !told.missing.is_empty() && idle < IDLE {
         let until = until(clock);
-        let found = match letters.take(queue, BATCH, HOLD).await {
+        let found = match letters.take(queue, page, HOLD).await {
             Ok(found) => found,
             Err(DeadLettersError::TooManyLeased(_)) if !others.is_empty() => {
                 told.saw_all = false;
@@ -98,6 +105,7 @@ async fn by_looking(
                 break;
             }
         };
+        page = next_page(&found).unwrap_or(page);
         let (ours, theirs): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|taken| told.missing.contains_key(&taken.letter.message_id));
         let mut is_new = !ours.is_empty();
@@ -118,6 +126,13 @@ async fn by_looking(
     }
     letters.hold(queue, &others, Duration::ZERO).await;
     ended
+}
+
+/// How many letters like these fill a page: they are in memory together. `None` where there are none.
+fn next_page(taken: &[TakenLetter]) -> Option<usize> {
+    let bytes: usize = taken.iter().map(|taken| taken.letter.body.len()).sum();
+    let average = bytes.checked_div(taken.len())?;
+    Some((PAGE_BYTES / (average + 1)).clamp(LEAST, MOST))
 }
 
 /// When what is leased now is free again.

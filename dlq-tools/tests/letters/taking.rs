@@ -3,13 +3,19 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use sendoff_consumers::{DeadLettersError, Stop};
-use sendoff_dlq_tools::snapshot::{
-    Snapshot,
-    take::{Ports, TakeError, Taking, Took, take},
+use sendoff_dlq_tools::{
+    archive::taking,
+    snapshot::{
+        Snapshot,
+        take::{Ports, TakeError, Taking, Took, take},
+    },
 };
 use tempfile::TempDir;
 
-use super::{Bodies, queue::Leasing};
+use super::{
+    Bodies,
+    queue::{Entry, Leasing},
+};
 use crate::calls::SleepClock;
 
 struct Bench {
@@ -178,4 +184,23 @@ async fn a_snapshot_of_something_else_is_not_added_to() {
     snapshot.set_taken(other).unwrap();
     drop(snapshot);
     assert!(matches!(bench.take().await, Err(TakeError::Other { .. })));
+}
+
+#[tokio::test]
+async fn of_large_letters_few_are_taken_at_a_time() {
+    let bench = Bench::with(90);
+    let body = bytes::Bytes::from(vec![b'a'; 1 << 20]);
+    bench.queue.state().entries.iter_mut().for_each(|entry| entry.letter.body = body.clone());
+    let known = |entry: &Entry| (entry.letter.message_id.clone(), taking::hash(&entry.letter));
+    let wanted = bench.queue.state().entries.iter().map(known).collect();
+    let mut pages = Vec::new();
+    let taken = taking::taken(&bench.queue, &*bench.clock, "email-dlq", wanted, async |page, _| {
+        pages.push(page.len());
+        Ok(())
+    });
+    let taken = taken.await.unwrap();
+    assert!(taken.missing.is_empty(), "{} weren't taken", taken.missing.len());
+    // How large they are shows only when the first of them have come.
+    assert!(pages[0] <= 50 && pages[1..].iter().all(|count| *count <= 16), "{pages:?}");
+    assert_eq!((pages.iter().sum::<usize>(), bench.queue.held()), (90, 0));
 }
