@@ -121,6 +121,9 @@ sendoff_dlq_oldest_age_seconds{queue=\"email-dlq\"} 1800
 # HELP sendoff_dlq_arrivals_per_hour Messages that came in the last hour, at least that many where a sample was looked at.
 # TYPE sendoff_dlq_arrivals_per_hour gauge
 sendoff_dlq_arrivals_per_hour{queue=\"email-dlq\"} 2
+# HELP sendoff_dlq_top_reason_ratio Share of the messages that failed for the most frequent reason, from 0 to 1; missing where nothing is known.
+# TYPE sendoff_dlq_top_reason_ratio gauge
+sendoff_dlq_top_reason_ratio{queue=\"email-dlq\",reason=\"no [2Jcontact\"} 1
 # HELP sendoff_dlq_sampled Messages that the other figures are of; missing where they are of all.
 # TYPE sendoff_dlq_sampled gauge
 ";

@@ -2,34 +2,53 @@
 
 use std::fmt::Write as _;
 
+use sendoff_embedded::program::print::one_line;
+
 use super::Row;
 
 /// One gauge: its name, what it says, and its value for a row with the labels that stand beside the queue.
-type Gauge = (&'static str, &'static str, fn(&Row) -> Vec<(&'static str, u64)>);
+type Gauge = (&'static str, &'static str, fn(&Row) -> Vec<(String, f64)>);
 
-const GAUGES: [Gauge; 5] = [
+const GAUGES: [Gauge; 6] = [
     ("sendoff_dlq_messages", "Messages in the dead-letter queue.", |row| {
-        vec![(",state=\"waiting\"", row.waiting), (",state=\"in_flight\"", row.in_flight)]
+        [("waiting", row.waiting), ("in_flight", row.in_flight)]
+            .map(|(state, count)| (format!(",state=\"{state}\""), count as f64))
+            .into()
     }),
     (
         "sendoff_dlq_oldest_age_seconds",
         "Age of the oldest message, from when the broker counts it; of a sample where looking needs leases.",
-        |row| row.oldest_age_s.map(|age| ("", age)).into_iter().collect(),
+        |row| plain(row.oldest_age_s),
     ),
     (
         "sendoff_dlq_first_loss_seconds",
         "Time until the broker forgets a message, at most that where a sample was looked at; missing where it keeps all, or nothing is known.",
-        |row| row.first_loss_s.map(|left| ("", left)).into_iter().collect(),
+        |row| plain(row.first_loss_s),
     ),
     (
         "sendoff_dlq_arrivals_per_hour",
         "Messages that came in the last hour, at least that many where a sample was looked at.",
-        |row| row.arrivals_per_hour.map(|count| ("", count)).into_iter().collect(),
+        |row| plain(row.arrivals_per_hour),
+    ),
+    (
+        "sendoff_dlq_top_reason_ratio",
+        "Share of the messages that failed for the most frequent reason, from 0 to 1; missing where nothing is known.",
+        |row| {
+            let reason = row.top_reason.as_deref().zip(row.top_share);
+            reason
+                .map(|(reason, share)| (format!(",reason=\"{}\"", label(&one_line(reason))), share))
+                .into_iter()
+                .collect()
+        },
     ),
     ("sendoff_dlq_sampled", "Messages that the other figures are of; missing where they are of all.", |row| {
-        row.sampled.map(|count| ("", count)).into_iter().collect()
+        plain(row.sampled)
     }),
 ];
+
+fn plain(value: Option<u64>) -> Vec<(String, f64)> {
+    value.map(|value| (String::new(), value as f64)).into_iter().collect()
+}
 
 pub(super) fn text(rows: &[Row]) -> String {
     let mut text = String::new();

@@ -26,9 +26,9 @@ pub(super) struct Row {
     pub(super) first_loss_s: Option<u64>,
     /// How many came in the last hour.
     pub(super) arrivals_per_hour: Option<u64>,
-    top_reason: Option<String>,
+    pub(super) top_reason: Option<String>,
     /// From 0 to 1.
-    top_share: Option<f64>,
+    pub(super) top_share: Option<f64>,
     /// How many letters the figures are of; `None` when they are of all.
     pub(super) sampled: Option<u64>,
     untouchable: Option<String>,
