@@ -180,6 +180,7 @@ fn show(session: &mut Session, output: Output, gathered: &Gathered, with_images:
         Output::Ndjson => {
             found.iter().try_for_each(|one| session.json_line(&json!({ "change": one })))?;
             gathered.lost.iter().try_for_each(|one| session.json_line(&json!({ "lost": one })))?;
+            gathered.troubles.iter().try_for_each(|one| session.json_line(&json!({ "trouble": one })))?;
         }
         Output::Table => {
             let rows = found.iter().map(|one| {

@@ -133,6 +133,13 @@ async fn what_the_stream_has_forgotten_is_told_as_lost() {
     assert_eq!((called.exit, &told["changes"]), (Exit::Failed, &json!([])), "{called:?}");
     assert_eq!(told["lost"][0]["pointer"]["shard"], "shardId-00000000000000000000-gone");
     assert_eq!(told["lost"][0]["for_good"], true, "{called:?}");
+    // Whoever reads lines hears as well what couldn't be read.
+    let bucket = ["timeline-dlq", "--bucket", "there-is-no-such-bucket", "--output", "ndjson"];
+    let called = bench.call(false, &bucket).await;
+    let lines: Vec<Value> = called.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().any(|line| line["lost"]["for_good"] == true), "{called:?}");
+    let trouble = lines.iter().find_map(|line| line["trouble"].as_str());
+    assert!(trouble.is_some_and(|trouble| trouble.contains("there-is-no-such-bucket")), "{called:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
