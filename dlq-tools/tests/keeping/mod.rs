@@ -3,7 +3,7 @@
 mod archives;
 mod crashes;
 mod edits;
-mod on_aws;
+pub(crate) mod on_aws;
 mod quarantines;
 
 use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};

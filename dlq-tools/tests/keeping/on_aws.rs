@@ -1,6 +1,6 @@
 //! The same over SQS and S3, in the emulator.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use sendoff_consumers::{Attributes, Class, DeadLetter, Failure, NewMessage};
 use sendoff_dlq_tools::Session;
@@ -13,13 +13,15 @@ use sendoff_tests::{
 use super::{Ran, envelope, essences, event_id};
 use crate::calls::call;
 
-struct House {
-    backend: OnAws,
+pub(crate) struct House {
+    pub(crate) backend: OnAws,
     work: tempfile::TempDir,
+    /// What the environment says besides.
+    pub(crate) variables: BTreeMap<String, String>,
 }
 
 impl House {
-    async fn with(count: usize) -> Self {
+    pub(crate) async fn with(count: usize) -> Self {
         let backend = OnAws::open().await;
         let queue = backend.create_queue("email", None).await;
         let attributes =
@@ -49,18 +51,20 @@ impl House {
             });
             assert!(queue.dead_letter(&failures.collect::<Vec<_>>()).await.iter().all(Result::is_ok));
         }
-        Self { backend, work: tempfile::tempdir().unwrap() }
+        Self { backend, work: tempfile::tempdir().unwrap(), variables: BTreeMap::new() }
     }
 
-    async fn dlq(&self, arguments: &[&str]) -> Ran {
+    pub(crate) async fn dlq(&self, arguments: &[&str]) -> Ran {
         let resources = self.backend.store().resources();
         let mut variables = Emulator::shared().variables();
         let ours = [
             ("USER", "grace"),
+            ("SENDOFF_TABLE", &resources.table),
             ("SENDOFF_INBOX_TABLE", &resources.inbox_table),
             ("SENDOFF_QUEUE_URL_BASE", &resources.queue_url_base),
         ];
         variables.extend(ours.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        variables.extend(self.variables.clone());
         let session = Session {
             variables,
             folder: self.work.path().to_owned(),
@@ -72,7 +76,7 @@ impl House {
     }
 
     /// All letters of a queue, which nobody holds.
-    async fn letters(&self, queue: &str) -> Vec<DeadLetter> {
+    pub(crate) async fn letters(&self, queue: &str) -> Vec<DeadLetter> {
         let letters = self.backend.store().dead_letter_queues();
         let mut taken = Vec::new();
         loop {

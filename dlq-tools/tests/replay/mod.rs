@@ -9,6 +9,7 @@ mod edited;
 mod embedded;
 mod forecasts;
 mod journals;
+mod on_aws;
 mod plans;
 mod ports;
 mod simulation;

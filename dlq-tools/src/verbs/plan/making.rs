@@ -69,11 +69,6 @@ impl Planning<'_> {
         if let Destination::Queue(name) = &to.0 {
             destination(deployment, queue, name, wanted).await?;
         }
-        if deployment.backend == Backend::Aws && wanted.max_backlog_age.is_some() {
-            let why = "--max-backlog-age: SQS doesn't say how long its oldest message has waited, so the run would never wait; use \
-                       --max-backlog N";
-            return Err(Stopped::new(Exit::Usage, why));
-        }
         let now = sendoff_events::at_millis(clock.now());
         let Wanted { include, force_rerun, max_replays, .. } = wanted;
         let order = Order {
@@ -113,6 +108,9 @@ impl Planning<'_> {
         }
         if head.send == 0 {
             return Ok(Made::NoneSent(Box::new(head.clone())));
+        }
+        if wanted.max_backlog_age.is_some() {
+            age_shows(deployment, &head.queues(queue.kind.target())).await?;
         }
         let mut tries = 100;
         loop {
@@ -194,6 +192,23 @@ async fn destination(
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses a limit for the age of what waits where that can't be seen: the run would wait for nothing.
+async fn age_shows(deployment: &Deployment, queues: &[String]) -> Result<(), Stopped> {
+    for queue in queues {
+        if let Err(error) = deployment.letters.oldest(queue).await {
+            let Stopped { exit, message } = stopped(error);
+            let why = format!(
+                "--max-backlog-age: how long messages wait in `{}` can't be seen, so the run would only wait: {}. Let it be seen, or \
+                 use --max-backlog N",
+                one_line(queue),
+                message.unwrap_or_default()
+            );
+            return Err(Stopped::new(exit, why));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses letters that failed at other consumers than the one that would get them.

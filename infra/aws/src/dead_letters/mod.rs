@@ -3,6 +3,7 @@
 //! SQS has no look without a lease: each look is a receive, counts as one, and hides the message from everybody else. So there is
 //! only [`take`](DeadLetters::take), and who looks gives back.
 
+mod age;
 mod describe;
 mod ledger;
 mod letter;
@@ -155,6 +156,10 @@ impl DeadLetters for SqsDeadLetters {
 
     fn backlog<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<Backlog, DeadLettersError>> {
         Box::pin(self.backlog_of(queue))
+    }
+
+    fn oldest<'a>(&'a self, queue: &'a str) -> BoxFuture<'a, Result<Option<Duration>, DeadLettersError>> {
+        Box::pin(self.oldest_of(queue))
     }
 
     fn subscribers(&self) -> BoxFuture<'_, Result<Vec<Subscriber>, DeadLettersError>> {

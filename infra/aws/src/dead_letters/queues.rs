@@ -116,7 +116,7 @@ impl SqsDeadLetters {
         Ok(seen.into_iter().flatten().find_map(|mut queue| queue.attributes.remove(&Attribute::KmsMasterKeyId)))
     }
 
-    /// How many messages a queue has. How old they are is a metric, minutes late, and stands nowhere else.
+    /// How many messages a queue has. How old they are stands elsewhere.
     pub(super) async fn backlog_of(&self, name: &str) -> Result<Backlog, DeadLettersError> {
         let seen = self.attributes(name).await?.ok_or_else(|| DeadLettersError::NoSuchQueue(name.to_owned()))?;
         let count = |name| seen.number(&name).unwrap_or_default();
