@@ -1,24 +1,61 @@
 //! What the stub answers: that all went well, whatever it was.
 
-use std::{borrow::Cow, cell::Cell};
+use std::{borrow::Cow, cell::Cell, fmt::Write as _};
 
+use sendoff_events::Outgoing;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::rig;
 
-/// Letters of a receipt handle of SQS, without the number that makes it unique.
-const RECEIPT: usize = 180;
-/// Digits of the number that makes an event and a receipt handle unique: as many as the last group of a UUID has.
-const NUMBER: usize = 12;
+/// Letters of a receipt handle of SQS, without the id that makes it unique.
+const RECEIPT: usize = 160;
 /// Messages of a batch.
 const BATCH: usize = 10;
 
+/// Digits of an event's id that the number of a message takes.
+const NUMBER: usize = 12;
+
 /// The answers, prepared as far as they don't depend on the request.
 pub(crate) struct Answers {
-    /// A message up to the end of its event's id, from there up to the end of its receipt handle, and the rest.
-    message: [String; 3],
+    message: Message,
     received: Cell<u64>,
+}
+
+/// A message, up to what is another one in each: no two have the same event, since records of the same one would be written one
+/// after the other.
+struct Message {
+    /// Between them stands the id of the event.
+    pieces: Vec<String>,
+    /// That id, without the number that makes it unique.
+    id: String,
+}
+
+impl Message {
+    fn of(event: &Outgoing) -> Self {
+        let text = |value: &str| json!({ "DataType": "String", "StringValue": value });
+        let id = event.id().to_string();
+        let message = json!({
+            "MessageId": &id,
+            "MD5OfBody": "fafb00f5732ab283681e124bf8747ed1",
+            "Body": std::str::from_utf8(event.body()).unwrap(),
+            "Attributes": { "ApproximateReceiveCount": "1", "SentTimestamp": "1773342238000" },
+            "MD5OfMessageAttributes": "295c5fa15a51aae6884d1d7c1d99ca50",
+            "MessageAttributes": { "type": text(&event.event_type().to_string()), "tenant": text(event.tenant().as_str()) },
+            "ReceiptHandle": format!("{}{id}", "A".repeat(RECEIPT)),
+        });
+        let pieces = message.to_string().split(&id).map(str::to_owned).collect();
+        Self { pieces, id: id[..id.len() - NUMBER].to_owned() }
+    }
+
+    fn write(&self, number: u64, text: &mut String) {
+        for (n, piece) in self.pieces.iter().enumerate() {
+            if n > 0 {
+                write!(text, "{}{number:0NUMBER$}", self.id).unwrap();
+            }
+            text.push_str(piece);
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -47,26 +84,7 @@ struct Transaction {
 
 impl Answers {
     pub(crate) fn new() -> Self {
-        let event = rig::event(0);
-        let text = |value: &str| json!({ "DataType": "String", "StringValue": value });
-        let message = json!({
-            "MessageId": "5fea7756-0ea4-451a-a703-a558b933e274",
-            "MD5OfBody": "fafb00f5732ab283681e124bf8747ed1",
-            "Body": std::str::from_utf8(event.body()).unwrap(),
-            "Attributes": { "ApproximateReceiveCount": "1", "SentTimestamp": "1773342238000" },
-            "MD5OfMessageAttributes": "295c5fa15a51aae6884d1d7c1d99ca50",
-            "MessageAttributes": { "type": text(&event.event_type().to_string()), "tenant": text(event.tenant().as_str()) },
-            "ReceiptHandle": "?",
-        });
-        let message = message.to_string();
-        // The end of an id is random: every message gets another one, since each is an event of its own.
-        let id = event.id().to_string();
-        let (before, after) = message.split_once(&id).unwrap();
-        let (between, after) = after.split_once("\"?\"").unwrap();
-        let begin = format!("{before}{}", &id[..id.len() - NUMBER]);
-        let receipt = "A".repeat(RECEIPT);
-        let message = [begin, format!("{between}\"{receipt}"), format!("\"{after}")];
-        Self { message, received: Cell::new(0) }
+        Self { message: Message::of(&rig::event(0)), received: Cell::new(0) }
     }
 
     /// The answer to a call, and how many items it would have written; `None` to what it doesn't know.
@@ -90,14 +108,12 @@ impl Answers {
     }
 
     fn messages(&self) -> Vec<u8> {
-        let [begin, between, end] = &self.message;
-        let mut text = String::with_capacity(BATCH * (begin.len() + between.len() + end.len() + 2 * NUMBER + 16));
+        let mut text = String::with_capacity(BATCH * 2 * rig::BODY);
         for n in 0..BATCH {
+            text.push_str(if n == 0 { r#"{"Messages":["# } else { "," });
             let number = self.received.get();
             self.received.set(number + 1);
-            text.push_str(if n == 0 { r#"{"Messages":["# } else { "," });
-            let number = format!("{number:0NUMBER$}");
-            text.extend([begin.as_str(), &number, between, &number, end]);
+            self.message.write(number, &mut text);
         }
         text.push_str("]}");
         text.into_bytes()
