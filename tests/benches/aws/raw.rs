@@ -3,6 +3,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use aws_sdk_dynamodb::types::{AttributeValue, BatchStatementRequest};
 use aws_sdk_sns::types::{MessageAttributeValue, PublishBatchRequestEntry};
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, MessageSystemAttributeName as System};
 use sendoff_aws::Store;
@@ -69,5 +70,46 @@ impl<'a> Raw<'a> {
         let call = self.repeating.delete_message_batch().queue_url(&self.url);
         let answer = call.set_entries(Some(entries)).send().await.unwrap();
         assert_eq!(answer.successful.len(), receipts.len());
+    }
+
+    /// Claims the inbox records of a batch, and settles them: what a handler does in between is nothing.
+    pub(crate) async fn handle(&self, messages: &[aws_sdk_sqs::types::Message]) {
+        let ids: Vec<&str> = messages.iter().map(|message| message.message_id.as_deref().unwrap()).collect();
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        let number = |value: u64| AttributeValue::N(value.to_string());
+        let (now, hash) = (1_773_342_238_000, "0".repeat(64));
+        let table = &self.store.resources().inbox_table;
+        let claim = format!(
+            "INSERT INTO \"{table}\" VALUE {{'id':?,'status':?,'validation':?,'fence':?,'revision':?,'state':?,'lease_until':?,\
+             'attempts':?,'replay':?,'first_at':?,'updated_at':?,'in_progress_expiration':?}}"
+        );
+        let claims = ids.iter().map(|id| {
+            let texts = [text(id), text("INPROGRESS"), text(&hash), number(7), number(1), text("claimed")];
+            let numbers = [now, 1, 0, now, now, now].map(number);
+            (claim.clone(), texts.into_iter().chain(numbers).collect())
+        });
+        self.execute(claims.collect()).await;
+        let done = format!(
+            "UPDATE \"{table}\" REMOVE \"in_progress_expiration\" SET \"status\"=? SET \"state\"=? SET \"revision\"=? \
+             SET \"updated_at\"=? SET \"expires_at\"=? SET \"expiration\"=? SET \"data\"=? WHERE \"id\"=? AND \"fence\"=? \
+             AND \"revision\"<?"
+        );
+        let done = ids.iter().map(|id| {
+            let values =
+                [text("COMPLETED"), text("done"), number(2), number(now), number(now), number(now), text("null")];
+            (done.clone(), values.into_iter().chain([text(id), number(7), number(2)]).collect())
+        });
+        self.execute(done.collect()).await;
+    }
+
+    async fn execute(&self, statements: Vec<(String, Vec<AttributeValue>)>) {
+        let statement = |(text, parameters)| {
+            BatchStatementRequest::builder().statement(text).set_parameters(Some(parameters)).build().unwrap()
+        };
+        let count = statements.len();
+        let statements = statements.into_iter().map(statement).collect();
+        let call = self.store.aws().dynamodb().batch_execute_statement().set_statements(Some(statements));
+        let answer = call.send().await.unwrap();
+        assert_eq!(answer.responses().len(), count);
     }
 }
