@@ -10,6 +10,7 @@ use std::{
 
 use sendoff_host::{Exit, Stopped, SystemClock};
 use sendoff_load::cli::{Session, load};
+use serde_json::json;
 
 use crate::report::golden;
 
@@ -99,6 +100,22 @@ async fn a_dry_run_says_what_would_be_sent_and_sends_nothing() {
     assert!(called.out.contains("few: 20 events at 10/s via topic, over 2.00 s, at most 10/s"), "{}", called.out);
     assert!(called.out.contains("e2e p99<5s"));
     assert!(!folder.path().join(".sendoff-load").exists());
+}
+
+#[tokio::test]
+async fn a_dry_run_says_it_to_programs_too() {
+    let folder = folder();
+    let arguments = ["run", "few.toml", "--dry-run", "--backend", "sqlite:data", "--slo", "e2e[email] p99<5s"];
+    for format in ["json", "ndjson"] {
+        let called = call(folder.path(), &[&arguments[..], &["--output", format]].concat()).await;
+        assert_eq!(called.exit, Exit::Done, "{}", called.err);
+        assert_eq!(called.out.lines().count() > 1, format == "json", "{}", called.out);
+        let told: serde_json::Value = serde_json::from_str(&called.out).expect(format);
+        assert_eq!((&told["events"], &told["rate"], &told["via"]), (&json!(20), &json!("10/s"), &json!("topic")));
+        assert_eq!((&told["duration_s"], &told["peak_per_s"]), (&json!(2.0), &json!(10.0)));
+        assert!(told["slo"].as_array().unwrap().contains(&json!("e2e[email] p99<5s")), "{told}");
+        assert_eq!(told["unchecked_consumers"], json!(["email"]));
+    }
 }
 
 #[tokio::test]

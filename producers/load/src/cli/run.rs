@@ -1,6 +1,7 @@
 //! `load run`.
 
 use sendoff_host::{Exit, Stopped};
+use serde_json::json;
 
 use super::{
     Output, Session,
@@ -9,7 +10,7 @@ use super::{
     shared::{PaceArgs, ScenarioArgs, describe},
     stopping::Stopping,
 };
-use crate::{arrivals::Rate, report::time, slo::Slo};
+use crate::{arrivals::Rate, report::time, scenario::Scenario, slo::Slo};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -30,21 +31,7 @@ pub(super) async fn run(session: &mut Session, output: Output, args: Args) -> Re
     let switch = args.scenario.switch(session, &args.place.out);
     if args.dry_run {
         check(session, &args.place, &scenario, &switch)?;
-        let slo: Vec<String> = Slo::with_defaults(&scenario.slo).into_iter().map(|slo| slo.text).collect();
-        let text = format!(
-            "{}: {}, over {}, at most {}\nit has to hold: {}\n",
-            scenario.name,
-            describe(&scenario),
-            time(scenario.duration.as_secs_f64()),
-            Rate::of(scenario.shape.peak()),
-            slo.join(", ")
-        );
-        let consumers = Slo::consumers(&scenario);
-        if !args.place.is_own() && !consumers.is_empty() {
-            let told = format!("not checked, since only the system knows its consumers: {}", consumers.join(", "));
-            session.prose(told);
-        }
-        return Session::ended(Exit::Done, session.data(text));
+        return dry_run(session, output, &args.place, &scenario);
     }
     let id = args.scenario.run(session, &scenario)?;
     session.prose(format_args!("{id}: {}", describe(&scenario)));
@@ -56,4 +43,42 @@ pub(super) async fn run(session: &mut Session, output: Output, args: Args) -> Re
     };
     session.prose(format_args!("The report is in {}", done.page.display()));
     Session::ended(exit(&done.report), shown)
+}
+
+/// Says what would be sent.
+fn dry_run(session: &mut Session, output: Output, place: &PlaceArgs, scenario: &Scenario) -> Result<Exit, Stopped> {
+    let slo: Vec<String> = Slo::with_defaults(&scenario.slo).into_iter().map(|slo| slo.text).collect();
+    let consumers = Slo::consumers(scenario);
+    let unchecked = if place.is_own() { Vec::new() } else { consumers };
+    if !unchecked.is_empty() {
+        let told = format!("not checked, since only the system knows its consumers: {}", unchecked.join(", "));
+        session.prose(told);
+    }
+    let document = || {
+        json!({
+            "name": scenario.name,
+            "seed": scenario.seed,
+            "via": scenario.via.word(),
+            "rate": scenario.shape.to_string(),
+            "duration_s": scenario.duration.as_secs_f64(),
+            "events": scenario.expected(),
+            "left_out": scenario.left_out(),
+            "peak_per_s": scenario.shape.peak(),
+            "slo": slo,
+            "unchecked_consumers": unchecked,
+        })
+    };
+    let shown = match output {
+        Output::Json => session.json(&document(), true),
+        Output::Ndjson => session.json(&document(), false),
+        Output::Table => session.data(format_args!(
+            "{}: {}, over {}, at most {}\nit has to hold: {}\n",
+            scenario.name,
+            describe(scenario),
+            time(scenario.duration.as_secs_f64()),
+            Rate::of(scenario.shape.peak()),
+            slo.join(", ")
+        )),
+    };
+    Session::ended(Exit::Done, shown)
 }
