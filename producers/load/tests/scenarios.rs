@@ -166,6 +166,8 @@ fn the_examples_can_be_read_and_pass_their_guards() {
         let scenario = Scenario::read(&path, &Overrides::default()).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(Some(scenario.name.as_str()), path.file_stem().and_then(|stem| stem.to_str()));
         guards::check(&scenario).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        // So many a p99 takes, without which `load compare --fail-if-worse` lets nothing pass.
+        assert!(scenario.expected() >= 1000, "{}: {} events", path.display(), scenario.expected());
         names.insert(scenario.name);
     }
     assert!(names.len() >= 6, "{names:?}");
