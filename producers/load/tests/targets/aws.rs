@@ -9,7 +9,7 @@ use sendoff_consumers::{
 use sendoff_events::{AppAssigned, Clock as _, Envelope, Event as _};
 use sendoff_host::{SystemClock, SystemRng};
 use sendoff_load::{
-    target::{Trouble, Via},
+    target::{Fate, Parcel, Trouble, Via},
     targets::{Backend, TargetOptions, World, open_in},
 };
 use sendoff_producers::relay;
@@ -23,7 +23,7 @@ use super::{
         Rig, clean_takes_its_own_run_and_nothing_else, clean_takes_what_waits_and_what_is_large,
         every_way_is_accounted_for, poison_is_counted_and_what_never_was_is_missing,
     },
-    given::run,
+    given::{assigned, run},
 };
 use crate::answering::answering;
 
@@ -141,6 +141,35 @@ async fn what_waits_in_a_deployment_and_what_is_large_is_cleaned_up_too() {
     let target = open_in(&options, &world).await.unwrap();
     let rig = Rig { target: &*target, pass: &|| (), runs: Some(runs.path()) };
     clean_takes_what_waits_and_what_is_large(&rig, "waiting").await;
+}
+
+#[tokio::test]
+async fn what_the_relay_has_not_published_yet_is_not_missing() {
+    let backend = OnAws::open().await;
+    backend.create_queue("first", Some(Filter::event_types([AppAssigned::TYPE]))).await;
+    let runs = tempfile::tempdir().unwrap();
+    let clock = WarpClock::from(SystemClock.now());
+    let world =
+        World { variables: variables(&backend), clock: Arc::new(clock.clone()), rng: Arc::new(SystemRng::new()) };
+    let options =
+        TargetOptions { backend: Backend::Aws, runs: Some(runs.path().to_owned()), ..TargetOptions::default() };
+    let target = open_in(&options, &world).await.unwrap();
+    let parcels = [0, 1].map(|number| Parcel::Event(assigned(&run("late"), number)));
+    let sent = target.send(Via::Table, &parcels).await;
+    let ids: Vec<_> = sent.into_iter().map(|sent| sent.unwrap().events[0]).collect();
+    let pairs = [(ids[0], "first".to_owned()), (ids[1], "first".to_owned())];
+    let fates = async || target.look(&pairs).await.unwrap().iter().map(|seen| seen.fate).collect::<Vec<_>>();
+    // Both wait in the outbox for as long as nobody publishes them, and the queue has nothing to tell of.
+    for _ in 0..3 {
+        assert_eq!(fates().await, [Fate::InFlight, Fate::InFlight]);
+        clock.advance(Duration::from_secs(75));
+    }
+    assert_eq!(fates().await, [Fate::InFlight, Fate::InFlight]);
+    // One leaves it, and never gets to the queue: that is told once the numbers of queues would tell of it.
+    backend.store().outbox().mark_published(&ids[..1]).await.unwrap();
+    assert_eq!(fates().await, [Fate::InFlight, Fate::InFlight]);
+    clock.advance(Duration::from_secs(75));
+    assert_eq!(fates().await, [Fate::Missing, Fate::InFlight]);
 }
 
 /// A deployment whose topic and queues are in one account, and whose tables are in another one, that of the credentials.

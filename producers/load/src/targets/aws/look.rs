@@ -1,5 +1,6 @@
 //! Looking events up. SQS doesn't tell what stands in a queue: an event that the ledger doesn't know is believed to be on its way
-//! until its queue has been empty for a while, and for as long nothing has happened to it.
+//! until its queue has been empty for a while, and for as long nothing has happened to it. Nor is one lost that the relay hasn't
+//! published yet, however late it is.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,6 +19,9 @@ use crate::target::{Fate, Seen, TargetError, made_at};
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>).
 pub(super) const BELIEVED: Duration = Duration::from_secs(70);
 
+/// How many events that aren't published yet are looked at.
+const MOST_WAITING: usize = 1000;
+
 /// Since when each consumer's queue has been empty.
 #[derive(Default)]
 pub(super) struct Emptiness(Mutex<BTreeMap<String, Timestamp>>);
@@ -32,6 +36,23 @@ impl Emptiness {
         }
         let since = *since.entry(consumer.to_owned()).or_insert(now);
         Duration::try_from(now.duration_since(since)).is_ok_and(|empty| empty >= BELIEVED)
+    }
+}
+
+/// When events were last seen in the outbox, of those that no queue and no record knew.
+#[derive(Default)]
+pub(super) struct Unpublished(Mutex<BTreeMap<EventId, Timestamp>>);
+
+impl Unpublished {
+    fn note(&self, events: impl IntoIterator<Item = EventId>, now: Timestamp) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.extend(events.into_iter().map(|event| (event, now)));
+    }
+
+    /// Whether it waits to be published, or was so lately that its queue's numbers may not tell of it yet.
+    fn has(&self, event: EventId, now: Timestamp) -> bool {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(&event).is_some_and(|last| !is_old(*last, now))
     }
 }
 
@@ -60,7 +81,27 @@ impl OnAws {
             claimed_at: record.as_ref().map(|record| record.first_at),
             updated_at: record.as_ref().map(|record| record.updated_at),
         });
-        Ok(seen.collect())
+        let mut seen: Vec<Seen> = seen.collect();
+        if seen.iter().any(|seen| seen.fate == Fate::Missing) {
+            let is_all = self.ask_outbox(now).await?;
+            for missing in seen.iter_mut().filter(|seen| seen.fate == Fate::Missing) {
+                if !is_all || self.unpublished.has(missing.event, now) {
+                    missing.fate = Fate::InFlight;
+                }
+            }
+        }
+        Ok(seen)
+    }
+
+    /// Takes note of what the relay hasn't published yet. Gives whether that is all of it: behind so much, nobody knows who waits.
+    async fn ask_outbox(&self, now: Timestamp) -> Result<bool, TargetError> {
+        let pending = self.store.outbox().pending(now, MOST_WAITING).await;
+        let pending = pending.map_err(|e| TargetError::unreachable("asking the outbox what isn't published yet", e))?;
+        let waiting = pending.events.len();
+        self.meter.reads(1 + waiting as u64);
+        let stuck = pending.stuck.iter().filter_map(|stuck| stuck.event.parse().ok());
+        self.unpublished.note(pending.events.iter().map(|event| event.id()).chain(stuck), now);
+        Ok(waiting < MOST_WAITING)
     }
 
     /// The consumers whose queues are believed to be empty. Asked before the ledger is read: what leaves a queue is settled before.
@@ -89,10 +130,14 @@ fn fate(event: EventId, record: Option<&InboxRecord>, dead: Option<&BTreeSet<Eve
         (Some(Status::Claimed) | None, Some(dead)) if dead.contains(&event) => Fate::DeadLettered,
         (Some(Status::Claimed) | None, Some(_)) => {
             let last = record.map_or(made_at(event), |record| record.updated_at.max(made_at(event)));
-            let is_old = Duration::try_from(now.duration_since(last)).is_ok_and(|age| age >= BELIEVED);
-            if is_old { Fate::Missing } else { Fate::InFlight }
+            if is_old(last, now) { Fate::Missing } else { Fate::InFlight }
         }
     }
+}
+
+/// Whether so much time has passed since then that the numbers of queues tell of it.
+fn is_old(then: Timestamp, now: Timestamp) -> bool {
+    Duration::try_from(now.duration_since(then)).is_ok_and(|age| age >= BELIEVED)
 }
 
 fn is_settled(record: &Option<InboxRecord>) -> bool {

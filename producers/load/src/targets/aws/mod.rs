@@ -26,7 +26,7 @@ use crate::{
     target::{Accepted, Cleaned, Found, Parcel, Person, Seen, SendError, Target, TargetError, Usage, Via},
 };
 use cost::Meter;
-use look::Emptiness;
+use look::{Emptiness, Unpublished};
 use permit::Permit;
 
 /// What no run can do without.
@@ -41,6 +41,7 @@ pub(super) struct OnAws {
     permit: Permit,
     meter: Meter,
     emptiness: Emptiness,
+    unpublished: Unpublished,
     /// Where the reports of runs stand.
     runs: PathBuf,
 }
@@ -58,7 +59,15 @@ impl OnAws {
         let api = open_api(options, world.clock.clone())?;
         let ways = Ways::new(store.records(), store.publisher(), store.dead_letter_queues(), world.clock.clone(), api);
         let runs = options.runs.clone().unwrap_or_else(|| PathBuf::from(".sendoff-load"));
-        Ok(Self { store, ways, permit, meter: Meter::default(), emptiness: Emptiness::default(), runs })
+        Ok(Self {
+            store,
+            ways,
+            permit,
+            meter: Meter::default(),
+            emptiness: Emptiness::default(),
+            unpublished: Unpublished::default(),
+            runs,
+        })
     }
 
     /// The consumers that get anything from the topic.
