@@ -182,6 +182,7 @@ fn what_never_ends_is_in_flight_at_the_deadline_and_counts_as_slow() {
     let ran = ran(STEADY, Faults { fate: Box::new(fate), ..Faults::default() });
     assert_eq!((ran.report.total.in_flight, ran.report.verdict.exit), (2, 1));
     assert!(!check(&ran, "in-flight=0"));
+    assert!(ran.report.verdict.notes.iter().any(|note| note.contains("a longer --drain than")));
     let slowest = ran.report.overall(Phase::E2e).unwrap();
     assert_eq!(slowest.count, 2000, "a percentile isn't better because the slowest are missing");
     assert!(slowest.max_us >= 20_000_000, "{slowest:?}");

@@ -113,6 +113,13 @@ fn missing(scenario: &Scenario, report: &Report, ledger: &Ledger) -> Vec<String>
             open.join(", ")
         ));
     }
+    if total.in_flight > 0 {
+        notes.push(format!(
+            "{} deliveries were in flight at the end: a longer --drain than {} tells what becomes of them",
+            total.in_flight,
+            time(scenario.drain.as_secs_f64())
+        ));
+    }
     if total.again_dead > 0 {
         notes.push(format!("{} repetitions are among the dead letters", total.again_dead));
     }
