@@ -1,4 +1,5 @@
-"""`peer.py STORAGE COUNT BYTES`: enqueues COUNT jobs of BYTES bytes into Huey, then handles them with a job that does nothing.
+"""`peer.py STORAGE COUNT BYTES THREADS`: enqueues COUNT jobs of BYTES bytes into Huey, then handles them with a job that does
+nothing, by so many threads.
 
 STORAGE is the path of a file for SQLite (with fsync, so that a job that was taken survives a power cut), or the URL of a Redis
 server. Prints one JSON object: jobs per second of both.
@@ -12,7 +13,7 @@ import time
 
 from huey import RedisHuey, SqliteHuey
 
-storage, count, size = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+storage, count, size, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 logging.disable(logging.CRITICAL)
 if storage.startswith("redis:"):
     huey = RedisHuey("bench", url=storage, results=False)
@@ -39,7 +40,9 @@ for _ in range(count):
     job(body)
 pushed = time.perf_counter() - began
 
-consumer = huey.create_consumer(workers=4, worker_type="thread", initial_delay=0.001, max_delay=0.001, periodic=False)
+consumer = huey.create_consumer(
+    workers=threads, worker_type="thread", initial_delay=0.001, max_delay=0.001, periodic=False
+)
 began = time.perf_counter()
 consumer.start()
 if not done.wait(600):
