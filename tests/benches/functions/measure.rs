@@ -21,14 +21,17 @@ pub(crate) struct Measured {
     pub(crate) to_next: Option<u64>,
     /// Instructions to the answer to the first event.
     pub(crate) to_answer: Option<u64>,
+    /// To the first `GET /next`.
     pub(crate) wall_ms: f64,
+    /// To the answer to the first event, without the time in which nobody gave it one.
+    pub(crate) answered_ms: f64,
     pub(crate) cpu_ms: f64,
     pub(crate) rss_mib: f64,
 }
 
 /// Starts all functions so often, in turns.
 pub(crate) fn all(built: &[Built], runs: usize) -> Vec<Measured> {
-    let mut starts: Vec<Vec<(f64, Used)>> = built.iter().map(|_| Vec::new()).collect();
+    let mut starts: Vec<Vec<Start>> = built.iter().map(|_| Vec::new()).collect();
     // The first start reads the program from the disk, and isn't counted.
     for run in 0..=runs {
         for (function, starts) in built.iter().zip(&mut starts) {
@@ -39,29 +42,42 @@ pub(crate) fn all(built: &[Built], runs: usize) -> Vec<Measured> {
         }
     }
     let valgrind = Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success());
-    let one = |(function, starts): (&Built, Vec<(f64, Used)>)| Measured {
+    let one = |(function, starts): (&Built, Vec<Start>)| Measured {
         // An interpreter's would be counted for minutes, and say nothing.
         to_next: (valgrind && function.kind == Kind::Native).then(|| instructions(&function.line, Asked::Next)),
         to_answer: (valgrind && function.kind == Kind::Native).then(|| instructions(&function.line, Asked::Answered)),
-        wall_ms: median(starts.iter().map(|(wall, _)| *wall)),
-        cpu_ms: median(starts.iter().map(|(_, used)| used.cpu_ms)),
-        rss_mib: median(starts.iter().map(|(_, used)| used.rss_mib)),
+        wall_ms: median(starts.iter().map(|start| start.next_ms)),
+        answered_ms: median(starts.iter().map(|start| start.answered_ms)),
+        cpu_ms: median(starts.iter().map(|start| start.used.cpu_ms)),
+        rss_mib: median(starts.iter().map(|start| start.used.rss_mib)),
     };
     built.iter().zip(starts).map(one).collect()
 }
 
-/// One start: the milliseconds to its first question for an event, and what it has used by then.
-fn start(line: &[OsString]) -> (f64, Used) {
+/// One start.
+struct Start {
+    /// The milliseconds to its first question for an event.
+    next_ms: f64,
+    /// And to its answer, without those in which nobody gave it an event.
+    answered_ms: f64,
+    /// What it had used when it first asked.
+    used: Used,
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+fn start(line: &[OsString]) -> Start {
     let api = RuntimeApi::start(Events::Strange);
     let mut command = command(line, api.address(), "http");
-    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
     let began = Instant::now();
     let mut process = command.spawn().unwrap();
-    let wall = api.wait_for(Asked::Next) - began;
+    let next = api.wait_for(Asked::Next) - began;
     let used = Used::by(&process);
+    let given = Instant::now();
+    api.hand_over(1);
+    let answered = next + (api.wait_for(Asked::Answered) - given);
     process.kill().unwrap();
     process.wait().unwrap();
-    (wall.as_secs_f64() * 1e3, used)
+    Start { next_ms: next.as_secs_f64() * 1e3, answered_ms: answered.as_secs_f64() * 1e3, used }
 }
 
 /// The instructions up to this question, as callgrind counts them. It writes them down when the process is told to end.
