@@ -41,21 +41,24 @@ const BENCHES: [Bench; 7] = [
     Bench {
         name: "message",
         title: "A message from the queue to the ack",
-        about: "Instructions and allocations of what stands around a handler: decode, route, inbox.",
+        about: "Instructions and allocations of what stands around a handler: decode, route, inbox; beside what `serde_json` takes for \
+            the body alone.",
         options: &[],
     },
     Bench {
         name: "aws",
         title: "The AWS adapters beside the SDK",
-        about: "Messages per second of processor time against a stub that answers at once, ours and the raw SDK's in turns, and what a \
-            message costs in calls and items. Goal: 0.9 of the raw SDK.",
+        about: "Messages per second of processor time against a stub that answers at once, ours and the raw SDK's in turns: publisher, \
+            queue, and a whole worker; and what a message costs in calls and items. Goal: 0.9 of the raw SDK, of processor time and of \
+            time in all.",
         options: &[],
     },
     Bench {
         name: "embedded",
         title: "The embedded system",
         about: "With `synchronous=FULL`: throughput beside the engine alone and beside peers on the same disk with the same durability, \
-            the cost of a message as the queue grows, and how soon a killed process works again. Goals: 15,000 handled messages/s, half of \
+            the cost of a message as the queue grows, and how soon a killed process works \
+            again. Goals: 15,000 handled messages/s, half of \
             what the engine alone does, ahead of every peer, a cost that stays within 20 % from 10,000 to 1,000,000 queued messages.",
         options: &[],
     },
