@@ -1,6 +1,7 @@
 //! A server as a process that can't outlive the tests.
 
 use std::{
+    fs,
     io::Read as _,
     net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
@@ -14,11 +15,13 @@ use super::port::Port;
 /// By when a server must take connections.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where servers are installed: beside what Cargo builds.
+/// Where servers are installed: beside what Cargo builds. It is there, whichever server comes first.
 pub(super) fn folder() -> PathBuf {
     let program = std::env::current_exe().expect("the path of this program");
     let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
-    target.expect("tests run from Cargo's target folder").join("servers")
+    let folder = target.expect("tests run from Cargo's target folder").join("servers");
+    fs::create_dir_all(&folder).expect("a folder below the target folder");
+    folder
 }
 
 /// A running server. It and whatever it has started are killed when it is dropped, and when the process that started it
