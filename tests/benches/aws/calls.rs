@@ -1,9 +1,9 @@
 //! How many calls and written items an event and a message come to.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use futures::future::join_all;
-use sendoff_consumers::{Delivery, Limits, NoMeter, Router, RouterPorts, Verdict};
+use sendoff_consumers::{Delivery, Limits, Router, Verdict};
 use sendoff_events::Outgoing;
 use sendoff_producers::{Answer, Committed, Expected, RecordKey, RequestKey, UnitOfWork, Write};
 use sendoff_tests::processor;
@@ -49,15 +49,7 @@ pub(crate) async fn run(rig: &Rig) {
 
 /// Messages received, handled and acked by tens.
 async fn handled(rig: &Rig) {
-    let ports = RouterPorts {
-        inbox: rig.store.inbox(),
-        clock: rig.clock.clone(),
-        rng: rig.rng.clone(),
-        blobs: Some(rig.store.blobs()),
-        keep: RouterPorts::KEEP,
-        meter: Arc::new(NoMeter),
-    };
-    let router = Router::new(ports).with(Repeatable).unwrap().with(Once).unwrap();
+    let router = Router::new(rig.ports()).with(Repeatable).unwrap().with(Once).unwrap();
     let queue = rig.store.queue("calls");
     let (wait, lease, limits) = (Duration::from_secs(1), Duration::from_secs(60), Limits::none());
     for name in ["repeatable", "once"] {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::{StreamExt, stream};
-use sendoff_consumers::{NoMeter, Queue, Receipt, Router, RouterPorts, Worker, WorkerSettings};
+use sendoff_consumers::{Queue, Receipt, Router, Worker, WorkerSettings};
 use sendoff_events::Outgoing;
 use sendoff_producers::Publisher;
 
@@ -92,15 +92,7 @@ pub(crate) async fn run(rig: &Rig, rounds: usize) {
 
 /// A worker whose handler only counts.
 fn worker(rig: &Rig, count: &Arc<Count>) -> Worker {
-    let ports = RouterPorts {
-        inbox: rig.store.inbox(),
-        clock: rig.clock.clone(),
-        rng: rig.rng.clone(),
-        blobs: Some(rig.store.blobs()),
-        keep: RouterPorts::KEEP,
-        meter: Arc::new(NoMeter),
-    };
-    let router = Router::new(ports).with(Counted(count.clone())).unwrap();
+    let router = Router::new(rig.ports()).with(Counted(count.clone())).unwrap();
     let consumer = router.consumer("race").unwrap().clone();
     let settings = WorkerSettings { concurrency: AT_A_TIME, batch: BATCH, ..WorkerSettings::default() };
     Worker::new(consumer, rig.store.queue("race"), rig.clock.clone(), rig.rng.clone(), settings)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use sendoff_aws::{Aws, Environment, Resources, Store};
+use sendoff_consumers::{NoMeter, RouterPorts};
 use sendoff_events::{Clock, Envelope, Origin, Outgoing, Rng, SubmissionUpdated, TenantId};
 use sendoff_host::{SystemClock, SystemRng};
 
@@ -50,6 +51,18 @@ impl Rig {
         };
         let store = Store::new(aws, resources, clock.clone(), rng.clone());
         Self { stub, store, clock, rng }
+    }
+
+    /// What a router needs of it.
+    pub(crate) fn ports(&self) -> RouterPorts {
+        RouterPorts {
+            inbox: self.store.inbox(),
+            clock: self.clock.clone(),
+            rng: self.rng.clone(),
+            blobs: Some(self.store.blobs()),
+            keep: RouterPorts::KEEP,
+            meter: Arc::new(NoMeter),
+        }
     }
 }
 
