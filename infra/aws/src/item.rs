@@ -1,6 +1,7 @@
 //! An item of a DynamoDB table, whichever way it came: from the table, from its stream, or in an event of a Lambda function.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     str::FromStr,
 };
@@ -25,9 +26,12 @@ pub(crate) enum Attribute {
     Bool(bool),
 }
 
-/// An item's attributes by name. Attributes of other types, which only others write, are left out.
+/// The name of an attribute: nearly all are known before.
+type Name = Cow<'static, str>;
+
+/// An item's attributes in the order of their names, each once. Attributes of other types, which only others write, are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Item(BTreeMap<String, Attribute>);
+pub(crate) struct Item(Vec<(Name, Attribute)>);
 
 /// An item isn't what its place says that it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,36 +48,45 @@ impl Damage {
 }
 
 impl Item {
-    pub(crate) fn with(mut self, name: &str, value: Attribute) -> Self {
-        self.0.insert(name.to_owned(), value);
+    pub(crate) fn with(mut self, name: impl Into<Name>, value: Attribute) -> Self {
+        let name = name.into();
+        match self.place(&name) {
+            Ok(place) => self.0[place].1 = value,
+            Err(place) => self.0.insert(place, (name, value)),
+        }
         self
     }
 
-    pub(crate) fn with_text(self, name: &str, text: impl Into<String>) -> Self {
+    /// Where an attribute stands, or where it would.
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| (**other).cmp(name))
+    }
+
+    pub(crate) fn with_text(self, name: impl Into<Name>, text: impl Into<String>) -> Self {
         self.with(name, Attribute::S(text.into()))
     }
 
-    pub(crate) fn with_number(self, name: &str, number: impl ToString) -> Self {
+    pub(crate) fn with_number(self, name: impl Into<Name>, number: impl ToString) -> Self {
         self.with(name, Attribute::N(number.to_string()))
     }
 
     /// Adds the moment in milliseconds since 1970.
-    pub(crate) fn with_moment(self, name: &str, moment: Timestamp) -> Self {
+    pub(crate) fn with_moment(self, name: impl Into<Name>, moment: Timestamp) -> Self {
         self.with_number(name, moment.as_millisecond())
     }
 
     /// Adds the moment as a TTL attribute has it, in whole seconds since 1970, rounded up: nothing may be gone too soon.
-    pub(crate) fn with_expiry(self, name: &str, moment: Timestamp) -> Self {
+    pub(crate) fn with_expiry(self, name: impl Into<Name>, moment: Timestamp) -> Self {
         let (seconds, rest) = (moment.as_millisecond().div_euclid(1000), moment.as_millisecond().rem_euclid(1000));
         self.with_number(name, seconds + i64::from(rest > 0))
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Attribute> {
-        self.0.get(name)
+        self.place(name).ok().map(|place| &self.0[place].1)
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.place(name).is_ok()
     }
 
     pub(crate) fn is_true(&self, name: &str) -> bool {
@@ -141,23 +154,34 @@ impl Item {
             Attribute::B(bytes) => json!({ "B": base64::encode(bytes) }),
             Attribute::Bool(is) => json!({ "BOOL": is }),
         };
-        Value::Object(self.0.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect())
+        Value::Object(self.0.iter().map(|(name, attribute)| (name.to_string(), value(attribute))).collect())
     }
 
     /// Its attributes by name, in the order of the names.
-    pub(crate) fn into_attributes(self) -> impl Iterator<Item = (String, Attribute)> {
+    pub(crate) fn into_attributes(self) -> impl ExactSizeIterator<Item = (Name, Attribute)> {
         self.0.into_iter()
     }
 
     /// The item as the SDK takes it.
     pub(crate) fn into_sdk(self) -> HashMap<String, AttributeValue> {
-        self.0.into_iter().map(|(name, attribute)| (name, attribute.into())).collect()
+        self.0.into_iter().map(|(name, attribute)| (name.into_owned(), attribute.into())).collect()
     }
 }
 
 /// Bytes as text in lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        text.extend([byte >> 4, byte & 15].map(|digit| char::from(DIGITS[usize::from(digit)])));
+    }
+    text
+}
+
+impl FromIterator<(Name, Attribute)> for Item {
+    fn from_iter<I: IntoIterator<Item = (Name, Attribute)>>(attributes: I) -> Self {
+        attributes.into_iter().fold(Self::default(), |item, (name, attribute)| item.with(name, attribute))
+    }
 }
 
 impl From<Attribute> for AttributeValue {
@@ -180,7 +204,7 @@ impl From<HashMap<String, AttributeValue>> for Item {
             AttributeValue::Bool(is) => Some(Attribute::Bool(is)),
             _ => None,
         };
-        Self(attributes.into_iter().filter_map(|(name, value)| Some((name, known(value)?))).collect())
+        attributes.into_iter().filter_map(|(name, value)| Some((name.into(), known(value)?))).collect()
     }
 }
 
@@ -193,7 +217,7 @@ impl From<HashMap<String, StreamValue>> for Item {
             StreamValue::Bool(is) => Some(Attribute::Bool(is)),
             _ => None,
         };
-        Self(attributes.into_iter().filter_map(|(name, value)| Some((name, known(value)?))).collect())
+        attributes.into_iter().filter_map(|(name, value)| Some((name.into(), known(value)?))).collect()
     }
 }
 
@@ -211,7 +235,7 @@ impl<'de> Deserialize<'de> for Item {
             (kind, Value::Bool(is)) if kind == "BOOL" => Some(Attribute::Bool(is)),
             _ => None,
         };
-        Ok(Self(attributes.into_iter().filter_map(|(name, types)| Some((name, known(types)?))).collect()))
+        Ok(attributes.into_iter().filter_map(|(name, types)| Some((name.into(), known(types)?))).collect())
     }
 }
 
@@ -267,6 +291,20 @@ mod tests {
         assert_eq!(item().number::<u64>("none").unwrap_err().to_string(), "attribute `none` is missing");
         assert!(item().number::<u64>("text").is_err());
         assert!(item().moment("most").is_err());
+    }
+
+    #[test]
+    fn an_attribute_stands_once_and_in_the_order_of_the_names() {
+        let item = Item::default().with_text("b", "1").with_text("c", "2").with_text("a", "3").with_text("b", "4");
+        let text = |text: &str| Attribute::S(text.to_owned());
+        let expected = [("a", text("3")), ("b", text("4")), ("c", text("2"))].map(|(name, value)| (name.into(), value));
+        assert_eq!(item.clone().into_attributes().collect::<Vec<_>>(), expected);
+        assert_eq!((item.get("c"), item.get("d")), (Some(&text("2")), None));
+    }
+
+    #[test]
+    fn bytes_are_told_in_hexadecimal_digits() {
+        assert_eq!(hex(&[0, 1, 0x0f, 0x10, 0xab, 0xff]), "00010f10abff");
     }
 
     #[test]

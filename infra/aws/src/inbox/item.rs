@@ -42,6 +42,8 @@ const EXPIRES_AT: &str = "expires_at";
 /// What an item of ours has or hasn't; every other attribute it has.
 pub(super) const OPTIONAL: [&str; 8] =
     [STEPS, HISTORY, EXPIRES_AT, EXPIRATION, IN_PROGRESS_EXPIRATION, DOUBT, DOUBT_SINCE, DATA];
+/// What all writes of a claim have in common.
+pub(super) const SAME: [&str; 4] = [ID, FENCE, VALIDATION, FIRST_AT];
 
 /// The key of a record's item.
 pub(crate) fn place(key: &IdempotencyKey) -> Item {

@@ -95,9 +95,8 @@ impl DynamoInbox {
         for turn in 0..TRIES {
             let (answer, changed) = rule(stored.as_ref(), claim);
             let Some(changed) = changed else { return Ok(answer) };
-            let item = self.item(&changed)?;
             if turn == 0 {
-                match self.together.write(Write::New(item.clone())).await {
+                match self.together.write(Write::New(self.item(&changed)?)).await {
                     Answer::Stored => return Ok(answer),
                     Answer::Taken => {
                         stored = self.found(&claim.key).await?;
@@ -111,7 +110,7 @@ impl DynamoInbox {
                     Answer::Alone => {}
                 }
             }
-            match self.send(still(self.put(item), stored.as_ref())).await? {
+            match self.send(still(self.put(self.item(&changed)?), stored.as_ref())).await? {
                 Put::Stored => return Ok(answer),
                 Put::Refused(found) => stored = found,
             }
@@ -121,12 +120,11 @@ impl DynamoInbox {
     }
 
     async fn replace(&self, record: &InboxRecord) -> Result<(), InboxError> {
-        let item = self.item(record)?;
-        let put = match self.together.write(Write::Next(item.clone())).await {
+        let put = match self.together.write(Write::Next(self.item(record)?)).await {
             Answer::Stored => return Ok(()),
             Answer::Refused(stored) => return stands(record, Some(&stored)),
             Answer::Failed(error) => return Err(InboxError::Unavailable(error.to_string())),
-            Answer::Alone | Answer::Taken => self.put(item),
+            Answer::Alone | Answer::Taken => self.put(self.item(record)?),
         };
         let put = put
             .condition_expression("#fence = :fence AND #revision < :revision")

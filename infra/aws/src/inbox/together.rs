@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::types::{
 use futures::{FutureExt as _, future::Shared};
 use sendoff_events::BoxFuture;
 
-use super::item::{FENCE, OPTIONAL, REVISION};
+use super::item::{FENCE, OPTIONAL, REVISION, SAME};
 use crate::{
     CallError, Cause,
     item::{Attribute, Item},
@@ -28,6 +28,9 @@ use crate::{
 
 /// How many statements a batch may have.
 const STATEMENTS: usize = 25;
+
+/// About as many letters as a statement has.
+const LETTERS: usize = 512;
 
 const CALL: &str = "dynamodb:BatchExecuteStatement";
 
@@ -175,11 +178,13 @@ impl Write {
 
     /// The statement on a table, with its parameters. Names are written and values never.
     fn statement(self, table: &str) -> (String, Vec<AttributeValue>) {
+        let mut text = String::with_capacity(LETTERS);
         match self {
             Self::New(item) => {
-                let mut text = format!("INSERT INTO \"{table}\" VALUE {{");
-                let mut parameters = Vec::new();
-                for (name, value) in item.into_attributes() {
+                text.extend(["INSERT INTO \"", table, "\" VALUE {"]);
+                let attributes = item.into_attributes();
+                let mut parameters = Vec::with_capacity(attributes.len());
+                for (name, value) in attributes {
                     let comma = if parameters.is_empty() { "" } else { "," };
                     text.extend([comma, "'", &name, "':?"]);
                     parameters.push(value.into());
@@ -188,17 +193,18 @@ impl Write {
                 (text, parameters)
             }
             Self::Next(item) => {
-                let mut text = format!("UPDATE \"{table}\"");
-                let last = [ID, FENCE, REVISION].map(|name| item.get(name).cloned().map(AttributeValue::from));
+                text.extend(["UPDATE \"", table, "\""]);
                 for name in OPTIONAL.iter().filter(|name| !item.has(name)) {
                     text.extend([" REMOVE \"", name, "\""]);
                 }
-                let mut parameters = Vec::new();
-                for (name, value) in item.into_attributes().filter(|(name, _)| name != ID && name != FENCE) {
+                let last = [ID, FENCE, REVISION].map(|name| item.get(name).cloned().map(AttributeValue::from));
+                let attributes = item.into_attributes();
+                let mut parameters = Vec::with_capacity(attributes.len() + last.len());
+                for (name, value) in attributes.filter(|(name, _)| !SAME.contains(&&**name)) {
                     text.extend([" SET \"", &name, "\"=?"]);
                     parameters.push(value.into());
                 }
-                text.push_str(&format!(" WHERE \"{ID}\"=? AND \"{FENCE}\"=? AND \"{REVISION}\"<?"));
+                text.extend([" WHERE \"", ID, "\"=? AND \"", FENCE, "\"=? AND \"", REVISION, "\"<?"]);
                 parameters.extend(last.into_iter().flatten());
                 (text, parameters)
             }

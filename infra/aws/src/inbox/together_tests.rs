@@ -137,13 +137,13 @@ async fn what_is_claimed_or_settled_at_the_same_moment_is_one_call_and_names_no_
         last["Statement"],
         "UPDATE \"inbox\" REMOVE \"steps\" REMOVE \"history\" REMOVE \"expires_at\" REMOVE \"expiration\" \
          REMOVE \"in_progress_expiration\" REMOVE \"doubt\" REMOVE \"doubt_since\" SET \"attempts\"=? SET \"data\"=? \
-         SET \"first_at\"=? SET \"lease_until\"=? SET \"replay\"=? SET \"revision\"=? SET \"state\"=? SET \"status\"=? \
-         SET \"updated_at\"=? SET \"validation\"=? WHERE \"id\"=? AND \"fence\"=? AND \"revision\"<?"
+         SET \"lease_until\"=? SET \"replay\"=? SET \"revision\"=? SET \"state\"=? SET \"status\"=? \
+         SET \"updated_at\"=? WHERE \"id\"=? AND \"fence\"=? AND \"revision\"<?"
     );
     let told = last["Parameters"].as_array().unwrap();
-    assert_eq!(told.len(), 13);
-    assert_eq!(told[10]["S"], claim(9).key.as_str());
-    assert_eq!((&told[11], &told[12]), (&json!({ "N": "9" }), &told[5]));
+    assert_eq!(told.len(), 11);
+    assert_eq!(told[8]["S"], claim(9).key.as_str());
+    assert_eq!((&told[9], &told[10]), (&json!({ "N": "9" }), &told[4]));
     assert_eq!(last["ReturnValuesOnConditionCheckFailure"], "ALL_OLD");
 }
 
