@@ -22,7 +22,8 @@ pub struct WorkerSettings {
     /// How many messages it handles at a time, at least 1. Default 64. A quarter of that is kept from tenants whose messages take
     /// a second and more on average, so that one tenant's slow endpoints don't hold up the others.
     pub concurrency: usize,
-    /// How many messages it asks for at once, at least 1: 10 is what SQS allows. Default 10.
+    /// How many messages it asks for at once, at least 1: 10 is what SQS allows. Default 10. As long as it gets that many it asks
+    /// again before the answer, until all slots are taken or asked for.
     pub batch: usize,
     /// How long one receive waits for a message. Default 20 s, the most that SQS allows.
     pub wait: Duration,
@@ -46,6 +47,38 @@ impl Default for WorkerSettings {
 
 /// How long it waits before it asks an unreachable queue, or anything while the inbox is unreachable, again.
 const OUTAGE: Backoff = Backoff { base: Duration::from_millis(200), cap: Duration::from_secs(30) };
+
+/// The receives that are under way. One at a time waits for messages; each that gets all it asked for lets one more be made
+/// beside it, so that a worker with a lot to do isn't held up by the way to its queue and back.
+struct Asking {
+    calls: usize,
+    /// How many messages they ask for.
+    messages: usize,
+    /// How many of them there may be.
+    most: usize,
+}
+
+impl Default for Asking {
+    fn default() -> Self {
+        Self { calls: 0, messages: 0, most: 1 }
+    }
+}
+
+impl Asking {
+    /// For so many messages.
+    const fn ask(&mut self, messages: usize) -> usize {
+        self.calls += 1;
+        self.messages += messages;
+        messages
+    }
+
+    /// The answer to one that asked for so many.
+    fn got(&mut self, asked: usize, messages: usize) {
+        self.calls -= 1;
+        self.messages -= asked;
+        self.most = if messages < asked { 1 } else { self.most + 1 };
+    }
+}
 
 /// Receives, lets the consumer judge, and carries the verdicts out.
 pub struct Worker {
@@ -80,27 +113,29 @@ impl Worker {
         let limits = Limits { stop: stop.after(self.clock.clone(), self.settings.grace), until: None };
         let mut running = FuturesUnordered::new();
         let mut closing = FuturesUnordered::new();
-        let mut receiving = Fuse::terminated();
+        let mut receiving = FuturesUnordered::new();
+        let mut asking = Asking::default();
         let mut pausing = Fuse::terminated();
         let mut stopping = stop.requested().fuse();
         let mut outages = 0;
         loop {
             let stopped = stopping.is_terminated();
-            let free = self.settings.concurrency.saturating_sub(running.len());
             // Asking for a few at a time costs a round trip each; wait until a good part of the slots is free. Those that slow
             // tenants hold won't be for long.
             let quick = self.settings.concurrency.saturating_sub(self.bulkhead.held());
-            let worth_it = free > 0 && free >= self.settings.batch.min(quick.div_ceil(2));
-            if !stopped && worth_it && receiving.is_terminated() && pausing.is_terminated() {
-                let settings = &self.settings;
-                receiving = self.queue.receive(free.min(settings.batch), settings.wait, settings.lease).fuse();
+            while !stopped && pausing.is_terminated() && asking.calls < asking.most {
+                let free = self.settings.concurrency.saturating_sub(running.len() + asking.messages);
+                if free == 0 || free < self.settings.batch.min(quick.div_ceil(2)) {
+                    break;
+                }
+                receiving.push(self.receive(asking.ask(free.min(self.settings.batch))));
             }
             if stopped && running.is_empty() && closing.is_empty() {
                 return;
             }
             select_biased! {
                 // Before all else: what is given back because of it must not be received once more.
-                () = stopping => receiving = Fuse::terminated(),
+                () = stopping => receiving.clear(),
                 first = running.select_next_some() => {
                     let mut judged = vec![first];
                     // Whatever else is ready goes in the same batch.
@@ -115,14 +150,16 @@ impl Worker {
                     } else if pausing.is_terminated() {
                         // Whatever else fails during the pause belongs to the same outage.
                         outages += 1;
-                        receiving = Fuse::terminated();
+                        receiving.clear();
+                        asking = Asking::default();
                         pausing = self.clock.sleep(OUTAGE.delay(outages, &*self.rng)).fuse();
                     }
                     closing.push(self.carry_out(judged));
                 }
                 () = closing.select_next_some() => {}
-                received = receiving => match received {
+                (asked, received) = receiving.select_next_some() => match received {
                     Ok(deliveries) => {
+                        asking.got(asked, deliveries.len());
                         // Messages that were received tell nothing of the inbox; their verdicts will.
                         if deliveries.is_empty() {
                             outages = 0;
@@ -130,14 +167,23 @@ impl Worker {
                         running.extend(deliveries.into_iter().map(|delivery| self.handle(delivery, &limits)));
                     }
                     Err(error) => {
-                        outages += 1;
+                        asking.got(asked, 0);
                         tracing::warn!(%error, queue = self.queue.name(), "no messages can be received");
-                        pausing = self.clock.sleep(OUTAGE.delay(outages, &*self.rng)).fuse();
+                        // Whatever else fails during the pause belongs to the same outage.
+                        if pausing.is_terminated() {
+                            outages += 1;
+                            pausing = self.clock.sleep(OUTAGE.delay(outages, &*self.rng)).fuse();
+                        }
                     }
                 },
                 () = pausing => {}
             }
         }
+    }
+
+    /// Asks for so many messages. Gives how many it asked for, too.
+    async fn receive(&self, most: usize) -> (usize, Result<Vec<Delivery>, QueueError>) {
+        (most, self.queue.receive(most, self.settings.wait, self.settings.lease).await)
     }
 
     /// Handles one delivery, if there is room for its tenant.

@@ -147,3 +147,24 @@ fn a_worker_pauses_longer_and_longer_while_the_inbox_cannot_be_reached() {
     rig.run_dry();
     assert_eq!(rig.sends().len(), 2000);
 }
+
+#[test]
+fn a_worker_with_a_lot_to_do_asks_again_before_the_answer_and_one_that_has_nothing_to_do_asks_once() {
+    let mut rig = Rig::new(|_, _| sent());
+    (rig.slots, rig.batch, rig.receive_takes) = (40, Some(10), Duration::from_secs(1));
+    for _ in 0..200 {
+        let (_, body) = rig.envelope(Duration::ZERO);
+        rig.push(body, None);
+    }
+    rig.start(Stop::never(), LEASE);
+    let mut under_way = Vec::new();
+    while !lock(&rig.queue).is_empty() {
+        rig.run_for(Duration::from_millis(100));
+        under_way.push(rig.receiving.load(Ordering::Relaxed));
+    }
+    assert_eq!(under_way.iter().max(), Some(&4), "as many as fill all slots: {under_way:?}");
+    assert!(under_way.len() < 100, "twenty receives, one after the other, take twenty seconds: {under_way:?}");
+    rig.run_for(Duration::from_secs(20));
+    assert_eq!(rig.receiving.load(Ordering::Relaxed), 1);
+    assert_eq!(rig.sends().len(), 400);
+}

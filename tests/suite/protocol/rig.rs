@@ -137,6 +137,22 @@ impl Inbox for Counting {
     }
 }
 
+/// Counted as long as it isn't dropped.
+struct UnderWay<'a>(&'a AtomicU32);
+
+impl<'a> UnderWay<'a> {
+    fn of(count: &'a AtomicU32) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A queue that counts how often it is asked and remembers what it was given back, and whose leases may be impossible to extend.
 pub(super) struct Watched {
     pub(super) inner: MemoryQueue,
@@ -144,6 +160,8 @@ pub(super) struct Watched {
     pub(super) ack_takes: Duration,
     pub(super) extends: bool,
     pub(super) receives: Arc<AtomicU32>,
+    pub(super) receive_takes: Duration,
+    pub(super) receiving: Arc<AtomicU32>,
     pub(super) released: Arc<Mutex<Vec<Delivery>>>,
 }
 
@@ -159,7 +177,11 @@ impl Queue for Watched {
     fn receive(&self, max: usize, wait: Duration, lease: Duration) -> BoxFuture<'_, Result<Vec<Delivery>, QueueError>> {
         assert!(max > 0, "SQS refuses to give no message, and a queue that answered at once would be asked for ever");
         self.receives.fetch_add(1, Ordering::Relaxed);
-        self.inner.receive(max, wait, lease)
+        Box::pin(async move {
+            let _under_way = UnderWay::of(&self.receiving);
+            self.clock.sleep(self.receive_takes).await;
+            self.inner.receive(max, wait, lease).await
+        })
     }
 
     fn ack<'a>(&'a self, receipts: &'a [Receipt]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
@@ -199,7 +221,13 @@ pub(super) struct Rig {
     pub(super) silent_claims: u32,
     pub(super) extends: bool,
     pub(super) receives: Arc<AtomicU32>,
+    /// How long a receive takes at least.
+    pub(super) receive_takes: Duration,
+    /// How many receives are under way.
+    pub(super) receiving: Arc<AtomicU32>,
     pub(super) slots: usize,
+    /// How many messages a worker asks for at once; all that its slots hold if it isn't said.
+    pub(super) batch: Option<usize>,
     pub(super) sends: Arc<Mutex<Vec<String>>>,
     pub(super) script: Script,
 }
@@ -216,7 +244,10 @@ impl Rig {
             silent_claims: 0,
             extends: true,
             receives: Arc::default(),
+            receive_takes: Duration::ZERO,
+            receiving: Arc::default(),
             slots: 4,
+            batch: None,
             sends: Arc::default(),
             script: Arc::new(script),
         }
@@ -255,7 +286,7 @@ impl Rig {
     pub(super) fn start(&mut self, stop: Stop, grace: Duration) {
         let router = Router::new(self.ports()).with(self.handler()).unwrap();
         let queue = self.watched();
-        let (concurrency, batch) = (self.slots, self.slots);
+        let (concurrency, batch) = (self.slots, self.batch.unwrap_or(self.slots));
         let settings = WorkerSettings { concurrency, batch, wait: Duration::from_secs(5), lease: LEASE, grace };
         let consumer = router.consumer("scripted").unwrap().clone();
         let worker = Worker::new(consumer, Arc::new(queue), self.clock(), Arc::new(self.world.rng()), settings);
@@ -270,6 +301,8 @@ impl Rig {
             ack_takes: Duration::ZERO,
             extends: self.extends,
             receives: self.receives.clone(),
+            receive_takes: self.receive_takes,
+            receiving: self.receiving.clone(),
             released: Arc::default(),
         }
     }
