@@ -23,6 +23,8 @@ const BATCHES: usize = 64;
 const CONCURRENCY: [usize; 3] = [1, 16, 64];
 /// Messages that a worker handles at a time, as it does by default.
 const AT_A_TIME: usize = 64;
+/// Milliseconds of a call to a service that isn't next door.
+const FAR: u64 = 10;
 /// As long as a worker waits, though there is always something.
 const WAIT: Duration = Duration::from_secs(20);
 const LEASE: Duration = Duration::from_secs(60);
@@ -61,30 +63,31 @@ enum Side {
     Raw,
 }
 
-/// Measures and prints all steps at all concurrencies.
-pub(crate) async fn run(rig: &Rig, rounds: usize) {
-    let count = Arc::new(Count::default());
-    let race = Race {
-        publisher: rig.store.publisher(),
-        queue: rig.store.queue("race"),
-        worker: worker(rig, &count),
-        count,
-        raw: Raw::new(&rig.store, "race"),
-        events: (0..BATCH as u64).map(rig::event).collect(),
-    };
+/// Measures and prints all steps at all concurrencies, or those whose names have the text of `only`.
+pub(crate) async fn run(rig: &Rig, rounds: usize, only: Option<&str>) {
     println!(
         "messages per second of processor time, batches of {BATCH} × {BODY} bytes; medians of {rounds} rounds in turns.\n\
          A ratio is the median of those of the rounds, so it isn't that of the rates beside it; the last one is of the time in all\n"
     );
-    println!("{:<34} {:>10} {:>10} {:>7} {:>7}", "", "ours", "raw SDK", "ratio", "in all");
+    println!("{:<42} {:>10} {:>10} {:>7} {:>7}", "", "ours", "raw SDK", "ratio", "in all");
+    let is_wanted = |what: &str| only.is_none_or(|only| what.contains(only));
+    let race = Race::of(rig);
     for (step, name) in [(Step::Publish, "published"), (Step::Receive, "received"), (Step::Ack, "acked")] {
         for concurrency in CONCURRENCY {
-            race.compare(step, concurrency, rounds, &format!("{name}, {concurrency} calls at a time")).await;
+            let what = format!("{name}, {concurrency} calls at a time");
+            if is_wanted(&what) {
+                race.compare(step, concurrency, rounds, &what).await;
+            }
         }
     }
     // A batch is one loop of the raw side.
-    race.compare(Step::Work, AT_A_TIME.div_ceil(BATCH), rounds, &format!("worked, {AT_A_TIME} messages at a time"))
-        .await;
+    let loops = AT_A_TIME.div_ceil(BATCH);
+    let what = format!("worked, {AT_A_TIME} messages at a time");
+    if is_wanted(&what) {
+        race.compare(Step::Work, loops, rounds, &what).await;
+        let far = Rig::start(FAR);
+        Race::of(&far).compare(Step::Work, loops, rounds / 4, &format!("{what}, {FAR} ms a call")).await;
+    }
     println!(
         "\nworked: received, claimed and settled in the inbox, acked; by the raw SDK with the same calls, and no care\n"
     );
@@ -98,7 +101,19 @@ fn worker(rig: &Rig, count: &Arc<Count>) -> Worker {
     Worker::new(consumer, rig.store.queue("race"), rig.clock.clone(), rig.rng.clone(), settings)
 }
 
-impl Race<'_> {
+impl<'a> Race<'a> {
+    fn of(rig: &'a Rig) -> Self {
+        let count = Arc::new(Count::default());
+        Self {
+            publisher: rig.store.publisher(),
+            queue: rig.store.queue("race"),
+            worker: worker(rig, &count),
+            count,
+            raw: Raw::new(&rig.store, "race"),
+            events: (0..BATCH as u64).map(rig::event).collect(),
+        }
+    }
+
     /// Prints the medians of both sides' rates, and those of their ratios in each round.
     async fn compare(&self, step: Step, concurrency: usize, rounds: usize, what: &str) {
         let mut all = Vec::new();
@@ -115,7 +130,7 @@ impl Race<'_> {
         }
         let of = |figure: fn(&[Rates; 2]) -> f64| median(all.iter().map(figure).collect());
         println!(
-            "{what:<34} {:>10.0} {:>10.0} {:>7.2} {:>7.2}",
+            "{what:<42} {:>10.0} {:>10.0} {:>7.2} {:>7.2}",
             of(|[ours, _]| ours.processor),
             of(|[_, raw]| raw.processor),
             of(|[ours, raw]| ours.processor / raw.processor),

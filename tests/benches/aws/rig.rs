@@ -23,8 +23,9 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    pub(crate) fn start() -> Self {
-        let stub = Stub::start();
+    /// Each call takes so many milliseconds.
+    pub(crate) fn start(latency: u64) -> Self {
+        let stub = Stub::start(latency);
         sendoff_tests::processor::stay_on(0);
         let (clock, rng): (Arc<dyn Clock>, Arc<dyn Rng>) = (Arc::new(SystemClock), Arc::new(SystemRng::new()));
         let variables = [

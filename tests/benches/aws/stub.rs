@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 
 use crate::answers::Answers;
 
-/// Makes this program the stub.
+/// Makes this program the stub. Behind it stands how many milliseconds an answer takes.
 pub(crate) const ARGUMENT: &str = "--stub";
 /// Asked for by the benchmark itself: what was counted since it asked last.
 const COUNTS: &str = "/counts";
@@ -40,9 +40,11 @@ pub(crate) struct Stub {
 }
 
 impl Stub {
-    pub(crate) fn start() -> Self {
+    /// One that answers after so many milliseconds.
+    pub(crate) fn start(latency: u64) -> Self {
         let program = std::env::current_exe().unwrap();
-        let mut process = Command::new(program).arg(ARGUMENT).stdout(Stdio::piped()).spawn().unwrap();
+        let arguments = [ARGUMENT, &latency.to_string()];
+        let mut process = Command::new(program).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
         let mut address = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut address).unwrap();
         Self { process, address: address.trim().to_owned() }
@@ -72,7 +74,7 @@ impl Drop for Stub {
 }
 
 /// Answers until it is killed. The first line that it writes is its address.
-pub(crate) fn serve() {
+pub(crate) fn serve(latency: u64) {
     processor::stay_on(1);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let set = tokio::task::LocalSet::new();
@@ -80,7 +82,7 @@ pub(crate) fn serve() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         println!("{}", listener.local_addr().unwrap());
         let (answers, counts) = (Answers::new(), RefCell::new(Counts::new()));
-        answer_all(listener, Duration::ZERO, move |request| answer(request, &answers, &counts)).await;
+        answer_all(listener, Duration::from_millis(latency), move |request| answer(request, &answers, &counts)).await;
     });
 }
 
