@@ -48,7 +48,7 @@ settings! {
         rule: choice(&[("api", Via::Api), ("topic", Via::Topic), ("queue", Via::Queue), ("table", Via::Table)])
     }
     /// How long it waits, after the last send, for everything to come to its end.
-    drain: Duration { key: "drain", env: None, default: Some("60s"), secret: false, rule: duration(0..=86_400) }
+    drain: Duration { key: "drain", env: None, default: Some("90s"), secret: false, rule: duration(0..=86_400) }
 
     /// How fast events come: `constant`, `ramp`, `spike`, `poisson` or `trace`.
     shape: ShapeName {

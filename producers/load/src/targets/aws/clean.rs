@@ -11,7 +11,10 @@ use sendoff_producers::{
 };
 use serde::Deserialize;
 
-use super::{OnAws, distinct, letters::dead};
+use super::{
+    OnAws, distinct,
+    letters::{dead, each},
+};
 use crate::{
     RunId,
     target::{Cleaned, TargetError},
@@ -50,12 +53,13 @@ impl OnAws {
             add(&mut cleaned, gone);
             number += 1;
         }
-        for consumer in consumers {
-            add(&mut cleaned, [("dead letters", self.remove_letters(run, &dead(&consumer), dry).await?)]);
-            // To look at what waits counts as a receive of each message, also of those that aren't the run's.
-            if self.permit.queue(&consumer) {
-                add(&mut cleaned, [("messages", self.remove_letters(run, &consumer, dry).await?)]);
-            }
+        let letters: Vec<String> = consumers.iter().map(|consumer| dead(consumer)).collect();
+        // To look at what waits counts as a receive of each message, also of those that aren't the run's.
+        let mut messages = consumers;
+        messages.retain(|consumer| self.permit.queue(consumer));
+        for (kind, queues) in [("dead letters", letters), ("messages", messages)] {
+            let removed = each(queues, |queue| async move { self.remove_letters(run, &queue, dry).await }).await?;
+            add(&mut cleaned, [(kind, removed.into_iter().sum())]);
         }
         cleaned.retain(|_, rows| *rows > 0);
         Ok(cleaned)

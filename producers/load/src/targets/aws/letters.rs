@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use futures::{StreamExt as _, stream};
 use sendoff_consumers::{Receipt, TakenLetter};
 use sendoff_events::{AnyEnvelope, EventId};
 
@@ -12,6 +13,8 @@ use crate::{RunId, target::TargetError};
 const HOLD: Duration = Duration::from_secs(60);
 /// How many are asked for at a time.
 const SOME: usize = 500;
+/// How many queues are looked into at a time. To be told by SQS that there is no more takes seconds.
+const AT_ONCE: usize = 8;
 /// After so many answers without a new letter, all were seen: SQS may give none although there are some.
 const EMPTY_ANSWERS: usize = 3;
 
@@ -54,9 +57,33 @@ impl Letter {
     }
 }
 
+/// Does something with each queue, several at a time. All come to their end before one that failed is told of: what it has leased
+/// would stay hidden.
+pub(super) async fn each<I, T, F: Future<Output = Result<T, TargetError>>>(
+    queues: impl IntoIterator<Item = I>,
+    work: impl FnMut(I) -> F,
+) -> Result<Vec<T>, TargetError> {
+    let done: Vec<_> = stream::iter(queues).map(work).buffered(AT_ONCE).collect().await;
+    done.into_iter().collect()
+}
+
 impl OnAws {
+    /// Of each of these consumers what is made of its dead letters. They are given back.
+    pub(super) async fn of_letters<T>(
+        &self,
+        consumers: impl IntoIterator<Item = String>,
+        make: impl Fn(Vec<Letter>) -> T,
+    ) -> Result<BTreeMap<String, T>, TargetError> {
+        let make = &make;
+        let of = async |consumer: String| {
+            let made = make(self.letters(&consumer).await?);
+            Ok((consumer, made))
+        };
+        Ok(each(consumers, of).await?.into_iter().collect())
+    }
+
     /// The dead letters of a consumer. They are given back.
-    pub(super) async fn letters(&self, consumer: &str) -> Result<Vec<Letter>, TargetError> {
+    async fn letters(&self, consumer: &str) -> Result<Vec<Letter>, TargetError> {
         let queue = dead(consumer);
         let letters = self.take(&queue).await?;
         let receipts: Vec<Receipt> = letters.iter().map(|letter| letter.receipt.clone()).collect();

@@ -11,7 +11,7 @@ use std::{
 use sendoff_consumers::{IdempotencyKey, InboxRecord, Status};
 use sendoff_events::{EventId, Timestamp};
 
-use super::OnAws;
+use super::{OnAws, letters::Letter};
 use crate::target::{Fate, Seen, TargetError, made_at};
 
 /// For how long a queue has to say that it is empty before that is believed. Its numbers are approximate, and get there within
@@ -63,20 +63,17 @@ impl OnAws {
         self.meter.reads(keys.len() as u64);
         let records = self.ways.letters.ledger(&keys).await;
         let records = records.map_err(|e| TargetError::unreachable("looking events up", e))?;
-        let mut dead: BTreeMap<&str, BTreeSet<EventId>> = BTreeMap::new();
-        for consumer in &empty {
-            let is_unsettled =
-                pairs.iter().zip(&records).any(|(pair, record)| pair.1 == *consumer && !is_settled(record));
-            if is_unsettled {
-                let letters = self.letters(consumer).await?;
-                dead.insert(consumer, letters.into_iter().filter_map(|letter| letter.event).collect());
-            }
-        }
+        let is_unsettled = |consumer: &String| {
+            pairs.iter().zip(&records).any(|(pair, record)| pair.1 == *consumer && !is_settled(record))
+        };
+        let events = |letters: Vec<Letter>| letters.into_iter().filter_map(|letter| letter.event).collect();
+        let dead: BTreeMap<String, BTreeSet<EventId>> =
+            self.of_letters(empty.into_iter().filter(is_unsettled), events).await?;
         let now = self.ways.clock.now();
         let seen = pairs.iter().zip(&records).map(|((event, consumer), record)| Seen {
             event: *event,
             consumer: consumer.clone(),
-            fate: fate(*event, record.as_ref(), dead.get(consumer.as_str()), now),
+            fate: fate(*event, record.as_ref(), dead.get(consumer), now),
             attempts: record.as_ref().map_or(0, |record| record.attempts),
             claimed_at: record.as_ref().map(|record| record.first_at),
             updated_at: record.as_ref().map(|record| record.updated_at),
@@ -146,7 +143,17 @@ fn is_settled(record: &Option<InboxRecord>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::scenario::{Overrides, Scenario};
+
+    #[test]
+    fn a_run_waits_by_default_until_it_is_known_what_was_lost() {
+        let text = "[rate]\nrate = \"1/s\"\n[[event]]\ntype = \"app.assigned\"\n";
+        let scenario = Scenario::parse(Path::new("x.toml"), text, &Overrides::default()).unwrap();
+        assert!(scenario.drain > BELIEVED, "{:?}", scenario.drain);
+    }
 
     #[test]
     fn what_came_or_was_tried_within_the_time_that_numbers_take_is_not_missing() {

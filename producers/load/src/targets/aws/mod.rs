@@ -26,6 +26,7 @@ use crate::{
     target::{Accepted, Cleaned, Found, Parcel, Person, Seen, SendError, Target, TargetError, Usage, Via},
 };
 use cost::Meter;
+use letters::Letter;
 use look::{Emptiness, Unpublished};
 use permit::Permit;
 
@@ -143,24 +144,15 @@ impl Target for OnAws {
 
     fn dead_poison<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<BTreeMap<String, u64>, TargetError>> {
         Box::pin(async move {
-            let mut found = BTreeMap::new();
-            for consumer in self.consumers().await? {
-                let letters = self.letters(&consumer).await?;
-                let poison = letters.iter().filter(|letter| letter.is_poison_of(run)).count();
-                found.insert(consumer, poison as u64);
-            }
-            Ok(found)
+            let poison = |letters: Vec<Letter>| letters.iter().filter(|letter| letter.is_poison_of(run)).count() as u64;
+            self.of_letters(self.consumers().await?, poison).await
         })
     }
 
     fn dead_events<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, Result<BTreeMap<String, Vec<EventId>>, TargetError>> {
         Box::pin(async move {
-            let mut found = BTreeMap::new();
-            for consumer in self.consumers().await? {
-                let letters = self.letters(&consumer).await?;
-                found.insert(consumer, letters.into_iter().filter_map(|letter| letter.root_of(run)).collect());
-            }
-            Ok(found)
+            let roots = |letters: Vec<Letter>| letters.into_iter().filter_map(|letter| letter.root_of(run)).collect();
+            self.of_letters(self.consumers().await?, roots).await
         })
     }
 
