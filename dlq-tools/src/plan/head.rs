@@ -78,16 +78,22 @@ pub struct Estimate {
 
 /// A million requests to SQS, in US dollars: list price in us-east-1 as published in 2025, for messages up to 64 KiB.
 const USD_PER_MILLION: f64 = 0.40;
-/// SQS takes this many messages in a call.
+/// The same of what is published to a topic of SNS; to queues of SQS it delivers for nothing.
+const USD_PER_MILLION_PUBLISHED: f64 = 0.50;
+/// Both take this many messages in a call.
 const PER_CALL: u64 = 10;
 
 impl Estimate {
-    /// That of sending `count` letters: a receive, a send and a delete each, by tens.
+    /// That of sending `count` letters there: a receive, a send and a delete each, by tens.
     #[must_use]
-    pub fn of(count: u64, is_billed: bool, rate: u32, canary: &[u64], watch: Duration) -> Self {
-        let calls = if is_billed { 3 * count.div_ceil(PER_CALL) } else { 0 };
+    pub fn of(count: u64, to: &To, is_billed: bool, rate: u32, canary: &[u64], watch: Duration) -> Self {
+        let each = if is_billed { count.div_ceil(PER_CALL) } else { 0 };
+        let sent = match &to.0 {
+            Destination::Queue(_) => USD_PER_MILLION,
+            Destination::Topic => USD_PER_MILLION_PUBLISHED,
+        };
         // Rounded to millionths: more would feign a precision that isn't there.
-        let usd = (calls as f64 * USD_PER_MILLION).round() / 1e6;
+        let (calls, usd) = (3 * each, (each as f64 * (2.0 * USD_PER_MILLION + sent)).round() / 1e6);
         let watches = rungs(canary).take_while(|reached| *reached < count).count() as u64 + u64::from(count > 0);
         let sending = if rate == 0 { 0 } else { count.div_ceil(u64::from(rate)) };
         Self { calls, usd, seconds: sending.saturating_add(watches.saturating_mul(watch.as_secs())) }
@@ -207,7 +213,17 @@ mod tests {
     fn a_ladder_that_reaches_beyond_all_numbers_ends_at_the_greatest() {
         let most = u64::MAX;
         assert_eq!(rungs(&[1, most / 2, most, 3]).collect::<Vec<_>>(), [1, most / 2 + 1, most, most]);
-        let estimate = Estimate::of(5, false, 1, &[1, most, most], Duration::from_secs(most));
+        let to = To(Destination::Topic);
+        let estimate = Estimate::of(5, &to, false, 1, &[1, most, most], Duration::from_secs(most));
         assert_eq!(estimate.seconds, most);
+    }
+
+    #[test]
+    fn a_replay_is_priced_by_where_it_goes() {
+        let of = |to: Destination, is_billed| Estimate::of(1_000_000, &To(to), is_billed, 0, &[], Duration::ZERO);
+        let queue = || Destination::Queue("email".into());
+        assert_eq!((of(queue(), true).calls, of(queue(), true).usd), (300_000, 0.12));
+        assert_eq!((of(Destination::Topic, true).calls, of(Destination::Topic, true).usd), (300_000, 0.13));
+        assert_eq!((of(queue(), false).calls, of(Destination::Topic, false).usd), (0, 0.0));
     }
 }

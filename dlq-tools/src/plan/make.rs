@@ -123,7 +123,8 @@ impl Planned {
         }
         head.send = places.iter().filter(|place| place.is_sent).count() as u64;
         head.leave = places.len() as u64 - head.send;
-        head.estimate = Estimate::of(head.send, order.is_billed, head.rate, &head.canary, head.watch());
+        let (send, watch) = (head.send, head.watch());
+        head.estimate = Estimate::of(send, &head.to, order.is_billed, head.rate, &head.canary, watch);
         head.other_subscribers = subscribers.found();
         Ok(Some(Self { head: order.head, file, places, failed_elsewhere, missed }))
     }

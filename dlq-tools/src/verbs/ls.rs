@@ -39,6 +39,9 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> Result<Exit, Stopped> {
+    if args.prom && common.output != Output::Table {
+        return Err(Stopped::new(Exit::Usage, "--prom is a format of its own: leave out --output"));
+    }
     let deployment = common.open(session, Access::Look).await?;
     let Some(every) = args.watch.map(Duration::from_secs) else {
         let is_empty = show(session, common.output, &deployment, &args).await?;

@@ -131,6 +131,16 @@ sendoff_dlq_top_reason_ratio{queue=\"email-dlq\",reason=\"no [2Jcontact\"} 1
 }
 
 #[tokio::test]
+async fn prometheus_has_a_format_of_its_own() {
+    let bench = Bench::with(1).await;
+    for arguments in [["ls", "--prom", "--output", "json"], ["--output", "json", "ls", "--prom"]] {
+        let told = bench.dlq(&arguments).await;
+        assert_eq!((told.exit, told.out.as_str()), (Exit::Usage, ""), "{arguments:?}");
+        assert!(told.err.contains("--prom is a format of its own"), "{}", told.err);
+    }
+}
+
+#[tokio::test]
 async fn a_watch_goes_on_until_nobody_reads_it() {
     let bench = Bench::with(1).await;
     let told = bench.dlq_until(&["ls", "--watch", "7", "--output", "ndjson"], Some(1500)).await;
