@@ -2,12 +2,12 @@
 
 mod bulkhead;
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use bulkhead::Bulkhead;
 
 use futures::{
-    FutureExt, StreamExt,
+    FutureExt, Stream, StreamExt,
     future::{Either, Fuse, FusedFuture, select},
     select_biased,
     stream::FuturesUnordered,
@@ -80,6 +80,9 @@ impl Asking {
     }
 }
 
+/// How long a stop waits for the answers of a queue that has always had more.
+const LAST: Duration = Duration::from_secs(1);
+
 /// Receives, lets the consumer judge, and carries the verdicts out.
 pub struct Worker {
     consumer: Arc<Consumer>,
@@ -115,6 +118,7 @@ impl Worker {
         let mut closing = FuturesUnordered::new();
         let mut receiving = FuturesUnordered::new();
         let mut asking = Asking::default();
+        let mut leaving = Fuse::terminated();
         let mut pausing = Fuse::terminated();
         let mut stopping = stop.requested().fuse();
         let mut outages = 0;
@@ -130,12 +134,17 @@ impl Worker {
                 }
                 receiving.push(self.receive(asking.ask(free.min(self.settings.batch))));
             }
-            if stopped && running.is_empty() && closing.is_empty() {
+            if stopped && running.is_empty() && closing.is_empty() && leaving.is_terminated() {
                 return;
             }
             select_biased! {
                 // Before all else: what is given back because of it must not be received once more.
-                () = stopping => receiving.clear(),
+                () = stopping => {
+                    let receives = std::mem::take(&mut receiving);
+                    if asking.most > 1 {
+                        leaving = self.give_back(receives).boxed().fuse();
+                    }
+                }
                 first = running.select_next_some() => {
                     let mut judged = vec![first];
                     // Whatever else is ready goes in the same batch.
@@ -177,6 +186,7 @@ impl Worker {
                     }
                 },
                 () = pausing => {}
+                () = leaving => {}
             }
         }
     }
@@ -184,6 +194,16 @@ impl Worker {
     /// Asks for so many messages. Gives how many it asked for, too.
     async fn receive(&self, most: usize) -> (usize, Result<Vec<Delivery>, QueueError>) {
         (most, self.queue.receive(most, self.settings.wait, self.settings.lease).await)
+    }
+
+    /// Gives back at once what the last receives bring. Where messages are many they are on their way already: dropped, they would
+    /// be hidden from everybody until their leases end.
+    async fn give_back(&self, receives: impl Stream<Item = (usize, Result<Vec<Delivery>, QueueError>)>) {
+        let mut receives = pin!(receives.take_until(self.clock.sleep(LAST)));
+        while let Some((_, received)) = receives.next().await {
+            let received = received.unwrap_or_default().into_iter().map(|delivery| (delivery, Duration::ZERO));
+            self.release(&received.collect::<Vec<_>>()).await;
+        }
     }
 
     /// Handles one delivery, if there is room for its tenant.
@@ -234,14 +254,18 @@ impl Worker {
         if !acks.is_empty() {
             self.warn(&self.queue.ack(&acks).await, "a handled message can't be acked; it will be delivered again");
         }
-        if !releases.is_empty() {
-            self.warn(&self.queue.release(&releases).await, "a message can't be released; its lease has to lapse");
-        }
+        self.release(&releases).await;
         if !dead.is_empty() {
             self.warn(
                 &self.queue.dead_letter(&dead).await,
                 "a message can't be dead-lettered; it will be delivered again",
             );
+        }
+    }
+
+    async fn release(&self, entries: &[(Delivery, Duration)]) {
+        if !entries.is_empty() {
+            self.warn(&self.queue.release(entries).await, "a message can't be released; its lease has to lapse");
         }
     }
 

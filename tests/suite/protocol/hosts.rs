@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use sendoff_consumers::{Context, Handler, HandlerError, Policy, RouterPorts, Status, Stop, Verdict};
+use sendoff_consumers::{Context, Handler, HandlerError, Policy, Queue as _, RouterPorts, Status, Stop, Verdict};
 use sendoff_events::{AppAssigned, Clock, Envelope};
 use sendoff_tests::memory::lock;
 
@@ -167,4 +167,25 @@ fn a_worker_with_a_lot_to_do_asks_again_before_the_answer_and_one_that_has_nothi
     rig.run_for(Duration::from_secs(20));
     assert_eq!(rig.receiving.load(Ordering::Relaxed), 1);
     assert_eq!(rig.sends().len(), 400);
+}
+
+#[test]
+fn what_a_busy_worker_has_asked_for_when_it_stops_is_there_for_others_at_once() {
+    let mut rig = Rig::new(|_, _| sent());
+    (rig.slots, rig.batch, rig.receive_takes) = (40, Some(10), Duration::from_millis(500));
+    for _ in 0..400 {
+        let (_, body) = rig.envelope(Duration::ZERO);
+        rig.push(body, None);
+    }
+    let (stopper, stop) = Stop::pair();
+    rig.start(stop, LEASE);
+    while rig.receiving.load(Ordering::Relaxed) < 4 {
+        rig.run_for(Duration::from_millis(10));
+    }
+    stopper.stop();
+    rig.run_for(Duration::from_secs(2));
+    assert_eq!((rig.world.alive(WORKER), rig.receiving.load(Ordering::Relaxed)), (0, 0), "the worker has ended");
+    let depth = futures::executor::block_on(rig.watched().depth()).unwrap();
+    assert!(depth.visible > 0, "it isn't handled to the end");
+    assert_eq!(depth.in_flight, 0, "what nobody works on is held by nobody");
 }

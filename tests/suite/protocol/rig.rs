@@ -179,8 +179,9 @@ impl Queue for Watched {
         self.receives.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
             let _under_way = UnderWay::of(&self.receiving);
+            let received = self.inner.receive(max, wait, lease).await;
             self.clock.sleep(self.receive_takes).await;
-            self.inner.receive(max, wait, lease).await
+            received
         })
     }
 
@@ -221,7 +222,7 @@ pub(super) struct Rig {
     pub(super) silent_claims: u32,
     pub(super) extends: bool,
     pub(super) receives: Arc<AtomicU32>,
-    /// How long a receive takes at least.
+    /// How long the answer to a receive is on its way.
     pub(super) receive_takes: Duration,
     /// How many receives are under way.
     pub(super) receiving: Arc<AtomicU32>,
