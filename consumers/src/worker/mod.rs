@@ -22,7 +22,7 @@ pub struct WorkerSettings {
     /// How many messages it handles at a time, at least 1. Default 64. A quarter of that is kept from tenants whose messages take
     /// a second and more on average, so that one tenant's slow endpoints don't hold up the others.
     pub concurrency: usize,
-    /// How many messages it asks for at once, at least 1: 10 is what SQS allows. Default 10. As long as it gets that many it asks
+    /// How many messages it asks for at once, at least 1: 10 is what SQS allows. Default 10. While there are that many it asks
     /// again before the answer, until all slots are taken or asked for.
     pub batch: usize,
     /// How long one receive waits for a message. Default 20 s, the most that SQS allows.
@@ -49,7 +49,8 @@ impl Default for WorkerSettings {
 const OUTAGE: Backoff = Backoff { base: Duration::from_millis(200), cap: Duration::from_secs(30) };
 
 /// The receives that are under way. One at a time waits for messages; each that gets all it asked for lets one more be made
-/// beside it, so that a worker with a lot to do isn't held up by the way to its queue and back.
+/// beside it, so that a worker with a lot to do isn't held up by the way to its queue and back. SQS gives fewer now and then
+/// although there are more: only one that gets none says that there is nothing to do.
 struct Asking {
     calls: usize,
     /// How many messages they ask for.
@@ -73,10 +74,14 @@ impl Asking {
     }
 
     /// The answer to one that asked for so many.
-    fn got(&mut self, asked: usize, messages: usize) {
+    const fn got(&mut self, asked: usize, messages: usize) {
         self.calls -= 1;
         self.messages -= asked;
-        self.most = if messages < asked { 1 } else { self.most + 1 };
+        match messages {
+            0 => self.most = 1,
+            some if some >= asked => self.most += 1,
+            _ => {}
+        }
     }
 }
 
@@ -273,5 +278,21 @@ impl Worker {
         for error in results.iter().filter_map(|r| r.as_ref().err()) {
             tracing::warn!(%error, queue = self.queue.name(), "{what}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answer_without_a_message_says_that_there_is_nothing_to_do() {
+        let mut asking = Asking::default();
+        let mut after = |messages| {
+            let asked = asking.ask(10);
+            asking.got(asked, messages);
+            (asking.most, asking.calls, asking.messages)
+        };
+        assert_eq!([10, 10, 7, 1, 10, 0, 3].map(&mut after), [2, 3, 3, 3, 4, 1, 1].map(|most| (most, 0, 0)));
     }
 }
