@@ -136,10 +136,7 @@ fn a_worker_without_a_slot_has_one_nevertheless() {
 fn a_worker_pauses_longer_and_longer_while_the_inbox_cannot_be_reached() {
     let mut rig = Rig::new(|_, _| sent());
     rig.inbox_down = Duration::from_secs(600);
-    for _ in 0..1000 {
-        let (_, body) = rig.envelope(Duration::ZERO);
-        rig.push(body, None);
-    }
+    rig.stock(1000);
     rig.start(Stop::never(), LEASE);
     rig.run_for(Duration::from_secs(600));
     let receives = rig.receives.load(Ordering::Relaxed);
@@ -152,18 +149,15 @@ fn a_worker_pauses_longer_and_longer_while_the_inbox_cannot_be_reached() {
 fn a_worker_with_a_lot_to_do_asks_again_before_the_answer_and_one_that_has_nothing_to_do_asks_once() {
     let mut rig = Rig::new(|_, _| sent());
     (rig.slots, rig.batch, rig.receive_takes) = (40, Some(10), Duration::from_secs(1));
-    for _ in 0..200 {
-        let (_, body) = rig.envelope(Duration::ZERO);
-        rig.push(body, None);
-    }
+    rig.stock(200);
     rig.start(Stop::never(), LEASE);
     let mut under_way = Vec::new();
     while !lock(&rig.queue).is_empty() {
         rig.run_for(Duration::from_millis(100));
         under_way.push(rig.receiving.load(Ordering::Relaxed));
+        assert!(under_way.len() < 100, "twenty receives, one after the other, take twenty seconds: {under_way:?}");
     }
     assert_eq!(under_way.iter().max(), Some(&4), "as many as fill all slots: {under_way:?}");
-    assert!(under_way.len() < 100, "twenty receives, one after the other, take twenty seconds: {under_way:?}");
     rig.run_for(Duration::from_secs(20));
     assert_eq!(rig.receiving.load(Ordering::Relaxed), 1);
     assert_eq!(rig.sends().len(), 400);
@@ -173,15 +167,15 @@ fn a_worker_with_a_lot_to_do_asks_again_before_the_answer_and_one_that_has_nothi
 fn what_a_busy_worker_has_asked_for_when_it_stops_is_there_for_others_at_once() {
     let mut rig = Rig::new(|_, _| sent());
     (rig.slots, rig.batch, rig.receive_takes) = (40, Some(10), Duration::from_millis(500));
-    for _ in 0..400 {
-        let (_, body) = rig.envelope(Duration::ZERO);
-        rig.push(body, None);
-    }
+    rig.stock(400);
     let (stopper, stop) = Stop::pair();
     rig.start(stop, LEASE);
-    while rig.receiving.load(Ordering::Relaxed) < 4 {
-        rig.run_for(Duration::from_millis(10));
+    for _ in 0..1000 {
+        if rig.receiving.load(Ordering::Relaxed) < 4 {
+            rig.run_for(Duration::from_millis(10));
+        }
     }
+    assert_eq!(rig.receiving.load(Ordering::Relaxed), 4);
     stopper.stop();
     rig.run_for(Duration::from_secs(2));
     assert_eq!((rig.world.alive(WORKER), rig.receiving.load(Ordering::Relaxed)), (0, 0), "the worker has ended");

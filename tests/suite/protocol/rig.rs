@@ -334,6 +334,13 @@ impl Rig {
         lock(&self.queue).push(message, self.world.clock().now());
     }
 
+    /// Pushes so many messages, each of an event of its own.
+    pub(super) fn stock(&self, count: usize) {
+        for _ in 0..count {
+            self.push(self.envelope(Duration::ZERO).1, None);
+        }
+    }
+
     /// Runs until the queue is empty, at most a virtual day.
     pub(super) fn run_dry(&mut self) {
         let end = self.world.clock().now() + Duration::from_secs(86_400);
