@@ -2,7 +2,7 @@
 
 mod bulkhead;
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bulkhead::Bulkhead;
 
@@ -146,7 +146,7 @@ impl Worker {
                 // Before all else: what is given back because of it must not be received once more.
                 () = stopping => {
                     let receives = std::mem::take(&mut receiving);
-                    if asking.most > 1 {
+                    if asking.most.max(asking.calls) > 1 {
                         leaving = self.give_back(receives).boxed().fuse();
                     }
                 }
@@ -164,8 +164,8 @@ impl Worker {
                     } else if pausing.is_terminated() {
                         // Whatever else fails during the pause belongs to the same outage.
                         outages += 1;
-                        receiving.clear();
-                        asking = Asking::default();
+                        // What is under way may be on its way already: it is put off as well, and not hidden until its lease ends.
+                        asking.most = 1;
                         pausing = self.clock.sleep(OUTAGE.delay(outages, &*self.rng)).fuse();
                     }
                     closing.push(self.carry_out(judged));
@@ -175,7 +175,7 @@ impl Worker {
                     Ok(deliveries) => {
                         asking.got(asked, deliveries.len());
                         // Messages that were received tell nothing of the inbox; their verdicts will.
-                        if deliveries.is_empty() {
+                        if deliveries.is_empty() && pausing.is_terminated() {
                             outages = 0;
                         }
                         running.extend(deliveries.into_iter().map(|delivery| self.handle(delivery, &limits)));
@@ -190,7 +190,8 @@ impl Worker {
                         }
                     }
                 },
-                () = pausing => {}
+                // Full answers that came meanwhile are no reason to ask for more at once than before.
+                () = pausing => asking.most = 1,
                 () = leaving => {}
             }
         }
@@ -201,14 +202,12 @@ impl Worker {
         (most, self.queue.receive(most, self.settings.wait, self.settings.lease).await)
     }
 
-    /// Gives back at once what the last receives bring. Where messages are many they are on their way already: dropped, they would
-    /// be hidden from everybody until their leases end.
+    /// Gives back what the last receives bring. Where messages are many they are on their way already: dropped, they would be hidden
+    /// from everybody until their leases end.
     async fn give_back(&self, receives: impl Stream<Item = (usize, Result<Vec<Delivery>, QueueError>)>) {
-        let mut receives = pin!(receives.take_until(self.clock.sleep(LAST)));
-        while let Some((_, received)) = receives.next().await {
-            let received = received.unwrap_or_default().into_iter().map(|delivery| (delivery, Duration::ZERO));
-            self.release(&received.collect::<Vec<_>>()).await;
-        }
+        let brought: Vec<_> = receives.take_until(self.clock.sleep(LAST)).collect().await;
+        let brought = brought.into_iter().flat_map(|(_, received)| received.unwrap_or_default());
+        self.release(&brought.map(|delivery| (delivery, Duration::ZERO)).collect::<Vec<_>>()).await;
     }
 
     /// Handles one delivery, if there is room for its tenant.

@@ -163,11 +163,18 @@ fn a_worker_with_a_lot_to_do_asks_again_before_the_answer_and_one_that_has_nothi
     assert_eq!(rig.sends().len(), 400);
 }
 
-#[test]
-fn what_a_busy_worker_has_asked_for_when_it_stops_is_there_for_others_at_once() {
+/// A worker that has so much to do that it asks several times at once.
+fn busy() -> Rig {
     let mut rig = Rig::new(|_, _| sent());
     (rig.slots, rig.batch, rig.receive_takes) = (40, Some(10), Duration::from_millis(500));
     rig.stock(400);
+    rig
+}
+
+#[test]
+fn what_a_busy_worker_has_asked_for_when_it_stops_is_there_for_others_at_once() {
+    let mut rig = busy();
+    rig.release_takes = Duration::from_millis(1500);
     let (stopper, stop) = Stop::pair();
     rig.start(stop, LEASE);
     for _ in 0..1000 {
@@ -177,9 +184,61 @@ fn what_a_busy_worker_has_asked_for_when_it_stops_is_there_for_others_at_once() 
     }
     assert_eq!(rig.receiving.load(Ordering::Relaxed), 4);
     stopper.stop();
-    rig.run_for(Duration::from_secs(2));
+    rig.run_for(Duration::from_secs(4));
     assert_eq!((rig.world.alive(WORKER), rig.receiving.load(Ordering::Relaxed)), (0, 0), "the worker has ended");
-    let depth = futures::executor::block_on(rig.watched().depth()).unwrap();
-    assert!(depth.visible > 0, "it isn't handled to the end");
-    assert_eq!(depth.in_flight, 0, "what nobody works on is held by nobody");
+    assert!(rig.depth().visible > 0, "it isn't handled to the end");
+    assert_eq!(rig.depth().in_flight, 0, "what nobody works on is held by nobody");
+}
+
+#[test]
+fn what_a_busy_worker_has_asked_for_when_the_inbox_becomes_unreachable_is_held_by_nobody() {
+    let mut rig = busy();
+    rig.inbox_down = Duration::from_secs(300);
+    rig.start(Stop::never(), LEASE);
+    // Before any lease ends by itself.
+    let moments: Vec<(u32, u64)> = (0..80)
+        .map(|_| {
+            rig.run_for(Duration::from_millis(100));
+            (rig.receiving.load(Ordering::Relaxed), rig.depth().in_flight)
+        })
+        .collect();
+    assert!(moments.iter().any(|(receiving, _)| *receiving > 1), "several are under way as it happens: {moments:?}");
+    let held = moments.iter().rev().filter(|(receiving, _)| *receiving == 0).map(|(_, held)| *held);
+    assert_eq!(held.take(20).min(), Some(0), "some are held though nobody works on them: {moments:?}");
+}
+
+#[test]
+fn after_an_outage_a_worker_asks_once_before_it_asks_for_more() {
+    let mut rig = busy();
+    rig.inbox_down = Duration::from_secs(300);
+    rig.start(Stop::never(), LEASE);
+    let receives: Vec<u32> = (0..800)
+        .map(|_| {
+            rig.run_for(Duration::from_millis(10));
+            rig.receiving.load(Ordering::Relaxed)
+        })
+        .collect();
+    let begun: Vec<u32> = receives.windows(2).filter(|pair| pair[0] == 0 && pair[1] > 0).map(|pair| pair[1]).collect();
+    assert!(!begun.is_empty() && begun.iter().all(|receives| *receives == 1), "{begun:?}");
+}
+
+#[test]
+fn a_stop_during_an_outage_gives_back_what_several_receives_bring() {
+    let mut several = 0;
+    for tenths in 0..40 {
+        let mut rig = busy();
+        rig.inbox_down = Duration::from_secs(300);
+        let (stopper, stop) = Stop::pair();
+        rig.start(stop, LEASE);
+        rig.run_for(Duration::from_millis(100) * tenths);
+        let receiving = rig.receiving.load(Ordering::Relaxed);
+        stopper.stop();
+        rig.run_for(Duration::from_secs(4));
+        assert_eq!(rig.world.alive(WORKER), 0, "the worker has ended");
+        if receiving > 1 {
+            several += 1;
+            assert_eq!(rig.depth().in_flight, 0, "{receiving} were under way after {tenths} tenths of a second");
+        }
+    }
+    assert!(several > 0, "several are under way at some moment");
 }

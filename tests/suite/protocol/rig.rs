@@ -162,6 +162,7 @@ pub(super) struct Watched {
     pub(super) receives: Arc<AtomicU32>,
     pub(super) receive_takes: Duration,
     pub(super) receiving: Arc<AtomicU32>,
+    pub(super) release_takes: Duration,
     pub(super) released: Arc<Mutex<Vec<Delivery>>>,
 }
 
@@ -198,7 +199,11 @@ impl Queue for Watched {
 
     fn release<'a>(&'a self, entries: &'a [(Delivery, Duration)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
         lock(&self.released).extend(entries.iter().map(|(delivery, _)| delivery.clone()));
-        self.inner.release(entries)
+        Box::pin(async move {
+            let released = self.inner.release(entries).await;
+            self.clock.sleep(self.release_takes).await;
+            released
+        })
     }
 
     fn dead_letter<'a>(&'a self, entries: &'a [(Delivery, Failure)]) -> BoxFuture<'a, Vec<Result<(), QueueError>>> {
@@ -226,6 +231,8 @@ pub(super) struct Rig {
     pub(super) receive_takes: Duration,
     /// How many receives are under way.
     pub(super) receiving: Arc<AtomicU32>,
+    /// How long the answer to a release is on its way.
+    pub(super) release_takes: Duration,
     pub(super) slots: usize,
     /// How many messages a worker asks for at once; all that its slots hold if it isn't said.
     pub(super) batch: Option<usize>,
@@ -247,6 +254,7 @@ impl Rig {
             receives: Arc::default(),
             receive_takes: Duration::ZERO,
             receiving: Arc::default(),
+            release_takes: Duration::ZERO,
             slots: 4,
             batch: None,
             sends: Arc::default(),
@@ -304,8 +312,13 @@ impl Rig {
             receives: self.receives.clone(),
             receive_takes: self.receive_takes,
             receiving: self.receiving.clone(),
+            release_takes: self.release_takes,
             released: Arc::default(),
         }
+    }
+
+    pub(super) fn depth(&self) -> Depth {
+        futures::executor::block_on(self.watched().depth()).unwrap()
     }
 
     pub(super) fn envelope(&self, age: Duration) -> (EventId, Bytes) {

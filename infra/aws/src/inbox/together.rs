@@ -15,7 +15,10 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum as Code, BatchStatementRequest,
     BatchStatementResponse, ReturnValuesOnConditionCheckFailure,
 };
-use futures::{FutureExt as _, future::Shared};
+use futures::{
+    FutureExt as _,
+    future::{Shared, WeakShared},
+};
 use sendoff_events::BoxFuture;
 
 use super::item::{FENCE, OPTIONAL, REVISION, SAME};
@@ -65,9 +68,13 @@ pub(super) struct Together {
     off: Arc<AtomicBool>,
 }
 
+/// The answers to a batch, once it was sent.
+type Sent = BoxFuture<'static, Arc<[Answer]>>;
+
 struct Batch {
     writes: Arc<Gathered>,
-    sent: Shared<BoxFuture<'static, Arc<[Answer]>>>,
+    /// There as long as anybody waits for it: a write that nobody waits for any more isn't sent with others.
+    sent: Option<WeakShared<Sent>>,
 }
 
 /// The writes so far; `None` once they are on their way.
@@ -89,26 +96,26 @@ impl Together {
         sent.await.get(place).cloned().unwrap_or(Answer::Alone)
     }
 
-    fn join(&self, write: Write) -> (usize, Shared<BoxFuture<'static, Arc<[Answer]>>>) {
+    fn join(&self, write: Write) -> (usize, Shared<Sent>) {
         let mut open = lock(&self.open);
-        let write = match &*open {
+        let awaited = open.as_ref().and_then(|batch| Some((&batch.writes, batch.sent.as_ref()?.upgrade()?)));
+        let write = match awaited {
             None => write,
-            Some(batch) => match batch.writes.add(write) {
-                Ok(place) => return (place, batch.sent.clone()),
+            Some((writes, sent)) => match writes.add(write) {
+                Ok(place) => return (place, sent),
                 Err(write) => write,
             },
         };
         let writes = Arc::new(Gathered(Mutex::new(Some(vec![write]))));
-        let batch = Batch { writes: Arc::clone(&writes), sent: self.send(writes) };
-        let sent = batch.sent.clone();
-        *open = Some(batch);
+        let sent = self.send(Arc::clone(&writes));
+        *open = Some(Batch { writes, sent: sent.downgrade() });
         (0, sent)
     }
 
     /// Sends them when the first one asks for its answer.
-    fn send(&self, writes: Arc<Gathered>) -> Shared<BoxFuture<'static, Arc<[Answer]>>> {
+    fn send(&self, writes: Arc<Gathered>) -> Shared<Sent> {
         let (table, off) = (self.table.clone(), Arc::clone(&self.off));
-        let sent: BoxFuture<'static, _> = Box::pin(async move {
+        let sent: Sent = Box::pin(async move {
             let writes = writes.close();
             if writes.len() < 2 {
                 return Arc::from([Answer::Alone]);
@@ -116,9 +123,7 @@ impl Together {
             let count = writes.len();
             match execute(&table, writes).await {
                 Ok(answers) => {
-                    let refused =
-                        answers.iter().filter_map(BatchStatementResponse::error).find(|error| is_refusal(error));
-                    if let Some(BatchStatementError { message, .. }) = refused {
+                    if let Some(BatchStatementError { message, .. }) = refusal(&answers) {
                         give_up(&off, message.as_deref().unwrap_or_default());
                     }
                     let mut answers = answers.into_iter().map(judge);
@@ -126,7 +131,7 @@ impl Together {
                 }
                 Err(error) if error.may_pass() => vec![Answer::Failed(error); count].into(),
                 Err(error) => {
-                    if error.cause != Cause::Missing {
+                    if lasts(&error) {
                         give_up(&off, &error.to_string());
                     }
                     vec![Answer::Alone; count].into()
@@ -137,9 +142,21 @@ impl Together {
     }
 }
 
-/// Whether the service will say so again, whatever the record.
-fn is_refusal(error: &BatchStatementError) -> bool {
-    matches!(error.code, Some(Code::AccessDenied | Code::ValidationError))
+/// What the service will say again, whatever the records: that the role may not, or that it takes none of these statements.
+fn refusal(answers: &[BatchStatementResponse]) -> Option<&BatchStatementError> {
+    let errors = || answers.iter().filter_map(BatchStatementResponse::error);
+    let is_invalid = |error: &BatchStatementError| matches!(error.code, Some(Code::ValidationError));
+    let none_is_taken = answers.iter().all(|answer| answer.error().is_some_and(is_invalid));
+    let denied = errors().find(|error| matches!(error.code, Some(Code::AccessDenied)));
+    denied.or_else(|| errors().next().filter(|_| none_is_taken))
+}
+
+/// Whether the service will say so again. Credentials that have run out, or a table that isn't there yet, are another matter.
+fn lasts(error: &CallError) -> bool {
+    match error.cause {
+        Cause::Denied => error.code.as_deref().is_some_and(|code| code.starts_with("AccessDenied")),
+        cause => cause == Cause::Refused,
+    }
 }
 
 fn give_up(off: &AtomicBool, why: &str) {

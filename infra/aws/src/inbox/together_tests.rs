@@ -1,6 +1,9 @@
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use aws_smithy_runtime_api::{
@@ -247,6 +250,31 @@ async fn where_this_may_not_be_done_it_is_tried_once() {
 }
 
 #[tokio::test]
+async fn what_passes_and_what_is_wrong_with_one_record_is_no_reason_to_write_one_by_one_from_then_on() {
+    let expired = |_: &Value| (400, json!({ "__type": "ExpiredTokenException", "message": "expired" }));
+    let one_is_wrong = |body: &Value| {
+        let (status, mut answer) = each(body, &json!({ "TableName": "inbox" }));
+        answer["Responses"][0] = json!({ "Error": { "Code": "ValidationError", "Message": "too large" } });
+        (status, answer)
+    };
+    let first: [(Box<dyn Fn(&Value) -> Answer + Send + Sync>, &[&str]); 2] = [
+        (Box::new(expired), &["BatchExecuteStatement", "PutItem", "PutItem"]),
+        (Box::new(one_is_wrong), &["BatchExecuteStatement", "PutItem"]),
+    ];
+    for (first, calls) in first {
+        let is_first = AtomicBool::new(true);
+        let (peer, inbox) = Peer::start(move |call, body| match is_first.swap(false, Ordering::Relaxed) {
+            true => first(body),
+            false => stores(call, body),
+        });
+        won(claim_all(&*inbox, 0..2).await);
+        assert_eq!(peer.calls(), calls);
+        won(claim_all(&*inbox, 0..2).await);
+        assert_eq!(peer.calls(), ["BatchExecuteStatement"]);
+    }
+}
+
+#[tokio::test]
 async fn an_outage_is_told_to_everybody_who_waits_and_to_nobody_later() {
     let down = Arc::new(Mutex::new(true));
     let is_down = Arc::clone(&down);
@@ -280,5 +308,5 @@ async fn who_stops_waiting_holds_up_nobody() {
     assert!(futures::poll!(&mut alone).is_pending());
     drop(alone);
     won(claim_all(&*inbox, 4..5).await);
-    assert!(!peer.calls().is_empty(), "a batch that nobody waits for is in nobody's way");
+    assert_eq!(peer.calls(), ["PutItem"], "what nobody waits for is sent with nobody");
 }
