@@ -196,6 +196,11 @@ pub trait Target: Send + Sync {
         None
     }
 
+    /// Whether it runs in this process: then its memory holds what the load test keeps, too.
+    fn is_here(&self) -> bool {
+        false
+    }
+
     /// What a reader of the figures has to know of this way in.
     fn remark(&self, via: Via) -> Option<&'static str> {
         let _ = via;

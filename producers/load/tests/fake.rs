@@ -53,6 +53,12 @@ pub(crate) struct Faults {
     pub(crate) answers_are_old: bool,
     /// What a reader has to know of the way in.
     pub(crate) remark: Option<&'static str>,
+    /// Whether it says that it runs in this process.
+    pub(crate) here: bool,
+    /// How long it takes to say what became of events.
+    pub(crate) looking: Duration,
+    /// Whether it can't be asked, by seconds since the beginning.
+    pub(crate) fails: fn(f64) -> bool,
 }
 
 /// How a send goes.
@@ -104,6 +110,9 @@ impl Default for Faults {
             measuring: Duration::ZERO,
             answers_are_old: false,
             remark: None,
+            here: true,
+            looking: Duration::ZERO,
+            fails: |_| false,
         }
     }
 }
@@ -147,6 +156,14 @@ impl Fake {
     /// Who was made before the run.
     pub(crate) fn prepared(&self) -> Vec<Person> {
         self.state.lock().unwrap().prepared.clone()
+    }
+
+    /// Whether it can be asked now.
+    fn asked(&self) -> Result<(), TargetError> {
+        match (self.faults.fails)(self.seconds()) {
+            true => Err(TargetError::unreachable("asking a system in memory", "its credentials have expired")),
+            false => Ok(()),
+        }
     }
 
     /// The numbers of the events that arrived.
@@ -277,6 +294,10 @@ impl Target for Fake {
         "a system in memory".into()
     }
 
+    fn is_here(&self) -> bool {
+        self.faults.here
+    }
+
     fn remark(&self, _: Via) -> Option<&'static str> {
         self.faults.remark
     }
@@ -319,8 +340,14 @@ impl Target for Fake {
 
     fn look<'a>(&'a self, pairs: &'a [(EventId, String)]) -> BoxFuture<'a, Result<Vec<Seen>, TargetError>> {
         assert!(pairs.len() <= 500, "{} are asked for at once", pairs.len());
-        // In another order than they were asked for: that is allowed.
-        ready(Ok(pairs.iter().rev().map(|(event, consumer)| self.seen(*event, consumer)).collect()))
+        Box::pin(async move {
+            if !self.faults.looking.is_zero() {
+                self.clock.sleep(self.faults.looking).await;
+            }
+            self.asked()?;
+            // In another order than they were asked for: that is allowed.
+            Ok(pairs.iter().rev().map(|(event, consumer)| self.seen(*event, consumer)).collect())
+        })
     }
 
     fn dead_poison<'a>(&'a self, _: &'a RunId) -> BoxFuture<'a, Result<BTreeMap<String, u64>, TargetError>> {
@@ -370,6 +397,7 @@ impl Target for Fake {
             if is_slow {
                 self.clock.sleep(self.faults.measuring).await;
             }
+            self.asked()?;
             Ok(depths)
         })
     }
@@ -377,7 +405,8 @@ impl Target for Fake {
     fn usage(&self) -> BoxFuture<'_, Result<Usage, TargetError>> {
         let sends = self.state.lock().unwrap().sends;
         let cost = (self.faults.price > 0.0).then_some(self.faults.price * sends as f64);
-        ready(Ok(Usage { resident: Some((self.faults.memory)(self.seconds())), stored: Some(1 << 20), cost }))
+        let resident = Some((self.faults.memory)(self.seconds()));
+        ready(self.asked().map(|()| Usage { resident, stored: Some(1 << 20), cost }))
     }
 
     fn clean<'a>(&'a self, _: &'a RunId, _: bool) -> BoxFuture<'a, Result<Cleaned, TargetError>> {

@@ -12,6 +12,7 @@ mod fake;
 mod payloads;
 mod report;
 mod runs;
+mod sampled;
 mod scenarios;
 mod targets;
 mod virtually;

@@ -8,7 +8,7 @@ use sendoff_load::{guards::Reason, report::Word, run::RunError, scenario::Kind, 
 
 use crate::{
     fake::{CONSUMERS, End, Fake, Faults, Sending},
-    virtually::{Ran, halt_at, ran, ran_until, tried, tried_with},
+    virtually::{Ended, Ran, halt_at, ran, ran_until, tried, tried_with},
 };
 
 const STEADY: &str =
@@ -286,7 +286,7 @@ fn guards_end_the_sending_within_a_second_also_while_the_system_does_not_answer(
     let folder = tempfile::tempdir().unwrap();
     let switch = folder.path().join("STOP");
     let (text, there) = (with("[guards]\nmax_cost = 100\n"), switch.clone());
-    let pulled = tried_with(&text, hanging(), Some(switch), |clock, _| {
+    let pulled = tried_with(&text, hanging(), Ended { switch: Some(switch), ..Ended::default() }, |clock, _| {
         clock.later(Duration::from_secs(5), move || fs::write(there, "").unwrap());
     });
     let pulled = pulled.unwrap_or_else(|e| panic!("{e}"));

@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use sendoff_consumers::Stop;
@@ -87,14 +88,23 @@ pub(crate) fn tried(
     faults: Faults,
     meanwhile: impl FnOnce(&WorldClock, Arc<Halt>),
 ) -> Result<Ran, RunError> {
-    tried_with(text, faults, None, meanwhile)
+    tried_with(text, faults, Ended::default(), meanwhile)
 }
 
-/// The same, with a file that is the kill switch.
+/// What else ends a run.
+#[derive(Default)]
+pub(crate) struct Ended {
+    /// The file that is the kill switch.
+    pub(crate) switch: Option<PathBuf>,
+    /// When nobody wants to wait for its end any more, so long after the beginning.
+    pub(crate) enough: Option<Duration>,
+}
+
+/// The same, with what else ends it.
 pub(crate) fn tried_with(
     text: &str,
     faults: Faults,
-    switch: Option<PathBuf>,
+    ended: Ended,
     meanwhile: impl FnOnce(&WorldClock, Arc<Halt>),
 ) -> Result<Ran, RunError> {
     let scenario = scenario(text);
@@ -110,8 +120,12 @@ pub(crate) fn tried_with(
         host: TOGETHER,
         watcher: ears.clone(),
         halt: halt.clone(),
-        enough: Stop::never(),
-        switch,
+        enough: ended.enough.map_or_else(Stop::never, |after| {
+            let (stopper, enough) = Stop::pair();
+            clock.later(after, move || stopper.stop());
+            enough
+        }),
+        switch: ended.switch,
     };
     meanwhile(&clock, halt);
     let slot = Arc::new(Mutex::new(None));
@@ -135,6 +149,6 @@ pub(crate) fn tried_with(
 /// Ends a run at a moment.
 pub(crate) fn halt_at(seconds: u64) -> impl FnOnce(&WorldClock, Arc<Halt>) {
     move |clock, halt| {
-        clock.later(std::time::Duration::from_secs(seconds), move || halt.halt(Reason::Signal("Ctrl-C".into())));
+        clock.later(Duration::from_secs(seconds), move || halt.halt(Reason::Signal("Ctrl-C".into())));
     }
 }

@@ -24,7 +24,7 @@ pub struct Sample {
     pub accepted: u64,
     /// Messages that wait or are being handled, by consumer.
     pub backlog: BTreeMap<String, u64>,
-    /// Resident bytes of memory, less what the load test itself takes for its ledger.
+    /// Resident bytes of the system's memory. Where it runs in this process, less what the load test itself takes for its ledger.
     pub memory: Option<u64>,
     /// Bytes on disk.
     pub stored: Option<u64>,
@@ -122,7 +122,8 @@ impl Sampler {
             depths.into_iter().map(|(name, depth)| (name, depth.visible + depth.in_flight + depth.delayed)).collect();
         let all = backlog.values().sum();
         self.watcher.progress(&Progress { expected: self.expected, counts, backlog: all, at });
-        let memory = resident.map(|resident| resident.saturating_sub(bytes));
+        let own = if target.is_here() { bytes } else { 0 };
+        let memory = resident.map(|resident| resident.saturating_sub(own));
         Sample { at, sent: counts.sent, accepted: counts.accepted, backlog, memory, stored, cost }
     }
 

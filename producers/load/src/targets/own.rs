@@ -90,6 +90,10 @@ impl Target for Own {
         Some(self.durability)
     }
 
+    fn is_here(&self) -> bool {
+        true
+    }
+
     fn subscribers(&self) -> BoxFuture<'_, Result<Vec<Subscriber>, TargetError>> {
         Box::pin(async { self.ways.subscribers().await.map(<[_]>::to_vec) })
     }

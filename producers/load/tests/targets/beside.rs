@@ -33,6 +33,7 @@ async fn a_guest_beside_a_server_keeps_every_promise() {
         ..TargetOptions::default()
     };
     let target = open(&options).await.unwrap();
+    assert!(!target.is_here(), "its memory is the server's");
     every_way_is_accounted_for(&Rig::of(&*target), "ways", &[Via::Topic, Via::Queue, Via::Table, Via::Api]).await;
     poison_is_counted_and_what_never_was_is_missing(&Rig::of(&*target), "poison").await;
     clean_takes_its_own_run_and_nothing_else(&Rig::of(&*target), "clean").await;

@@ -26,7 +26,7 @@ async fn a_system_of_our_own_keeps_every_promise_and_sends_nothing() {
     clean_takes_its_own_run_and_nothing_else(&Rig::of(&*target), "clean").await;
     let usage = target.usage().await.unwrap();
     assert!(usage.stored.is_some_and(|bytes| bytes > 0) && usage.cost.is_none(), "{usage:?}");
-    assert!(target.depths().await.unwrap().contains_key("email"));
+    assert!(target.is_here() && target.depths().await.unwrap().contains_key("email"));
     target.stop().await.unwrap();
     target.stop().await.unwrap();
     assert_eq!(Mailbox::of(&data).list().unwrap().len(), 0, "no mail went even to the sink of the embedded system");
