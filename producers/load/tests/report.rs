@@ -51,6 +51,17 @@ fn a_report_that_is_written_is_read_as_the_same() {
 }
 
 #[test]
+fn a_report_from_before_the_highest_backlog_was_told_is_read_too() {
+    let report = ran(SMALL, Faults::default()).report;
+    let mut older = serde_json::to_value(&report).unwrap();
+    older["usage"].as_object_mut().unwrap().remove("backlog").unwrap();
+    let older: Report = serde_json::from_value(older).unwrap();
+    assert_eq!((report.usage.backlog, older.usage.backlog), (Some(2), None));
+    assert!(report.page().contains("At most 2 messages") && older.page().contains("At most 2 messages"));
+    assert!(passes(&Comparison::of(&older, &report)));
+}
+
+#[test]
 fn the_page_stands_by_itself_and_says_everything_in_words_too() {
     let mut report = ran(SMALL, Faults::default()).report;
     report.place.target = "<script>alert(1)</script> & co".into();

@@ -11,12 +11,12 @@ use super::{
 use crate::{
     RunId,
     reconcile::{Account, Ledger},
-    run::{Outcome, Sample},
+    run::{Outcome, Overall},
     scenario::{Kind, Scenario},
     slo::Phase,
 };
 
-/// How many samples and stretches are kept.
+/// How many stretches are told apart.
 const POINTS: usize = 600;
 
 impl Report {
@@ -48,7 +48,7 @@ impl Report {
                 width_s: ledger.latencies().width().as_secs_f64(),
                 parts: ledger.latencies().windows().to_vec(),
             },
-            samples: thinned(&outcome.samples),
+            samples: outcome.samples.clone(),
             done: done(&ledger),
             usage: used(outcome, &total),
             accounts: outcome.settled.accounts.clone(),
@@ -136,16 +136,6 @@ fn latencies(ledger: &Ledger) -> Vec<Latency> {
     overall.filter(|row| row.count > 0).chain(single).collect()
 }
 
-/// Every n-th, the last one always.
-fn thinned(samples: &[Sample]) -> Vec<Sample> {
-    let step = samples.len().div_ceil(POINTS).max(1);
-    let mut kept: Vec<Sample> = samples.iter().step_by(step).cloned().collect();
-    if let Some(last) = samples.last().filter(|last| kept.last() != Some(last)) {
-        kept.push(last.clone());
-    }
-    kept
-}
-
 fn done(ledger: &Ledger) -> Done {
     let seconds = ledger.done_by_second();
     let width = seconds.len().div_ceil(POINTS).max(1);
@@ -154,15 +144,11 @@ fn done(ledger: &Ledger) -> Done {
 }
 
 fn used(outcome: &Outcome, total: &Account) -> Used {
-    let cost = outcome.usage.cost;
+    let Overall { memory, backlog, stored, cost } = outcome.overall;
     let events = outcome.settled.sending.events;
     let sent = events.accepted + events.found;
-    Used {
-        memory: outcome.samples.iter().filter_map(|sample| sample.memory).max(),
-        stored: outcome.usage.stored,
-        cost,
-        cost_per_million: cost.filter(|_| total.sent() > 0 && sent > 0).map(|cost| cost * 1e6 / sent as f64),
-    }
+    let cost_per_million = cost.filter(|_| total.sent() > 0 && sent > 0).map(|cost| cost * 1e6 / sent as f64);
+    Used { memory, backlog, stored, cost, cost_per_million }
 }
 
 /// A duration as a reader reads it.

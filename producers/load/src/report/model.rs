@@ -50,7 +50,7 @@ pub struct Report {
     pub latencies: Vec<Latency>,
     /// How long it took in each part of the run.
     pub windows: Windows,
-    /// How things stood, at most 600 times.
+    /// How things stood, at most 600 times, and at the end.
     pub samples: Vec<Sample>,
     /// Deliveries that were done in each of these stretches of the run.
     pub done: Done,
@@ -249,6 +249,9 @@ pub struct Done {
 pub struct Used {
     /// The most resident bytes of memory.
     pub memory: Option<u64>,
+    /// The most messages in all queues; `None` also in reports that were written before this was told.
+    #[serde(default)]
+    pub backlog: Option<u64>,
     /// Bytes on disk at the end.
     pub stored: Option<u64>,
     /// Dollars by list prices: for the load test's own calls, and for what a deployment does with its events.

@@ -202,10 +202,10 @@ impl Report {
             let points = self.samples.iter().map(|s| (s.at, s.backlog.get(name).copied().unwrap_or_default() as f64));
             Curve { name: name.clone(), points: points.collect() }
         };
-        let most = self.samples.iter().map(crate::run::Sample::backlog).max().unwrap_or_default();
+        let most = self.usage.backlog.or_else(|| self.samples.iter().map(crate::run::Sample::backlog).max());
         Chart {
             title: "Backlog: messages that wait or are being handled",
-            description: format!("At most {most} messages in all queues together."),
+            description: format!("At most {} messages in all queues together.", most.unwrap_or_default()),
             x_label: "seconds",
             x_text: |x| format!("{x:.0}"),
             y_text: |y| format!("{y:.0}"),

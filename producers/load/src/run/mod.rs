@@ -14,8 +14,8 @@ use futures::{
     future::{Either, select},
     join,
 };
-use sample::Sampler;
-pub use sample::{Progress, Sample, Watcher};
+pub use sample::{Overall, Progress, Sample, Watcher};
+use sample::{Sampler, Samples};
 use sendoff_consumers::{Attributes, Depth, Stop, Subscriber};
 use sendoff_events::{BoxFuture, Clock, Timestamp};
 
@@ -27,7 +27,7 @@ use crate::{
     reconcile::{Ledger, Reconciler, Settled},
     scenario::{Kind, Scenario},
     slo::{Slo, SloError},
-    target::{Target, TargetError, Usage},
+    target::{Target, TargetError},
 };
 
 /// What a run needs.
@@ -75,10 +75,10 @@ pub struct Outcome {
     pub settled: Settled,
     /// What was sent, with how long it took.
     pub ledger: Arc<Mutex<Ledger>>,
-    /// How things stood, each second.
+    /// How things stood, each second; at longer, equal distances where that would be more than 600 times.
     pub samples: Vec<Sample>,
-    /// What the system used in all.
-    pub usage: Usage,
+    /// What is known of every second.
+    pub overall: Overall,
     /// What a reader of the figures has to know of the way in.
     pub remark: Option<&'static str>,
     /// Why it ended before its end.
@@ -195,10 +195,10 @@ pub async fn run(setup: Setup) -> Result<Outcome, RunError> {
         ledger.cut_off(clock.now(), &settled.evidence.census);
         ledger.sent_until().unwrap_or_else(|| clock.now())
     };
-    let usage = target.usage().await?;
     let (ended, halted) = (clock.now(), halt.reason());
     let remark = target.remark(scenario.via);
-    Ok(Outcome { started: start, sent_until, ended, health, settled, ledger, samples, usage, remark, halted })
+    let Samples { kept: samples, overall, .. } = samples;
+    Ok(Outcome { started: start, sent_until, ended, health, settled, ledger, samples, overall, remark, halted })
 }
 
 /// What there is before the first parcel.

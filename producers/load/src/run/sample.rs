@@ -40,6 +40,64 @@ impl Sample {
     }
 }
 
+/// What is known of all samples of a run, also of those that weren't kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Overall {
+    /// The most resident bytes of memory, as in [`Sample::memory`].
+    pub memory: Option<u64>,
+    /// The most messages in all queues.
+    pub backlog: Option<u64>,
+    /// Bytes on disk, when they were last known.
+    pub stored: Option<u64>,
+    /// Dollars, when they were last known.
+    pub cost: Option<f64>,
+}
+
+/// The samples of a run so far.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Samples {
+    /// At most [`MOST`], as far from each other as the ones before, and the last one.
+    pub(super) kept: Vec<Sample>,
+    pub(super) overall: Overall,
+    taken: usize,
+    /// How often every other one was dropped.
+    thinned: u32,
+}
+
+/// How many samples are kept. They stand in the process that may be measured, so they mustn't become more the longer it takes.
+const MOST: usize = 600;
+
+impl Samples {
+    /// The next one. Where there would be too many, every other one is dropped, and from then on half as many are kept.
+    fn take(&mut self, sample: Sample) {
+        self.look_at(&sample);
+        if self.kept.len() == MOST {
+            let mut places = 0..;
+            self.kept.retain(|_| places.next().is_some_and(|place: usize| place.is_multiple_of(2)));
+            self.thinned += 1;
+        }
+        if self.taken.is_multiple_of(1 << self.thinned) {
+            self.kept.push(sample);
+        }
+        self.taken += 1;
+    }
+
+    /// The last one, which is kept always.
+    fn end(mut self, sample: Sample) -> Self {
+        self.look_at(&sample);
+        self.kept.push(sample);
+        self
+    }
+
+    fn look_at(&mut self, sample: &Sample) {
+        let Overall { memory, backlog, stored, cost } = &mut self.overall;
+        *memory = sample.memory.max(*memory);
+        *backlog = Some(sample.backlog()).max(*backlog);
+        *stored = sample.stored.or(*stored);
+        *cost = sample.cost.or(*cost);
+    }
+}
+
 /// How a run goes on, for whoever watches it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Progress {
@@ -79,22 +137,21 @@ const EVERY: Duration = Duration::from_secs(1);
 
 impl Sampler {
     /// Samples until the run is over.
-    pub(super) async fn run(&self, over: Stop) -> Vec<Sample> {
+    pub(super) async fn run(&self, over: Stop) -> Samples {
         let over = over.requested().fuse();
         pin_mut!(over);
-        let mut samples = Vec::new();
+        let mut samples = Samples::default();
         let clock = &self.reconciler.clock;
         loop {
             let began = clock.now();
-            samples.push(self.sample().await);
+            samples.take(self.sample().await);
             let took = Duration::try_from(clock.now().duration_since(began)).unwrap_or_default();
             select! {
                 () = over => break,
                 () = clock.sleep(EVERY.saturating_sub(took)).fuse() => {}
             }
         }
-        samples.push(self.sample().await);
-        samples
+        samples.end(self.sample().await)
     }
 
     async fn sample(&self) -> Sample {
