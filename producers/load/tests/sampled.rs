@@ -1,4 +1,6 @@
-//! How a run was, second by second: whose memory it is, and how long runs are kept in mind.
+//! How a run was, second by second: whose memory it is, how long runs are kept in mind, and what couldn't be asked for.
+
+use std::time::Duration;
 
 use sendoff_load::soak::{Course, Drift, drifts};
 
@@ -55,4 +57,25 @@ fn a_day_takes_no_more_memory_than_ten_minutes_and_its_peak_is_that_of_a_second(
     let (a_day, beginning) = (trend.slope * 86_400.0 / MIB as f64, trend.beginning / MIB as f64);
     assert!((90.0..110.0).contains(&a_day) && (100.0..125.0).contains(&beginning), "{memory:?}");
     assert_eq!((memory.course, drift(&ran, "backlog").course), (Course::Creeping, Course::Flat));
+}
+
+#[test]
+fn a_backlog_that_could_not_be_asked_for_is_not_empty() {
+    // Asked for once before the first send, and never answered in time afterwards.
+    let faults = || Faults { measuring: Duration::from_secs(175), others: |_| 1000, ..Faults::default() };
+    let hanging = ran(STEADY, faults());
+    let backlog = drift(&hanging, "backlog");
+    assert_eq!((backlog.course, backlog.trend), (Course::Unknown, None), "{backlog:?}");
+    assert!(backlog.shown.starts_with("1 points are too few") && backlog.course.fails(), "{backlog:?}");
+    let page = hanging.report.page();
+    let curve = page.split("<polyline").find(|part| part.contains("<title>email</title>")).unwrap();
+    assert_eq!(curve.matches(',').count(), 1, "a point for each answer: {curve}");
+    assert!(page.contains("At most 2000 messages in all queues together."));
+    assert_eq!(hanging.ears.last.lock().unwrap().backlog, None);
+
+    // What fails is no more known than what is late.
+    let failing = ran(STEADY, Faults { fails: |seconds| (3.0..17.0).contains(&seconds), ..Faults::default() });
+    let known = |at: f64| failing.report.samples.iter().find(|sample| sample.at >= at).unwrap().backlog();
+    assert!(known(1.0).is_some() && known(5.0).is_none() && known(18.0).is_some());
+    assert_eq!(drift(&failing, "backlog").course, Course::Unknown, "six points");
 }

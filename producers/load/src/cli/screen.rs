@@ -44,6 +44,7 @@ impl Watcher for Screen {
     fn progress(&self, progress: &Progress) {
         let Progress { expected, counts, backlog, at } = progress;
         let on_way = counts.sent.saturating_sub(counts.accepted + counts.refused + counts.unknown);
+        let backlog = backlog.map_or_else(|| "unknown".into(), |backlog| backlog.to_string());
         let mut text = format!("accepted {}, on their way {on_way}, backlog {backlog}", counts.accepted);
         text.push_str(&format!(", ended {} of {} deliveries", counts.ended, counts.expected));
         if counts.refused + counts.unknown > 0 {

@@ -199,10 +199,10 @@ impl Report {
         names.sort();
         names.dedup();
         let of = |name: &String| {
-            let points = self.samples.iter().map(|s| (s.at, s.backlog.get(name).copied().unwrap_or_default() as f64));
+            let points = self.samples.iter().filter_map(|s| Some((s.at, *s.backlog.get(name)? as f64)));
             Curve { name: name.clone(), points: points.collect() }
         };
-        let most = self.usage.backlog.or_else(|| self.samples.iter().map(crate::run::Sample::backlog).max());
+        let most = self.usage.backlog.or_else(|| self.samples.iter().filter_map(crate::run::Sample::backlog).max());
         Chart {
             title: "Backlog: messages that wait or are being handled",
             description: format!("At most {} messages in all queues together.", most.unwrap_or_default()),

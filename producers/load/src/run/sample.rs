@@ -22,7 +22,7 @@ pub struct Sample {
     pub sent: u64,
     /// Parcels accepted so far.
     pub accepted: u64,
-    /// Messages that wait or are being handled, by consumer.
+    /// Messages that wait or are being handled, by consumer; none where the queues couldn't be asked.
     pub backlog: BTreeMap<String, u64>,
     /// Resident bytes of the system's memory. Where it runs in this process, less what the load test itself takes for its ledger.
     pub memory: Option<u64>,
@@ -33,10 +33,10 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Messages in all queues.
+    /// Messages in all queues; `None` where they couldn't be asked.
     #[must_use]
-    pub fn backlog(&self) -> u64 {
-        self.backlog.values().sum()
+    pub fn backlog(&self) -> Option<u64> {
+        (!self.backlog.is_empty()).then(|| self.backlog.values().sum())
     }
 }
 
@@ -92,7 +92,7 @@ impl Samples {
     fn look_at(&mut self, sample: &Sample) {
         let Overall { memory, backlog, stored, cost } = &mut self.overall;
         *memory = sample.memory.max(*memory);
-        *backlog = Some(sample.backlog()).max(*backlog);
+        *backlog = sample.backlog().max(*backlog);
         *stored = sample.stored.or(*stored);
         *cost = sample.cost.or(*cost);
     }
@@ -105,8 +105,8 @@ pub struct Progress {
     pub expected: u64,
     /// How the sending goes.
     pub counts: Counts,
-    /// Messages in all queues.
-    pub backlog: u64,
+    /// Messages in all queues; `None` where they couldn't be asked.
+    pub backlog: Option<u64>,
     /// Seconds since the beginning.
     pub at: f64,
 }
@@ -175,16 +175,15 @@ impl Sampler {
             self.halt.halt(Reason::List(error.to_string()));
         }
         let Usage { resident, stored, cost } = usage;
-        let backlog: BTreeMap<String, u64> =
-            depths.into_iter().map(|(name, depth)| (name, depth.visible + depth.in_flight + depth.delayed)).collect();
-        let all = backlog.values().sum();
-        self.watcher.progress(&Progress { expected: self.expected, counts, backlog: all, at });
         let own = if target.is_here() { bytes } else { 0 };
         let memory = resident.map(|resident| resident.saturating_sub(own));
-        Sample { at, sent: counts.sent, accepted: counts.accepted, backlog, memory, stored, cost }
+        let backlog = depths.into_iter().map(|(name, d)| (name, d.visible + d.in_flight + d.delayed)).collect();
+        let sample = Sample { at, sent: counts.sent, accepted: counts.accepted, backlog, memory, stored, cost };
+        self.watcher.progress(&Progress { expected: self.expected, counts, backlog: sample.backlog(), at });
+        sample
     }
 
-    /// How full the queues are. What can't be asked until the next look is due leaves a gap in a curve.
+    /// How full the queues are; nothing where that can't be asked until the next look is due.
     async fn depths(&self) -> BTreeMap<String, Depth> {
         select! {
             depths = self.reconciler.target.depths().fuse() => depths.unwrap_or_default(),

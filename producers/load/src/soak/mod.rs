@@ -31,7 +31,7 @@ pub enum Course {
     Flat,
     /// It creeps up.
     Creeping,
-    /// The run was too short to say.
+    /// The run was too short to say, or the system couldn't be asked for most of it.
     Unknown,
     /// This system doesn't tell.
     Unmeasured,
@@ -70,7 +70,7 @@ pub fn drifts(report: &Report) -> Vec<Drift> {
         report.samples.iter().filter(|sample| sample.at <= report.sending_s && sample.at >= report.scenario.warm_up_s)
     };
     let memory: Vec<_> = sending().filter_map(|sample| Some((sample.at, sample.memory? as f64))).collect();
-    let backlog: Vec<_> = sending().map(|sample| (sample.at, sample.backlog() as f64)).collect();
+    let backlog: Vec<_> = sending().filter_map(|sample| Some((sample.at, sample.backlog()? as f64))).collect();
     let latency = |share: f64| -> Vec<(f64, f64)> {
         let parts = report.windows.parts.iter().enumerate();
         let points = parts.filter_map(|(place, part)| {
@@ -95,7 +95,10 @@ pub fn drifts(report: &Report) -> Vec<Drift> {
 
 fn drift(what: &'static str, points: &[(f64, f64)], small: f64, text: fn(f64) -> String) -> Drift {
     let Some(trend) = Trend::of(points) else {
-        let shown = format!("{} points are too few to see a trend: make `duration` longer", points.len());
+        let shown = format!(
+            "{} points are too few to see a trend: make `duration` longer, or see why the system didn't tell more",
+            points.len()
+        );
         return Drift { what, trend: None, shown, course: Course::Unknown };
     };
     let course = if trend.growth(small) <= TOLERANCE { Course::Flat } else { Course::Creeping };
