@@ -141,6 +141,8 @@ struct State {
     /// The events of repetitions that each consumer has dead-lettered.
     dead_again: Vec<EventId>,
     prepared: Vec<Person>,
+    /// How often it was asked what became of events.
+    looks: usize,
 }
 
 impl Fake {
@@ -156,6 +158,11 @@ impl Fake {
     /// Who was made before the run.
     pub(crate) fn prepared(&self) -> Vec<Person> {
         self.state.lock().unwrap().prepared.clone()
+    }
+
+    /// How often it was asked what became of events.
+    pub(crate) fn looks(&self) -> usize {
+        self.state.lock().unwrap().looks
     }
 
     /// Whether it can be asked now.
@@ -340,6 +347,7 @@ impl Target for Fake {
 
     fn look<'a>(&'a self, pairs: &'a [(EventId, String)]) -> BoxFuture<'a, Result<Vec<Seen>, TargetError>> {
         assert!(pairs.len() <= 500, "{} are asked for at once", pairs.len());
+        self.state.lock().unwrap().looks += 1;
         Box::pin(async move {
             if !self.faults.looking.is_zero() {
                 self.clock.sleep(self.faults.looking).await;

@@ -4,6 +4,7 @@
 
 mod answering;
 mod arrivals;
+mod asked;
 mod broken_off;
 mod command_line;
 mod counted;

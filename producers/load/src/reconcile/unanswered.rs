@@ -1,18 +1,21 @@
 //! Parcels that nobody answered for: are they there?
 
-use std::{collections::BTreeSet, sync::Mutex};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Mutex,
+};
 
 use sendoff_events::EventId;
 
 use super::{
     ledger::Ledger,
-    pass::lock,
+    pass::{self, lock},
     record::{Sort, State},
 };
 use crate::{
     RunId,
     slo::Phase,
-    target::{Fate, Seen, Target, TargetError},
+    target::{Fate, Target, TargetError},
 };
 
 /// How many are looked for in one call.
@@ -55,19 +58,29 @@ async fn look(
     numbers: &[u64],
     open: &mut Unanswered,
 ) -> Result<(), TargetError> {
-    let is_known = |seen: &Seen| match seen.fate {
-        Fate::Missing => false,
-        Fate::InFlight => seen.claimed_at.is_some(),
-        Fate::Done | Fate::DeadLettered | Fate::InDoubt => true,
-    };
-    for number in numbers {
-        let (id, pairs) = lock(ledger).everybody(*number);
-        let seen = if pairs.is_empty() { Vec::new() } else { target.look(&pairs).await? };
-        if seen.iter().any(is_known) {
-            lock(ledger).found(*number, id);
+    let (ids, pairs) = lock(ledger).everybody(numbers);
+    let (mut known, mut coming) = (HashSet::new(), HashSet::new());
+    for pairs in pairs.chunks(pass::BATCH) {
+        for seen in target.look(pairs).await? {
+            match seen.fate {
+                Fate::Missing => {}
+                Fate::InFlight if seen.claimed_at.is_none() => {
+                    coming.insert(seen.event);
+                }
+                Fate::InFlight | Fate::Done | Fate::DeadLettered | Fate::InDoubt => {
+                    known.insert(seen.event);
+                }
+            }
+        }
+    }
+    let mut ledger = lock(ledger);
+    for (number, id) in numbers.iter().zip(ids) {
+        let is_among = |events: &HashSet<EventId>| id.is_some_and(|id| events.contains(&id));
+        if is_among(&known) {
+            ledger.found(*number, id);
         } else {
             open.unknown.insert(*number);
-            open.may_come |= seen.iter().any(|seen| seen.fate == Fate::InFlight);
+            open.may_come |= is_among(&coming);
         }
     }
     Ok(())
@@ -80,12 +93,17 @@ impl Ledger {
         records.filter(|(_, record)| is_open(record.state)).map(|(place, _)| place as u64).collect()
     }
 
-    /// The event with this number, at each of its consumers.
-    fn everybody(&self, number: u64) -> (Option<EventId>, Vec<(EventId, String)>) {
-        let record = self.records[number as usize];
-        let consumers = self.by_kind.get(&record.kind).into_iter().flatten();
-        let pairs = record.id().map(|id| consumers.map(|consumer| (id, self.consumers[*consumer].clone())).collect());
-        (record.id(), pairs.unwrap_or_default())
+    /// The ids of the events with these numbers, and each of those that have one at each of its consumers.
+    fn everybody(&self, numbers: &[u64]) -> (Vec<Option<EventId>>, Vec<(EventId, String)>) {
+        let (mut ids, mut pairs) = (Vec::with_capacity(numbers.len()), Vec::new());
+        for number in numbers {
+            let record = &self.records[*number as usize];
+            ids.push(record.id());
+            let Some(id) = record.id() else { continue };
+            let consumers = self.by_kind.get(&record.kind).into_iter().flatten();
+            pairs.extend(consumers.map(|consumer| (id, self.consumers[*consumer].clone())));
+        }
+        (ids, pairs)
     }
 
     /// Where one that was sent again arrived and its first sending didn't, the first sending arrived that way. Called once, when
