@@ -255,10 +255,12 @@ fn what_a_gate_cannot_see_it_says() {
     let gate = runs("10/s", 50);
     assert!(gate.unknown.contains(&"publish ack p90 (takes 100 in each run)".into()), "{gate:?}");
 
-    let mut slow = ran(SMALL, Faults::default()).report;
-    slow.verdict.word = Word::Invalid;
-    let gate = Comparison::of(&slow, &slow).gate(0.1);
-    assert!(gate.unknown.contains(&"verdict".into()), "a run that says nothing: {gate:?}");
+    for silent in [Word::Invalid, Word::Unasked] {
+        let mut slow = ran(SMALL, Faults::default()).report;
+        slow.verdict.word = silent;
+        let gate = Comparison::of(&slow, &slow).gate(0.1);
+        assert!(gate.unknown.contains(&"verdict".into()), "a run that says nothing: {gate:?}");
+    }
 }
 
 #[test]

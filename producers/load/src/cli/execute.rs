@@ -73,7 +73,7 @@ pub(super) async fn execute(
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
-            let is_clean = leaves_nothing(&error) || clear(&*target, place, id, &error, stopping).await;
+            let is_clean = leaves_nothing(&error) || clear(&*target, place, id, stopping).await;
             let _ = target.stop().await;
             if is_clean {
                 folder.discard();
@@ -109,14 +109,11 @@ pub(super) fn check(
 
 /// Whether nothing was made in the system before the run broke off.
 fn leaves_nothing(error: &RunError) -> bool {
-    !matches!(error, RunError::Target(_) | RunError::Unprepared(_) | RunError::Interrupted(_))
+    !matches!(error, RunError::Unprepared(_) | RunError::Interrupted(_))
 }
 
 /// Takes away what was made for a run that ended before it had begun. Gives whether nothing is left.
-async fn clear(target: &dyn Target, place: &PlaceArgs, id: &RunId, error: &RunError, stopping: &Stopping) -> bool {
-    if matches!(error, RunError::Target(_)) {
-        return false;
-    }
+async fn clear(target: &dyn Target, place: &PlaceArgs, id: &RunId, stopping: &Stopping) -> bool {
     if place.is_gone_afterwards() {
         return true;
     }
@@ -129,7 +126,7 @@ async fn clear(target: &dyn Target, place: &PlaceArgs, id: &RunId, error: &RunEr
 fn unrun(error: RunError, id: &RunId, is_clean: bool) -> Stopped {
     let Stopped { exit, message } = match error {
         RunError::Refused(refusal) => refused(refusal),
-        RunError::Target(error) | RunError::Unready(error) | RunError::Unprepared(error) => unusable(&error),
+        RunError::Unready(error) | RunError::Unprepared(error) => unusable(&error),
         RunError::Interrupted(_) => Stopped::new(Exit::Partly, error),
         RunError::Nobody(_) | RunError::TooMany(_) | RunError::Payload(_) | RunError::Slo(_) => {
             Stopped::new(Exit::Usage, error)

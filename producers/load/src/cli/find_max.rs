@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     Output, Session,
-    execute::{Done, execute},
+    execute::{Done, execute, exit},
     place::PlaceArgs,
     shared::{PaceArgs, ScenarioArgs, step},
     stopping::Stopping,
@@ -174,6 +174,14 @@ fn stopped_early(stopped: Stopped) -> Result<Early, Stopped> {
 
 /// Why the search ends where a step was ended; none where that says something about the rate.
 fn halted(done: &Done, rate: f64) -> Result<Option<Early>, Stopped> {
+    let Done { report, page, .. } = done;
+    if report.verdict.word == Word::Unasked {
+        let why = report.verdict.notes.first().cloned().unwrap_or_default();
+        return Err(Stopped::new(
+            exit(report),
+            format_args!("at {rate:.1}/s {why}. The report is in {}", page.display()),
+        ));
+    }
     Ok(match &done.halted {
         Some(reason) if reason.is_failure() => return Err(Stopped::failed(reason)),
         Some(reason @ Reason::Signal(_)) => Some(Early::Interrupted(reason.to_string())),

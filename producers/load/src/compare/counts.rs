@@ -37,7 +37,11 @@ pub(super) fn figures(first: &Report, second: &Report) -> Vec<Figure> {
 pub(super) fn verdict(first: &Report, second: &Report) -> Figure {
     let (one, other) = (first.verdict.word, second.verdict.word);
     let shown = |word: Word| Some(word.text().to_owned());
-    let says = if one == Word::Invalid { Says::Unknown } else { says(badness(other).cmp(&badness(one))) };
+    let says = if matches!(one, Word::Invalid | Word::Unasked) {
+        Says::Unknown
+    } else {
+        says(badness(other).cmp(&badness(one)))
+    };
     Figure::counted("verdict", [shown(one), shown(other)], says)
 }
 
@@ -52,7 +56,8 @@ const fn badness(word: Word) -> u8 {
         Word::InDoubt => 2,
         Word::Stopped => 3,
         Word::Invalid => 4,
-        Word::Failed => 5,
+        Word::Unasked => 5,
+        Word::Failed => 6,
     }
 }
 

@@ -4,6 +4,7 @@
 mod health;
 
 use std::{
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -14,6 +15,7 @@ use futures::{
     pin_mut,
     stream::FuturesUnordered,
 };
+use sendoff_consumers::Stop;
 use sendoff_events::{BoxFuture, Clock, Timestamp};
 
 pub use health::Health;
@@ -57,6 +59,8 @@ pub struct Generator {
     pub clock: Arc<dyn Clock>,
     /// How long answers are waited for when everything was sent.
     pub patience: Duration,
+    /// Ends that waiting.
+    pub enough: Stop,
     /// What it keeps to.
     pub limits: Limits,
 }
@@ -148,10 +152,10 @@ impl Generator {
             }
         }
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).sending_ended(self.clock.now());
-        let deadline = self.clock.sleep(self.patience).fuse();
-        pin_mut!(deadline);
+        let enough = pin!(self.enough.requested());
+        let mut enough = select(self.clock.sleep(self.patience), enough);
         while !calls.is_empty() {
-            match select(&mut deadline, calls.next()).await {
+            match select(&mut enough, calls.next()).await {
                 Either::Right((Some(answer), _)) => drop(self.take(answer)),
                 Either::Right((None, _)) | Either::Left(_) => break,
             }

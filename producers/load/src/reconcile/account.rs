@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::{
     ledger::Ledger,
     order::Order,
-    pass::Census,
+    pass::{Census, bits},
     record::{Sort, State},
 };
+use crate::Via;
 
 /// What became of the parcels of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,6 +202,24 @@ pub enum Suppressed {
 }
 
 impl Ledger {
+    /// What there is without asking the system: whatever isn't at its end may still come to it.
+    pub(super) fn unasked(&self, via: Via) -> Evidence {
+        let mut census = Census::default();
+        for record in &self.records {
+            for consumer in bits(record.pending) {
+                census.standing.entry((record.kind, consumer)).or_default().in_flight += 1;
+            }
+        }
+        let unknown = self.unanswered().into_iter().collect();
+        // All that is looked for may stand in the queues.
+        let all: BTreeMap<String, u64> = self.consumers.iter().map(|name| (name.clone(), u64::MAX)).collect();
+        let evidence = Evidence { census, unknown, may_come: true, queued: all.clone(), ..Evidence::default() };
+        match via {
+            Via::Api => Evidence { suppressed: Suppressed::Answered, ..evidence },
+            Via::Topic | Via::Queue | Via::Table => Evidence { waiting: all, ..evidence },
+        }
+    }
+
     /// How the sending went.
     pub(super) fn sending(&self, evidence: &Evidence) -> Sending {
         let mut sending = Sending::default();

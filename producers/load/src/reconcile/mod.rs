@@ -10,11 +10,16 @@ mod unanswered;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
-use futures::{FutureExt as _, pin_mut, select};
+use futures::{
+    FutureExt as _,
+    future::{self, Either},
+    pin_mut, select,
+};
 use sendoff_consumers::Stop;
 use sendoff_events::{Clock, EventId, Timestamp};
 
@@ -35,8 +40,11 @@ use unanswered::Unanswered;
 /// How long the ledger is left alone between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How often the system is asked again when it can't be, before that is told.
+/// How often the system is asked at the end, when it can't be, before what is known has to do.
 const PATIENCE: u32 = 5;
+
+/// How long the last look may take when nobody wants to wait any more.
+const LAST: Duration = Duration::from_secs(5);
 
 /// Follows the events of a run to their ends.
 pub struct Reconciler {
@@ -65,6 +73,27 @@ pub struct Settled {
     pub accounts: Vec<Account>,
     /// When the last delivery came to its end; `None` if not all did.
     pub drained_at: Option<Timestamp>,
+    /// Why the system said nothing at the end: then what the ledger knows is all.
+    pub unasked: Option<Unasked>,
+}
+
+/// Why a system said nothing at the end of a run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unasked {
+    /// It couldn't be asked.
+    #[error("the system couldn't be asked: {0}")]
+    Failed(TargetError),
+    /// Nobody wanted to wait for its answers.
+    #[error("nobody waited for the last look at the system")]
+    CutShort,
+}
+
+/// What comes of something, unless something else comes first.
+async fn unless<T>(first: impl Future<Output = T>, other: impl Future<Output = ()>) -> Option<T> {
+    match future::select(pin!(first), pin!(other)).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(_) => None,
+    }
 }
 
 impl Reconciler {
@@ -74,8 +103,8 @@ impl Reconciler {
     }
 
     /// Looks at what was sent `behind` ago and earlier, again and again, until everything was sent. What can't be asked now is asked
-    /// later.
-    pub async fn follow(&self, behind: Duration, over: Stop) {
+    /// later, unless nobody wants to wait any more.
+    pub async fn follow(&self, behind: Duration, over: Stop, enough: Stop) {
         let over = over.requested().fuse();
         pin_mut!(over);
         let mut first = 0;
@@ -89,8 +118,10 @@ impl Reconciler {
             let before = before.saturating_sub(behind);
             // A pass goes to its end also when the sending is over: what was asked isn't asked again.
             let passing = pass::pass(&*self.target, &self.ledger, &mut first, before, false, self.apart());
-            if let Err(error) = passing.await {
-                tracing::warn!(error = %error, "the ledger can't be looked at now");
+            match unless(passing, enough.requested()).await {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => tracing::warn!(error = %error, "the ledger can't be looked at now"),
+                None => return over.await,
             }
         }
     }
@@ -100,41 +131,52 @@ impl Reconciler {
         self.via == Via::Queue
     }
 
-    /// Looks until nothing is in flight any more, or until the deadline, or until nobody wants to wait.
-    ///
-    /// # Errors
-    ///
-    /// [`TargetError`] when the system can't be asked, and couldn't for a while.
-    pub async fn drain(&self, deadline: Timestamp, enough: Stop) -> Result<Settled, TargetError> {
+    /// Looks until nothing is in flight any more, or until the deadline, or until nobody wants to wait. Where the system can't be
+    /// asked then, it gives what the ledger knows.
+    pub async fn drain(&self, deadline: Timestamp, enough: Stop) -> Settled {
         {
             let mut ledger = self.ledger();
             ledger.give_up();
             ledger.settle_repeats();
         }
-        let enough = enough.requested().fuse();
-        pin_mut!(enough);
-        let (mut first, mut failures, mut is_last) = (0, 0, false);
+        let (mut first, mut failures) = (0, 0);
         loop {
             let left = Duration::try_from(deadline.duration_since(self.clock.now())).unwrap_or_default();
-            is_last |= left.is_zero() || (&mut enough).now_or_never().is_some();
-            match self.look(&mut first, is_last).await {
-                Ok(evidence) => {
-                    failures = 0;
+            let is_enough = enough.requested().now_or_never().is_some();
+            let is_last = is_enough || left.is_zero();
+            let end = async {
+                if is_last {
+                    enough.after(self.clock.clone(), LAST).requested().await;
+                } else {
+                    unless(self.clock.sleep(left), enough.requested()).await;
+                }
+            };
+            match unless(self.look(&mut first, is_last), end).await {
+                Some(Ok(evidence)) => {
                     let settled = self.settled(evidence);
                     if settled.drained_at.is_some() || is_last {
-                        return Ok(settled);
+                        return settled;
                     }
                 }
-                Err(error) => {
-                    failures += 1;
-                    if failures >= PATIENCE {
-                        return Err(error);
-                    }
+                Some(Err(error)) => {
                     tracing::warn!(error = %error, "the ledger can't be looked at now");
+                    failures += u32::from(is_last);
+                    if is_enough || failures >= PATIENCE {
+                        return self.unasked(Unasked::Failed(error));
+                    }
                 }
+                None if is_last => return self.unasked(Unasked::CutShort),
+                None => {}
             }
-            self.clock.sleep(PAUSE.min(left).max(Duration::from_millis(10))).await;
+            let pause = if is_last { PAUSE } else { PAUSE.min(left).max(Duration::from_millis(10)) };
+            unless(self.clock.sleep(pause), enough.requested()).await;
         }
+    }
+
+    /// What the ledger knows by itself.
+    fn unasked(&self, why: Unasked) -> Settled {
+        let evidence = self.ledger().unasked(self.via);
+        Settled { unasked: Some(why), ..self.settled(evidence) }
     }
 
     async fn look(&self, first: &mut usize, thorough: bool) -> Result<Evidence, TargetError> {
@@ -194,7 +236,7 @@ impl Reconciler {
             && !evidence.may_come
             && accounts.iter().all(|a| a.in_flight == 0 && a.lost == 0);
         let drained_at = is_over.then(|| ledger.last_end.unwrap_or_else(|| self.clock.now()));
-        Settled { evidence, sending, accounts, drained_at }
+        Settled { evidence, sending, accounts, drained_at, unasked: None }
     }
 }
 

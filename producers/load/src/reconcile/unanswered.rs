@@ -87,7 +87,7 @@ async fn look(
 }
 
 impl Ledger {
-    fn unanswered(&self) -> Vec<u64> {
+    pub(super) fn unanswered(&self) -> Vec<u64> {
         let is_open = |state| matches!(state, State::Unknown(Sort::Event));
         let records = self.records.iter().enumerate();
         records.filter(|(_, record)| is_open(record.state)).map(|(place, _)| place as u64).collect()

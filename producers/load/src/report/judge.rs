@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     guards::Reason,
-    reconcile::Ledger,
+    reconcile::{Ledger, Unasked},
     run::Outcome,
     scenario::Scenario,
     slo::{Metric, Phase, Slo, What},
@@ -23,6 +23,11 @@ pub(super) fn verdict(scenario: &Scenario, report: &Report, ledger: &Ledger, out
         .iter()
         .map(|slo| check(slo, scenario.slo.contains(slo), report, ledger, &mut notes))
         .collect();
+    let unasked = outcome.settled.unasked.as_ref();
+    if let Some(why) = unasked {
+        // What the sinks have counted wasn't asked for either.
+        notes = vec![format!("{why}. What wasn't known by then counts as in flight")];
+    }
     let halted = outcome.halted.as_ref();
     notes.extend(halted.map(ToString::to_string));
     if !report.generator.is_good() {
@@ -62,7 +67,7 @@ pub(super) fn verdict(scenario: &Scenario, report: &Report, ledger: &Ledger, out
         notes.push("nothing arrived".into());
     }
     // The first note is the reason for a verdict that no check explains: these come last.
-    notes.extend(missing(scenario, report, ledger));
+    notes.extend(missing(scenario, report, ledger, outcome));
     notes.extend(outcome.remark.map(str::to_owned));
 
     let is_lost = report.total.lost > 0 || report.total.sent() != report.total.accounted();
@@ -70,6 +75,8 @@ pub(super) fn verdict(scenario: &Scenario, report: &Report, ledger: &Ledger, out
     let failed = broken || counts.old > 0 || report.total.sent() == 0 || checks.iter().any(|check| !check.holds);
     let (word, exit) = if is_lost {
         (Word::Failed, Exit::Failed)
+    } else if matches!(unasked, Some(Unasked::Failed(_))) {
+        (Word::Unasked, Exit::Unreachable)
     } else if halted.is_some_and(Reason::is_guard) {
         (Word::Stopped, Exit::Refused)
     } else if !report.generator.is_good() {
@@ -87,7 +94,7 @@ pub(super) fn verdict(scenario: &Scenario, report: &Report, ledger: &Ledger, out
 }
 
 /// What wasn't sent, didn't arrive, or isn't known to have come to its end.
-fn missing(scenario: &Scenario, report: &Report, ledger: &Ledger) -> Vec<String> {
+fn missing(scenario: &Scenario, report: &Report, ledger: &Ledger, outcome: &Outcome) -> Vec<String> {
     let (sending, total) = (&report.sending, &report.total);
     let mut notes = Vec::new();
     if scenario.left_out() > 0 {
@@ -113,7 +120,7 @@ fn missing(scenario: &Scenario, report: &Report, ledger: &Ledger) -> Vec<String>
             open.join(", ")
         ));
     }
-    if total.in_flight > 0 {
+    if total.in_flight > 0 && outcome.settled.unasked.is_none() {
         notes.push(format!(
             "{} deliveries were in flight at the end: a longer --drain than {} tells what becomes of them",
             total.in_flight,

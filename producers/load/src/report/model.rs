@@ -125,6 +125,8 @@ pub enum Word {
     Ok,
     /// Something doesn't.
     Failed,
+    /// The system couldn't be asked at the end.
+    Unasked,
     /// The generator wasn't good enough: nothing is known of the system.
     Invalid,
     /// A guard ended it.
@@ -142,6 +144,7 @@ impl Word {
         match self {
             Self::Ok => "ok",
             Self::Failed => "failed",
+            Self::Unasked => "the system couldn't be asked at the end",
             Self::Invalid => "invalid",
             Self::Stopped => "stopped by a guard",
             Self::InDoubt => "in doubt",

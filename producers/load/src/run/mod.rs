@@ -91,9 +91,6 @@ pub enum RunError {
     /// A guard says no.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// The system can't be used.
-    #[error(transparent)]
-    Target(#[from] TargetError),
     /// The system isn't ready for it. Nothing was made in it.
     #[error(transparent)]
     Unready(TargetError),
@@ -127,7 +124,7 @@ const WINDOWS: u32 = 240;
 ///
 /// # Errors
 ///
-/// [`RunError`] when it can't begin, or the system can't be asked at the end.
+/// [`RunError`] when it can't begin.
 pub async fn run(setup: Setup) -> Result<Outcome, RunError> {
     let Setup { scenario, run, target, clock, host, watcher, halt, enough, switch } = setup;
     guards::check(&scenario)?;
@@ -164,6 +161,7 @@ pub async fn run(setup: Setup) -> Result<Outcome, RunError> {
         halt: halt.clone(),
         clock: clock.clone(),
         patience: scenario.drain,
+        enough: enough.clone(),
         limits: Limits::of(&scenario),
     };
     let sampler = Sampler {
@@ -182,14 +180,13 @@ pub async fn run(setup: Setup) -> Result<Outcome, RunError> {
         health
     };
     let following = async {
-        reconciler.follow(scenario.generator.look_behind, all_sent.clone()).await;
+        reconciler.follow(scenario.generator.look_behind, all_sent.clone(), enough.clone()).await;
         let deadline = clock.now().saturating_add(scenario.drain).unwrap_or(Timestamp::MAX);
         let settled = reconciler.drain(deadline, enough).await;
         over.stop();
         settled
     };
     let (health, settled, samples) = join!(sending, following, sampler.run(is_over));
-    let settled = settled?;
     let sent_until = {
         let mut ledger = reconciler.ledger();
         ledger.cut_off(clock.now(), &settled.evidence.census);
