@@ -238,6 +238,18 @@ mod tests {
     }
 
     #[test]
+    fn a_step_that_could_not_ask_the_system_says_nothing_about_its_rate() {
+        let report = serde_json::from_str(include_str!("../../tests/golden/report.json")).unwrap();
+        let mut done = Done { report, page: "report.html".into(), halted: None };
+        assert_eq!(halted(&done, 40.0).ok(), Some(None));
+        let verdict = &mut done.report.verdict;
+        (verdict.word, verdict.exit, verdict.notes) = (Word::Unasked, 7, vec!["it couldn't be asked".into()]);
+        let stopped = halted(&done, 40.0).err().unwrap();
+        assert_eq!(stopped.exit, Exit::Unreachable);
+        assert_eq!(stopped.message.unwrap(), "at 40.0/s it couldn't be asked. The report is in report.html");
+    }
+
+    #[test]
     fn a_precision_is_a_share_that_can_be_kept_to() {
         assert_eq!(percent("10"), Ok(10.0));
         for wrong in ["-7", "NaN", "0", "0.01", "101", "inf", "ten"] {
