@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use sendoff_consumers::{Context, Handler, HandlerError, Policy, Queue as _, RouterPorts, Status, Stop, Verdict};
+use sendoff_consumers::{Context, Handler, HandlerError, Policy, RouterPorts, Status, Stop, Verdict};
 use sendoff_events::{AppAssigned, Clock, Envelope};
 use sendoff_tests::memory::lock;
 
