@@ -38,14 +38,22 @@ async fn a_run_that_cannot_be_prepared_leaves_neither_records_nor_its_name() {
         asked if asked.starts_with("PUT ") => (403, "nobody may".into()),
         _ => (404, "{}".into()),
     });
-    for (api, told) in [
-        (system.address(), "trying the token of the API: it is answered with 401 Unauthorized"),
-        (closed, "403 Forbidden: nobody may"),
+    // It can't say now whether the app is there.
+    let busy = answering(|asked| match asked {
+        "GET /health" => (200, "{\"load_tests\":true}".into()),
+        asked if asked.starts_with("GET /v1/apps/app-") => (503, "busy".into()),
+        asked if asked.starts_with("PUT ") => (200, "somebody's app is replaced".into()),
+        _ => (404, "{}".into()),
+    });
+    for (api, exit, told) in [
+        (system.address(), Exit::Usage, "trying the token of the API: it is answered with 401 Unauthorized"),
+        (closed, Exit::Usage, "403 Forbidden: nobody may"),
+        (busy, Exit::Unreachable, "making the app of the run by the API: 503 Service Unavailable: busy"),
     ] {
         let api = format!("http://{api}");
         let run = ["run", "made.toml", "--run", "one", "--via", "api", "--backend", &beside, "--token-file", "token"];
         let called = call(folder.path(), &[&run[..], &["--api", &api]].concat()).await;
-        assert_eq!(called.exit, Exit::Usage, "{}", called.err);
+        assert_eq!(called.exit, exit, "{}", called.err);
         assert!(called.err.contains(told) && !called.err.contains("still there"), "{}", called.err);
         assert!(!folder.path().join(".sendoff-load/one").exists());
         let left = call(folder.path(), &["clean", "one", "--backend", &beside]).await;

@@ -8,7 +8,7 @@ use std::{
 
 use reqwest::{
     Method, StatusCode,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName},
+    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_NONE_MATCH},
 };
 use sendoff_consumers::channels::http::{HttpClient, HttpError, HttpRequest, HttpResponse, HttpSettings};
 use sendoff_events::{Clock, EventId, TenantId, UserId};
@@ -126,21 +126,26 @@ impl Api {
     pub(super) async fn make_app(&self, app: &str, name: &str) -> Result<(), TargetError> {
         const WHAT: &str = "making the app of the run by the API";
         let Credential::Given(token) = &self.credential else { return Ok(()) };
-        let ask = |method, body: String| async {
+        let ask = |method, (header, value): (HeaderName, &'static str), body: String| async move {
             let made = HttpRequest::new(method, format!("{}/v1/apps/{app}", self.base))
                 .header(AUTHORIZATION, &format!("Bearer {token}"), true)
                 .and_then(|made| made.header(CONTENT_TYPE, "application/json", false))
+                .and_then(|made| made.header(header, value, false))
                 .map_err(|name| TargetError::unusable(WHAT, format!("the header `{name}` can't be made")))?;
             self.http.send(made.body(body)).await.map_err(|e| TargetError::unreachable(WHAT, e))
         };
-        if ask(Method::GET, String::new()).await?.status.is_success() {
-            return Ok(());
+        let mut answer = ask(Method::GET, (ACCEPT, "application/json"), String::new()).await?;
+        // Only what isn't there is made: one that can't be read now would be replaced.
+        if answer.status == StatusCode::NOT_FOUND {
+            answer = ask(Method::PUT, (IF_NONE_MATCH, "*"), json!({ "name": name }).to_string()).await?;
         }
-        let answer = ask(Method::PUT, json!({ "name": name }).to_string()).await?;
-        if answer.status.is_success() {
-            return Ok(());
+        match answer.status {
+            status if status.is_success() || status == StatusCode::PRECONDITION_FAILED => Ok(()),
+            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
+                Err(TargetError::unreachable(WHAT, said(&answer)))
+            }
+            _ => Err(TargetError::unusable(WHAT, said(&answer))),
         }
-        Err(TargetError::unusable(WHAT, said(&answer)))
     }
 
     fn request(&self, request: &Request) -> Result<HttpRequest, String> {
