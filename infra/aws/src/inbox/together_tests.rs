@@ -23,6 +23,8 @@ use serde_json::{Value, json};
 use crate::{Aws, Environment, Resources, Store};
 
 type Answer = (u16, Value);
+/// What is answered first.
+type First = fn(&Value) -> Answer;
 type Answers = dyn Fn(&str, &Value) -> Answer + Send + Sync;
 
 /// DynamoDB: what is asked is written down and answered by a function.
@@ -257,9 +259,9 @@ async fn what_passes_and_what_is_wrong_with_one_record_is_no_reason_to_write_one
         answer["Responses"][0] = json!({ "Error": { "Code": "ValidationError", "Message": "too large" } });
         (status, answer)
     };
-    let first: [(Box<dyn Fn(&Value) -> Answer + Send + Sync>, &[&str]); 2] = [
-        (Box::new(expired), &["BatchExecuteStatement", "PutItem", "PutItem"]),
-        (Box::new(one_is_wrong), &["BatchExecuteStatement", "PutItem"]),
+    let first: [(First, &[&str]); 2] = [
+        (expired, &["BatchExecuteStatement", "PutItem", "PutItem"]),
+        (one_is_wrong, &["BatchExecuteStatement", "PutItem"]),
     ];
     for (first, calls) in first {
         let is_first = AtomicBool::new(true);
