@@ -1,9 +1,12 @@
 //! Taking away what a load test has left, item by item, by the keys that its report knows. What nobody can name stays until it
 //! expires.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
+use aws_sdk_dynamodb::{
+    error::BuildError,
+    types::{AttributeValue, DeleteRequest, PutRequest, WriteRequest},
+};
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use sendoff_consumers::IdempotencyKey;
@@ -14,7 +17,7 @@ use crate::{
     item::Item,
     outbox,
     publisher::{PAYLOADS, key},
-    records::{answer_of, partition},
+    records::{FACTS, answer_of, hushed, partition, sort_key},
     table::Table,
     tables::{
         inbox::ID,
@@ -22,7 +25,7 @@ use crate::{
     },
 };
 
-/// How many deletions `BatchWriteItem` takes
+/// How many writes `BatchWriteItem` takes
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html>).
 const BATCH: usize = 25;
 /// How many objects `DeleteObjects` takes (<https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>).
@@ -56,42 +59,74 @@ impl Store {
         Ok(cleared)
     }
 
-    /// Takes away all records of a tenant in these collections, and the answers to its requests with these keys. Nothing is left
-    /// that would count their versions on. With `dry` it only counts.
+    /// Whose one of these events is, of those that the outbox still has; `None` if it has none of them.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`] when the table can't be read.
+    pub async fn tenant_of(&self, events: &[EventId]) -> Result<Option<TenantId>, CallError> {
+        let places = events.iter().map(|event| outbox::place(*event)).collect();
+        let found = self.table().read_all(places, &[outbox::TENANT]).await?;
+        Ok(found.iter().find_map(|item| outbox::tenant(item).ok()))
+    }
+
+    /// Takes away the records of a tenant in these collections whose ids begin so and are to go. Nothing is left that would count
+    /// their versions on, and no reaction hears of it. With `dry` it only counts.
     ///
     /// # Errors
     ///
     /// As [`clear_events`](Self::clear_events).
-    pub async fn clear_tenant(
+    pub async fn clear_records(
         &self,
         tenant: &TenantId,
         collections: &[&str],
-        requests: &[String],
+        prefix: &str,
+        is_to_go: &(dyn Fn(&str) -> bool + Sync),
         dry: bool,
-    ) -> Result<Cleared, CallError> {
-        let (table, mut cleared) = (self.table(), Cleared::new());
-        let mut records = 0;
+    ) -> Result<u64, CallError> {
+        let (table, mut records) = (self.table(), 0);
         for collection in collections {
             let mut from = None;
             loop {
-                let query = table.client().query().table_name(table.name()).key_condition_expression("#pk = :pk");
-                let query = query.expression_attribute_names("#pk", PK).expression_attribute_names("#sk", SK);
-                let partition = AttributeValue::S(partition(tenant.as_str(), collection));
-                let query = query.expression_attribute_values(":pk", partition).projection_expression("#pk, #sk");
-                let found = query.consistent_read(true).set_exclusive_start_key(from.take()).send().await;
+                let call = table.client().query().table_name(table.name());
+                let mut call = call.key_condition_expression("#0 = :pk AND begins_with(#1, :prefix)");
+                for (place, name) in FACTS.into_iter().enumerate() {
+                    call = call.expression_attribute_names(format!("#{place}"), name);
+                }
+                let (pk, sk) = (partition(tenant.as_str(), collection), sort_key(prefix));
+                let call = call.expression_attribute_values(":pk", AttributeValue::S(pk));
+                let call = call.expression_attribute_values(":prefix", AttributeValue::S(sk));
+                let call = call.projection_expression("#0, #1, #2, #3, #4").consistent_read(true);
+                let found = call.set_exclusive_start_key(from.take()).send().await;
                 let found = found.map_err(|error| CallError::of("dynamodb:Query", table.name(), &error))?;
-                let keys: Vec<Item> = found.items.into_iter().flatten().map(Item::from).collect();
-                records += if dry { keys.len() as u64 } else { delete(&table, keys).await? };
+                let is_own = |item: &Item| {
+                    let id = item.optional_text(SK).and_then(|sk| sk.strip_prefix('/'));
+                    id.is_some_and(is_to_go)
+                };
+                let own: Vec<Item> = found.items.into_iter().flatten().map(Item::from).filter(is_own).collect();
+                records += own.len() as u64;
+                if !dry {
+                    let places = own.iter().map(key_of).collect();
+                    write_all(&table, own.into_iter().map(hushed).map(Write::Put).collect()).await?;
+                    delete(&table, places).await?;
+                }
                 from = found.last_evaluated_key;
                 if from.is_none() {
                     break;
                 }
             }
         }
-        cleared.insert("records", records);
+        Ok(records)
+    }
+
+    /// Takes away the answers to a tenant's requests with these keys. With `dry` it only counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`clear_events`](Self::clear_events).
+    pub async fn clear_answers(&self, tenant: &TenantId, requests: &[String], dry: bool) -> Result<u64, CallError> {
         let answers = requests.iter().map(|key| answer_of(tenant, key)).collect();
-        cleared.insert("answers", remove(&table, &[PK, SK], answers, dry).await?);
-        Ok(cleared)
+        remove(&self.table(), &[PK, SK], answers, dry).await
     }
 }
 
@@ -157,19 +192,49 @@ async fn remove(table: &Table, key: &[&str], places: Vec<Item>, dry: bool) -> Re
     if dry { Ok(found.len() as u64) } else { delete(table, found).await }
 }
 
+/// The key of a record's item.
+fn key_of(item: &Item) -> Item {
+    item.clone().into_attributes().filter(|(name, _)| *name == PK || *name == SK).collect()
+}
+
 /// Deletes the items under these keys.
 async fn delete(table: &Table, keys: Vec<Item>) -> Result<u64, CallError> {
     let count = keys.len() as u64;
-    let mut batches = Vec::new();
-    let mut keys = keys.into_iter().map(Item::into_sdk).peekable();
-    while keys.peek().is_some() {
-        batches.push(batch(table, keys.by_ref().take(BATCH).collect()));
-    }
-    stream::iter(batches).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+    write_all(table, keys.into_iter().map(Write::Delete).collect()).await?;
     Ok(count)
 }
 
-async fn batch(table: &Table, keys: Vec<HashMap<String, AttributeValue>>) -> Result<(), CallError> {
+/// What is done to one item.
+enum Write {
+    Put(Item),
+    /// By its key.
+    Delete(Item),
+}
+
+impl Write {
+    fn request(self) -> Result<WriteRequest, BuildError> {
+        let request = WriteRequest::builder();
+        Ok(match self {
+            Self::Put(item) => {
+                request.put_request(PutRequest::builder().set_item(Some(item.into_sdk())).build()?).build()
+            }
+            Self::Delete(key) => {
+                request.delete_request(DeleteRequest::builder().set_key(Some(key.into_sdk())).build()?).build()
+            }
+        })
+    }
+}
+
+async fn write_all(table: &Table, writes: Vec<Write>) -> Result<(), CallError> {
+    let mut batches = Vec::new();
+    let mut writes = writes.into_iter().peekable();
+    while writes.peek().is_some() {
+        batches.push(batch(table, writes.by_ref().take(BATCH).collect()));
+    }
+    stream::iter(batches).buffer_unordered(AT_ONCE).try_collect::<()>().await
+}
+
+async fn batch(table: &Table, writes: Vec<Write>) -> Result<(), CallError> {
     let failed = |cause, message: String| CallError {
         call: "dynamodb:BatchWriteItem",
         resource: table.name().to_owned(),
@@ -177,15 +242,8 @@ async fn batch(table: &Table, keys: Vec<HashMap<String, AttributeValue>>) -> Res
         code: None,
         message,
     };
-    let request = |key| {
-        let delete = DeleteRequest::builder().set_key(Some(key)).build();
-        delete.map(|delete| WriteRequest::builder().delete_request(delete).build())
-    };
-    let mut left = keys
-        .into_iter()
-        .map(request)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| failed(Cause::Refused, error.to_string()))?;
+    let requests = writes.into_iter().map(Write::request).collect::<Result<Vec<_>, _>>();
+    let mut left = requests.map_err(|error| failed(Cause::Refused, error.to_string()))?;
     for tries in 1..=TRIES {
         let sent = table.client().batch_write_item().request_items(table.name(), left).send().await;
         let answer = sent.map_err(|error| CallError::of("dynamodb:BatchWriteItem", table.name(), &error))?;

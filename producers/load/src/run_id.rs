@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use sendoff_events::{IdError, LOAD_PREFIX, TenantId};
+use sendoff_events::{AppId, IdError, LOAD_PREFIX, TenantId};
 
 /// The name of a load test: 1 to 40 of `a-z`, `0-9` and `-`. It stands in the correlation id of every event of the run, and so in
 /// that of everything that follows from it: `load/RUN/NUMBER`.
@@ -48,20 +48,35 @@ impl RunId {
     ///
     /// [`IdError`] where the name would be too long for a tenant.
     pub fn tenant(&self, number: u64) -> Result<TenantId, IdError> {
-        format!("load-{}-{number}", self.0).parse()
+        format!("{}{number}", self.names()).parse()
     }
 
-    /// The run whose tenant this is.
+    /// The run's app with this number in any tenant: called as its tenant of that number, so that nobody else's is in a tenant of others.
+    ///
+    /// # Errors
+    ///
+    /// [`IdError`] where the name would be too long for an app.
+    pub fn app(&self, number: u64) -> Result<AppId, IdError> {
+        format!("{}{number}", self.names()).parse()
+    }
+
+    /// What the names of all of the run's tenants and apps begin with. Those of other runs may begin so, too.
     #[must_use]
-    pub fn of_tenant(tenant: &str) -> Option<Self> {
-        let (run, number) = tenant.strip_prefix("load-")?.rsplit_once('-')?;
+    pub fn names(&self) -> String {
+        format!("load-{}-", self.0)
+    }
+
+    /// The run whose tenant, or app, this is.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        let (run, number) = name.strip_prefix("load-")?.rsplit_once('-')?;
         digits(number).and_then(|_| run.parse().ok())
     }
 
-    /// Whether this is one of the run's tenants. What follows the last `-` is their number, so those of `a` and of `a-1` differ.
+    /// Whether this is one of the run's tenants, or apps. What follows the last `-` is their number, so those of `a` and of `a-1` differ.
     #[must_use]
-    pub fn owns(&self, tenant: &str) -> bool {
-        Self::of_tenant(tenant).is_some_and(|run| run == *self)
+    pub fn owns(&self, name: &str) -> bool {
+        Self::of_name(name).is_some_and(|run| run == *self)
     }
 }
 
@@ -100,7 +115,7 @@ mod tests {
         for other in ["load-a-1-0", "load-a", "load-a-", "load-a-01", "load-a--1", "load-b-0", "acme", "load-a-1x"] {
             assert!(!run.owns(other), "{other}");
         }
-        assert!(run.owns(run.tenant(3).unwrap().as_str()));
+        assert!(run.owns(run.tenant(3).unwrap().as_str()) && run.owns(run.app(3).unwrap().as_str()));
     }
 
     #[test]

@@ -1,16 +1,26 @@
 //! Runs that don't come to their end, and what is left of them; and what others say of theirs.
 
-use std::fs::{self, File};
+use std::{
+    fs::{self, File},
+    time::Duration,
+};
 
 use sendoff_embedded::{
     System,
     config::{Config, ConfigFile, Inputs},
 };
-use sendoff_host::Exit;
+use sendoff_events::Clock as _;
+use sendoff_host::{Exit, SystemClock};
+use sendoff_producers::{
+    Expected, RecordKey, UnitOfWork, Write,
+    api::{DevelopmentKey, mint},
+};
+use serde_json::json;
 
 use crate::{
     answering::answering,
     command_line::{call, folder},
+    targets::given::eventually,
 };
 
 /// A system that is served from `data`, and takes load tests.
@@ -38,17 +48,16 @@ async fn a_run_that_cannot_be_prepared_leaves_neither_records_nor_its_name() {
         asked if asked.starts_with("PUT ") => (403, "nobody may".into()),
         _ => (404, "{}".into()),
     });
-    // It can't say now whether the app is there.
+    // It can't say now whether it can be made.
     let busy = answering(|asked| match asked {
         "GET /health" => (200, "{\"load_tests\":true}".into()),
-        asked if asked.starts_with("GET /v1/apps/app-") => (503, "busy".into()),
-        asked if asked.starts_with("PUT ") => (200, "somebody's app is replaced".into()),
+        asked if asked.starts_with("PUT ") => (503, "busy".into()),
         _ => (404, "{}".into()),
     });
     for (api, exit, told) in [
         (system.address(), Exit::Usage, "trying the token of the API: it is answered with 401 Unauthorized"),
         (closed, Exit::Usage, "403 Forbidden: nobody may"),
-        (busy, Exit::Unreachable, "making the app of the run by the API: 503 Service Unavailable: busy"),
+        (busy, Exit::Unreachable, "making the app `load-one-0` of the run by the API: 503 Service Unavailable: busy"),
     ] {
         let api = format!("http://{api}");
         let run = ["run", "made.toml", "--run", "one", "--via", "api", "--backend", &beside, "--token-file", "token"];
@@ -99,13 +108,48 @@ async fn the_name_of_a_run_that_was_killed_can_be_used_again_but_not_that_of_one
     assert!(again.exit == Exit::Refused && again.err.contains("there is already a run `one`"), "{}", again.err);
 }
 
+/// With a token what the API makes belongs to that one's tenant, which has an app of its own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_run_makes_for_the_tenant_of_a_token_is_cleaned_up_with_it() {
+    let folder = folder();
+    let (system, beside) = serve(folder.path()).await;
+    let (acme, ada) = ("acme".parse().unwrap(), "ada".parse().unwrap());
+    let key = DevelopmentKey::loopback(system.address()).unwrap().signing();
+    let token = mint(&key, &acme, &ada, Duration::from_secs(600), &SystemClock).unwrap();
+    fs::write(folder.path().join("token"), token).unwrap();
+    let store = system.store().records();
+    let ids = async |collection: &'static str| {
+        let page = store.list(&acme, collection, "", None, 100).await.unwrap();
+        page.records.into_iter().map(|record| record.key.id).collect::<Vec<_>>()
+    };
+    let crm =
+        Write { key: RecordKey::new(&acme, "apps", "load-one"), expected: Expected::Absent, data: Some(json!({})) };
+    let work = UnitOfWork::new(acme.clone(), "ada", SystemClock.now()).write(crm).without_events();
+    store.commit(work).await.unwrap();
+
+    let api = format!("http://{}", system.address());
+    let run = ["run", "made.toml", "--run", "one", "--via", "api", "--backend", &beside, "--token-file", "token"];
+    let called = call(folder.path(), &[&run[..], &["--api", &api]].concat()).await;
+    assert_eq!(called.exit, Exit::Done, "{}{}", called.out, called.err);
+    assert_eq!(ids("apps").await, ["load-one", "load-one-0", "load-one-1", "load-one-2"]);
+    // One entry for each app, and one for each submission.
+    eventually((20, 24), async || (ids("submissions").await.len(), ids("timeline").await.len())).await;
+    let clean = ["clean", "one", "--backend", &beside, "--yes"];
+    let cleaned = call(folder.path(), &clean).await;
+    assert_eq!(cleaned.exit, Exit::Done, "{}", cleaned.err);
+    assert_eq!((ids("apps").await, ids("submissions").await.len()), (vec!["load-one".to_owned()], 0));
+    assert_eq!(ids("timeline").await.len(), 1);
+    assert_eq!(call(folder.path(), &clean).await.exit, Exit::NothingMatched);
+    system.shutdown().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_an_api_or_a_report_says_neither_steers_the_terminal_nor_fills_it() {
     let folder = folder();
     let (system, beside) = serve(folder.path()).await;
     let rude = answering(|asked| match asked {
         "GET /health" => (200, "{\"load_tests\":true}".into()),
-        asked if asked.starts_with("GET ") => (200, "{}".into()),
+        asked if !asked.starts_with("POST ") => (200, "{}".into()),
         _ => (400, format!("\u{1b}[31mEVIL{}", "x".repeat(60_000))),
     });
     let api = format!("http://{rude}");

@@ -1,7 +1,7 @@
 //! An event as an item of the outbox.
 
 use bytes::Bytes;
-use sendoff_events::{BlobError, Blobs, EventId, Outgoing, Pointer, Timestamp};
+use sendoff_events::{BlobError, Blobs, EventId, Outgoing, Pointer, TenantId, Timestamp};
 
 use crate::{
     item::{Attribute, Damage, Item},
@@ -9,7 +9,7 @@ use crate::{
 };
 
 const TYPE: &str = "type";
-const TENANT: &str = "tenant";
+pub(crate) const TENANT: &str = "tenant";
 const SUBJECT: &str = "subject";
 const BODY: &str = "body";
 /// On an event whose body is put aside, so that a pointer stands in its place: the body's size.
@@ -57,6 +57,15 @@ pub(crate) fn type_and_commit(item: &Item) -> Result<(String, Timestamp), Damage
     Ok((item.text(TYPE)?.to_owned(), item.moment(COMMITTED_AT)?))
 }
 
+/// Whose the event in an item is; only the attribute [`TENANT`] of it is needed.
+///
+/// # Errors
+///
+/// [`Damage`] when it is missing, or is no tenant's name.
+pub(crate) fn tenant(item: &Item) -> Result<TenantId, Damage> {
+    item.parsed(TENANT)
+}
+
 /// An event as it stands in the outbox, or as the stream gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stored {
@@ -86,7 +95,7 @@ impl Stored {
             Some(Attribute::B(bytes)) => Bytes::from(bytes.clone()),
             _ => return Err(Damage::new(BODY, "is missing")),
         };
-        let (tenant, subject) = (item.parsed(TENANT)?, item.text(SUBJECT)?.to_owned());
+        let (tenant, subject) = (tenant(item)?, item.text(SUBJECT)?.to_owned());
         let event = Outgoing::stored(id_of(item)?, item.parsed(TYPE)?, tenant, subject, body);
         Ok(Self {
             event,

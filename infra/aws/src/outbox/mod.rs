@@ -9,7 +9,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 pub(crate) use aside::put_aside;
 use futures::{StreamExt as _, stream};
-pub(crate) use item::{Stored, item, place, type_and_commit};
+pub(crate) use item::{Stored, TENANT, item, place, tenant, type_and_commit};
 use sendoff_events::{Blobs, BoxFuture, Clock, EventId, Outgoing, Timestamp};
 use sendoff_producers::{Outbox, OutboxError, Pending};
 

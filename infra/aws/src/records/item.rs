@@ -23,6 +23,15 @@ const LONGEST_PK: usize = 2048;
 /// The longest sort key, in bytes.
 pub(super) const LONGEST_SK: usize = 1024;
 
+/// The attributes that tell which record an item is, and which version of it.
+pub(crate) const FACTS: [&str; 5] = [PK, SK, VERSION, ACTOR, AT];
+
+/// What to put in the place of a record before its item is deleted, so that the stream tells of neither as of a change: the same
+/// version of it, without data. `facts` are its [`FACTS`].
+pub(crate) fn hushed(facts: Item) -> Item {
+    facts.with(DELETED, Attribute::Bool(true))
+}
+
 /// An image of a record: as it stands in the table, or as the stream gives it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Image {
@@ -113,7 +122,7 @@ pub(crate) fn partition(tenant: &str, collection: &str) -> String {
 }
 
 /// The sort key of an id, or of the beginning of one. The slash is there because a key may not be empty, and an id may.
-pub(super) fn sort_key(id: &str) -> String {
+pub(crate) fn sort_key(id: &str) -> String {
     format!("/{id}")
 }
 

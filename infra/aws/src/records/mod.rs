@@ -13,7 +13,7 @@ mod verdict;
 
 use std::sync::Arc;
 
-pub(crate) use item::{Image, partition};
+pub(crate) use item::{FACTS, Image, hushed, partition, sort_key};
 pub(crate) use request::place as answer_of;
 use sendoff_events::{Blobs, BoxFuture, Clock, Rng, TenantId};
 use sendoff_producers::{

@@ -22,8 +22,6 @@ statements! {
     MESSAGES = "DELETE FROM messages WHERE event = ?1";
     EVENT = "DELETE FROM events WHERE seq = ?1";
     REQUEST = "DELETE FROM requests WHERE tenant = ?1 AND key = ?2";
-    MADE = "DELETE FROM records WHERE (tenant, collection, id) IN (SELECT tenant, collection, id FROM changes
-        WHERE seq BETWEEN ?1 AND ?2 AND old IS NULL)";
     CHANGES = "DELETE FROM changes WHERE seq BETWEEN ?1 AND ?2";
     RUNS = "SELECT id, name FROM runs INDEXED BY runs_by_tenant WHERE tenant = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
 }
@@ -43,11 +41,11 @@ struct Found {
 /// What one transaction has taken away.
 #[derive(Default)]
 struct Gone {
-    counts: [usize; 7],
+    counts: [usize; 6],
     found: Vec<Found>,
 }
 
-const KINDS: [&str; 7] = ["deliveries", "inbox records", "messages", "events", "answers", "records", "changes"];
+const KINDS: [&str; 6] = ["deliveries", "inbox records", "messages", "events", "answers", "changes"];
 
 /// Takes away the events of the test, and those of the runs that they have started.
 pub(super) async fn clear(store: &Store, test: &LoadTest, clearing: &mut Clearing) -> Result<(), StoreError> {
@@ -118,7 +116,6 @@ fn page(tx: &Tx<'_>, test: &LoadTest, after: &(String, i64), end: &str, dry: boo
             tx.run(EVENT, [event.seq])?,
             // What belongs to its own tenants is taken away, and counted, with these.
             if test.owns(&event.tenant) { 0 } else { tx.run(REQUEST, params![event.tenant, event.correlation])? },
-            event.others(test).map_or(Ok(0), |changes| tx.run(MADE, changes))?,
             event.others(test).map_or(Ok(0), |changes| tx.run(CHANGES, changes))?,
         ];
         gone.counts.iter_mut().zip(counts).for_each(|(total, rows)| *total += rows);

@@ -1,7 +1,7 @@
 //! Taking away what a load test has left, and nothing else: in many short transactions, so that the work at hand goes on beside it.
 //!
 //! A load test leaves events whose correlation ids begin alike, and all that hangs on them; and whatever belongs to its tenants,
-//! whose names are a prefix and a number.
+//! whose names are a prefix and a number; and its apps in other tenants, which are called so, too, with what belongs to them.
 
 mod events;
 mod tenants;
@@ -18,16 +18,15 @@ use crate::{Store, StoreError, purge};
 pub struct LoadTest {
     /// What the correlation ids of its events begin with: `load/night/`.
     pub correlations: String,
-    /// What the names of its tenants begin with, before their numbers: `load-night-`. Of letters, digits and `-`.
-    pub tenants: String,
-    /// What the users and apps are called that it has made for tenants of others.
-    pub mark: String,
+    /// What the names of its tenants begin with, and the ids of its apps in any tenant, before their numbers: `load-night-`. Of
+    /// letters, digits and `-`.
+    pub names: String,
 }
 
 impl LoadTest {
     /// Whether this is one of its tenants.
     fn owns(&self, tenant: &str) -> bool {
-        let number = tenant.strip_prefix(&*self.tenants);
+        let number = tenant.strip_prefix(&*self.names);
         number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
     }
 }

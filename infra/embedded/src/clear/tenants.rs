@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::params;
+use rusqlite::params_from_iter;
 
 use super::{Clearing, LoadTest};
 use crate::{
@@ -27,13 +27,16 @@ statements! {
     CHANGES = "DELETE FROM changes WHERE seq > ?1 AND seq <= ?2
         AND tenant GLOB ?3 || '[0-9]*' AND NOT tenant GLOB ?3 || '*[^0-9]*'";
     COUNT_RUNS = "SELECT count(*) FROM runs WHERE tenant = ?1";
-    RUNS = "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE tenant = ?1 LIMIT ?2)";
+    RUNS = "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE tenant = ?1 LIMIT 1000)";
     COUNT_REQUESTS = "SELECT count(*) FROM requests WHERE tenant = ?1";
-    REQUESTS = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE tenant = ?1 LIMIT ?2)";
+    REQUESTS = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE tenant = ?1 LIMIT 1000)";
     COUNT_RECORDS = "SELECT count(*) FROM records WHERE tenant = ?1";
-    RECORDS = "DELETE FROM records WHERE rowid IN (SELECT rowid FROM records WHERE tenant = ?1 LIMIT ?2)";
-    COUNT_MARKED = "SELECT count(*) FROM records WHERE tenant = ?1 AND collection IN ('apps', 'users') AND data ->> 'name' = ?2";
-    MARKED = "DELETE FROM records WHERE tenant = ?1 AND collection IN ('apps', 'users') AND data ->> 'name' = ?2";
+    RECORDS = "DELETE FROM records WHERE rowid IN (SELECT rowid FROM records WHERE tenant = ?1 LIMIT 1000)";
+    COUNT_APPS = "SELECT count(*) FROM records WHERE tenant = ?1 AND collection IN ('apps', 'assignments', 'submissions', 'timeline')
+        AND id >= ?2 || '0' AND id < ?2 || ':' AND NOT substr(id, 1, instr(id || '/', '/') - 1) GLOB ?2 || '*[^0-9]*'";
+    APPS = "DELETE FROM records WHERE rowid IN (SELECT rowid FROM records WHERE tenant = ?1
+        AND collection IN ('apps', 'assignments', 'submissions', 'timeline')
+        AND id >= ?2 || '0' AND id < ?2 || ':' AND NOT substr(id, 1, instr(id || '/', '/') - 1) GLOB ?2 || '*[^0-9]*' LIMIT 1000)";
 }
 
 /// Rows for each transaction.
@@ -43,9 +46,9 @@ const STEP: i64 = 1000;
 pub(super) async fn with_records(db: &Db, test: &LoadTest) -> Result<BTreeSet<String>, StoreError> {
     let test = test.clone();
     db.read(move |db| {
-        let (mut found, mut after) = (BTreeSet::new(), test.tenants.clone());
+        let (mut found, mut after) = (BTreeSet::new(), test.names.clone());
         while let Some(tenant) = db.one(NEXT, [&after], |row| row.get::<_, String>(0))? {
-            if !tenant.starts_with(&test.tenants) {
+            if !tenant.starts_with(&test.names) {
                 break;
             }
             after.clone_from(&tenant);
@@ -62,17 +65,12 @@ pub(super) async fn clear(db: &Db, test: &LoadTest, clearing: &mut Clearing) -> 
     walk(db, test, clearing, "messages", [LAST_MESSAGE, COUNT_MESSAGES, MESSAGES]).await?;
     walk(db, test, clearing, "changes", [LAST_CHANGE, COUNT_CHANGES, CHANGES]).await?;
     for tenant in clearing.own.clone() {
-        of_tenant(db, clearing, &tenant, "runs", [COUNT_RUNS, RUNS]).await?;
-        of_tenant(db, clearing, &tenant, "answers", [COUNT_REQUESTS, REQUESTS]).await?;
-        of_tenant(db, clearing, &tenant, "records", [COUNT_RECORDS, RECORDS]).await?;
+        all(db, clearing, [tenant.clone()], "runs", [COUNT_RUNS, RUNS]).await?;
+        all(db, clearing, [tenant.clone()], "answers", [COUNT_REQUESTS, REQUESTS]).await?;
+        all(db, clearing, [tenant], "records", [COUNT_RECORDS, RECORDS]).await?;
     }
     for tenant in clearing.others.clone() {
-        let (dry, mark) = (clearing.dry, test.mark.clone());
-        let marked = db.write(move |tx| match dry {
-            true => tx.one(COUNT_MARKED, params![tenant, mark], |row| row.get(0)).map(|found| found.map_or(0, count)),
-            false => tx.run(MARKED, params![tenant, mark]).map(|rows| rows as u64),
-        });
-        clearing.add("records", marked.await?);
+        all(db, clearing, [tenant, test.names.clone()], "records", [COUNT_APPS, APPS]).await?;
     }
     Ok(())
 }
@@ -88,14 +86,14 @@ async fn walk(
     let last: i64 = db.read(move |db| db.one(last, [], |row| row.get(0))).await?.unwrap_or(0);
     let mut after = 0;
     while after < last {
-        let (dry, prefix, until) = (clearing.dry, test.tenants.clone(), after + STEP);
+        let (dry, prefix, until) = (clearing.dry, test.names.clone(), after + STEP);
         let range = (after, until, prefix);
         let counted = db.read(move |db| db.one(counting, range, |row| row.get(0))).await?.map_or(0, count);
         // Most steps of a file that others use hold none: they cost the writer nothing.
         let gone = if dry || counted == 0 {
             counted
         } else {
-            let range = (after, until, test.tenants.clone());
+            let range = (after, until, test.names.clone());
             db.write(move |tx| tx.run(delete, range)).await? as u64
         };
         clearing.add(kind, gone);
@@ -104,24 +102,24 @@ async fn walk(
     Ok(())
 }
 
-async fn of_tenant(
+/// Takes away all that the statements find by this, a thousand rows at a time: `[count, delete]`.
+async fn all<const N: usize>(
     db: &Db,
     clearing: &mut Clearing,
-    tenant: &str,
+    by: [String; N],
     kind: &'static str,
     [counting, delete]: [&'static str; 2],
 ) -> Result<(), StoreError> {
-    let owned = tenant.to_owned();
     if clearing.dry {
-        let counted = db.read(move |db| db.one(counting, [owned], |row| row.get(0))).await?;
+        let counted = db.read(move |db| db.one(counting, params_from_iter(by), |row| row.get(0))).await?;
         clearing.add(kind, counted.map_or(0, count));
         return Ok(());
     }
     loop {
-        let owned = owned.clone();
-        let deleted = db.write(move |tx| tx.run(delete, params![owned, STEP])).await?;
+        let by = by.clone();
+        let deleted = db.write(move |tx| tx.run(delete, params_from_iter(by))).await?;
         clearing.add(kind, deleted as u64);
-        if deleted < STEP as usize {
+        if deleted == 0 {
             return Ok(());
         }
     }

@@ -18,7 +18,7 @@ pub(super) struct People {
 impl People {
     pub(super) fn new(run: &RunId, keys: Keys) -> Result<Self, IdError> {
         let tenants = (0..keys.tenants).map(|number| run.tenant(number as u64)).collect::<Result<_, _>>()?;
-        let apps = (0..keys.apps).map(|number| format!("app-{number}").parse()).collect::<Result<_, _>>()?;
+        let apps = (0..keys.apps).map(|number| run.app(number as u64)).collect::<Result<_, _>>()?;
         let users = (0..keys.users).map(|number| format!("user-{number}").parse()).collect::<Result<_, _>>()?;
         // An exponent of 0 makes all alike; the rules of scenarios leave nothing that Zipf refuses.
         let heat = Zipf::new(keys.users as f64, keys.zipf).ok();

@@ -38,7 +38,7 @@ impl<'a> Rig<'a> {
     }
 
     /// Writes down what was accepted, as the generator does.
-    fn write_down(&self, run: &RunId, events: &[EventId]) {
+    pub(super) fn write_down(&self, run: &RunId, events: &[EventId]) {
         let Some(runs) = self.runs else { return };
         let folder = runs.join(run.as_str());
         std::fs::create_dir_all(&folder).unwrap();

@@ -22,7 +22,7 @@ pub(super) fn people(run: &RunId, count: u64) -> Vec<Person> {
     let person = |n: u64| Person {
         tenant: run.tenant(n % 2).unwrap(),
         user: format!("user-{n}").parse().unwrap(),
-        app: "app-0".into(),
+        app: run.app(0).unwrap().to_string(),
     };
     (0..count).map(person).collect()
 }
@@ -93,7 +93,7 @@ pub(super) async fn settled(target: &dyn Target, pairs: &[(EventId, String)]) ->
 
 /// Asks until the answer is the expected one.
 #[expect(clippy::disallowed_methods, reason = "a deadline for what has to come, measured by the machine's own time")]
-pub(super) async fn eventually<T: PartialEq + std::fmt::Debug>(expected: T, ask: impl AsyncFn() -> T) {
+pub(crate) async fn eventually<T: PartialEq + std::fmt::Debug>(expected: T, ask: impl AsyncFn() -> T) {
     let began = Instant::now();
     loop {
         let found = ask().await;

@@ -4,5 +4,5 @@ mod aws;
 mod beside;
 mod conformance;
 mod fates;
-mod given;
+pub(crate) mod given;
 mod own;

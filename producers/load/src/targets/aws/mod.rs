@@ -3,6 +3,7 @@
 mod account;
 mod clean;
 mod cost;
+mod folder;
 mod letters;
 mod look;
 mod permit;
@@ -26,6 +27,7 @@ use crate::{
     target::{Accepted, Cleaned, Found, Parcel, Person, Seen, SendError, Target, TargetError, Usage, Via},
 };
 use cost::Meter;
+use folder::Folder;
 use letters::Letter;
 use look::{Emptiness, Unpublished};
 use permit::Permit;
@@ -69,6 +71,10 @@ impl OnAws {
             unpublished: Unpublished::default(),
             runs,
         })
+    }
+
+    fn folder(&self, run: &RunId) -> Folder {
+        Folder::of(self.runs.join(run.as_str()))
     }
 
     /// The consumers that get anything from the topic.

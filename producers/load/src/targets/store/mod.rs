@@ -6,7 +6,6 @@ use sendoff_consumers::{Depth, Status};
 use sendoff_embedded::{LoadTest, Place, Standing, Store, StoreError};
 use sendoff_events::EventId;
 
-use super::people::mark;
 use crate::{
     RunId,
     target::{Cleaned, Fate, Seen, TargetError},
@@ -94,7 +93,7 @@ pub(super) fn failed(what: &str, error: &StoreError) -> TargetError {
 
 /// Removes what the run has left.
 pub(super) async fn clean(store: &Store, run: &RunId, dry: bool) -> Result<Cleaned, TargetError> {
-    let test = LoadTest { correlations: run.prefix(), tenants: format!("load-{run}-"), mark: mark(run) };
+    let test = LoadTest { correlations: run.prefix(), names: run.names() };
     let cleared = store.clear_load_test(&test, dry).await.map_err(|e| failed("cleaning up after the run", &e))?;
     Ok(cleared.into_iter().map(|(kind, rows)| (kind.to_owned(), rows)).collect())
 }

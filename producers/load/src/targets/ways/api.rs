@@ -8,7 +8,7 @@ use std::{
 
 use reqwest::{
     Method, StatusCode,
-    header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_NONE_MATCH},
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_NONE_MATCH},
 };
 use sendoff_consumers::channels::http::{HttpClient, HttpError, HttpRequest, HttpResponse, HttpSettings};
 use sendoff_events::{Clock, EventId, TenantId, UserId};
@@ -122,35 +122,29 @@ impl Api {
         matches!(self.credential, Credential::Given(_))
     }
 
-    /// Makes the app if there is none of this id. One that is there stays as it is.
+    /// Makes the app if there is none of this id.
     pub(super) async fn make_app(&self, app: &str, name: &str) -> Result<(), TargetError> {
-        const WHAT: &str = "making the app of the run by the API";
         let Credential::Given(token) = &self.credential else { return Ok(()) };
-        let ask = |method, (header, value): (HeaderName, &'static str), body: String| async move {
-            let made = HttpRequest::new(method, format!("{}/v1/apps/{app}", self.base))
-                .header(AUTHORIZATION, &format!("Bearer {token}"), true)
-                .and_then(|made| made.header(CONTENT_TYPE, "application/json", false))
-                .and_then(|made| made.header(header, value, false))
-                .map_err(|name| TargetError::unusable(WHAT, format!("the header `{name}` can't be made")))?;
-            self.http.send(made.body(body)).await.map_err(|e| TargetError::unreachable(WHAT, e))
-        };
-        let mut answer = ask(Method::GET, (ACCEPT, "application/json"), String::new()).await?;
-        // Only what isn't there is made: one that can't be read now would be replaced.
-        if answer.status == StatusCode::NOT_FOUND {
-            answer = ask(Method::PUT, (IF_NONE_MATCH, "*"), json!({ "name": name }).to_string()).await?;
-        }
+        let what = format!("making the app `{app}` of the run by the API");
+        let made = HttpRequest::new(Method::PUT, format!("{}/v1/apps/{app}", self.base))
+            .header(AUTHORIZATION, &format!("Bearer {token}"), true)
+            .and_then(|made| made.header(CONTENT_TYPE, "application/json", false))
+            .and_then(|made| made.header(IF_NONE_MATCH, "*", false))
+            .map_err(|name| TargetError::unusable(&*what, format!("the header `{name}` can't be made")))?;
+        let made = made.body(json!({ "name": name }).to_string());
+        let answer = self.http.send(made).await.map_err(|e| TargetError::unreachable(&*what, e))?;
         match answer.status {
             status if status.is_success() || status == StatusCode::PRECONDITION_FAILED => Ok(()),
             status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Err(TargetError::unreachable(WHAT, said(&answer)))
+                Err(TargetError::unreachable(what, said(&answer)))
             }
-            _ => Err(TargetError::unusable(WHAT, said(&answer))),
+            _ => Err(TargetError::unusable(what, said(&answer))),
         }
     }
 
     fn request(&self, request: &Request) -> Result<HttpRequest, String> {
         let tenant = &request.tenant;
-        let run = RunId::of_tenant(tenant.as_str()).ok_or_else(|| format!("`{tenant}` is no tenant of a load test"))?;
+        let run = RunId::of_name(tenant.as_str()).ok_or_else(|| format!("`{tenant}` is no tenant of a load test"))?;
         let correlation = run.correlation(request.number);
         let token = self.token(tenant, &request.user)?;
         let url = format!("{}/v1/apps/{}/submissions", self.base, request.app);
