@@ -59,6 +59,12 @@ fn a_day_takes_no_more_memory_than_ten_minutes_and_its_peak_is_that_of_a_second(
     assert_eq!((memory.course, drift(&ran, "backlog").course), (Course::Creeping, Course::Flat));
 }
 
+/// The lines of a page that are called so.
+fn curves<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
+    let title = format!("<title>{name}</title>");
+    page.split("<polyline").skip(1).filter(|part| part.contains(&title)).collect()
+}
+
 #[test]
 fn a_backlog_that_could_not_be_asked_for_is_not_empty() {
     // Asked for once before the first send, and never answered in time afterwards.
@@ -68,8 +74,8 @@ fn a_backlog_that_could_not_be_asked_for_is_not_empty() {
     assert_eq!((backlog.course, backlog.trend), (Course::Unknown, None), "{backlog:?}");
     assert!(backlog.shown.starts_with("1 points are too few") && backlog.course.fails(), "{backlog:?}");
     let page = hanging.report.page();
-    let curve = page.split("<polyline").find(|part| part.contains("<title>email</title>")).unwrap();
-    assert_eq!(curve.matches(',').count(), 1, "a point for each answer: {curve}");
+    let [curve] = &curves(&page, "email")[..] else { panic!("{page}") };
+    assert_eq!(curve.matches(',').count(), 2, "one answer is a line from a point to itself: {curve}");
     assert!(page.contains("At most 2000 messages in all queues together."));
     assert_eq!(hanging.ears.last.lock().unwrap().backlog, None);
 
@@ -78,4 +84,6 @@ fn a_backlog_that_could_not_be_asked_for_is_not_empty() {
     let known = |at: f64| failing.report.samples.iter().find(|sample| sample.at >= at).unwrap().backlog();
     assert!(known(1.0).is_some() && known(5.0).is_none() && known(18.0).is_some());
     assert_eq!(drift(&failing, "backlog").course, Course::Unknown, "six points");
+    let page = failing.report.page();
+    assert_eq!(curves(&page, "email").len(), 2, "nothing is drawn across what isn't known: {page}");
 }

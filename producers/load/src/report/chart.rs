@@ -6,8 +6,15 @@ use std::fmt::Write as _;
 pub(super) struct Curve {
     /// What it shows.
     pub(super) name: String,
-    /// Its points: x and y.
-    pub(super) points: Vec<(f64, f64)>,
+    /// Its points: x, and y where it is known. Nothing is drawn where it isn't.
+    pub(super) points: Vec<(f64, Option<f64>)>,
+}
+
+impl Curve {
+    /// The points that are known.
+    pub(super) fn known(&self) -> impl Iterator<Item = (f64, f64)> {
+        self.points.iter().filter_map(|(x, y)| Some((*x, (*y)?)))
+    }
 }
 
 /// A picture of curves over one axis.
@@ -38,14 +45,13 @@ const BOTTOM: f64 = 40.0;
 impl Chart<'_> {
     /// The picture, with its legend; nothing where there are no points.
     pub(super) fn svg(&self, number: usize) -> String {
-        let all = || self.curves.iter().flat_map(|curve| &curve.points);
+        let all = || self.curves.iter().flat_map(Curve::known);
         if all().count() == 0 {
             return String::new();
         }
-        let x_most = all().map(|(x, _)| *x).fold(0.0, f64::max).max(1e-9);
-        let y_most = all().map(|(_, y)| *y).fold(0.0, f64::max).max(1e-9);
-        let y_least =
-            if self.is_log { all().map(|(_, y)| *y).filter(|y| *y > 0.0).fold(y_most, f64::min) } else { 0.0 };
+        let x_most = all().map(|(x, _)| x).fold(0.0, f64::max).max(1e-9);
+        let y_most = all().map(|(_, y)| y).fold(0.0, f64::max).max(1e-9);
+        let y_least = if self.is_log { all().map(|(_, y)| y).filter(|y| *y > 0.0).fold(y_most, f64::min) } else { 0.0 };
         let scale = Scale { x_most, y_least, y_most, is_log: self.is_log };
 
         let mut svg = String::new();
@@ -88,15 +94,21 @@ impl Chart<'_> {
             escape(self.x_label)
         );
         for (place, curve) in self.curves.iter().enumerate() {
-            let points: Vec<String> =
-                curve.points.iter().map(|(x, y)| format!("{:.1},{:.1}", scale.x(*x), scale.y(*y))).collect();
-            let _ = write!(
-                svg,
-                "<polyline class=\"c{}\" points=\"{}\"><title>{}</title></polyline>",
-                place % 6,
-                points.join(" "),
-                escape(&curve.name)
-            );
+            for part in curve.points.split(|(_, y)| y.is_none()).filter(|part| !part.is_empty()) {
+                let known = part.iter().filter_map(|(x, y)| Some(format!("{:.1},{:.1}", scale.x(*x), scale.y((*y)?))));
+                let mut points: Vec<String> = known.collect();
+                // A point by itself is a line without length, whose round ends can be seen.
+                if let [point] = &points[..] {
+                    points.push(point.clone());
+                }
+                let _ = write!(
+                    svg,
+                    "<polyline class=\"c{}\" points=\"{}\"><title>{}</title></polyline>",
+                    place % 6,
+                    points.join(" "),
+                    escape(&curve.name)
+                );
+            }
         }
         svg.push_str("</svg><ul class=\"legend\">");
         for (place, curve) in self.curves.iter().enumerate() {

@@ -169,13 +169,13 @@ impl Report {
             pairs
                 .map(|pair| {
                     let events = count(&pair[1]).saturating_sub(count(&pair[0])) as f64;
-                    (pair[1].at, events / (pair[1].at - pair[0].at))
+                    (pair[1].at, Some(events / (pair[1].at - pair[0].at)))
                 })
                 .collect()
         };
         let width = self.done.width_s.max(1) as f64;
-        let done =
-            self.done.counts.iter().enumerate().map(|(place, count)| (place as f64 * width, *count as f64 / width));
+        let done = self.done.counts.iter().enumerate();
+        let done = done.map(|(place, count)| (place as f64 * width, Some(*count as f64 / width)));
         Chart {
             title: "Throughput, a second",
             description: format!(
@@ -199,7 +199,7 @@ impl Report {
         names.sort();
         names.dedup();
         let of = |name: &String| {
-            let points = self.samples.iter().filter_map(|s| Some((s.at, *s.backlog.get(name)? as f64)));
+            let points = self.samples.iter().map(|s| (s.at, s.backlog.get(name).map(|waiting| *waiting as f64)));
             Curve { name: name.clone(), points: points.collect() }
         };
         let most = self.usage.backlog.or_else(|| self.samples.iter().filter_map(crate::run::Sample::backlog).max());
@@ -210,16 +210,16 @@ impl Report {
             x_text: |x| format!("{x:.0}"),
             y_text: |y| format!("{y:.0}"),
             is_log: false,
-            curves: names.into_iter().map(of).filter(|curve| curve.points.iter().any(|(_, y)| *y > 0.0)).collect(),
+            curves: names.into_iter().map(of).filter(|curve| curve.known().any(|(_, y)| y > 0.0)).collect(),
         }
     }
 
     fn over_time(&self) -> Chart<'_> {
         let of = |name: &str, share: f64| {
             let parts = self.windows.parts.iter().enumerate();
-            let points = parts.filter_map(|(place, part)| {
-                let value = super::quantile(part.phases.get(&Phase::E2e)?, share)?;
-                Some((place as f64 * self.windows.width_s, value as f64 / 1e6))
+            let points = parts.map(|(place, part)| {
+                let value = part.phases.get(&Phase::E2e).and_then(|counts| super::quantile(counts, share));
+                (place as f64 * self.windows.width_s, value.map(|micros| micros as f64 / 1e6))
             });
             Curve { name: name.into(), points: points.collect() }
         };
@@ -239,9 +239,9 @@ impl Report {
         let places = || (0..=40).map(|step| f64::from(step) / 10.0);
         let of = |phase: Phase| {
             let counts = self.distribution(phase);
-            let points = places().filter_map(|nines| {
-                let value = super::quantile(&counts, 1.0 - 10_f64.powf(-nines))?;
-                Some((nines, value as f64 / 1e6))
+            let points = places().map(|nines| {
+                let value = super::quantile(&counts, 1.0 - 10_f64.powf(-nines));
+                (nines, value.map(|micros| micros as f64 / 1e6))
             });
             Curve { name: phase.title().into(), points: points.collect() }
         };
@@ -262,7 +262,7 @@ impl Report {
     }
 
     fn memory(&self) -> Chart<'_> {
-        let points = self.samples.iter().filter_map(|sample| Some((sample.at, sample.memory? as f64)));
+        let points = self.samples.iter().map(|sample| (sample.at, sample.memory.map(|bytes| bytes as f64)));
         Chart {
             title: "Resident memory, without the load test's own ledger",
             description: format!("At most {}.", self.usage.memory.map_or_else(|| "unknown".into(), bytes)),
