@@ -44,8 +44,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     }
     let deployment = common.open(session, Access::Look).await?;
     let Some(every) = args.watch.map(Duration::from_secs) else {
-        let is_empty = show(session, common.output, &deployment, &args).await?;
-        return Ok(if is_empty { Exit::NothingMatched } else { Exit::Done });
+        return show(session, common.output, &deployment, &args).await;
     };
     let mut signals = Signals::listen().map_err(Stopped::failed)?;
     let mut stop = pin!(signals.next());
@@ -73,16 +72,17 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     }
 }
 
-/// Shows them; gives whether it is to be told by the exit code that there are none.
-async fn show(session: &mut Session, output: Output, deployment: &Deployment, args: &Args) -> Result<bool, Stopped> {
+/// Shows them; gives how a single look ends.
+async fn show(session: &mut Session, output: Output, deployment: &Deployment, args: &Args) -> Result<Exit, Stopped> {
     let now = session.clock.now();
     let since = now.checked_sub(HOUR).unwrap_or(Timestamp::MIN);
     let max = args.peek.unwrap_or(if args.watch.is_some() { 0 } else { PEEK });
-    let mut rows = Vec::new();
+    let (mut rows, mut exit) = (Vec::new(), Exit::Done);
     for queue in deployment.letters.queues(since).await.map_err(stopped)? {
         let peeked = peek(&*deployment.letters, &*session.clock, &queue, max, since).await;
         let peeked = peeked.unwrap_or_else(|error| {
             session.prose(format_args!("`{}` can't be looked into: {error}", queue.name));
+            exit = Exit::Partly;
             None
         });
         rows.push(Row::of(&queue, peeked.as_ref(), now));
@@ -90,8 +90,8 @@ async fn show(session: &mut Session, output: Output, deployment: &Deployment, ar
     rows.sort_by_key(Row::urgency);
     if args.prom {
         session.data(prometheus::text(&rows))?;
-        // Whoever scrapes it takes no queues for an answer.
-        return Ok(false);
+        // Whoever scrapes it takes what is known for an answer, and no queues, too.
+        return Ok(Exit::Done);
     }
     match output {
         Output::Table => session.data(table(row::HEADING, rows.iter().map(Row::cells)))?,
@@ -100,6 +100,7 @@ async fn show(session: &mut Session, output: Output, deployment: &Deployment, ar
     }
     if rows.is_empty() {
         session.prose("there are no dead-letter queues");
+        exit = Exit::NothingMatched;
     }
-    Ok(rows.is_empty())
+    Ok(exit)
 }
