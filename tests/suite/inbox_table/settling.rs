@@ -228,3 +228,25 @@ fn a_body_that_was_put_aside_for_its_failure_comes_back_with_all_attributes() {
         assert!(backend.dead_letters("sms").await.is_empty());
     });
 }
+
+/// Nobody has made a queue for them.
+#[test]
+fn a_call_of_a_workflow_is_settled_without_a_message() {
+    run(|backend| async move {
+        let store = backend.store();
+        for (consumer, resolution) in
+            [("http", sent()), ("database", Resolution::SendAgain), ("sms", Resolution::Failed)]
+        {
+            let mut event = [7; 16];
+            event[6] = 0x80;
+            let key = IdempotencyKey::new(consumer, EventId::from_bytes(event));
+            super::left_in_doubt(&backend, &key).await;
+            let id = DeliveryId::new(key.clone(), "ada");
+            let settled = store.settle_doubt(&decision(&id, resolution)).await;
+            assert_eq!(settled, Ok(Settled::NoDeadLetter), "{consumer}");
+            let record = store.inbox().get(&key).await.unwrap().unwrap();
+            assert!(record.steps.values().all(|step| step.state != StepState::InDoubt), "{record:?}");
+        }
+        assert_eq!(store.audit().entries(0, 10).await.unwrap().len(), 3);
+    });
+}

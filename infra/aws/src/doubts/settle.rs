@@ -2,7 +2,7 @@
 
 use sendoff_consumers::{
     AuditError, AuditNote, DeliveryId, InboxError, InboxRecord, QueueError, Resolution, ResolveError, Resolved, Status,
-    resolve,
+    action, resolve,
 };
 use sendoff_events::at_millis;
 
@@ -30,7 +30,7 @@ pub enum Settled {
     /// It is settled, and other doubts of the same job still wait for a decision; its message stays where it is.
     OthersWait,
     /// It is settled, and its message isn't among the dead letters. If it waits in its queue the job goes on when it is
-    /// delivered, and nobody can see whether it does; else nothing goes on with the job.
+    /// delivered, and nobody can see whether it does; else nothing goes on with the job. A call of a workflow has none.
     NoDeadLetter,
     /// It wasn't in doubt. Nothing was changed.
     NotInDoubt,
@@ -77,7 +77,11 @@ impl Store {
         if !stored.is_some_and(|record| record.steps.contains_key(&id.step)) {
             return Err(ResolveError::Unknown(id.to_string()).into());
         }
-        let letter = self.dead_letter_about(consumer, event).await.map_err(SettleError::Letters)?;
+        // No message is about a call of a workflow, and some of those who keep a record of one have no queue.
+        let letter = match action::is_call(id) {
+            true => None,
+            false => self.dead_letter_about(consumer, event).await.map_err(SettleError::Letters)?,
+        };
         let now = at_millis(self.clock.now());
         let words = format!("{who}: {because}");
         let resolved = resolve(&*inbox, &id.key, &id.step, resolution, &words, now, &*self.rng).await;
