@@ -60,10 +60,10 @@ pub(super) enum Kept {
     },
 }
 
-/// How such a call is run: its caller counts the attempts, and where nobody can tell whether it was done a person decides.
+/// How such a call is run: where nobody can tell whether it was done a person decides.
 pub(super) const fn policy(effect: Effect, timeout: std::time::Duration) -> Policy {
     let on_doubt = OnDoubt::Hold { window: std::time::Duration::ZERO };
-    Policy { max_attempts: 1000, timeout, effect, on_doubt, ..Policy::DEFAULT }
+    Policy { timeout, effect, on_doubt, ..Policy::DEFAULT }
 }
 
 /// How far an effect reaches.

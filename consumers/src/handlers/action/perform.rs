@@ -18,6 +18,9 @@ use crate::{
     moments::since,
 };
 
+/// More attempts than any call gets: its caller counts them, as the definition of its workflow says.
+const ATTEMPTS: u32 = 1000;
+
 /// Does the job of a call, once, and says what became of it. What was done before is answered as it was then.
 pub(super) async fn perform<F, Fut>(
     ports: &RouterPorts,
@@ -32,6 +35,7 @@ where
     Fut: Future<Output = Result<(), HandlerError>> + Send,
 {
     let (key, name) = (&call.key, call.key.consumer());
+    let policy = Policy { max_attempts: ATTEMPTS, ..policy };
     let guarded = Guard {
         clock: &ports.clock,
         rng: &ports.rng,

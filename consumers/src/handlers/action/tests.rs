@@ -209,6 +209,20 @@ fn what_a_provider_answers_is_told_by_the_kind_of_the_error() {
 }
 
 #[test]
+fn a_call_is_tried_as_often_as_its_run_says() {
+    let stage = Stage::new();
+    // More often than any consumer tries a message.
+    for attempt in 1..=60 {
+        stage.texts.answer("+4930123456", SendOutcome::NotSent(NotSent::Transient { reason: "busy".into() }));
+        let failed = stage.act(&sms()).unwrap_err();
+        assert_eq!(failed.kind, ActionErrorKind::Transient, "{attempt}: {failed}");
+        stage.world.clock.forward(Duration::from_secs(300));
+    }
+    stage.texts.answer("+4930123456", SendOutcome::Sent { provider: None, provider_id: Some("SM1".into()) });
+    assert_eq!(stage.act(&sms()).unwrap().status, ActionStatus::Sent);
+}
+
+#[test]
 fn a_failure_stays_one_until_the_run_is_taken_up_again() {
     let stage = Stage::new();
     stage.texts.answer("+4930123456", SendOutcome::NotSent(NotSent::Permanent { reason: "21614".into() }));
