@@ -134,7 +134,7 @@ pub enum Once {
 }
 
 /// Combines what became of several steps: if one is to be retried or snoozed, all are (those that are done will be skipped);
-/// else a doubt is told before a rejection. Of several that wait for a date the earliest counts, so that none waits for another.
+/// else a doubt is told before a rejection. Where some are retried and others wait it is [`HandlerError::Partly`]. Of several that wait for a date the earliest counts, so that none waits for another.
 /// `Ok` when every step is done.
 ///
 /// # Errors
@@ -143,22 +143,33 @@ pub enum Once {
 pub fn join_outcomes(outcomes: impl IntoIterator<Item = Result<Once, HandlerError>>) -> Result<(), HandlerError> {
     const fn urgency(error: &HandlerError) -> u8 {
         match error {
-            HandlerError::Retry { .. } => 4,
+            HandlerError::Retry { .. } | HandlerError::Partly { .. } => 4,
             HandlerError::Pause { .. } => 3,
             HandlerError::Snooze { .. } => 2,
             HandlerError::InDoubt { .. } => 1,
             HandlerError::Reject { .. } => 0,
         }
     }
-    /// Without a date it comes back soon, by the policy's backoff.
-    fn soonest(error: &HandlerError) -> Reverse<Option<Timestamp>> {
+    /// Until when it waits, if it does. Without a date it comes back soon, by the policy's backoff.
+    const fn waits(error: &HandlerError) -> Option<Reverse<Option<Timestamp>>> {
         match error {
-            HandlerError::Snooze { until, .. } | HandlerError::Pause { until, .. } => Reverse(*until),
-            _ => Reverse(None),
+            HandlerError::Snooze { until, .. }
+            | HandlerError::Pause { until, .. }
+            | HandlerError::Partly { until, .. } => Some(Reverse(*until)),
+            _ => None,
         }
     }
-    let errors = outcomes.into_iter().filter_map(Result::err);
-    errors.max_by_key(|error| (urgency(error), soonest(error))).map_or(Ok(()), Err)
+    let errors: Vec<HandlerError> = outcomes.into_iter().filter_map(Result::err).collect();
+    let soonest = errors.iter().filter_map(waits).max();
+    let most = errors.into_iter().max_by_key(|error| (urgency(error), waits(error)));
+    Err(match (most, soonest) {
+        (None, _) => return Ok(()),
+        (
+            Some(HandlerError::Retry { after, source } | HandlerError::Partly { after, source, .. }),
+            Some(Reverse(until)),
+        ) => HandlerError::Partly { after, until, source },
+        (Some(error), _) => error,
+    })
 }
 
 #[cfg(test)]
@@ -186,8 +197,13 @@ mod tests {
         let retry = || Err(HandlerError::Retry { after: None, source: "failed".into() });
         let doubt = || Err(HandlerError::InDoubt { source: "unknown".into() });
         let reject = || Err(HandlerError::Reject { reason: "refused".into(), source: "no".into() });
-        let joined = join_outcomes([snooze(Some(1)), Ok(Once::Ran), retry(), doubt(), reject()]);
+        let joined = join_outcomes([Ok(Once::Ran), retry(), doubt(), reject()]);
         assert!(matches!(joined, Err(HandlerError::Retry { .. })), "{joined:?}");
+        let joined = join_outcomes([snooze(Some(7)), retry(), snooze(Some(1)), doubt()]);
+        let Err(HandlerError::Partly { until: Some(until), .. }) = &joined else { panic!("{joined:?}") };
+        assert_eq!(until.as_second(), 1);
+        let joined = join_outcomes([joined.map(|()| Once::Ran), retry()]);
+        assert!(matches!(joined, Err(HandlerError::Partly { until: Some(_), .. })), "{joined:?}");
         let joined = join_outcomes([reject(), doubt(), Ok(Once::Ran)]);
         assert!(matches!(joined, Err(HandlerError::InDoubt { .. })), "{joined:?}");
         assert!(join_outcomes([Ok(Once::Ran), Ok(Once::AlreadyDone)]).is_ok());

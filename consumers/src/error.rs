@@ -17,6 +17,16 @@ pub enum HandlerError {
         /// What went wrong.
         source: BoxError,
     },
+    /// A part of the job is to be tried again, which uses up an attempt, and another part only waits. After the last attempt the
+    /// message stays for the sake of that one, and is dead-lettered when nothing waits any more.
+    Partly {
+        /// How long to wait; `None` leaves it to the policy's backoff.
+        after: Option<Duration>,
+        /// When it is the other part's turn; `None` leaves it to the policy's backoff.
+        until: Option<Timestamp>,
+        /// What went wrong.
+        source: BoxError,
+    },
     /// Trying again is useless: dead-letter now.
     Reject {
         /// A stable word for the reason: `bad-template`.
@@ -52,6 +62,7 @@ impl HandlerError {
     pub fn source(&self) -> &BoxError {
         match self {
             Self::Retry { source, .. }
+            | Self::Partly { source, .. }
             | Self::Reject { source, .. }
             | Self::Snooze { source, .. }
             | Self::Pause { source, .. }

@@ -118,6 +118,11 @@ impl Court<'_> {
         let text = error.to_string();
         match error {
             HandlerError::Retry { after, .. } => self.retry(record, Class::Retryable, "failed", text, after),
+            // The attempts of a part that fails must not end the wait of another.
+            HandlerError::Partly { until, .. } if record.attempts >= self.policy.max_attempts => {
+                self.put_off(record, self.asking(record, self.wait(until)), false, text)
+            }
+            HandlerError::Partly { after, .. } => self.retry(record, Class::Retryable, "failed", text, after),
             HandlerError::Snooze { until, .. } => {
                 self.put_off(record, self.asking(record, self.wait(until)), false, text)
             }

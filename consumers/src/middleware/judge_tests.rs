@@ -105,6 +105,20 @@ fn the_last_attempt_ends_in_the_dead_letter_queue() {
 }
 
 #[test]
+fn the_last_attempt_of_a_part_waits_for_the_others() {
+    let until = Some(now() + Duration::from_secs(60));
+    let partly = || Ended::Returned(Err(HandlerError::Partly { after: None, until, source: "down".into() }));
+    let mut record = record(2, None);
+    assert_eq!(judge(HOLD, &mut record, partly()), Verdict::Retry { after: Duration::from_secs(2) });
+    record.attempts = 3;
+    let put_off = Verdict::Snooze { after: Duration::from_secs(60), pause: false };
+    assert_eq!(judge(HOLD, &mut record, partly()), put_off);
+    assert_eq!((record.status, record.attempts), (Status::Claimed, 2), "the next one is the last again");
+    record.attempts = 3;
+    assert_eq!(dead_letter_reason(judge(HOLD, &mut record, retry())), "attempts-exhausted");
+}
+
+#[test]
 fn a_rejection_is_final_at_the_first_attempt() {
     let mut record = record(1, None);
     let error = HandlerError::Reject { reason: "bad-template".into(), source: "line 3".into() };

@@ -47,7 +47,9 @@ pub(super) async fn until_dealt_with(
             Ended::Returned(Err(error)) => {
                 let text = error.to_string();
                 match error {
-                    HandlerError::Retry { after, .. } => (Class::Retryable, "attempts-exhausted".into(), text, after),
+                    HandlerError::Retry { after, .. } | HandlerError::Partly { after, .. } => {
+                        (Class::Retryable, "attempts-exhausted".into(), text, after)
+                    }
                     HandlerError::Reject { reason, .. } => (Class::Rejected, reason, text, None),
                     HandlerError::InDoubt { .. } => (Class::InDoubt, "attempts-exhausted".into(), text, None),
                     HandlerError::Snooze { until, .. } | HandlerError::Pause { until, .. } => {

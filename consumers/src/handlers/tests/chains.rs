@@ -215,6 +215,39 @@ fn each_recipient_goes_through_the_chain_on_their_own() {
 }
 
 #[test]
+fn who_cannot_be_reached_does_not_end_the_wait_of_another() {
+    let rules = r#"{ "events": { "submission.created": [
+        { "to": "app_owners", "template": "submission-created", "channels": [["sms", "email"]] }
+    ] } }"#;
+    let templates = crate::templates::Templates::standard().unwrap();
+    let routing = crate::routing::Routing::parse(rules, &templates).unwrap();
+    let stage = Stage::playing(Play { routing, ..Play::default() });
+    stage.reachable("ada");
+    let (delivery, id) = stage.world.delivery(submitted());
+    let mail = || {
+        let full = SendOutcome::NotSent(NotSent::Transient { reason: "452 4.2.2 mailbox full".into() });
+        stage.mails.answer("bob@example.org", full);
+        stage.process("email", &delivery)
+    };
+    // More often than any mail is tried.
+    for _ in 0..60 {
+        match mail() {
+            Verdict::Retry { after } | Verdict::Snooze { after, .. } => stage.forward(after.as_secs().max(1)),
+            other => panic!("{other:?}"),
+        }
+    }
+    stage.texts.answer(PHONE, refused());
+    assert_eq!(reason(stage.process("sms", &delivery)), "refused-by-provider");
+    let mut last = mail();
+    while let Verdict::Retry { after } | Verdict::Snooze { after, .. } = last {
+        stage.forward(after.as_secs().max(1));
+        last = mail();
+    }
+    assert_eq!(stage.step("email", id, "ada").0, StepState::Done, "her mail took over");
+    assert_eq!(reason(last), "attempts-exhausted");
+}
+
+#[test]
 fn quiet_hours_hold_a_chain_until_their_end_and_everything_is_looked_at_again_then() {
     let stage = Stage::playing(chain(CHAIN));
     let quiet = json!({
