@@ -15,6 +15,12 @@ pub(crate) fn earlier(moment: Timestamp, by: Duration) -> Timestamp {
     moment.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
 
+/// Whether the clock was set back since this moment was reckoned, which lay `longest` ahead at most. A minute more may come of
+/// threads that have looked at the clock one after the other, and needn't be told apart.
+pub(crate) fn is_of_another_time(moment: Timestamp, longest: Duration, now: Timestamp) -> bool {
+    moment > later(later(now, longest), Duration::from_secs(60))
+}
+
 /// How long after `begin` `end` is; nothing when clocks disagree about the order.
 pub(crate) fn since(begin: Timestamp, end: Timestamp) -> Duration {
     Duration::try_from(end.duration_since(begin)).unwrap_or_default()

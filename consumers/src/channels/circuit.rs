@@ -10,7 +10,7 @@ use sendoff_events::{Clock, Rng, Timestamp};
 
 use crate::{
     Backoff, NotSent, SendOutcome,
-    moments::{later, since},
+    moments::{is_of_another_time, later, since},
     scrub,
 };
 
@@ -117,7 +117,7 @@ impl Circuit {
         let mut inner = self.inner();
         match inner.state {
             State::Closed => {}
-            State::Open { until } if until > now => {
+            State::Open { until } if until > now && !is_of_another_time(until, MAX_PAUSE, now) => {
                 return Err(Closed { after: since(now, until), reason: inner.reason.clone() });
             }
             State::Open { .. } => inner.become_(State::Probing),

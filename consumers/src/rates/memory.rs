@@ -9,6 +9,7 @@ use std::{
 use sendoff_events::{BoxFuture, Timestamp};
 
 use super::{Rate, Rates, RatesError, gcra};
+use crate::moments::is_of_another_time;
 
 /// How many buckets are kept at most.
 const MAX: usize = 10_000;
@@ -61,7 +62,9 @@ impl MemoryRates {
 
     fn take_now(&self, bucket: &str, rate: Rate, now: Timestamp) -> Option<Duration> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match gcra(buckets.get(bucket, now), rate, now) {
+        let longest = rate.tolerance().saturating_add(rate.step());
+        let full_at = buckets.get(bucket, now).filter(|full_at| !is_of_another_time(*full_at, longest, now));
+        match gcra(full_at, rate, now) {
             Ok(tat) => {
                 buckets.set(bucket, tat, now);
                 None
@@ -105,11 +108,28 @@ mod tests {
     fn ever_new_buckets_do_not_fill_the_memory_and_do_not_free_the_busy_ones() {
         let rates = MemoryRates::new();
         let rate = Rate { interval: Duration::from_secs(3600), burst: 1 };
-        rates.take_now("busy", Rate { interval: Duration::from_secs(7200), burst: 1 }, at(0));
+        let busy = Rate { interval: Duration::from_secs(7200), burst: 1 };
+        rates.take_now("busy", busy, at(0));
         for i in 0..2 * MAX {
             rates.take_now(&i.to_string(), rate, at(i64::try_from(i).unwrap()));
         }
         assert!(rates.0.lock().unwrap().0.len() <= MAX);
-        assert!(rates.take_now("busy", rate, at(0)).is_some());
+        assert!(rates.take_now("busy", busy, at(0)).is_some());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_stop_a_bucket_for_as_long_as_it_was_ahead() {
+        const AHEAD: i64 = 7_200_000;
+        let rates = MemoryRates::new();
+        let rate = Rate { interval: Duration::from_secs(1), burst: 2 };
+        for _ in 0..2 {
+            assert_eq!(rates.take_now("sms", rate, at(AHEAD)), None);
+        }
+        assert_eq!(rates.take_now("sms", rate, at(AHEAD)), Some(Duration::from_secs(1)));
+        // Another thread may have looked at the clock later.
+        assert_eq!(rates.take_now("sms", rate, at(AHEAD - 1)), Some(Duration::from_millis(1001)));
+        assert_eq!(rates.take_now("sms", rate, at(0)), None);
+        assert_eq!(rates.take_now("sms", rate, at(0)), None);
+        assert_eq!(rates.take_now("sms", rate, at(0)), Some(Duration::from_secs(1)));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use sendoff_events::{Rng, Timestamp};
 
 use crate::{
-    moments::{later, since},
+    moments::{is_of_another_time, later, since},
     rates::Moments,
 };
 
@@ -42,7 +42,8 @@ impl Lines {
 
     /// How long nothing of `bucket` goes.
     pub(super) fn held(&self, bucket: &str, now: Timestamp) -> Option<Duration> {
-        self.inner().holds.get(bucket, now).map(|until| since(now, until))
+        let until = self.inner().holds.get(bucket, now).filter(|until| !is_of_another_time(*until, MAX_HOLD, now));
+        until.map(|until| since(now, until))
     }
 
     /// When it is the turn of a message that may not go for `wait`: an interval after the one before it, and up to an interval

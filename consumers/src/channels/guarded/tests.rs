@@ -100,6 +100,24 @@ fn a_provider_that_cannot_be_used_is_left_alone_and_then_asked_by_one_message() 
 }
 
 #[test]
+fn a_clock_that_is_set_back_does_not_stop_a_provider_for_as_long_as_it_was_ahead() {
+    const AHEAD: Duration = Duration::from_secs(7200);
+    let world = world(|guarded| guarded);
+    world.provider.answer(unavailable(None));
+    world.send(1);
+    world.pause();
+    *world.clock.0.lock().unwrap() -= AHEAD;
+    assert_eq!(world.send(2), sent(Some("twilio")), "it is asked");
+
+    world.clock.forward(AHEAD);
+    world.provider.answer(throttled(Some(1)));
+    world.send(3);
+    assert!(world.wait(4) <= 2 * SECOND);
+    *world.clock.0.lock().unwrap() -= AHEAD;
+    assert_eq!(world.send(5), sent(Some("twilio")));
+}
+
+#[test]
 fn pauses_double_up_to_five_minutes_and_begin_anew_after_an_answer() {
     let world = world(|guarded| guarded);
     for ceiling in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
