@@ -18,7 +18,7 @@ use sendoff_events::{BoxFuture, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::Class;
+use crate::{Class, fingerprint, scrub};
 
 /// A fresh number for each claim. A write with an older fence is refused, so a worker whose lease has lapsed can neither
 /// complete nor release its successor's record. Below 2^63, so that every store takes it.
@@ -142,6 +142,31 @@ pub struct InboxRecord {
 impl InboxRecord {
     /// How many failed attempts are remembered.
     pub const MAX_HISTORY: usize = 10;
+
+    /// What stands in for a record that can't be read, since it was damaged: what was done by it isn't known, and its history says
+    /// why. It has no step that could be settled, and the fence of no claim, so that nothing is written over what is there.
+    #[must_use]
+    pub fn unreadable(key: IdempotencyKey, why: &str, first_at: Timestamp, at: Timestamp) -> Self {
+        let reason = "record-damaged".to_owned();
+        let error = scrub(&format!("the inbox record `{key}` can't be read: {why}. Put it right in the table by hand"));
+        let fingerprint = fingerprint(&reason, &error);
+        Self {
+            key,
+            status: Status::InDoubt,
+            fence: 0,
+            revision: 0,
+            lease_until: at,
+            attempts: 1,
+            replay: 0,
+            payload_hash: [0; 32],
+            steps: Steps::new(),
+            history: vec![Attempt { at, class: Class::InDoubt, reason, fingerprint, error }],
+            first_at,
+            // There is no step to wait for news of.
+            updated_at: Timestamp::UNIX_EPOCH,
+            expires_at: None,
+        }
+    }
 
     /// Whether any step may have had its effect without our knowing, and no success has settled it since.
     #[must_use]

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, params};
 use sendoff_consumers::{
     Claim, Claimed, DeliveryId, IdempotencyKey, Inbox, InboxError, InboxRecord, Status, action::is_call, transition,
 };
-use sendoff_events::{BoxFuture, EventId, at_millis};
+use sendoff_events::{BoxFuture, EventId, Timestamp, at_millis};
 
 use crate::db::{
     Db, StoreError, Tx,
@@ -124,7 +124,14 @@ fn decide(tx: &Tx<'_>, event: [u8; 16], claim: &Claim) -> rusqlite::Result<Claim
     {
         return Ok(answer);
     }
-    let stored = tx.one(GET, params![event, claim.key.consumer()], record)?;
+    let stored = match tx
+        .one(GET, params![event, claim.key.consumer()], |row| Ok(whole(row).map_err(|e| unreadable(row, &e))))?
+    {
+        Some(Ok(stored)) => Some(stored),
+        // Nobody goes on by what can't be read, not even a replay, or writes over it.
+        Some(Err(stand_in)) => return Ok(Claimed::Settled(stand_in?)),
+        None => None,
+    };
     let (answer, changed) = transition::claim(stored, claim);
     if let Some(changed) = changed {
         store(tx, REPLACE, event, &changed)?;
@@ -166,11 +173,27 @@ fn store(tx: &Tx<'_>, statement: &str, event: [u8; 16], record: &InboxRecord) ->
     )
 }
 
+/// The record in a row, or what stands in for it where it can't be read: one of them must not hide the others.
 fn record(row: &Row<'_>) -> rusqlite::Result<InboxRecord> {
+    whole(row).or_else(|error| unreadable(row, &error))
+}
+
+fn unreadable(row: &Row<'_>, error: &rusqlite::Error) -> rusqlite::Result<InboxRecord> {
+    let key = key(row)?;
+    tracing::error!(%key, %error, "a record of the inbox can't be read: until it is put right, its work counts as in doubt");
+    let at = |column| row.get(column).map_or(Timestamp::UNIX_EPOCH, moment);
+    Ok(InboxRecord::unreadable(key, &error.to_string(), at(11), at(12)))
+}
+
+fn key(row: &Row<'_>) -> rusqlite::Result<IdempotencyKey> {
+    Ok(IdempotencyKey::new(row.get_ref(1)?.as_str()?, event_id(row.get(0)?)))
+}
+
+fn whole(row: &Row<'_>) -> rusqlite::Result<InboxRecord> {
     let optional = |column| row.get::<_, Option<String>>(column);
     let at = |column| row.get(column).map(moment);
     Ok(InboxRecord {
-        key: IdempotencyKey::new(row.get_ref(1)?.as_str()?, event_id(row.get(0)?)),
+        key: key(row)?,
         fence: count(row.get(2)?),
         revision: count(row.get(3)?),
         status: status(row.get(4)?)?,

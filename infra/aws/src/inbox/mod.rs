@@ -12,10 +12,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::{
     operation::put_item::builders::PutItemFluentBuilder, types::ReturnValuesOnConditionCheckFailure,
 };
-use sendoff_consumers::{
-    Attempt, Claim, Claimed, Class, IdempotencyKey, Inbox, InboxError, InboxRecord, Status, Steps, fingerprint, scrub,
-    transition,
-};
+use sendoff_consumers::{Claim, Claimed, IdempotencyKey, Inbox, InboxError, InboxRecord, transition};
 use sendoff_events::{BoxFuture, Timestamp, at_millis};
 
 use crate::{
@@ -175,30 +172,12 @@ pub(crate) fn decode(key: &IdempotencyKey, item: &Item) -> InboxRecord {
     item::record(key, item).unwrap_or_else(|damage| unreadable(key, item, &damage))
 }
 
-/// What stands in for a record that can't be read: what was done by it isn't known, and its history says why.
+/// What stands in for a record that can't be read.
 fn unreadable(key: &IdempotencyKey, item: &Item, damage: &Damage) -> InboxRecord {
     tracing::error!(%key, %damage, "a record of the inbox can't be read: until it is put right, its work counts as in doubt");
-    let error = scrub(&format!("the inbox record `{key}` can't be read: {damage}. Put it right in the table by hand"));
-    let reason = "record-damaged".to_owned();
     let first_at = item.moment(FIRST_AT).unwrap_or(Timestamp::UNIX_EPOCH);
     let at = item.moment(UPDATED_AT).unwrap_or(first_at);
-    let fingerprint = fingerprint(&reason, &error);
-    InboxRecord {
-        key: key.clone(),
-        status: Status::InDoubt,
-        fence: 0,
-        revision: 0,
-        lease_until: at,
-        attempts: 1,
-        replay: 0,
-        payload_hash: [0; 32],
-        steps: Steps::new(),
-        history: vec![Attempt { at, class: Class::InDoubt, reason, fingerprint, error }],
-        first_at,
-        // There is no step to wait for news of.
-        updated_at: Timestamp::UNIX_EPOCH,
-        expires_at: None,
-    }
+    InboxRecord::unreadable(key.clone(), &damage.to_string(), first_at, at)
 }
 
 /// Puts only if what stands there is still this.
@@ -244,6 +223,7 @@ impl Inbox for DynamoInbox {
 
 #[cfg(test)]
 mod tests {
+    use sendoff_consumers::{Class, Status};
     use sendoff_events::EventId;
 
     use super::*;

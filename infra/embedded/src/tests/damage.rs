@@ -3,6 +3,8 @@
 use std::fs;
 
 use rusqlite::Connection;
+use sendoff_consumers::{Claim, Claimed, IdempotencyKey, InboxError, InboxRecord, Status};
+use sendoff_events::{Clock as _, EventId};
 use sendoff_producers::Expected;
 use serde_json::json;
 
@@ -150,4 +152,31 @@ async fn a_damaged_page_is_told_with_the_file_and_what_to_do() {
     };
     assert!(message.contains("sendoff.db: the data file is damaged"), "{message}");
     assert!(message.contains("restore a backup"), "{message}");
+}
+
+#[tokio::test]
+async fn an_inbox_record_that_cannot_be_read_is_in_doubt_and_hides_no_other() {
+    let bench = Bench::new();
+    let inbox = bench.store.inbox();
+    let claim = |n, fence, replay| Claim {
+        key: IdempotencyKey::new("email", EventId::from_bytes([n; 16])),
+        fence,
+        payload_hash: [0; 32],
+        replay,
+        now: bench.clock.now(),
+        lease_until: bench.clock.now(),
+        reconcile: false,
+    };
+    for n in [1, 2] {
+        let Ok(Claimed::Won(record)) = inbox.claim(&claim(n, 7, 0)).await else { panic!("it is new") };
+        inbox.write(&InboxRecord { status: Status::Failed, revision: 1, ..record }).await.unwrap();
+    }
+    let broken = "UPDATE inbox SET steps = '{' WHERE event = x'01010101010101010101010101010101'";
+    assert_eq!(bench.connection().execute(broken, []).unwrap(), 1);
+    let Ok(Claimed::Settled(found)) = inbox.claim(&claim(1, 8, 3)).await else { panic!("nobody may run it") };
+    assert_eq!((found.status, found.history[0].reason.as_str()), (Status::InDoubt, "record-damaged"));
+    assert!(found.history[0].error.contains("column"), "{}", found.history[0].error);
+    assert_eq!(inbox.get(&claim(1, 8, 0).key).await.unwrap(), Some(found.clone()));
+    assert_eq!(inbox.write(&found).await, Err(InboxError::Lost), "nothing is written over it");
+    assert!(matches!(inbox.claim(&claim(2, 8, 1)).await, Ok(Claimed::Won(_))));
 }
