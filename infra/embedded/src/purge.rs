@@ -23,7 +23,9 @@ statements! {
     DELIVERIES = "DELETE FROM deliveries WHERE (event, consumer, step) IN (SELECT d.event, d.consumer, d.step FROM deliveries d
         WHERE d.told_at < ?1 AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.event = d.event AND i.consumer = d.consumer)
         LIMIT ?2)";
-    // Their history goes with them.
+    // Before its run, since one that has done much would take all of it along at once.
+    HISTORY = "DELETE FROM run_history WHERE (run, number) IN (SELECT h.run, h.number FROM runs r JOIN run_history h ON h.run = r.id
+        WHERE r.ended_at < ?1 AND r.ended_at IS NOT NULL LIMIT ?2)";
     RUNS = "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE ended_at < ?1 AND ended_at IS NOT NULL LIMIT ?2)";
     REQUESTS = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE created_at < ?1 LIMIT ?2)";
     READ_BY_ALL = "SELECT min(seq) FROM cursors";
@@ -91,6 +93,7 @@ pub(crate) async fn purge(
     let now = millis(now);
     let before = |kept: Duration| now.saturating_sub(later(0, kept));
     let (requests, blob_files) = (before(retention.requests.max(day)), &mut Vec::new());
+    in_steps(db, HISTORY, before(retention.runs)).await?;
     Ok(Purged {
         inbox: in_steps(db, INBOX, now).await?,
         deliveries: in_steps(db, DELIVERIES, before(retention.deliveries)).await?,

@@ -81,6 +81,20 @@ async fn a_run_that_has_ended_goes_with_its_history_on_its_date_and_a_running_on
 }
 
 #[tokio::test]
+async fn a_run_with_a_long_history_is_forgotten_in_small_steps() {
+    let bench = Bench::new();
+    let change = to(&bench, RunStatus::Succeeded);
+    let history = vec![change.history[0].clone(); 1200];
+    bench.store.runs().create(&run("r1"), RunChange { history, ..change }).await.unwrap();
+    bench.clock.advance(Duration::from_secs(91 * 24 * 60 * 60));
+    let before = bench.store.write_stats().commits;
+    assert_eq!(bench.store.purge(Retention::default()).await.unwrap().runs, 1);
+    assert_eq!(bench.store.write_stats().commits - before, 3 + 1, "500 entries a step, and the run");
+    let left: i64 = bench.connection().query_row("SELECT count(*) FROM run_history", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
 async fn what_a_vanished_process_held_of_a_run_is_free_at_once() {
     let bench = Bench::new();
     let (message, id) = step(&bench, "r1");
