@@ -129,9 +129,12 @@ pub enum CommitError {
         /// The key.
         key: String,
     },
-    /// The unit of work itself is wrong, as [`UnitOfWork::validate`] says, or a store can't hold it. Repeating it changes nothing.
+    /// The unit of work itself is wrong, as [`UnitOfWork::validate`] says, or no store can hold it. Repeating it changes nothing.
     #[error("the unit of work is not valid: {0}")]
     Invalid(String),
+    /// The store has no room for it. Repeating it changes nothing.
+    #[error("the unit of work is too large: {0}")]
+    TooLarge(String),
     /// The store can't write at the moment, as on a full disk, and nothing was committed. Repeat it later.
     #[error("nothing was committed: {0}")]
     NotCommitted(String),

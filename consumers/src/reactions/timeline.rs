@@ -44,7 +44,7 @@ impl Timeline {
             // It stands there already: the change was seen before.
             Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),
             Err(error @ (CommitError::Unavailable(_) | CommitError::NotCommitted(_))) => Err(error).or_snooze(),
-            Err(error @ (CommitError::Invalid(_) | CommitError::RequestMismatch { .. })) => {
+            Err(error @ (CommitError::Invalid(_) | CommitError::TooLarge(_) | CommitError::RequestMismatch { .. })) => {
                 Err(error).or_reject("timeline-refused")
             }
         }

@@ -19,9 +19,12 @@ pub(super) fn email(value: Value) -> Result<String, String> {
             && !part.ends_with('-')
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     };
+    // What ends in a number is read as an address of IPv4, and no top-level domain begins with a digit.
+    let is_named =
+        |domain: &str| domain.rsplit_once('.').is_some_and(|(_, top)| !top.starts_with(|c: char| c.is_ascii_digit()));
     let valid = text.len() <= 254
         && text.split_once('@').is_some_and(|(local, domain)| {
-            local.len() <= 64 && local.split('.').all(atom) && domain.contains('.') && domain.split('.').all(label)
+            local.len() <= 64 && local.split('.').all(atom) && is_named(domain) && domain.split('.').all(label)
         });
     if valid { Ok(text) } else { Err(RULE.into()) }
 }
@@ -129,6 +132,9 @@ mod tests {
             "@example.org",
             "ada@",
             "ada@localhost",
+            "ada@127.0.0.1",
+            "ada@shop.1",
+            "ada@shop.0x7f",
             "a@b@example.org",
             "ada@example.org\r\nBcc: eve@example.org",
             "ada@example.org,eve@example.org",

@@ -212,6 +212,7 @@ impl From<CommitError> for Problem {
                 "an Idempotency-Key stands for one request: same method, path, caller, conditions and body. Use a fresh key",
             ),
             CommitError::Invalid(_) => Self::internal(&error),
+            CommitError::TooLarge(why) => Self::new(Kind::BodyTooLarge, format!("as it is stored: {why}")),
             CommitError::NotCommitted(_) => {
                 tracing::warn!(%error, "the records can't be written");
                 Self::unavailable("the records can't be written right now; nothing was stored, try again")
@@ -236,5 +237,17 @@ impl IntoResponse for Problem {
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response.headers_mut().extend(headers);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_store_has_no_room_for_is_the_callers_affair_and_what_is_wrong_in_itself_is_ours() {
+        let status = |error: CommitError| Problem::from(error).into_response().status();
+        assert_eq!(status(CommitError::TooLarge("410000 bytes".into())), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(status(CommitError::Invalid("twice".into())), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

@@ -86,7 +86,8 @@ async fn put(
                 None => (StatusCode::CREATED, Some(format!("/v1/apps/{app_id}/webhooks/{webhook_id}"))),
                 Some(_) => (StatusCode::OK, None),
             };
-            let etag = Some(etag(version.unwrap_or(0) + u64::from(!unchanged)));
+            // Where one was deleted its versions go on counting, from one that nobody can read.
+            let etag = version.map(|version| etag(version + u64::from(!unchanged)));
             let view = View::of(ids.clone(), endpoint, made);
             Ok(Plan::silent(writes, Answer { location, etag, ..answer(status, &view)? }))
         })

@@ -176,7 +176,9 @@ impl RecordActions {
             Err(error @ CommitError::RequestMismatch { .. }) => {
                 Err(Stop::Came(refused("idempotency-mismatch", &error)))
             }
-            Err(error @ CommitError::Invalid(_)) => Err(Stop::Came(refused("fields-refused", &error))),
+            Err(error @ (CommitError::Invalid(_) | CommitError::TooLarge(_))) => {
+                Err(Stop::Came(refused("fields-refused", &error)))
+            }
         }
     }
 }
