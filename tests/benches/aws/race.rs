@@ -20,6 +20,8 @@ use crate::{
 
 /// Batches of one round.
 const BATCHES: usize = 64;
+/// Batches of a round of a whole worker: at its end it gives back what is still coming in, which is a good part of a few.
+const WORKED: usize = 8 * BATCHES;
 const CONCURRENCY: [usize; 3] = [1, 16, 64];
 /// Messages that a worker handles at a time, as it does by default.
 const AT_A_TIME: usize = 64;
@@ -166,7 +168,7 @@ impl<'a> Race<'a> {
 
     /// Gives how many messages were handled: a worker finishes what it has begun.
     async fn work(&self, side: Side, concurrency: usize) -> u64 {
-        let messages = (BATCHES * BATCH) as u64;
+        let messages = (WORKED * BATCH) as u64;
         match side {
             Side::Ours => {
                 self.worker.run(self.count.until(messages)).await;
@@ -179,7 +181,7 @@ impl<'a> Race<'a> {
                     let receipts: Vec<_> = received.into_iter().filter_map(|m| m.receipt_handle).collect();
                     self.raw.ack(&receipts).await;
                 };
-                stream::iter(0..BATCHES).for_each_concurrent(concurrency, batch).await;
+                stream::iter(0..WORKED).for_each_concurrent(concurrency, batch).await;
                 messages
             }
         }
