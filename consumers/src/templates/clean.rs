@@ -8,7 +8,7 @@ const LINE: usize = 200;
 /// The text without what could break out of its place or show it otherwise than it is: control characters but line breaks and
 /// tabs, and the characters that override the direction of text (UAX #9: embeddings, overrides and isolates). All kinds of
 /// line breaks become `\n`.
-pub(super) fn text(text: &str) -> Cow<'_, str> {
+pub(crate) fn text(text: &str) -> Cow<'_, str> {
     if !text.chars().any(|c| unwanted(c) || line_break(c) && c != '\n') {
         return Cow::Borrowed(text);
     }

@@ -12,7 +12,7 @@
 mod branding;
 mod catalogue;
 mod check;
-mod clean;
+pub(crate) mod clean;
 mod content_sids;
 mod engine;
 mod error;

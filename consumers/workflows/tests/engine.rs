@@ -146,3 +146,31 @@ fn every_example_comes_to_its_end_whatever_fails_for_good() {
         }
     }
 }
+
+#[test]
+fn what_a_submission_says_is_text_in_the_html_of_a_mail_and_what_the_author_wrote_is_html() {
+    let plan = Plan::read(
+        "workflow: test\napp: crm\nfields: { name: text, note: text, amount: number, paid: boolean, due: date }\n\
+         on: [{ manual: true }]\nsteps:\n  - id: mail\n    email:\n      to: { user: ada }\n      subject: '{{ {name} }}'\n      \
+         text: '{{ {name} }} {{ {note} }} {{ {amount} }} {{ {paid} }} {{ {due} }}'\n      \
+         html: '<p title=\"x\">{{ {name} }} {{ {note} }} {{ {amount} }} {{ {paid} }} {{ {due} }}</p>'\n  \
+         - { id: alone, email: { to: { user: ada }, subject: S, text: T, html: '{{ {name} }}' } }\n  \
+         - { id: number, email: { to: { user: ada }, subject: S, text: T, html: '{{ {amount} }}' } }\n  \
+         - { id: nothing, email: { to: { user: ada }, subject: S, text: T, html: '{{ {note} }}' } }\n  \
+         - { id: written, email: { to: { user: ada }, subject: S, text: T, html: '<b>&amp;</b>' } }\n",
+    )
+    .unwrap();
+    let fields = json!({ "name": "</p><b>&\"'&lt;", "note": null, "amount": -12.5, "paid": true, "due": "2026-12-01" });
+    let input = json!({
+        "tenant": "acme", "workflow": "test", "version": 1, "hops": 1, "submission": null,
+        "trigger": { "kind": "manual", "event_id": null }, "fields": plan.input_fields(fields.as_object().unwrap()).unwrap(),
+    });
+    let mut office = Office { broken: vec![], decides: None };
+    let played = virtual_run(&plan, "run-1", &input, now(), &mut office).unwrap();
+    let html = |index: usize| played.acts[index].call["html"].as_str().unwrap();
+    let escaped = "&lt;/p&gt;&lt;b&gt;&amp;&quot;&#39;&amp;lt;";
+    assert_eq!(html(0), format!("<p title=\"x\">{escaped}  -12.5 true 2026-12-01</p>"));
+    assert_eq!([html(1), html(2), html(3), html(4)], [escaped, "-12.5", "", "<b>&amp;</b>"]);
+    let call = &played.acts[0].call;
+    assert_eq!((&call["subject"], &call["text"]), (&fields["name"], &json!("</p><b>&\"'&lt;  -12.5 true 2026-12-01")));
+}

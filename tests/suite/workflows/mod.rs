@@ -6,4 +6,5 @@ mod differential;
 mod interpreter;
 mod limits;
 mod machines;
+mod markup;
 mod outcomes;

@@ -17,7 +17,7 @@
 //! |---|---|
 //! | `to` | `{"user": "ada"}`, reached as their record says; or `{"address": …}`, an email address, a phone number in E.164 form or a registration token. A webhook is `{"app": "crm", "webhook": "hook-1"}`, one that the app has registered |
 //! | `template` | `{"name", "data", "locale"}`: one of our templates, what it is filled with, and the language (the user's by default) |
-//! | `subject`, `text`, `html` | a mail, in place of a template; `html` is made of the text where it isn't given |
+//! | `subject`, `text`, `html` | a mail, in place of a template; `html` is made of the text where it isn't given, and taken as it stands where it is: whoever calls has escaped what is put into it |
 //! | `text` | a text message, or a WhatsApp message to somebody who wrote in the last 24 hours |
 //! | `approved_template` | a WhatsApp message by a template that Meta has approved: `{"name", "language", "content_sid", "parameters", "text"}` |
 //! | `title`, `body`, `data` | a push message; `data` holds texts by name |

@@ -3,8 +3,13 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::executor::block_on;
+use jiff::SignedDuration;
 use sendoff_producers::model::{
     Channel, Suppression, SuppressionReason, User, WebhookEndpoint, suppression_key, user_key, webhook_key,
+};
+use sendoff_workflows::{
+    Plan,
+    engine::{ActCommand, Answer, AskCommand, Outcome, Reply, World as Workplace, virtual_run},
 };
 use serde_json::{Value, json};
 
@@ -151,6 +156,42 @@ fn every_channel_says_what_the_call_words() {
     call("push", json!({ "title": "Hi", "body": "there", "data": { "a": "b" } }));
     let push = stage.pushes.sent.lock().unwrap()[0].clone();
     assert_eq!((&*push.title, &*push.body, &*push.data["a"]), ("Hi", "there", "b"));
+}
+
+/// Carries out the messages of a run.
+struct Mailing<'a>(&'a Stage);
+
+impl Workplace for Mailing<'_> {
+    fn act(&mut self, act: &ActCommand) -> Outcome {
+        let result = self.0.act(&act.call).unwrap();
+        Outcome { after: SignedDuration::ZERO, reply: Reply::Done(serde_json::to_value(result).unwrap()) }
+    }
+
+    fn ask(&mut self, _: &AskCommand) -> Answer {
+        Answer::Nobody
+    }
+}
+
+#[test]
+fn nobody_writes_into_a_workflow_s_mail_by_what_they_submit() {
+    let stage = Stage::new();
+    let plan = Plan::read(
+        "workflow: test\napp: crm\nfields: { name: text }\non: [{ manual: true }]\nsteps:\n  - id: mail\n    email:\n      \
+         to: { user: ada }\n      subject: A request\n      text: '{{ {name} }} asks'\n      html: '<p>{{ {name} }} asks</p>'\n",
+    )
+    .unwrap();
+    let name = "</p><a href=\"https://eve.example\">\u{202E}Log in\u{7}</a> & 'co'";
+    let input = json!({
+        "tenant": tenant(), "workflow": "test", "version": 1, "hops": 1, "fields": { "name": name }, "submission": null,
+        "trigger": { "kind": "manual", "event_id": null },
+    });
+    let now = "2026-11-26T08:00:00Z".parse().unwrap();
+    virtual_run(&plan, "run-1", &input, now, &mut Mailing(&stage)).unwrap();
+    let mail = stage.mails.sent.lock().unwrap()[0].clone();
+    let told =
+        "<p>&lt;/p&gt;&lt;a href=&quot;https://eve.example&quot;&gt;Log in&lt;/a&gt; &amp; &#39;co&#39; asks</p>";
+    assert_eq!(mail.html, told);
+    assert!(mail.text.starts_with("</p><a href=\"https://eve.example\">Log in</a> & 'co' asks\n"), "{}", mail.text);
 }
 
 #[test]

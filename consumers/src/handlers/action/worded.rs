@@ -15,7 +15,7 @@ use crate::{
     },
     handlers::{Address, ByEmail, ByPush, BySms, ByWhatsapp, Draft, Way, Writing},
     routing::Contact,
-    templates::TemplateError,
+    templates::{TemplateError, clean},
 };
 
 /// A channel that takes messages as somebody has worded them.
@@ -39,7 +39,7 @@ impl Worded for ByEmail {
         let mut drafts = self.write(&Writing { data: &data, own_mail: Some(("the call", &own)), ..writing })?;
         for draft in &mut drafts {
             if let Some(html) = html {
-                draft.message.html.clone_from(html);
+                draft.message.html = clean::text(html).into_owned();
             }
         }
         Ok(drafts)

@@ -18,7 +18,12 @@ impl Maker<'_> {
         let (kind, call) = match self.tape.below(5) {
             0 => (
                 "email",
-                json!({ "to": to, "subject": format!("S {}", self.tape.words(known)), "text": format!("T {}", self.tape.words(known)) }),
+                json!({
+                    "to": to,
+                    "subject": format!("S {}", self.tape.words(known)),
+                    "text": format!("T {}", self.tape.words(known)),
+                    "html": format!("<p title='{}'>", self.tape.words(known)),
+                }),
             ),
             1 => ("sms", json!({ "to": to, "text": format!("T {}", self.tape.words(known)) })),
             2 => {

@@ -37,7 +37,7 @@ object! {
         subject: Option<Words>,
         /// Its text.
         text: Option<Words>,
-        /// The same as HTML; made of the text by default.
+        /// The same as HTML, in which values are escaped; made of the text by default.
         html: Option<Words>,
         /// In place of subject and text.
         template: Option<MailTemplate>,

@@ -17,7 +17,7 @@ impl Builder {
             ("to", self.to(&email.to, place, around)),
             ("subject", self.said(&email.subject, "subject", place, around)),
             ("text", self.said(&email.text, "text", place, around)),
-            ("html", self.said(&email.html, "html", place, around)),
+            ("html", email.html.as_ref().and_then(|html| self.markup(html, &place::field(place, "html"), around))),
             ("template", self.ours(email.template.as_ref(), place, around)),
         ])
     }

@@ -7,6 +7,7 @@ mod for_each;
 mod head;
 mod http;
 mod limits;
+mod markup;
 mod message;
 mod parts;
 mod pause;

@@ -26,6 +26,22 @@ fn a_step_becomes_what_the_targets_carry_out() {
 }
 
 #[test]
+fn what_is_wrong_in_html_is_told_like_what_is_wrong_in_text() {
+    let mail =
+        |html: &str| format!("- {{ id: a, email: {{ to: {{ user: ada }}, subject: S, text: T, html: '{html}' }} }}");
+    plan(&mail("<p>{{ {amount} }} {{ {due} }} {{ {ok} }}</p>"));
+    for (html, expected) in [
+        (" ", "is empty; write what it is to say"),
+        (
+            "{{ {users} }}",
+            "must be a text, but is a list of text; name a part of it, or make a text of a list with JOIN",
+        ),
+    ] {
+        wrong(&mail(html), &[&format!("steps[0].email.html: {expected}")]);
+    }
+}
+
+#[test]
 fn retries_and_timeouts_are_within_bounds() {
     let with = |more: &str| format!("- {{ id: a, {MAIL}, {more} }}");
     for good in [
