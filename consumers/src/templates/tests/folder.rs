@@ -1,5 +1,7 @@
 //! An operator's own files.
 
+use sendoff_producers::model::MailTemplate;
+
 use super::{data, plain, standard};
 use crate::templates::{Origin, TemplateProblems, Templates};
 
@@ -40,6 +42,30 @@ fn an_own_language_and_an_own_template_are_added() {
     assert!(mail.text.ends_with("\n--- our own end"), "{}", mail.text);
     let elsewhere = templates.render_push("welcome", "en", &data(), &plain()).err().unwrap().to_string();
     assert_eq!(elsewhere, "template `push/welcome`: there is none on this channel, only for sms, whatsapp");
+}
+
+#[test]
+fn a_mail_in_the_german_of_a_country_ends_in_german() {
+    let templates = with(&[
+        ("email/app-assigned/de-CH/subject.txt", "Grüezi"),
+        ("email/app-assigned/de-CH/body.html", "<p>Grüezi</p>"),
+        ("email/app-assigned/de-CH/body.txt", "Grüezi"),
+    ])
+    .unwrap();
+    let mut data = data();
+    data["unsubscribe_url"] = "https://notify.example.org/u".into();
+    let own = MailTemplate { subject: "Hi".into(), text: "Hi".into() };
+    for (locale, end) in [("de-CH", "Abbestellen"), ("de", "Abbestellen"), ("en-GB", "Unsubscribe")] {
+        let mails = [
+            templates.render_mail("app-assigned", locale, &data, &plain()),
+            templates.render_custom("own", &own, locale, &data, &plain()),
+        ];
+        for mail in mails {
+            let mail = mail.unwrap_or_else(|e| panic!("{e}"));
+            assert!(mail.html.contains(&format!(">{end}</a>")), "{locale}: {}", mail.html);
+            assert!(mail.text.ends_with(&format!("\n{end}: https://notify.example.org/u")), "{locale}: {}", mail.text);
+        }
+    }
 }
 
 #[test]
