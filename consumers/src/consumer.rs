@@ -170,7 +170,7 @@ impl Consumer {
             Err(error @ BlobError::TooLarge { .. }) => unfit("body-too-large", error.to_string()),
             Err(error @ BlobError::Unavailable(_)) => {
                 tracing::warn!(%error, consumer = self.name, "the blob store can't be reached; the message waits");
-                let after = Policy::DEFAULT.backoff.delay(delivery.receive_count, &*self.ports.rng);
+                let after = Policy::DEFAULT.deferral.delay(delivery.receive_count, &*self.ports.rng);
                 Err(Verdict::Snooze { after, pause: false })
             }
         }

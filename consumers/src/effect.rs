@@ -53,9 +53,9 @@ pub enum NotSent {
     },
     /// Too fast for the provider: later, and no attempt is used. Says nothing about other messages.
     Throttled {
-        /// How long to wait, as the provider said. It is waited for at least as long as the policy's backoff draws at that many
+        /// How long to wait, as the provider said. It is waited for at least as long as the policy's deferral draws at that many
         /// deliveries, since a provider that says a second again and again would be asked every second; and at most for the
-        /// longest wait of that backoff.
+        /// longest wait of that deferral.
         after: Option<Duration>,
         /// What the provider said.
         reason: String,
@@ -150,7 +150,7 @@ pub fn join_outcomes(outcomes: impl IntoIterator<Item = Result<Once, HandlerErro
             HandlerError::Reject { .. } => 0,
         }
     }
-    /// Until when it waits, if it does. Without a date it comes back soon, by the policy's backoff.
+    /// Until when it waits, if it does. Without a date it comes back soon, by the policy's deferral.
     const fn waits(error: &HandlerError) -> Option<Reverse<Option<Timestamp>>> {
         match error {
             HandlerError::Snooze { until, .. }

@@ -22,7 +22,7 @@ pub enum HandlerError {
     Partly {
         /// How long to wait; `None` leaves it to the policy's backoff.
         after: Option<Duration>,
-        /// When it is the other part's turn; `None` leaves it to the policy's backoff.
+        /// When it is the other part's turn; `None` leaves it to the policy's deferral.
         until: Option<Timestamp>,
         /// What went wrong.
         source: BoxError,
@@ -36,7 +36,7 @@ pub enum HandlerError {
     },
     /// Not now: throttling, an outage, quiet hours. Uses up no attempt.
     Snooze {
-        /// When to try again; `None` leaves it to the policy's backoff.
+        /// When to try again; `None` leaves it to the policy's deferral.
         until: Option<Timestamp>,
         /// Why it has to wait.
         source: BoxError,
@@ -44,7 +44,7 @@ pub enum HandlerError {
     /// Not now, and the same goes for every message of this consumer: what it depends on is down or wrongly configured. Uses up
     /// no attempt, and the consumer stops receiving for a while.
     Pause {
-        /// When to try again; `None` leaves it to the policy's backoff.
+        /// When to try again; `None` leaves it to the policy's deferral.
         until: Option<Timestamp>,
         /// What is wrong.
         source: BoxError,
@@ -113,7 +113,7 @@ pub trait Classify<T> {
     /// [`HandlerError::Reject`].
     fn or_reject(self, reason: &'static str) -> Result<T, HandlerError>;
 
-    /// Something we depend on is down or busy: try again by the policy's backoff; uses up no attempt.
+    /// Something we depend on is down or busy: try again by the policy's deferral; uses up no attempt.
     ///
     /// # Errors
     ///

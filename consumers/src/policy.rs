@@ -13,6 +13,8 @@ pub struct Policy {
     pub max_attempts: u32,
     /// How long to wait between attempts.
     pub backoff: Backoff,
+    /// How long to wait where it is put off, which uses up no attempt, and nobody has said for how long. By the deliveries.
+    pub deferral: Backoff,
     /// How long one attempt may take.
     pub timeout: Duration,
     /// What doing it twice would mean.
@@ -29,17 +31,18 @@ impl Policy {
     pub const DEFAULT: Self = Self {
         max_attempts: 5,
         backoff: Backoff::DEFAULT,
+        deferral: Backoff::DEFAULT,
         timeout: Duration::from_secs(30),
         effect: Effect::Repeatable,
         on_doubt: OnDoubt::Hold { window: Duration::ZERO },
     };
 
     /// How long to wait where a provider says that it is too fast, and for how long. Each wait is a delivery, of which queues
-    /// allow so many, so its word counts between the backoff at that many deliveries and the backoff's longest. Deliveries that
-    /// waited for something else count as well, so the backoff makes no more than [`STRETCH`] times as much of its word.
+    /// allow so many, so its word counts between the deferral at that many deliveries and the longest deferral. Deliveries that
+    /// waited for something else count as well, so no more than [`STRETCH`] times as much is made of its word.
     pub(crate) fn patience(&self, told: Duration, deliveries: u32, rng: &dyn Rng) -> Duration {
-        let least = self.backoff.delay(deliveries, rng).min(told.saturating_mul(STRETCH));
-        told.max(least).min(self.backoff.cap)
+        let least = self.deferral.delay(deliveries, rng).min(told.saturating_mul(STRETCH));
+        told.max(least).min(self.deferral.cap)
     }
 }
 
@@ -104,14 +107,14 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_s_word_counts_between_the_backoff_so_far_and_its_longest() {
-        let backoff = Backoff { base: Duration::from_secs(10), cap: Duration::from_secs(4 * 3600) };
-        let policy = Policy { backoff, ..Policy::DEFAULT };
+    fn a_provider_s_word_counts_between_the_deferral_so_far_and_its_longest() {
+        let deferral = Backoff { base: Duration::from_secs(10), cap: Duration::from_secs(4 * 3600) };
+        let policy = Policy { deferral, ..Policy::DEFAULT };
         let waits =
             |told, deliveries| policy.patience(Duration::from_secs(told), deliveries, &Most).as_secs_f64().ceil();
         assert_eq!([waits(1, 1), waits(1, 2), waits(1, 5), waits(1, 60)], [10.0, 20.0, 160.0, 240.0]);
         assert_eq!([waits(30, 5), waits(30, 60)], [160.0, 7200.0]);
-        assert_eq!([waits(60, 1), waits(60, 3)], [60.0, 60.0], "what is longer than the backoff counts");
+        assert_eq!([waits(60, 1), waits(60, 3)], [60.0, 60.0], "what is longer than the deferral counts");
         assert_eq!([waits(36_000, 1), waits(u64::MAX, 1)], [14_400.0, 14_400.0]);
     }
 }

@@ -36,6 +36,8 @@ const EVENTS: usize = 60;
 const PER_MILLE: u64 = 200;
 /// By when everything has come to an end.
 const PATIENCE: Duration = Duration::from_secs(900);
+/// How long a message waits each time.
+const WAITS: Backoff = Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(1) };
 
 /// A provider that never fails and counts what it was told to do, by idempotency key.
 #[derive(Clone, Default)]
@@ -50,7 +52,8 @@ impl Handler for Texter {
     const POLICY: Policy = Policy {
         max_attempts: 3,
         timeout: Duration::from_secs(5),
-        backoff: Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(1) },
+        backoff: WAITS,
+        deferral: WAITS,
         effect: Effect::Once,
         on_doubt: OnDoubt::Hold { window: Duration::ZERO },
     };

@@ -43,6 +43,9 @@ impl<E> CallWebhooks<E> {
     }
 }
 
+/// How long an endpoint is left alone that can't take a call, or says that it has no room.
+const WAITS: Backoff = Backoff { base: Duration::from_secs(10), cap: Duration::from_secs(4 * 3600) };
+
 impl<E: OfApp> Handler for CallWebhooks<E> {
     type Event = E;
 
@@ -51,7 +54,8 @@ impl<E: OfApp> Handler for CallWebhooks<E> {
     /// outcome of a call is unknown it is made again, with the same `webhook-id`, by which receivers know what they have.
     const POLICY: Policy = Policy {
         max_attempts: 18,
-        backoff: Backoff { base: Duration::from_secs(10), cap: Duration::from_secs(4 * 3600) },
+        backoff: WAITS,
+        deferral: WAITS,
         timeout: Duration::from_secs(120),
         effect: Effect::Once,
         on_doubt: OnDoubt::Resend,

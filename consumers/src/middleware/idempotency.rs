@@ -129,6 +129,6 @@ impl Guard<'_> {
 
     fn unreachable(&self, error: &InboxError) -> Verdict {
         tracing::warn!(%error, key = %self.key, "the inbox can't be reached; the message waits");
-        Verdict::Snooze { after: self.policy.backoff.delay(self.deliveries, &**self.rng), pause: true }
+        Verdict::Snooze { after: self.policy.deferral.delay(self.deliveries, &**self.rng), pause: true }
     }
 }

@@ -49,7 +49,7 @@ pub(super) struct Court<'a> {
     pub(super) now: Timestamp,
     /// Whether nobody knows what became of an effect of this attempt.
     pub(super) is_unknown: bool,
-    /// How often the message was delivered; the backoff of snoozes without a date.
+    /// How often the message was delivered, by which snoozes without a date are drawn.
     pub(super) deliveries: u32,
     /// How long a record outlives its end.
     pub(super) keep: Duration,
@@ -190,11 +190,11 @@ impl Court<'_> {
         Verdict::Snooze { after: after.max(self.seldom(record)), pause }
     }
 
-    /// How long until then. Without a date, or with one that is over, by the backoff: a snooze uses up no attempt, so nothing
+    /// How long until then. Without a date, or with one that is over, by the deferral: a snooze uses up no attempt, so nothing
     /// else would keep it from spinning.
     fn wait(&self, until: Option<Timestamp>) -> Duration {
         let left = until.and_then(|until| Duration::try_from(until.duration_since(self.now)).ok());
-        left.filter(|left| !left.is_zero()).unwrap_or_else(|| self.policy.backoff.delay(self.deliveries, self.rng))
+        left.filter(|left| !left.is_zero()).unwrap_or_else(|| self.policy.deferral.delay(self.deliveries, self.rng))
     }
 
     fn doubt(&self, record: &mut InboxRecord, error: String) -> Verdict {
@@ -202,9 +202,11 @@ impl Court<'_> {
             OnDoubt::ResendSeldom { times, .. } if record.unknowns() >= times => {
                 self.dead_letter(record, Class::InDoubt, OUTCOME_UNKNOWN, error)
             }
-            OnDoubt::Resend | OnDoubt::ResendSeldom { .. } => {
-                self.retry(record, Class::InDoubt, OUTCOME_UNKNOWN, error, None)
+            OnDoubt::ResendSeldom { .. } => {
+                // How long it waits is its own, however many attempts there were.
+                self.retry(record, Class::InDoubt, OUTCOME_UNKNOWN, error, Some(Duration::ZERO))
             }
+            OnDoubt::Resend => self.retry(record, Class::InDoubt, OUTCOME_UNKNOWN, error, None),
             OnDoubt::Hold { window } => {
                 let asked = record.status == Status::InDoubt;
                 // Asking in vain is no attempt, and no new doubt.

@@ -27,7 +27,8 @@ fn now() -> Timestamp {
 
 fn policy(on_doubt: OnDoubt) -> Policy {
     let backoff = Backoff { base: Duration::from_secs(2), cap: Duration::from_secs(100) };
-    Policy { max_attempts: 3, backoff, timeout: Duration::from_secs(5), effect: Effect::Once, on_doubt }
+    let deferral = Backoff { base: Duration::from_secs(4), cap: Duration::from_secs(200) };
+    Policy { max_attempts: 3, backoff, deferral, timeout: Duration::from_secs(5), effect: Effect::Once, on_doubt }
 }
 
 fn record(attempts: u32, step: Option<StepState>) -> InboxRecord {
@@ -233,12 +234,12 @@ fn the_longest_waits_end_with_the_calendar_and_do_not_panic() {
 }
 
 #[test]
-fn a_snooze_into_the_past_waits_by_the_backoff_instead_of_spinning() {
+fn a_snooze_into_the_past_waits_by_the_deferral_instead_of_spinning() {
     for until in [now(), now() - Duration::from_secs(60)] {
         let mut record = record(1, None);
         let error = HandlerError::Snooze { until: Some(until), source: "Retry-After: 0".into() };
         let verdict = judge(HOLD, &mut record, Ended::Returned(Err(error)));
-        assert_eq!(verdict, Verdict::Snooze { after: Duration::from_secs(2), pause: false });
+        assert_eq!(verdict, Verdict::Snooze { after: Duration::from_secs(4), pause: false });
         assert_eq!(record.attempts, 0);
     }
 }
@@ -310,6 +311,16 @@ fn what_somebody_notices_each_time_is_sent_again_late_and_not_as_often_as_there_
     record.attempts = 2;
     assert_eq!(dead_letter_reason(judge(SELDOM, &mut record, unknown())), "outcome-unknown");
     assert_eq!((record.status, record.attempts), (Status::InDoubt, 2));
+}
+
+#[test]
+fn a_doubt_after_many_attempts_waits_no_longer_than_one_after_the_first() {
+    let keep = Duration::from_secs(1000);
+    let policy = Policy { max_attempts: 20, backoff: Backoff { base: keep, cap: keep }, ..policy(SELDOM) };
+    let court = Court { policy: &policy, rng: &Half, now: now(), is_unknown: false, deliveries: 9, keep };
+    let mut record = record(9, Some(StepState::InDoubt));
+    let unknown = Ended::Returned(Err(HandlerError::InDoubt { source: "no answer".into() }));
+    assert_eq!(court.judge(&mut record, unknown), Verdict::Retry { after: Duration::from_secs(90) });
 }
 
 #[test]

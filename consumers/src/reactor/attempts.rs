@@ -58,7 +58,7 @@ pub(super) async fn until_dealt_with(
                         let wait = until.and_then(|u| Duration::try_from(u.duration_since(clock.now())).ok());
                         // A date that is over would let it spin.
                         let wait = wait.filter(|wait| !wait.is_zero());
-                        let after = wait.unwrap_or_else(|| policy.backoff.delay(deferrals, rng));
+                        let after = wait.unwrap_or_else(|| policy.deferral.delay(deferrals, rng));
                         count(Verdict::Snooze { after, pause: false });
                         pause(after, context, limits).await?;
                         continue;

@@ -109,7 +109,7 @@ impl Reaction for Obedient {
 
     fn policy(&self) -> Policy {
         let backoff = Backoff { base: Duration::from_secs(10), cap: Duration::from_secs(10) };
-        Policy { max_attempts: 3, backoff, ..Policy::DEFAULT }
+        Policy { max_attempts: 3, backoff, deferral: backoff, ..Policy::DEFAULT }
     }
 
     fn react<'a>(&'a self, change: &'a Change, _: &'a ReactionContext) -> BoxFuture<'a, Result<(), HandlerError>> {

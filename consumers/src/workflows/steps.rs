@@ -54,6 +54,7 @@ impl Handler for WorkflowSteps {
     const POLICY: Policy = Policy {
         max_attempts: 20,
         backoff: Backoff::DEFAULT,
+        deferral: Backoff::DEFAULT,
         // Longer than any step may take: see the limits of definitions.
         timeout: Duration::from_secs(20 * 60),
         effect: Effect::Repeatable,

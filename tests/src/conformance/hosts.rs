@@ -90,7 +90,7 @@ impl Reaction for Timeline {
 
     fn policy(&self) -> Policy {
         let backoff = Backoff { base: Duration::from_millis(1), cap: Duration::from_millis(2) };
-        Policy { max_attempts: 3, backoff, ..Policy::DEFAULT }
+        Policy { max_attempts: 3, backoff, deferral: backoff, ..Policy::DEFAULT }
     }
 
     fn react<'a>(&'a self, change: &'a Change, _: &'a ReactionContext) -> BoxFuture<'a, Result<(), HandlerError>> {

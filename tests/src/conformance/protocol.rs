@@ -22,6 +22,9 @@ use super::{
     given::{acme, event, event_of, eventually, large_event, message, receive_copies, send, soon},
 };
 
+/// On the embedded system only the test moves the clock that far.
+const WAITS: Backoff = Backoff { base: Duration::from_secs(2), cap: Duration::from_secs(2) };
+
 /// Counts what it does, and fails as its event's user tells it to.
 #[derive(Default, Clone)]
 struct Mailer(Arc<AtomicU32>);
@@ -31,8 +34,8 @@ impl Handler for Mailer {
     const NAME: &'static str = "email";
     const POLICY: Policy = Policy {
         max_attempts: 3,
-        // On the embedded system only the test moves the clock that far.
-        backoff: Backoff { base: Duration::from_secs(2), cap: Duration::from_secs(2) },
+        backoff: WAITS,
+        deferral: WAITS,
         timeout: Duration::from_secs(10),
         effect: Effect::Once,
         on_doubt: OnDoubt::Hold { window: Duration::ZERO },

@@ -6,9 +6,13 @@ use sendoff_events::{AppAssigned, Envelope};
 use super::{HELD, REPEATABLE, RESENT, STEP, link::Link};
 
 /// More attempts than there are kills: each may hit the same message.
+/// How long a message waits each time.
+const WAITS: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(5) };
+
 const POLICY: Policy = Policy {
     max_attempts: 100,
-    backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(5) },
+    backoff: WAITS,
+    deferral: WAITS,
     timeout: Duration::from_secs(30),
     effect: Effect::Once,
     on_doubt: OnDoubt::Hold { window: Duration::ZERO },

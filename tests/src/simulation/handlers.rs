@@ -7,9 +7,13 @@ use sendoff_events::{AppAssigned, Envelope};
 
 use super::{Network, Provider};
 
+/// How long a message waits each time.
+const WAITS: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(20) };
+
 const POLICY: Policy = Policy {
     max_attempts: 4,
-    backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(20) },
+    backoff: WAITS,
+    deferral: WAITS,
     timeout: Duration::from_secs(6),
     effect: Effect::Repeatable,
     on_doubt: OnDoubt::Resend,

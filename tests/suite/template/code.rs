@@ -34,6 +34,8 @@ pub(super) struct Needs {
     pub(super) timeout: Duration,
     /// The longest that a message is put off at a time where nobody names a date.
     pub(super) wait: Duration,
+    /// The longest that it waits for its next attempt.
+    pub(super) retry: Duration,
     /// How often it is run before it is given up.
     pub(super) attempts: u32,
     /// What its subscription has to let through.
@@ -115,7 +117,8 @@ impl Code {
         let policy = |name| *policies.get(name).expect("each consumer has a handler");
         let needs = |consumer: &Arc<Consumer>| Needs {
             timeout: consumer.timeout(),
-            wait: policy(consumer.name()).backoff.cap,
+            wait: policy(consumer.name()).deferral.cap,
+            retry: policy(consumer.name()).backoff.cap,
             attempts: policy(consumer.name()).max_attempts,
             filter: consumer.filter(),
         };

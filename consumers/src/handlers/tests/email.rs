@@ -1,9 +1,13 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
+use sendoff_events::Clock as _;
 use serde_json::json;
 
 use super::{Stage, assigned, reason, submitted};
-use crate::{InboxRecord, NotSent, SendOutcome, Status, StepState, Verdict};
+use crate::{
+    InboxRecord, NotSent, Policy, SendOutcome, Status, StepState, Verdict,
+    handlers::{ByEmail, Way as _},
+};
 
 #[test]
 fn a_user_is_told_about_their_new_app_in_their_language() {
@@ -70,6 +74,41 @@ fn when_one_of_two_mails_fails_the_retry_sends_only_that_one() {
     assert_eq!(stage.process("email", &delivery), Verdict::Ack { duplicate: false });
     assert_eq!(states(stage.ledger("email", id)), [StepState::Done, StepState::Done]);
     assert_eq!(stage.mails.recipients(), ["ada@example.org", "bob@example.org", "ada@example.org"]);
+}
+
+#[test]
+fn a_mail_that_is_greylisted_for_six_minutes_arrives_once() {
+    let stage = Stage::new();
+    let greylisted = || {
+        let busy = SendOutcome::NotSent(NotSent::Transient { reason: "450 4.2.0 greylisted".into() });
+        stage.mails.answer("ada@example.org", busy);
+    };
+    greylisted();
+    let (mut verdict, delivery, id) = stage.deliver("email", assigned("ada"));
+    let begun = stage.world.clock.now();
+    while stage.world.clock.now() < begun + Duration::from_secs(360) {
+        let Verdict::Retry { after } = verdict else { panic!("{verdict:?}") };
+        stage.world.clock.forward(after);
+        if stage.world.clock.now() < begun + Duration::from_secs(360) {
+            greylisted();
+        }
+        verdict = stage.process("email", &delivery);
+    }
+    assert_eq!(verdict, Verdict::Ack { duplicate: false });
+    let ledger = stage.ledger("email", id);
+    assert_eq!((ledger.status, ledger.steps["ada"].state), (Status::Done, StepState::Done));
+    let asked = stage.mails.recipients().len();
+    assert!((2..20).contains(&asked), "{asked} attempts");
+}
+
+#[test]
+fn a_mail_that_is_refused_for_now_is_tried_for_about_a_day() {
+    let policy = ByEmail::POLICY;
+    let longest: Duration = (1..policy.max_attempts).map(|failures| policy.backoff.ceiling(failures)).sum();
+    // It is drawn evenly from zero to the longest.
+    let hours = longest.as_secs() / 2 / 3600;
+    assert!((18..30).contains(&hours), "{hours} hours");
+    assert_eq!(policy.deferral, Policy::DEFAULT.deferral, "what is put off waits no longer than elsewhere");
 }
 
 #[test]

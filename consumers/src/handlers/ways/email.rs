@@ -7,7 +7,7 @@ use sendoff_producers::model::Channel;
 
 use super::RESEND;
 use crate::{
-    Effect, Policy,
+    Backoff, Effect, Policy,
     channels::{
         Provider,
         email::{Mail, Sender},
@@ -29,12 +29,17 @@ impl Way for ByEmail {
     const CHANNEL: Channel = Channel::Email;
     const NAME: &'static str = "email";
     /// A mail is sent once. When its outcome is unknown it is sent again, with the same `Message-ID`: SMTP servers neither
-    /// deduplicate nor report back, so waiting would bring nothing, and a mail twice is better than a mail never. But not eight
-    /// times: after three that nobody answered, a person decides.
+    /// deduplicate nor report back, so waiting would bring nothing, and a mail twice is better than a mail never. But not as often
+    /// as there are attempts: after three that nobody answered, a person decides.
+    ///
+    /// A server that refuses it for now is asked again over about a day, in the end every half hour on average: whoever greylists
+    /// wants minutes, and a full mailbox or a filter that is down may take hours. (RFC 5321 § 4.5.4.1 asks for half an hour between
+    /// attempts, and for four to five days of them; but a person is to learn of it sooner.) What uses up no attempt waits as elsewhere.
     ///
     /// The timeout leaves the provider time to learn what became of a mail (`SmtpTimeouts`), for two rounds of recipients.
     const POLICY: Policy = Policy {
-        max_attempts: 8,
+        max_attempts: 48,
+        backoff: Backoff { base: Duration::from_secs(60), cap: Duration::from_secs(3600) },
         timeout: Duration::from_secs(300),
         effect: Effect::Once,
         on_doubt: RESEND,

@@ -17,8 +17,8 @@ const LONGEST: Duration = Duration::from_secs(11 * 3600);
 /// left is for those whose schedule can't be made at once.
 const KEPT: Duration = Duration::from_secs(11 * 86_400);
 
-/// How often a message is received at most: SQS itself moves what was received too often, by the template 500 times, of webhooks 72, to
-/// the dead-letter queue, without a reason.
+/// How often a message is received at most: SQS itself moves what was received too often, by the template 500 times, of mails 480 and
+/// of webhooks 72, to the dead-letter queue, without a reason.
 const RECEIVED: u32 = 60;
 
 /// Whether a message that is given back has to come back as a new one: SQS can't hide it for that long, or wouldn't keep it.

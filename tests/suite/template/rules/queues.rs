@@ -67,7 +67,7 @@ pub(super) const RULES: &[Rule] = &[
         problems: |template, code| {
             blame(template, |p| {
                 let redrive = &p.queue["RedrivePolicy"];
-                let most = code.consumers.get(p.consumer).map_or(500, most_receives);
+                let most = code.consumers.get(p.consumer).map_or(500.0, |needs| most_receives(needs, p.visibility));
                 let named = json!({ "Fn::Sub": format!("${{AWS::StackName}}-{}-dlq", p.consumer) });
                 let target = referred(&redrive["deadLetterTargetArn"]).map(|id| template.resource(id));
                 target.is_none_or(|dead| dead["Properties"]["QueueName"] != named) || redrive["maxReceiveCount"] != most
@@ -88,10 +88,10 @@ pub(super) const RULES: &[Rule] = &[
         problems: |template, code| {
             blame(template, |p| {
                 let receives = template.number(&p.queue["RedrivePolicy"]["maxReceiveCount"]).unwrap_or(f64::INFINITY);
-                let wait = code.consumers.get(p.consumer).map_or(0.0, |needs| needs.wait.as_secs_f64());
-                // A function that can't start gives nothing back: its messages come again when their lease has lapsed.
-                let wait = wait.max(template.number(&p.queue["VisibilityTimeout"]).unwrap_or(30.0));
-                template.number(&p.queue["MessageRetentionPeriod"]).unwrap_or(345_600.0) < receives * wait
+                let needs = code.consumers.get(p.consumer);
+                let wait = needs.map_or(p.visibility, |needs| longest_wait(needs, p.visibility));
+                let more = needs.map_or(0.0, |needs| more_for_attempts(needs, p.visibility));
+                template.number(&p.queue["MessageRetentionPeriod"]).unwrap_or(345_600.0) < receives * wait + more
             })
         },
         broken_by: &[
@@ -154,10 +154,22 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-/// How often a message may be received: 500 times, or as often as its longest wait fits into the twelve days that it is kept.
+/// How often a message may be received: 500 times, or as often as its longest waits fit into the twelve days that it is kept.
 /// More than all of its attempts in any case.
-fn most_receives(needs: &Needs) -> u64 {
-    (12 * 86_400 / needs.wait.as_secs().max(1)).min(500).max(u64::from(needs.attempts) + 1)
+fn most_receives(needs: &Needs, lease: f64) -> f64 {
+    let fit = (12.0 * 86_400.0 - more_for_attempts(needs, lease)) / longest_wait(needs, lease);
+    fit.floor().min(500.0).max(f64::from(needs.attempts) + 1.0)
+}
+
+/// The longest that a message waits at a time, but for its next attempt. A function that can't start gives nothing back: its
+/// messages come again when their lease has lapsed.
+fn longest_wait(needs: &Needs, lease: f64) -> f64 {
+    needs.wait.as_secs_f64().max(lease)
+}
+
+/// How much longer than that its attempts let it wait, all together.
+fn more_for_attempts(needs: &Needs, lease: f64) -> f64 {
+    f64::from(needs.attempts) * (needs.retry.as_secs_f64() - longest_wait(needs, lease)).max(0.0)
 }
 
 /// A queue, the function that works it, and the mapping between them.
