@@ -10,9 +10,9 @@ use std::{
 
 use sendoff_aws::{Decision, SettleError, Settled};
 use sendoff_consumers::{
-    Attributes, Class, Context, Delivery, DeliveryId, Effect, FAILURE_ATTRIBUTE, Failure, Handler, HandlerError,
-    IdempotencyKey, Limits, NewMessage, NoMeter, OnDoubt, Policy, Queue, Resolution, ResolveError, Router, RouterPorts,
-    SendOutcome, Status, StepState, Verdict,
+    Attributes, Class, Context, DeadLetter, Delivery, DeliveryId, Destination, Effect, FAILURE_ATTRIBUTE, Failure,
+    Handler, HandlerError, IdempotencyKey, Limits, NewMessage, NoMeter, OnDoubt, OutgoingLetter, Policy, Queue,
+    Resolution, ResolveError, Router, RouterPorts, SendOutcome, Status, StepState, Verdict,
 };
 use sendoff_events::{AppAssigned, Clock, Envelope, EventId, Origin, Outgoing, Timestamp, at_millis};
 use sendoff_host::SystemClock;
@@ -199,6 +199,38 @@ fn the_dead_letter_stays_while_another_doubt_of_its_job_waits_or_when_its_queue_
         assert!(matches!(settled, Err(SettleError::NotMoved { .. })), "{settled:?}");
         assert_eq!(backend.dead_letters("sms").await.len(), 1, "it is never deleted before it was sent");
         assert_eq!(store.audit().entries(0, 10).await.unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn a_letter_that_was_put_into_quarantine_is_found_and_goes_back_to_its_queue() {
+    run(|backend| async move {
+        let store = backend.store();
+        let queue = backend.create_queue("sms", None).await;
+        let key = super::key("sms", 5);
+        left(&backend, &key, StepState::InDoubt, Status::InDoubt, long_ago()).await;
+        let attributes = Attributes::from([("tenant".to_owned(), "acme".to_owned())]);
+        let given = message(EventId::from_bytes([5; 16]), attributes.clone());
+        let other = message(EventId::from_bytes([9; 16]), Attributes::new());
+        bury(&*queue, given.clone()).await;
+        let letters = store.dead_letter_queues();
+        letters.create("sms-quarantine").await.unwrap();
+        let taken = letters.take("sms-dlq", 10, LEASE).await.unwrap().remove(0);
+        let DeadLetter { message_id: dedup, body, attributes: beside, types, group, .. } = taken.letter;
+        let aside = OutgoingLetter { body, attributes: beside, types, group, dedup, copy_of: None };
+        letters.send(&Destination::Queue("sms-quarantine".into()), &[aside]).await.remove(0).unwrap();
+        letters.delete("sms-dlq", &[taken.receipt]).await.remove(0).unwrap();
+        bury(&*queue, other.clone()).await;
+
+        let id = DeliveryId::new(key, "ada");
+        assert_eq!(store.settle_doubt(&decision(&id, sent())).await, Ok(Settled::GoesOn));
+        let back = one(&*queue).await;
+        assert_eq!((back.body, back.attributes), (given.body, attributes));
+        assert_eq!(letters.take("sms-quarantine", 10, LEASE).await.unwrap(), []);
+        assert_eq!(
+            backend.dead_letters("sms").await.into_iter().map(|letter| letter.body).collect::<Vec<_>>(),
+            [other.body]
+        );
     });
 }
 

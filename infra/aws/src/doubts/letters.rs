@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use sendoff_consumers::{Attributes, Delivery, FAILURE_ATTRIBUTE, NewMessage, Queue, QueueError};
+use sendoff_consumers::{
+    Attributes, DeadLetterKind, DeadLettersError, Delivery, FAILURE_ATTRIBUTE, NewMessage, Queue, QueueError,
+};
 use sendoff_events::{BlobError, EXTENDED_SIZE_ATTRIBUTE, EventId, MAX_BODY_BYTES, Pointer};
 use serde::Deserialize;
 
@@ -29,10 +31,23 @@ pub(super) struct Letter {
 }
 
 impl Store {
-    /// The dead letter of a consumer about an event, if it is among the first few thousand that SQS shows. It is held: move it
-    /// back, or release it. All others are released.
+    /// The dead letter of a consumer about an event, if it is among the first few thousand that SQS shows, also where it was put
+    /// aside. It is held: move it back, or release it. All others are released.
     pub(super) async fn dead_letter_about(&self, consumer: &str, event: EventId) -> Result<Option<Letter>, QueueError> {
-        let dead = self.queue(&format!("{consumer}-dlq"));
+        if let Some(letter) = self.letter_in(&dead_letters_of(consumer), event).await? {
+            return Ok(Some(letter));
+        }
+        let aside = format!("{consumer}{}", DeadLetterKind::QUARANTINE);
+        match self.dead_letter_queues().backlog(&aside).await {
+            Ok(_) => self.letter_in(&aside, event).await,
+            // Nobody has put anything aside yet.
+            Err(DeadLettersError::NoSuchQueue(_)) => Ok(None),
+            Err(error) => Err(QueueError::Unavailable(error.to_string())),
+        }
+    }
+
+    async fn letter_in(&self, queue: &str, event: EventId) -> Result<Option<Letter>, QueueError> {
+        let dead = self.queue(queue);
         let mut others = Vec::new();
         let found = self.look_through(&dead, event, &mut others).await;
         // One that isn't given back comes back by itself.
@@ -106,12 +121,22 @@ impl Store {
     }
 }
 
+/// Where the dead letters of a consumer are.
+pub(super) fn dead_letters_of(consumer: &str) -> String {
+    format!("{consumer}-dlq")
+}
+
 /// A letter that is to be there again at once. That takes its receipt alone: thousands of bodies would be much to keep.
 fn at_once(letter: Delivery) -> (Delivery, Duration) {
     (Delivery { body: Bytes::new(), attributes: Attributes::new(), ..letter }, Duration::ZERO)
 }
 
 impl Letter {
+    /// The queue that it is in.
+    pub(super) fn queue(&self) -> &str {
+        self.dead.name()
+    }
+
     /// Puts the message into this queue, and then deletes the dead letter. When it isn't certain that it was put there, the
     /// dead letter stays: then there may be both, and the inbox knows what was done.
     pub(super) async fn move_to(self, queue: &dyn Queue) -> Result<(), QueueError> {

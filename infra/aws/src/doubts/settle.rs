@@ -6,7 +6,7 @@ use sendoff_consumers::{
 };
 use sendoff_events::at_millis;
 
-use super::letters::Letter;
+use super::letters::{Letter, dead_letters_of};
 use crate::Store;
 
 /// What a person has decided, and why.
@@ -53,7 +53,7 @@ pub enum SettleError {
         "the doubt is settled, but its dead letter stays in `{queue}`: {why}. Replay it from there; what is done is skipped"
     )]
     NotMoved {
-        /// The dead-letter queue.
+        /// The dead-letter queue, or the quarantine.
         queue: String,
         /// Why it wasn't moved.
         why: String,
@@ -108,7 +108,8 @@ impl Store {
         record: Result<Option<InboxRecord>, InboxError>,
         consumer: &str,
     ) -> Result<Settled, SettleError> {
-        let not_moved = |why: String| SettleError::NotMoved { queue: format!("{consumer}-dlq"), why };
+        let queue = letter.as_ref().map_or_else(|| dead_letters_of(consumer), |letter| letter.queue().to_owned());
+        let not_moved = |why: String| SettleError::NotMoved { queue, why };
         match record {
             Err(error) => {
                 leave(letter).await;

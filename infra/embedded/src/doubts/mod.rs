@@ -71,7 +71,7 @@ pub enum DoubtMessage {
         /// At most until then.
         until: Timestamp,
     },
-    /// In its dead-letter queue: only a person goes on with it.
+    /// In its dead-letter queue, or put aside in its quarantine: only a person goes on with it.
     DeadLettered,
     /// There is none any more.
     Gone,
@@ -161,11 +161,12 @@ fn event_of(record: &InboxRecord) -> Option<EventId> {
     DeliveryId::new(record.key.clone(), "").event()
 }
 
-/// Where the consumer's message about the event at `seq` stands, in its queue or in its dead-letter queue.
+/// Where the consumer's message about the event at `seq` stands: in its queue, in its dead-letter queue or in its quarantine.
 fn place(db: &Connection, seq: Option<i64>, consumer: &str, now: i64) -> rusqlite::Result<Option<Place>> {
     let Some(seq) = seq else { return Ok(None) };
     let Some(ids) = names::find(db, consumer)? else { return Ok(None) };
-    for (queue, is_dead) in [(Some(ids.queue), false), (ids.dead, true)] {
+    let aside = names::quarantine_of(db, consumer)?;
+    for (queue, is_dead) in [(Some(ids.queue), false), (ids.dead, true), (aside, true)] {
         let found = db.one(MESSAGE, params![seq, queue, now], |row| {
             Ok(Place { id: row.get(0)?, visible_at: row.get(1)?, is_leased: row.get(2)?, is_dead })
         })?;

@@ -113,6 +113,13 @@ pub(crate) fn quarantine(tx: &Tx<'_>, name: &str) -> rusqlite::Result<()> {
     tx.run(CREATE, params![name, id(tx, consumer)?]).map(drop)
 }
 
+/// Where the letters of a consumer are put aside, if any ever were.
+pub(crate) fn quarantine_of(db: &Connection, consumer: &str) -> rusqlite::Result<Option<i64>> {
+    let ids = find(db, &format!("{consumer}{}", DeadLetterKind::QUARANTINE))?;
+    // A consumer may be called so, too.
+    Ok(ids.filter(|ids| ids.dead.is_none()).map(|ids| ids.queue))
+}
+
 fn id(db: &Connection, name: &str) -> rusqlite::Result<Option<i64>> {
     db.one(FIND, [name], |row| row.get(0))
 }

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use sendoff_consumers::{
-    Claim, Claimed, DeliveryId, DeliveryNews, DeliveryStatus, IdempotencyKey, InboxRecord, Queue, Resolution,
-    ResolveError, Status, Step, StepState, action::record_keys,
+    Claim, Claimed, DeadLetter, DeliveryId, DeliveryNews, DeliveryStatus, Destination, IdempotencyKey, InboxRecord,
+    OutgoingLetter, Queue, Resolution, ResolveError, Status, Step, StepState, action::record_keys,
 };
 use sendoff_events::{Clock as _, EventId};
 
@@ -167,6 +167,30 @@ async fn a_settled_dead_letter_is_delivered_again_and_what_failed_for_good_stays
         let twice = guest.settle_doubt(decision(&record, "ada", resolution)).await;
         assert!(matches!(twice, Ok(Settled::NotInDoubt | Settled::GoesOn)), "{twice:?}");
     }
+}
+
+#[tokio::test]
+async fn a_letter_that_was_put_aside_is_found_and_goes_back_to_its_queue() {
+    let bench = Bench::new();
+    let (queue, record) = doubted(&bench, &[("ada", StepState::InDoubt), ("björn", StepState::Pending)]).await;
+    let held = receive(&*queue, 1).await.remove(0);
+    queue.dead_letter(&[(held, failure("outcome-unknown"))]).await.remove(0).unwrap();
+    let letters = bench.store.dead_letter_queues();
+    letters.create("sms-quarantine").await.unwrap();
+    let taken = letters.take("sms-dlq", 1, LEASE).await.unwrap().remove(0);
+    let DeadLetter { message_id, body, attributes, types, group, .. } = taken.letter;
+    let (dedup, copy_of) = (message_id.clone(), Some(("sms-dlq".into(), message_id)));
+    let aside = OutgoingLetter { body, attributes, types, group, dedup, copy_of };
+    letters.send(&Destination::Queue("sms-quarantine".into()), &[aside]).await.remove(0).unwrap();
+    letters.delete("sms-dlq", &[taken.receipt]).await.remove(0).unwrap();
+
+    let id = DeliveryId::new(record.key.clone(), "ada");
+    assert_eq!(bench.store.doubt(&id).await.unwrap().unwrap().message, DoubtMessage::DeadLettered);
+    let sent = Resolution::Sent { provider_id: None };
+    assert_eq!(bench.store.settle_doubt(decision(&record, "ada", sent)).await, Ok(Settled::GoesOn));
+    let back = receive(&*queue, 1).await.remove(0);
+    assert!(!back.attributes.contains_key("failure"), "{back:?}");
+    assert_eq!(letters.read("sms-quarantine", None, 1).await.unwrap().unwrap(), []);
 }
 
 fn record_event(record: &InboxRecord) -> Option<EventId> {
