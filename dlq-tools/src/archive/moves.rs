@@ -98,6 +98,17 @@ impl Moves {
         Ok(begun && !finished)
     }
 
+    /// Whether a move in this folder has begun: before that it sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// When its journal can't be read.
+    pub fn has_begun_in(folder: &Path) -> Result<bool, Stopped> {
+        let mut begun = false;
+        journal::read(&folder.join(JOURNAL), |_| begun = true)?;
+        Ok(begun)
+    }
+
     /// Opens the move in this folder, whose letters lie there, and reads how far it came. No other process can have it then.
     ///
     /// # Errors

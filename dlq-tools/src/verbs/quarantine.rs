@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::{
     Common, Output,
-    chosen::{must_be_theirs, must_be_touchable, must_be_unedited, nothing},
+    chosen::{is_in_doubt, must_be_theirs, must_be_touchable, must_be_unedited, nothing, up_to_date},
     ended,
     source::{Source, find_queue, letters},
 };
@@ -44,8 +44,12 @@ pub(super) struct Args {
     /// Also those that are edited, as they were before: their edits are lost
     #[arg(long)]
     without_edits: bool,
+    /// Also those of which nobody knows whether they had their effect. `sendoff doubt` finds them in their consumer's quarantine, and in
+    /// no other
+    #[arg(long)]
+    also_in_doubt: bool,
     /// Goes on with the one of this queue that broke off; whatever else is chosen is left
-    #[arg(long, conflicts_with_all = ["to", "yes_other_consumer", "because", "without_edits"])]
+    #[arg(long, conflicts_with_all = ["to", "yes_other_consumer", "because", "without_edits", "also_in_doubt"])]
     resume: bool,
     /// Moves them; without it, only says which
     #[arg(long)]
@@ -90,7 +94,10 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         (Some(folder), true) => {
             let order = read_order(&folder)?;
             let count = Snapshot::open(&Moves::letters_in(&folder))?.count()?;
-            (Some(folder), order, count)
+            if args.yes {
+                deployment.letters.create(&order.to).await.map_err(stopped)?;
+            }
+            (Some(Folder(folder)), order, count)
         }
         (None, false) => {
             let to = match &args.to {
@@ -102,26 +109,31 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
                 must_be_theirs(&deployment, &queue.name, &to).await?;
             }
             let selector = Selector::new(&args.selection, &*session.clock)?;
-            let snapshot = args.source.open(session, common, &deployment).await?;
+            let mut snapshot = args.source.open(session, common, &deployment).await?;
+            up_to_date(&deployment, &mut snapshot, &selector).await?;
+            let count = chosen(&snapshot, &selector, args.also_in_doubt)?;
+            if count == 0 {
+                return Err(nothing(&queue.name));
+            }
             if !args.without_edits {
                 let instead = "Replay them first, take their edits back with `dlq edit --undo`";
                 must_be_unedited(&snapshot, &selector, instead)?;
             }
             let order = Order { to, because: args.because.unwrap_or_default() };
-            let folder = args.yes.then(|| new_folder(&base, &queue.name, session.clock.now())).transpose()?;
-            let count = match &folder {
-                Some(folder) => lay_out(folder, &order, &snapshot, &selector)?,
-                None => select::each(&snapshot, &selector, |_| Ok(ControlFlow::Continue(())))?,
-            };
-            if count == 0 {
-                return Err(nothing(&queue.name));
+            let mut folder = None;
+            if args.yes {
+                // What may be refused comes first: until then no letter lies anywhere else.
+                deployment.letters.create(&order.to).await.map_err(stopped)?;
+                let new = new_folder(&base, &queue.name, session.clock.now())?;
+                lay_out(&new.0, &order, &snapshot, &selector)?;
+                folder = Some(new);
             }
             (folder, order, count)
         }
     };
     let mut moved = None;
     if let (Some(folder), Some(who)) = (&folder, &who) {
-        moved = Some(carry_out(session, &deployment, folder, &order, &queue.name, who).await?);
+        moved = Some(carry_out(session, &deployment, &folder.0, &order, &queue.name, who).await?);
     }
     tell(session, common.output, &queue.name, &order.to, count, moved.as_ref())
 }
@@ -140,7 +152,6 @@ async fn carry_out(
     let target = |told: &str| format!("{queue} into {to}: {told}");
     audited(deployment, who, "quarantine", target(&format!("{} to be moved", letters(ids.len() as u64))), because)
         .await?;
-    deployment.letters.create(to).await.map_err(stopped)?;
     let mover = Mover {
         letters: &*deployment.letters,
         clock: &*session.clock,
@@ -152,9 +163,10 @@ async fn carry_out(
     let carried = moves.carry_out(mover, &ids, who).await;
     let told = match &carried {
         Ok(moved) => target(&format!("{} sent, {} deleted", moved.sent, moved.deleted)),
+        Err(_) if matches!(Moves::has_begun_in(folder), Ok(false)) => target("nothing was sent"),
         Err(_) => target("it broke off"),
     };
-    audited(deployment, who, "quarantine-done", told, "").await?;
+    let noted = audited(deployment, who, "quarantine-done", told, "").await;
     for queue in [queue, to] {
         // It is about a hint only; whoever needs to know looks with --fresh.
         let _ =
@@ -163,6 +175,7 @@ async fn carry_out(
     if carried.as_ref().is_ok_and(Moved::is_finished) {
         moves.forget_letters()?;
     }
+    noted?;
     carried
 }
 
@@ -198,8 +211,39 @@ fn tell(
     ended(session, shown.map_err(Stopped::from), exit)
 }
 
+/// How many letters are chosen. Refuses them when of any of them nobody knows whether it had its effect, unless those are wanted, too.
+fn chosen(snapshot: &Snapshot, selector: &Selector, also_in_doubt: bool) -> Result<u64, Stopped> {
+    let mut in_doubt = 0_u64;
+    let count = select::each(snapshot, selector, |letter| {
+        in_doubt += u64::from(is_in_doubt(&letter));
+        Ok(ControlFlow::Continue(()))
+    })?;
+    if in_doubt == 0 || also_in_doubt {
+        return Ok(count);
+    }
+    let why = format!(
+        "{in_doubt} of the {} are in doubt: nobody knows whether they had their effect, and the rest of their job waits until somebody \
+         says so. Settle them first with `sendoff doubt`, leave them out with --where 'ledger.status != \"in-doubt\"', or say \
+         --also-in-doubt",
+        letters(count)
+    );
+    Err(Stopped::new(Exit::Refused, why))
+}
+
+/// The folder of a quarantine. One that ends before its journal begins leaves nothing behind: nobody could go on with it.
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if matches!(Moves::has_begun_in(&self.0), Ok(false)) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
 /// Makes a folder that nobody else has.
-fn new_folder(base: &Path, queue: &str, now: Timestamp) -> Result<PathBuf, Stopped> {
+fn new_folder(base: &Path, queue: &str, now: Timestamp) -> Result<Folder, Stopped> {
     let failed = |error| Stopped::failed(format_args!("{} can't be written: {error}", base.display()));
     private_folder(base).map_err(failed)?;
     let stamp = now.strftime("%Y%m%dT%H%M%SZ");
@@ -211,7 +255,7 @@ fn new_folder(base: &Path, queue: &str, now: Timestamp) -> Result<PathBuf, Stopp
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
         match builder.create(&folder) {
-            Ok(()) => return Ok(folder),
+            Ok(()) => return Ok(Folder(folder)),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => further += 1,
             Err(error) => return Err(failed(error)),
         }
@@ -219,22 +263,19 @@ fn new_folder(base: &Path, queue: &str, now: Timestamp) -> Result<PathBuf, Stopp
 }
 
 /// Copies the chosen letters to where they are moved from. Nothing of it counts before the journal begins.
-fn lay_out(folder: &Path, order: &Order, snapshot: &Snapshot, selector: &Selector) -> Result<u64, Stopped> {
+fn lay_out(folder: &Path, order: &Order, snapshot: &Snapshot, selector: &Selector) -> Result<(), Stopped> {
     let failed = |error| Stopped::failed(format_args!("{} can't be written: {error}", folder.display()));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     serde_json::to_writer_pretty(&mut file, order).map_err(|error| failed(error.into()))?;
     file.as_file().sync_all().map_err(failed)?;
     file.persist_noclobber(folder.join(ORDER)).map_err(|error| failed(error.error))?;
     let mut copy = Copying::into(Snapshot::create(&Moves::letters_in(folder), snapshot.taken().clone())?);
-    let count = select::each(snapshot, selector, |letter| {
+    select::each(snapshot, selector, |letter| {
         copy.add(letter)?;
         Ok(ControlFlow::Continue(()))
     })?;
     copy.finish()?;
-    if count == 0 {
-        fs::remove_dir_all(folder).map_err(failed)?;
-    }
-    Ok(count)
+    Ok(())
 }
 
 fn read_order(folder: &Path) -> Result<Order, Stopped> {
@@ -309,8 +350,10 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         let queue = "https://sqs.eu-central-1.amazonaws.com/1/other-dlq";
         let folder = new_folder(base.path(), queue, Timestamp::UNIX_EPOCH).unwrap();
-        assert_eq!(folder.parent(), Some(base.path()));
+        assert_eq!(folder.0.parent(), Some(base.path()));
         assert_eq!(broken_off(base.path(), "here", queue).unwrap(), None, "nothing has begun");
+        drop(folder);
+        assert_eq!(fs::read_dir(base.path()).unwrap().count(), 0, "nothing is left of it");
     }
 
     #[test]

@@ -1,3 +1,4 @@
+use sendoff_consumers::Status;
 use sendoff_host::Exit;
 
 use super::{House, essences, event_id};
@@ -79,4 +80,50 @@ async fn letters_that_are_edited_are_not_put_aside_without_their_edits_unless_th
         .expect(Exit::Done);
     house.dlq(&[&call[..], &["--without-edits", "--yes"]].concat()).await.expect(Exit::Partly);
     assert_eq!((house.letters("email-dlq").await.len(), house.letters("email-quarantine").await.len()), (0, 3));
+}
+
+#[tokio::test]
+async fn letters_in_doubt_are_not_put_aside_unless_that_is_said() {
+    let house = House::with(3).await;
+    house.dlq(&["snap", "email"]).await.expect(Exit::Done);
+    // It came to that after the snapshot was taken.
+    house.record(1, Status::InDoubt).await;
+    let call = ["quarantine", "email", "--because", "x"];
+    for yes in [&[][..], &["--yes"]] {
+        let refused = house.dlq(&[&call[..], yes].concat()).await.expect(Exit::Refused);
+        assert!(refused.err.contains("1 of the 3 letters are in doubt"), "{refused:?}");
+        assert!(refused.err.contains("`sendoff doubt`") && refused.err.contains("--also-in-doubt"), "{refused:?}");
+    }
+    assert_eq!(house.letters("email-dlq").await.len(), 3);
+    assert_eq!(house.audit().await, [""; 0]);
+    let others = ["--where", "ledger.status != \"in-doubt\"", "--yes"];
+    let done = house.dlq(&[&call[..], &others].concat()).await.expect(Exit::Done);
+    assert_eq!(done.out, "2 of 2 letters are in `email-quarantine`\n");
+    house.dlq(&[&call[..], &["--also-in-doubt", "--yes"]].concat()).await.expect(Exit::Done);
+    assert_eq!((house.letters("email-dlq").await.len(), house.letters("email-quarantine").await.len()), (0, 3));
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_a_quarantine_whose_queue_can_not_be_made() {
+    let house = House::with(3).await;
+    let file = rusqlite::Connection::open(house.path("sendoff.db")).unwrap();
+    let refusal = "CREATE TRIGGER no_more BEFORE INSERT ON queues BEGIN SELECT RAISE(ABORT, 'no more queues'); END";
+    file.execute_batch(refusal).unwrap();
+    let call = ["quarantine", "email", "--because", "x", "--yes"];
+    let refused = house.dlq(&call).await.expect(Exit::Unreachable);
+    assert!(refused.err.contains("no more queues"), "{refused:?}");
+    let left = || std::fs::read_dir(house.path("dlq/quarantines")).map_or(0, Iterator::count);
+    assert_eq!((house.letters("email-dlq").await.len(), left()), (3, 0));
+    assert_eq!(house.audit().await, [""; 0], "nothing had begun");
+
+    // And of one that can't be written down.
+    file.execute_batch("DROP TRIGGER no_more").unwrap();
+    let refusal = "CREATE TRIGGER no_more BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no more entries'); END";
+    file.execute_batch(refusal).unwrap();
+    house.dlq(&call).await.expect(Exit::Unreachable);
+    assert_eq!((house.letters("email-dlq").await.len(), left()), (3, 0), "no copy of a letter lies about");
+    file.execute_batch("DROP TRIGGER no_more").unwrap();
+    house.dlq(&[&call[..1], &["email", "--resume", "--yes"]].concat()).await.expect(Exit::NothingMatched);
+    house.dlq(&call).await.expect(Exit::Done);
+    assert_eq!(house.letters("email-quarantine").await.len(), 3);
 }
