@@ -4,6 +4,7 @@
 //! is of and how to tell that it is whole. Its name, to people and in the audit, is its SHA-256.
 
 mod anew;
+pub mod bodies;
 pub mod known;
 mod line;
 mod lock;

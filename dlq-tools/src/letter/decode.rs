@@ -28,6 +28,12 @@ pub(super) mod unreadable {
     pub(crate) const BLOB_UNAVAILABLE: &str = "blob-unavailable";
     /// A record of Lambda without the event that it is about.
     pub(crate) const NO_PAYLOAD: &str = "no-payload";
+
+    /// Whether it is because the body that stands elsewhere wasn't had.
+    pub(crate) fn is_elsewhere(why: &str) -> bool {
+        let is_too_large = || why == sendoff_events::DecodeError::TooLarge { bytes: 0 }.reason();
+        matches!(why, NOT_FETCHED | BAD_POINTER | BLOB_MISSING | BLOB_UNAVAILABLE) || is_too_large()
+    }
 }
 
 /// What a letter's body comes to.

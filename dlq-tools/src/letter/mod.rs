@@ -1,5 +1,6 @@
 //! What a dead letter is about, whoever put it there: its shape, its event, why it failed, and what its consumer has recorded.
 
+mod body;
 mod decode;
 mod failure;
 mod origin;

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// What the key of a body begins with that our queue put aside, because it had no place beside the failure.
-const PUT_ASIDE: &str = "dead-letters/";
+pub(super) const PUT_ASIDE: &str = "dead-letters/";
 
 /// A message as it first was.
 #[derive(Debug, Clone, PartialEq, Eq)]

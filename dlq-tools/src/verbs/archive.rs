@@ -45,9 +45,11 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     let taken = snapshot.taken().clone();
 
     let unwritten = |error| Stopped::failed(format_args!("the archive {place} can't be written: {error}"));
+    let mut without_body = 0_u64;
     let mut writer = Writer::begin(&place.workshop(&deployment.work)?).map_err(unwritten)?;
     select::each(&snapshot, &selector, |letter| {
         writer.add(&letter).map_err(unwritten)?;
+        without_body += u64::from(letter.lacks_body());
         Ok(ControlFlow::Continue(()))
     })?;
     let written = writer.finish().map_err(unwritten)?;
@@ -81,7 +83,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     }
     audited(&deployment, &who, "archive-done", target, &args.because).await?;
 
-    let told = json!({ "archive": place.to_string(), "hash": hash, "held": args.hold, "manifest": manifest });
+    let told = json!({ "archive": place.to_string(), "hash": hash, "held": args.hold, "manifest": manifest, "without_body": without_body });
     match common.output {
         Output::Json => session.json(&told)?,
         Output::Ndjson => session.json_line(&told)?,
@@ -93,6 +95,12 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
                 letters(*count),
                 &hash[..known::LEAST_DIGITS]
             ));
+            if without_body > 0 {
+                session.prose(format_args!(
+                    "{without_body} of them are without their large body, which isn't there or couldn't be fetched, and are no archive of \
+                     it: archive them anew with --fresh once it can be. `dlq purge` leaves them"
+                ));
+            }
         }
     }
     Ok(Exit::Done)

@@ -35,6 +35,9 @@ pub(super) struct Args {
     /// Also those of which nobody knows whether they had their effect
     #[arg(long, requires = "because")]
     also_in_doubt: bool,
+    /// Also those that were archived without their large body
+    #[arg(long, requires = "because")]
+    also_without_body: bool,
     /// Why, for the audit
     #[arg(long, value_name = "TEXT")]
     because: Option<String>,
@@ -88,15 +91,21 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         Ok(ControlFlow::Continue(()))
     })?;
     let mut archived = BTreeMap::new();
+    let mut without_body = 0_u64;
     archive.each(|letter| {
         let hash = taking::hash(&letter.message);
         if wanted.get(&letter.message.message_id) == Some(&hash) {
-            archived.insert(letter.message.message_id, hash);
+            if letter.lacks_body() && !args.also_without_body {
+                without_body += 1;
+            } else {
+                archived.insert(letter.message.message_id, hash);
+            }
         }
         Ok(ControlFlow::Continue(()))
     })?;
     let count = archived.len() as u64;
-    let not_archived = chosen - count;
+    let stay = chosen - count;
+    let not_archived = stay - without_body;
     if in_doubt > 0 && !args.also_in_doubt {
         let why = format!(
             "{in_doubt} of the {} are in doubt: nobody knows whether they had their effect, and their letter is what tells of it. \
@@ -107,6 +116,14 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     }
     if edited > 0 {
         session.prose(format_args!("{edited} of them have an edit in the snapshot, which will never be sent then"));
+    }
+    if count == 0 && without_body > 0 {
+        let why = format!(
+            "none of the {} is whole in the archive {place}: {without_body} are there without their large body. Archive them anew once it \
+             can be fetched, or say --also-without-body --because TEXT",
+            letters(chosen)
+        );
+        return Err(Stopped::new(Exit::NothingMatched, why));
     }
     if count == 0 {
         return Err(Stopped::new(
@@ -148,8 +165,8 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     };
     let doc = json!({
         "queue": queue, "archive": place.to_string(), "hash": manifest.hash, "applied": args.yes, "chosen": chosen,
-        "archived": count, "not_archived": not_archived, "in_doubt": in_doubt, "deleted": deleted, "left": left,
-        "missing": missing, "not_seen": not_seen, "changed": told.changed,
+        "archived": count, "not_archived": not_archived, "without_body": without_body, "in_doubt": in_doubt,
+        "deleted": deleted, "left": left, "missing": missing, "not_seen": not_seen, "changed": told.changed,
     });
     let shown = match common.output {
         Output::Json => session.json(&doc),
@@ -158,6 +175,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             let shown = session.data(format_args!("{deleted} of {} deleted\n", letters(chosen)));
             for (count, what) in [
                 (not_archived, "not in the archive, and stay"),
+                (without_body, "in the archive without their large body, and stay: --also-without-body deletes them, too"),
                 (missing, "not in the queue any more, or held by somebody else"),
                 (not_seen, taking::NOT_SEEN),
                 (told.changed, "with another body than in the archive, and stay"),
@@ -170,7 +188,10 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             shown
         }
         Output::Table => {
-            let shown = session.data(format_args!("{} would be deleted, {not_archived} stay\n", letters(count)));
+            let shown = session.data(format_args!("{} would be deleted, {stay} stay\n", letters(count)));
+            if without_body > 0 {
+                session.prose(format_args!("{without_body} of those that stay are in the archive without their large body"));
+            }
             session.prose("nothing was deleted: add --yes --because TEXT");
             shown
         }

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     Session,
-    archive::{self, Archive, Manifest, Moved, Mover, Moves, Place, audited, taking},
+    archive::{self, Archive, Manifest, Moved, Mover, Moves, Place, audited, bodies, taking},
     deployment::{Access, Deployment, private_folder},
     disk::Measure,
     select::{self, Selection, Selector},
@@ -81,7 +81,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     // The whole archive, so that each letter has the same place whatever is chosen of it: what was put back stays known.
     let folder = folder(&deployment.work, &here, &queue, &manifest);
     let lock = archive::lock(&folder)?;
-    let laid_out = lay_out(&mut archive, &folder, session.disk);
+    let laid_out = lay_out(&mut archive, &folder, deployment.blobs.bucket(), session.disk);
     if laid_out.is_err() {
         let _ = std::fs::remove_file(Moves::letters_in(&folder));
     }
@@ -120,7 +120,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     chosen.retain(|id| !there.contains(id));
     let still = count - chosen.len() as u64;
 
-    let mut moved = None;
+    let (mut moved, mut large) = (None, None);
     if let Some(who) = &who {
         let target = |told: &str| format!("{queue}: {told}, archive {}", manifest.hash);
         let planned = format!("{} to be put back", letters(chosen.len() as u64));
@@ -139,12 +139,23 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
             dedup: &dedup,
         };
         let sent_before = moves.sent_ever();
-        let mut carried = moves.carry_out(mover, &chosen, who).await;
+        // Before a letter is there, so that whoever takes it finds its body.
+        let to_come: Vec<&String> = chosen.iter().filter(|id| !moves.is_sent(id)).collect();
+        let put_back = bodies::put_back(moves.letters(), &to_come, &*deployment.blobs).await;
+        let mut carried = match put_back {
+            Ok(told) => {
+                large = Some(told);
+                moves.carry_out(mover, &chosen, who).await
+            }
+            Err(stopped) => Err(stopped),
+        };
         if carried.is_ok() {
             carried = moves.end(&*session.clock, &all).await.and(carried);
         }
         let sent = moves.sent_ever() - sent_before;
         let told = match &carried {
+            // Nothing was sent: whoever looks for calls that broke off isn't to find one.
+            Err(_) if large.is_none() => told_of(&queue, 0, &manifest.hash),
             Ok(Moved { unknown: 0, .. }) => told_of(&queue, sent, &manifest.hash),
             Ok(moved) => target(&format!("{} {PUT_BACK}, and perhaps {} more", letters(sent), moved.unknown)),
             Err(_) => target(&format!("{} {PUT_BACK}, and perhaps more: it broke off", letters(sent))),
@@ -160,7 +171,7 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
     moves.forget_letters()?;
     let doc = json!({
         "queue": queue, "archive": place.to_string(), "hash": manifest.hash, "applied": args.yes, "chosen": count,
-        "restored_before": before, "still_there": still, "moved": moved,
+        "restored_before": before, "still_there": still, "bodies": large, "moved": moved,
     });
     let shown = match (common.output, &moved) {
         (Output::Json, _) => session.json(&doc),
@@ -177,6 +188,16 @@ pub(super) async fn run(session: &mut Session, common: &Common, args: Args) -> R
         (Output::Table, Some(moved)) => {
             let shown = session.data(format_args!("{} put into `{queue}`\n", letters(moved.sent)));
             tell_moved(session, moved, "say the same once more");
+            let large = large.unwrap_or_default();
+            for (count, what) in [
+                (large.put_back, "have a large body that wasn't there any more, and is again"),
+                (large.gone, "have a large body that isn't there, and isn't in the archive: nothing brings it back"),
+                (large.not_looked_for, "have a large body, and nobody has looked whether it is there: set SENDOFF_BUCKET"),
+            ] {
+                if count > 0 {
+                    session.prose(format_args!("{count} {what}"));
+                }
+            }
             if moved.sent > 0 {
                 session.prose(format_args!(
                     "they are new messages to the broker: their retention begins anew, and no archive holds them under their new \
@@ -231,8 +252,8 @@ fn folder(work: &Path, deployment: &str, queue: &str, manifest: &Manifest) -> Pa
     work.join("restores").join(format!("{}-{}-{}", &manifest.hash[..DIGITS], &of[..8], as_name(queue)))
 }
 
-/// Copies the archive to where it is sent from, unless that was done before.
-fn lay_out(archive: &mut Archive, folder: &Path, disk: Measure) -> Result<(), Stopped> {
+/// Copies the archive to where it is sent from, unless that was done before. Its claim checks point to this bucket then.
+fn lay_out(archive: &mut Archive, folder: &Path, bucket: &str, disk: Measure) -> Result<(), Stopped> {
     let failed = |error| Stopped::failed(format_args!("{} can't be written: {error}", folder.display()));
     private_folder(folder).map_err(failed)?;
     let path = Moves::letters_in(folder);
@@ -263,7 +284,7 @@ fn lay_out(archive: &mut Archive, folder: &Path, disk: Measure) -> Result<(), St
     let mut copy = Copying::into(Snapshot::create(&path, taken.clone())?);
     let mut room = None;
     archive.each(|letter| {
-        copy.add(letter)?;
+        copy.add(bodies::at_home(letter, bucket))?;
         // How much it is can't be seen from without: the least file may hold more than the disk, which may be that of a server.
         let most = || disk(folder).map_or(u64::MAX, |(free, _)| free / 10 * 9);
         if copy.bytes() > MUCH && copy.bytes() > *room.get_or_insert_with(most) {
@@ -335,10 +356,10 @@ mod tests {
         let written = writer.finish().unwrap();
         assert!(written.bytes < 1 << 20, "the file is small");
         let open = || Archive::verify(written.file.reopen().unwrap(), manifest(&written), "it").unwrap();
-        let refused = lay_out(&mut open(), folder.path(), |_| Ok((10 << 20, 1 << 40))).unwrap_err();
+        let refused = lay_out(&mut open(), folder.path(), "blobs", |_| Ok((10 << 20, 1 << 40))).unwrap_err();
         assert_eq!(refused.exit, Exit::Refused);
         assert!(refused.message.is_some_and(|why| why.contains("doesn't fit on the disk")));
-        lay_out(&mut open(), folder.path(), |_| Ok((40 << 20, 1 << 40))).unwrap();
+        lay_out(&mut open(), folder.path(), "blobs", |_| Ok((40 << 20, 1 << 40))).unwrap();
         let copy = Snapshot::open(&Moves::letters_in(folder.path())).unwrap();
         assert_eq!(copy.count().unwrap(), 5);
         assert_eq!(copy.page("", 500).unwrap().len(), 4, "few are in memory at a time");

@@ -2,11 +2,11 @@ use std::{fs, time::Duration};
 
 use sendoff_consumers::{AuditNote, Status};
 use sendoff_dlq_tools::run::journal::{FileJournal, Journal as _, Line, Step};
-use sendoff_events::Clock as _;
+use sendoff_events::{Clock as _, EXTENDED_SIZE_ATTRIBUTE, Pointer};
 use sendoff_host::Exit;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{House, essences, event_id, is_private};
+use super::{House, envelope, essences, event_id, is_private};
 
 async fn archived(house: &House, more: &[&str]) -> String {
     let arguments = [&["archive", "email", "--fresh", "--to", "kept.jsonl.zst", "--output", "json"], more].concat();
@@ -393,4 +393,97 @@ async fn a_purge_says_why() {
         house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", because]).await.expect(Exit::Usage);
     }
     assert_eq!(house.letters("email-dlq").await.len(), 1);
+}
+
+/// Lets an event fail whose body stands elsewhere. Gives the file that it stands in.
+async fn large(house: &House, n: usize) -> std::path::PathBuf {
+    let body = envelope(n);
+    let (store, key) = (house.store(), format!("2026/{}", event_id(n)).parse().unwrap());
+    store.blobs().put(&key, body.clone().into()).await.unwrap();
+    let pointer = Pointer { bucket: store.blobs().bucket().to_owned(), key }.to_body();
+    store.shutdown().await;
+    house.fail_with("email", vec![pointer], &[(EXTENDED_SIZE_ATTRIBUTE, &body.len().to_string())]).await;
+    house.path(&format!("blobs/2026~/{}", event_id(n)))
+}
+
+/// What a plan over new looks says that would become of each letter.
+async fn forecasts(house: &House) -> Vec<String> {
+    let _ = fs::remove_file(house.path("it.plan"));
+    house.dlq(&["plan", "email", "--fresh", "--out", "it.plan"]).await.expect(Exit::Done);
+    let plan = fs::read_to_string(house.path("it.plan")).unwrap();
+    let entries = plan.lines().skip(1).map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut found: Vec<_> = entries.map(|entry| entry["forecast"].as_str().unwrap().to_owned()).collect();
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn a_large_body_that_was_forgotten_meanwhile_comes_back_with_its_letter() {
+    let house = House::with(1).await;
+    let (gone, there) = (large(&house, 1).await, large(&house, 2).await);
+    let (body, before) = (fs::read(&gone).unwrap(), house.letters("email-dlq").await);
+    let hash = archived(&house, &[]).await;
+    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old"]).await.expect(Exit::Done);
+    fs::remove_file(&gone).unwrap();
+    fs::write(&there, "as it is now").unwrap();
+
+    let back = house.dlq(&["restore", "kept.jsonl.zst", "--yes", "--output", "json"]).await.expect(Exit::Done).json();
+    assert_eq!(
+        (&back["moved"]["sent"], &back["bodies"]["put_back"], &back["bodies"]["gone"]),
+        (&3.into(), &1.into(), &0.into())
+    );
+    assert_eq!(essences(&house.letters("email-dlq").await), essences(&before));
+    assert_eq!((fs::read(&gone).unwrap(), fs::read(&there).unwrap()), (body, b"as it is now".to_vec()));
+    assert!(is_private(&gone));
+    assert_eq!(forecasts(&house).await, ["run", "run", "unreadable"]);
+    fs::remove_file(&gone).unwrap();
+    let again = house.dlq(&["restore", "kept.jsonl.zst", "--yes"]).await.expect(Exit::NothingMatched);
+    assert!(!gone.exists() && !again.err.contains("large body"), "what isn't put back needs no body: {again:?}");
+    let again = house.dlq(&["restore", "kept.jsonl.zst", "--yes", "--again"]).await.expect(Exit::Done);
+    assert!(gone.exists() && again.err.contains("1 have a large body that wasn't there any more"), "{again:?}");
+}
+
+#[tokio::test]
+async fn what_was_archived_without_its_large_body_is_told_and_not_purged_unless_that_is_said() {
+    let house = House::with(1).await;
+    fs::remove_file(large(&house, 1).await).unwrap();
+    let told = house.dlq(&["archive", "email", "--to", "told.jsonl.zst"]).await.expect(Exit::Done);
+    assert!(told.err.contains("1 of them are without their large body"), "{told:?}");
+    let archive = ["archive", "email", "--to", "kept.jsonl.zst", "--output", "json"];
+    let told = house.dlq(&archive).await.expect(Exit::Done).json();
+    assert_eq!(told["without_body"], 1);
+
+    let hash = told["hash"].as_str().unwrap();
+    let purge = ["purge", "email", "--archive", hash, "--because", "old"];
+    let dry = house.dlq(&purge).await.expect(Exit::Done);
+    assert_eq!(dry.out, "1 letter would be deleted, 1 stay\n");
+    let purged = house.dlq(&[&purge[..], &["--yes"]].concat()).await.expect(Exit::Partly);
+    assert!(purged.err.contains("1 in the archive without their large body, and stay"), "{purged:?}");
+    assert_eq!(house.letters("email-dlq").await.len(), 1);
+    let none = house.dlq(&[&purge[..], &["--yes"]].concat()).await.expect(Exit::NothingMatched);
+    assert!(none.err.contains("--also-without-body"), "{none:?}");
+    house.dlq(&[&purge[..4], &["--also-without-body"]].concat()).await.expect(Exit::Usage);
+    house.dlq(&[&purge[..], &["--yes", "--also-without-body"]].concat()).await.expect(Exit::Done);
+    assert_eq!(house.letters("email-dlq").await, []);
+
+    let back = house.dlq(&["restore", "kept.jsonl.zst", "--yes"]).await.expect(Exit::Done);
+    assert!(back.err.contains("1 have a large body that isn't there, and isn't in the archive"), "{back:?}");
+}
+
+#[tokio::test]
+async fn nothing_is_put_back_when_its_large_body_can_not_be_and_it_can_be_tried_again() {
+    let house = House::with(1).await;
+    let body = large(&house, 1).await;
+    let hash = archived(&house, &[]).await;
+    house.dlq(&["purge", "email", "--archive", &hash, "--yes", "--because", "old"]).await.expect(Exit::Done);
+    // A file stands where its folder was.
+    let folder = body.parent().unwrap();
+    fs::remove_dir_all(folder).unwrap();
+    fs::write(folder, "").unwrap();
+    let broken = house.dlq(&["restore", "kept.jsonl.zst", "--yes"]).await.expect(Exit::Unreachable);
+    assert!(broken.err.contains("a large body can't be put back"), "{broken:?}");
+    assert_eq!(house.letters("email-dlq").await, []);
+    fs::remove_file(folder).unwrap();
+    house.dlq(&["restore", "kept.jsonl.zst", "--yes"]).await.expect(Exit::Done);
+    assert_eq!((house.letters("email-dlq").await.len(), body.exists()), (2, true));
 }

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sendoff_consumers::{Attributes, Class, DeadLetter, Failure, NewMessage};
+use sendoff_consumers::{Attributes, Class, DeadLetter, Delivery, Failure, NewMessage};
 use sendoff_dlq_tools::Session;
+use sendoff_events::Pointer;
 use sendoff_host::Exit;
 use sendoff_tests::{
     conformance::{Backend as _, OnAws},
@@ -36,19 +37,7 @@ impl House {
         while failed < count {
             let deliveries = queue.receive(10, Duration::ZERO, Duration::from_secs(60)).await.unwrap();
             failed += deliveries.len();
-            let failures = deliveries.into_iter().map(|delivery| {
-                let failure = Failure {
-                    reason: "bad-template".into(),
-                    class: Class::Rejected,
-                    fingerprint: "bad-template-00000000".into(),
-                    consumer: "email".into(),
-                    attempts: 1,
-                    first_at: delivery.sent_at,
-                    last_at: delivery.sent_at,
-                    error: "line 3".into(),
-                };
-                (delivery, failure)
-            });
+            let failures = deliveries.into_iter().map(at_email);
             assert!(queue.dead_letter(&failures.collect::<Vec<_>>()).await.iter().all(Result::is_ok));
         }
         Self { backend, work: tempfile::tempdir().unwrap(), variables: BTreeMap::new() }
@@ -93,6 +82,20 @@ impl House {
     }
 }
 
+fn at_email(delivery: Delivery) -> (Delivery, Failure) {
+    let failure = Failure {
+        reason: "bad-template".into(),
+        class: Class::Rejected,
+        fingerprint: "bad-template-00000000".into(),
+        consumer: "email".into(),
+        attempts: 1,
+        first_at: delivery.sent_at,
+        last_at: delivery.sent_at,
+        error: "line 3".into(),
+    };
+    (delivery, failure)
+}
+
 #[tokio::test]
 async fn letters_go_from_sqs_to_s3_and_back_as_they_were() {
     let house = House::with(23).await;
@@ -127,4 +130,31 @@ async fn letters_of_sqs_are_put_aside_and_the_others_can_be_had_at_once() {
     assert_eq!((aside.len(), stay.len()), (2, 10));
     assert_eq!(essences(&[aside, stay].concat()), essences(&before));
     house.dlq(&["archive", "email-quarantine", "--to", "aside.jsonl.zst"]).await.expect(Exit::Done);
+}
+
+#[tokio::test]
+async fn a_large_body_goes_with_its_letter_into_another_deployment() {
+    let (mut house, mut other) = (House::with(0).await, House::with(0).await);
+    for house in [&mut house, &mut other] {
+        let bucket = house.backend.store().resources().bucket.clone();
+        house.variables.insert("SENDOFF_BUCKET".into(), bucket);
+    }
+    let (store, key) = (house.backend.store(), "2026/11/26/a".parse().unwrap());
+    store.blobs().put(&key, envelope(1).into()).await.unwrap();
+    let pointer = Pointer { bucket: store.resources().bucket.clone(), key: key.clone() };
+    let queue = store.queue("email");
+    let body = pointer.to_body().into();
+    queue.send(&[NewMessage { body, ..NewMessage::default() }]).await.remove(0).unwrap();
+    let delivery = queue.receive(1, Duration::from_secs(20), Duration::from_secs(60)).await.unwrap().remove(0);
+    queue.dead_letter(&[at_email(delivery)]).await.remove(0).unwrap();
+
+    house.dlq(&["archive", "email", "--to", "a.jsonl.zst"]).await.expect(Exit::Done);
+    let archive = house.work.path().join("a.jsonl.zst");
+    let restore = ["restore", archive.to_str().unwrap(), "--yes", "--output", "json"];
+    let told = other.dlq(&restore).await.expect(Exit::Done).json();
+    assert_eq!((&told["moved"]["sent"], &told["bodies"]["put_back"]), (&1.into(), &1.into()), "{told}");
+    let bucket = other.backend.store().resources().bucket.clone();
+    assert_ne!(bucket, pointer.bucket);
+    assert_eq!(other.letters("email-dlq").await[0].body, Pointer { bucket, ..pointer }.to_body());
+    assert_eq!(other.backend.store().blobs().get(&key, 1 << 20).await.unwrap(), envelope(1));
 }
