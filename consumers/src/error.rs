@@ -17,8 +17,9 @@ pub enum HandlerError {
         /// What went wrong.
         source: BoxError,
     },
-    /// A part of the job is to be tried again, which uses up an attempt, and another part only waits. After the last attempt the
-    /// message stays for the sake of that one, and is dead-lettered when nothing waits any more.
+    /// A part of the job is to be tried again, which uses up an attempt, and another part only waits. The message comes back for
+    /// whichever is due first; after the last attempt it stays for the sake of the one that waits, and is dead-lettered when nothing
+    /// waits any more.
     Partly {
         /// How long to wait; `None` leaves it to the policy's backoff.
         after: Option<Duration>,

@@ -118,11 +118,15 @@ impl Court<'_> {
         let text = error.to_string();
         match error {
             HandlerError::Retry { after, .. } => self.retry(record, Class::Retryable, "failed", text, after),
-            // The attempts of a part that fails must not end the wait of another.
-            HandlerError::Partly { until, .. } if record.attempts >= self.policy.max_attempts => {
-                self.put_off(record, self.asking(record, self.wait(until)), false, text)
+            // The attempts of a part that fails must not end the wait of another, nor their backoff draw it out.
+            HandlerError::Partly { after, until, .. } => {
+                let again = after.unwrap_or_else(|| self.policy.backoff.delay(record.attempts, self.rng));
+                let turn = self.asking(record, self.wait(until));
+                match turn < again || record.attempts >= self.policy.max_attempts {
+                    true => self.put_off(record, turn, false, text),
+                    false => self.retry(record, Class::Retryable, "failed", text, Some(again)),
+                }
             }
-            HandlerError::Partly { after, .. } => self.retry(record, Class::Retryable, "failed", text, after),
             HandlerError::Snooze { until, .. } => {
                 self.put_off(record, self.asking(record, self.wait(until)), false, text)
             }

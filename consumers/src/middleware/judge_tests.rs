@@ -111,6 +111,11 @@ fn the_last_attempt_of_a_part_waits_for_the_others() {
     let partly = || Ended::Returned(Err(HandlerError::Partly { after: None, until, source: "down".into() }));
     let mut record = record(2, None);
     assert_eq!(judge(HOLD, &mut record, partly()), Verdict::Retry { after: Duration::from_secs(2) });
+    let soon = Some(now() + Duration::from_secs(1));
+    let soon = Ended::Returned(Err(HandlerError::Partly { after: None, until: soon, source: "down".into() }));
+    record.attempts = 2;
+    let put_off = Verdict::Snooze { after: Duration::from_secs(1), pause: false };
+    assert_eq!(judge(HOLD, &mut record, soon), put_off, "it is not drawn out by the backoff of the part that fails");
     record.attempts = 3;
     let put_off = Verdict::Snooze { after: Duration::from_secs(60), pause: false };
     assert_eq!(judge(HOLD, &mut record, partly()), put_off);
