@@ -25,6 +25,19 @@ fn stage() -> (Stage, Delivery, EventId) {
     (stage, delivery, id)
 }
 
+/// A submission, of which the owners are told by SMS or else by mail: Ada, who can be reached on every channel, and Bob.
+fn owners() -> (Stage, Delivery, EventId) {
+    let rules = r#"{ "events": { "submission.created": [
+        { "to": "app_owners", "template": "submission-created", "channels": [["sms", "email"]] }
+    ] } }"#;
+    let templates = crate::templates::Templates::standard().unwrap();
+    let routing = crate::routing::Routing::parse(rules, &templates).unwrap();
+    let stage = Stage::playing(Play { routing, ..Play::default() });
+    stage.reachable("ada");
+    let (delivery, id) = stage.world.delivery(submitted());
+    (stage, delivery, id)
+}
+
 /// How many messages went by WhatsApp, SMS and email.
 fn sent(stage: &Stage) -> [usize; 3] {
     [stage.whatsapps.recipients().len(), stage.texts.recipients().len(), stage.mails.recipients().len()]
@@ -195,14 +208,7 @@ fn a_replayed_channel_does_not_tell_whom_a_later_one_has_told_meanwhile() {
 
 #[test]
 fn each_recipient_goes_through_the_chain_on_their_own() {
-    let rules = r#"{ "events": { "submission.created": [
-        { "to": "app_owners", "template": "submission-created", "channels": [["sms", "email"]] }
-    ] } }"#;
-    let templates = crate::templates::Templates::standard().unwrap();
-    let routing = crate::routing::Routing::parse(rules, &templates).unwrap();
-    let stage = Stage::playing(Play { routing, ..Play::default() });
-    stage.reachable("ada");
-    let (delivery, id) = stage.world.delivery(submitted());
+    let (stage, delivery, id) = owners();
     // Bob has no phone: his mail goes at once, and the message comes back for Ada's.
     assert_eq!(put_off(&stage.process("email", &delivery)), 2);
     assert_eq!(stage.mails.recipients(), ["bob@example.org"]);
@@ -216,14 +222,7 @@ fn each_recipient_goes_through_the_chain_on_their_own() {
 
 #[test]
 fn who_cannot_be_reached_does_not_end_the_wait_of_another() {
-    let rules = r#"{ "events": { "submission.created": [
-        { "to": "app_owners", "template": "submission-created", "channels": [["sms", "email"]] }
-    ] } }"#;
-    let templates = crate::templates::Templates::standard().unwrap();
-    let routing = crate::routing::Routing::parse(rules, &templates).unwrap();
-    let stage = Stage::playing(Play { routing, ..Play::default() });
-    stage.reachable("ada");
-    let (delivery, id) = stage.world.delivery(submitted());
+    let (stage, delivery, id) = owners();
     let mail = || {
         let full = SendOutcome::NotSent(NotSent::Transient { reason: "452 4.2.2 mailbox full".into() });
         stage.mails.answer("bob@example.org", full);
