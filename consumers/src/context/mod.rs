@@ -123,6 +123,15 @@ impl Context {
         }
     }
 
+    /// Leaves out for good a step that may have had its effect, where nobody has anything to decide: whoever it went to knows
+    /// repetitions by their key, and no more of it is wanted.
+    pub(crate) fn abandon(&self, step: &str, reason: &str) -> Result<Once, HandlerError> {
+        let _running = self.enter(step)?;
+        self.clear(step, reason.into());
+        self.set(step, StepState::Skipped, By::default(), Some(reason.into()));
+        Ok(Once::Ran)
+    }
+
     /// Keeps what came of a step that is done, so that whoever asks again is told the same. It is stored with the attempt's end.
     /// Of any other step nothing is kept.
     pub(crate) fn keep(&self, step: &str, result: Value) {

@@ -1,6 +1,6 @@
 //! Calls the webhooks of an app.
 
-use std::{marker::PhantomData, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, marker::PhantomData, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -12,7 +12,7 @@ use sendoff_producers::model::{WebhookEndpoint, webhook_key};
 
 use super::{Desk, forget::Mark, look_up};
 use crate::{
-    Backoff, Classify, Context, Effect, Handler, HandlerError, NotSent, OnDoubt, Once, Policy, SendOutcome,
+    Backoff, Classify, Context, Effect, Handler, HandlerError, NotSent, OnDoubt, Once, Policy, SendOutcome, StepState,
     channels::{Provider, webhook::Webhook},
     join_outcomes,
 };
@@ -65,12 +65,16 @@ impl<E: OfApp> Handler for CallWebhooks<E> {
         let tenant = &event.header.tenant;
         // Endpoints aren't looked up through a cache: their secrets stay out of it, and a new one is called at once.
         let app = look_up::app(&*self.desk.authoritative, tenant, event.data.app()).await?;
-        if app.webhooks.is_empty() {
+        let mut webhooks: BTreeSet<_> = app.webhooks.into_iter().collect();
+        // Those that may have been called are settled, also when the app has them no more.
+        let before = cx.record().steps;
+        webhooks.extend(before.into_iter().filter(|(_, step)| is_doubted(Some(step.state))).map(|(name, _)| name));
+        if webhooks.is_empty() {
             return cx.skip("(nobody)", "the app has no webhooks").map(drop);
         }
         let body = present(event).encode().or_reject("not-json")?.into_body();
         let mut calls = Vec::new();
-        for webhook in &app.webhooks {
+        for webhook in &webhooks {
             calls.push((webhook.as_str(), self.call(webhook, &body, event, cx).await?));
         }
         join_outcomes(join_all(calls.into_iter().map(|(webhook, call)| self.make(webhook, call, event, cx))).await)
@@ -97,9 +101,10 @@ impl<E: OfApp> CallWebhooks<E> {
 
     async fn make(&self, webhook: &str, call: Call, event: &Envelope<E>, cx: &Context) -> Result<Once, HandlerError> {
         let message = match call {
-            Call::Skip(why) if cx.state_of(webhook).is_none() => return cx.skip(webhook, &why),
-            // It was begun before: what is in doubt stays so, unless it is found out.
-            Call::Skip(reason) => return cx.once(webhook, |_| async { SendOutcome::Skipped { reason } }).await,
+            Call::Skip(why) if is_doubted(cx.state_of(webhook)) => {
+                return cx.abandon(webhook, &format!("{why}; a call before that may have arrived"));
+            }
+            Call::Skip(why) => return cx.skip(webhook, &why),
             Call::Make(message) => message,
         };
         let message = &message;
@@ -118,6 +123,11 @@ impl<E: OfApp> CallWebhooks<E> {
         )
         .await
     }
+}
+
+/// Whether a call may have arrived of which nothing is known.
+const fn is_doubted(state: Option<StepState>) -> bool {
+    matches!(state, Some(StepState::InDoubt | StepState::Sending))
 }
 
 /// The event as it would be published today: one of an old version was upcast when it was decoded, and says so.

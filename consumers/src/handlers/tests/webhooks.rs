@@ -134,3 +134,29 @@ fn an_event_of_an_old_version_is_told_in_the_present_one() {
     let read: Envelope<SubmissionCreated> = read.into_event().unwrap();
     assert_eq!(read.data, submitted());
 }
+
+#[test]
+fn what_an_endpoint_may_have_got_ends_with_the_endpoint() {
+    type Change = fn(&Stage);
+    let deleted: Change = |stage| stage.app(json!({ "name": "Expenses", "webhooks": ["b"] }));
+    let last: Change = |stage| stage.app(json!({ "name": "Expenses" }));
+    let disabled: Change = |stage| webhook(stage, "a", json!({ "url": A, "secrets": [], "disabled": "by its owner" }));
+    for (change, why) in [
+        (deleted, "the webhook was deleted"),
+        (last, "the webhook was deleted"),
+        (disabled, "the webhook is disabled: by its owner"),
+    ] {
+        let stage = stage();
+        stage.calls.answer(A, SendOutcome::Unknown { provider: None, reason: "connection lost".into() });
+        let (verdict, delivery, id) = stage.deliver("webhook", submitted());
+        let Verdict::Retry { after } = verdict else { panic!("{verdict:?}") };
+        let key = webhook_key(&tenant(), &"expenses".parse().unwrap(), "a");
+        stage.world.records.records.lock().unwrap().remove(&key);
+        change(&stage);
+        stage.forward(after.as_secs() + 1);
+        assert_eq!(stage.process("webhook", &delivery), done(), "{why}");
+        let told = format!("{why}; a call before that may have arrived");
+        assert_eq!(stage.step("webhook", id, "a"), (StepState::Skipped, Some(told)));
+        assert_eq!(stage.calls.recipients(), [A, B], "{why}");
+    }
+}
