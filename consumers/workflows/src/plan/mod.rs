@@ -216,6 +216,9 @@ pub struct Retry {
 impl Retry {
     /// What goes where the definition says nothing: four times more over half a minute.
     pub const DEFAULT: Self = Self { again: 4, interval: 2, backoff: 2.0, max_delay: 300 };
+    /// What goes for a mail where the definition says nothing: for some hours. A server that takes no mail from strangers at first
+    /// takes it then (greylisting, RFC 6647).
+    pub const MAIL: Self = Self { again: 20, interval: 10, backoff: 2.0, max_delay: 3600 };
     /// What goes for calls that came too fast or found an outage: for about a day.
     pub const THROTTLED: Self = Self { again: 100, interval: 5, backoff: 2.0, max_delay: 900 };
 }

@@ -21,7 +21,7 @@ mod question;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use again::{again, is_short};
 use futures::future::join_all;
@@ -39,6 +39,7 @@ use crate::{
     IdempotencyKey, Limits, RouterPorts, StepState,
     approvals::decided_event,
     links::{ApprovalLink, Links},
+    moments::since,
 };
 
 /// Its name in calls, and that of the template of its mails.
@@ -47,6 +48,9 @@ const NAME: &str = "approval";
 const EMAIL: &str = "email";
 /// How often a record is read again that somebody else has written in between.
 const TRIES: u32 = 5;
+/// How long somebody has had the question before it waits for them without those who couldn't be written to. As long as it doesn't,
+/// a state machine calls again, and that takes a decision up to a quarter of an hour.
+const HOPE: Duration = Duration::from_secs(6 * 3600);
 
 /// Asks people to decide, by mail.
 pub struct ApprovalActions {
@@ -79,18 +83,27 @@ impl ApprovalActions {
             let call = mail(question, &approval, approver, &url).to_string();
             self.mails.act(&call, limits).await
         });
-        somebody(join_all(mails).await)
+        match somebody(join_all(mails).await) {
+            Err(error) if error.kind == ActionErrorKind::Throttled => {
+                let now = at_millis(self.ports.clock.now());
+                match self.reached(question, &approval).await? {
+                    Some(at) if since(at, now) >= HOPE => Ok(asked()),
+                    _ => Err(error),
+                }
+            }
+            other => other,
+        }
     }
 
-    /// Whether a mail of the question, as it stands, went to anybody.
-    async fn reached(&self, question: &Question, known: &Approval) -> Result<bool, ActionError> {
+    /// When the first mail of the question, as it stands, went to anybody.
+    async fn reached(&self, question: &Question, known: &Approval) -> Result<Option<Timestamp>, ActionError> {
+        let mut first = None;
         for key in approval_record_keys(&question.tenant, &question.idempotency_key, known) {
             let record = self.ports.inbox.get(&key).await.map_err(|e| unreachable(&e))?;
-            if record.is_some_and(|record| record.steps.values().any(|step| step.state == StepState::Done)) {
-                return Ok(true);
-            }
+            let steps = record.into_iter().flat_map(|record| record.steps.into_values());
+            first = steps.filter(|step| step.state == StepState::Done).map(|step| step.at).chain(first).min();
         }
-        Ok(false)
+        Ok(first)
     }
 
     /// The question as it stands after this call: stored now, or before.
@@ -107,7 +120,7 @@ impl ApprovalActions {
                     return Err(permanent("idempotency-mismatch", why));
                 }
                 Some((known, version)) => {
-                    let anew = is_short(&known, new, now) && !self.reached(question, &known).await?;
+                    let anew = is_short(&known, new, now) && self.reached(question, &known).await?.is_none();
                     match again(new, &known, anew) {
                         None => return Ok(known),
                         Some(next) => (next, version),
@@ -201,18 +214,16 @@ pub(crate) fn shown(moment: Timestamp) -> String {
     moment.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// What it comes to when each was written to: one is enough, but nobody is left out as long as there is hope.
+/// What it comes to when each was written to: one is enough, but nobody is left out as long as there is hope. A mail that is put
+/// off, by a server that takes none from strangers at first, is no failure of the question: that waits for long anyhow.
 fn somebody(mails: Vec<Result<ActionResult, ActionError>>) -> Result<ActionResult, ActionError> {
     let sent = mails.iter().any(|mail| mail.as_ref().is_ok_and(|mail| mail.status == ActionStatus::Sent));
     let mut failed: Vec<_> = mails.into_iter().filter_map(Result::err).collect();
-    // An attempt that counts goes before one that doesn't, or nobody's failures would ever come to an end.
-    failed.sort_by_key(|error| match error.kind {
-        ActionErrorKind::Transient => 0,
-        ActionErrorKind::Throttled => 1,
-        ActionErrorKind::Permanent => 2,
-    });
+    failed.sort_by_key(|error| error.kind == ActionErrorKind::Permanent);
     match failed.into_iter().next() {
-        Some(error) if error.kind != ActionErrorKind::Permanent => Err(error),
+        Some(error) if error.kind != ActionErrorKind::Permanent => {
+            Err(ActionError { kind: ActionErrorKind::Throttled, ..error })
+        }
         _ if sent => Ok(asked()),
         Some(error) => Err(error),
         None => Err(ActionError::nobody_asked()),

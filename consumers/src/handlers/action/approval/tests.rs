@@ -216,7 +216,7 @@ fn whoever_could_not_be_written_to_is_written_to_by_the_next_call() {
     let busy = SendOutcome::NotSent(NotSent::Transient { reason: "busy".into() });
     stage.mails.answers.lock().unwrap().insert("ada@example.org".into(), busy);
     let error = stage.ask(&question()).unwrap_err();
-    assert_eq!(error.kind, ActionErrorKind::Transient);
+    assert_eq!(error.kind, ActionErrorKind::Throttled, "no attempt of the step");
     stage.world.clock.forward(Duration::from_secs(600));
     assert_eq!(stage.ask(&question()).unwrap().status, ActionStatus::Sent);
     let mut recipients = stage.mails.recipients();
@@ -227,11 +227,27 @@ fn whoever_could_not_be_written_to_is_written_to_by_the_next_call() {
 }
 
 #[test]
+fn somebody_who_can_not_be_written_to_for_hours_does_not_keep_the_others_from_deciding() {
+    let stage = Stage::new();
+    let call = with(question(), "deadline", json!("2026-12-24T13:00:00Z"));
+    let ask = |after: u64| {
+        stage.world.clock.forward(Duration::from_secs(after));
+        let later = SendOutcome::NotSent(NotSent::Transient { reason: "come back later".into() });
+        stage.mails.answer("ada@example.org", later);
+        stage.ask(&call)
+    };
+    for after in [0, 3600, 3600, 3 * 3600] {
+        assert_eq!(ask(after).unwrap_err().kind, ActionErrorKind::Throttled);
+    }
+    assert_eq!(ask(3600).unwrap().status, ActionStatus::Sent, "Grace has it since six hours");
+}
+
+#[test]
 fn whoever_is_written_to_again_may_get_a_link_of_another_address_and_another_secret() {
     let mut stage = Stage::new();
     let busy = SendOutcome::NotSent(NotSent::Transient { reason: "busy".into() });
     stage.mails.answers.lock().unwrap().insert("ada@example.org".into(), busy);
-    assert_eq!(stage.ask(&question()).unwrap_err().kind, ActionErrorKind::Transient);
+    assert_eq!(stage.ask(&question()).unwrap_err().kind, ActionErrorKind::Throttled);
     stage.links = Some(Links::new("https://moved.acme.example", &"fedcba9876543210".into()).unwrap());
     assert_eq!(stage.ask(&question()).unwrap().status, ActionStatus::Sent);
     assert_eq!(stage.mails.recipients().iter().filter(|to| *to == "grace@example.org").count(), 1, "nobody twice");

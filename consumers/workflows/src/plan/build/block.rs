@@ -173,7 +173,11 @@ impl Builder {
         output: BTreeMap<String, Type>,
     ) -> Option<Act> {
         let timeout = self.seconds(step.timeout, &place::field(place, "timeout"), TIMEOUT).unwrap_or(parts::TIMEOUT);
-        let retry = self.retry(step.retry.as_ref(), &place::field(place, "retry"));
+        let retry = match &step.retry {
+            Some(written) => self.retry(written, &place::field(place, "retry")),
+            None if step.email.is_some() => Retry::MAIL,
+            None => Retry::DEFAULT,
+        };
         let (action, call) = if let Some(email) = &step.email {
             (Action::Email, self.email(email, at, around))
         } else if let Some(sms) = &step.sms {
@@ -192,8 +196,7 @@ impl Builder {
         Some(Act { action, call, output, retry, timeout, on_error: OnError::Stop })
     }
 
-    fn retry(&mut self, written: Option<&definition::Retry>, place: &str) -> Retry {
-        let Some(written) = written else { return Retry::DEFAULT };
+    fn retry(&mut self, written: &definition::Retry, place: &str) -> Retry {
         let at = |name: &str| place::field(place, name);
         let again = written.again.unwrap_or(Retry::DEFAULT.again);
         if again > MAX_AGAIN {

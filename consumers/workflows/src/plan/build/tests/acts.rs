@@ -26,6 +26,19 @@ fn a_step_becomes_what_the_targets_carry_out() {
 }
 
 #[test]
+fn a_mail_is_tried_again_for_longer_than_a_server_that_greylists_takes_none() {
+    for (body, again, max_delay) in [
+        ("- { id: a, email: { to: { user: ada }, subject: S, text: T } }", 20, 3600),
+        ("- { id: a, email: { to: { user: ada }, subject: S, text: T }, retry: { interval: 5s } }", 4, 300),
+        ("- { id: a, sms: { to: { user: ada }, text: T } }", 4, 300),
+    ] {
+        let plan = plan(body);
+        let Kind::Act(act) = &plan.block[0].kind else { panic!("{plan:?}") };
+        assert_eq!((act.retry.again, act.retry.max_delay), (again, max_delay), "{body}");
+    }
+}
+
+#[test]
 fn what_is_wrong_in_html_is_told_like_what_is_wrong_in_text() {
     let mail =
         |html: &str| format!("- {{ id: a, email: {{ to: {{ user: ada }}, subject: S, text: T, html: '{html}' }} }}");
