@@ -1,4 +1,4 @@
-//! An HTTP request as API Gateway hands it over, and a response as it takes it, payload format 2.0
+//! What a router answers to an event of API Gateway: a response as it takes it, payload format 2.0
 //! (<https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>).
 
 use std::collections::BTreeMap;
@@ -7,11 +7,13 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     http::{HeaderMap, Response, header},
+    response::IntoResponse as _,
 };
-use lambda_http::{Request, request::LambdaRequest, tower::ServiceExt as _};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tower::ServiceExt as _;
 
+use super::http_request::HttpRequest;
 use crate::lambda::{FunctionError, answer, found};
 
 /// What Lambda lets a function answer with, in bytes.
@@ -30,11 +32,15 @@ struct HttpAnswer {
 
 /// What the router answers to the request in the event.
 pub(super) async fn ask(router: &Router, event: &RawValue) -> Result<Response<Body>, FunctionError> {
-    let request: LambdaRequest = serde_json::from_str(event.get()).map_err(|_| FunctionError::Event {
+    let request: HttpRequest = serde_json::from_str(event.get()).map_err(|_| FunctionError::Event {
         expected: "a request of an HTTP API, payload format 2.0, or a ping of the warmer",
         found: found(event),
     })?;
-    match router.clone().oneshot(Request::from(request)).await {
+    let request = match request.into_http() {
+        Ok(request) => request,
+        Err(status) => return Ok(status.into_response()),
+    };
+    match router.clone().oneshot(request).await {
         Ok(response) => Ok(response),
         Err(never) => match never {},
     }

@@ -10,6 +10,7 @@ mod consumer;
 pub mod email;
 pub mod external;
 mod http_answer;
+mod http_request;
 mod moment;
 mod parts;
 pub mod push;
