@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    authorizer::{SECRET, endpoint_with_keys, token},
+    authorizer::{SECRET, endpoint_with_keys, expired, token},
     given::{function, function_with, request},
 };
 
@@ -28,6 +28,22 @@ async fn it_answers_over_the_table_and_checks_tokens_itself() {
     assert_eq!(refused["statusCode"], 401);
     assert!(refused["headers"]["www-authenticate"].as_str().unwrap().starts_with("Bearer"));
     assert_eq!(body(&refused)["status"], 401);
+
+    // Whatever somebody asks for is a request, and no error of the function.
+    for (path, query, host, status) in
+        [("/health", "a=<b>", "api.example.org", 200), ("/<\u{7f}>", "#", "a b", 404), ("/health", "", "a<b", 200)]
+    {
+        let mut odd = request("GET", path, None);
+        (odd["rawQueryString"], odd["headers"]["host"]) = (query.into(), host.into());
+        odd["headers"]["x-forwarded-proto"] = "1//".into();
+        assert_eq!(api.invoke(&odd).await.unwrap()["statusCode"], status, "{path} {query} {host}");
+    }
+
+    // The authorizer lets it through, so that whoever sent it is told.
+    let old = format!("Bearer {}", expired());
+    let refused = api.invoke(&request("GET", "/v1/users/ada", Some(&old))).await.unwrap();
+    assert_eq!(refused["statusCode"], 401);
+    assert!(body(&refused)["detail"].as_str().unwrap().contains("the token has expired"), "{refused}");
 
     let good = format!("Bearer {}", token("one", SECRET));
     let missing = api.invoke(&request("GET", "/v1/users/ada", Some(&good))).await.unwrap();

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use sendoff_events::Clock;
 use sendoff_host::SystemClock;
 use sendoff_producers::api::{SharedSecret, SigningKey, mint};
+use sendoff_tests::conformance::WarpClock;
 use serde_json::{Value, json};
 
 use crate::{
@@ -25,10 +27,19 @@ pub(crate) async fn endpoint_with_keys() -> Endpoint {
 }
 
 pub(crate) fn token(kid: &str, secret: &str) -> String {
+    minted(kid, secret, &SystemClock)
+}
+
+/// A token that was good yesterday.
+pub(crate) fn expired() -> String {
+    minted("one", SECRET, &WarpClock::from(SystemClock.now() - Duration::from_secs(24 * 3600)))
+}
+
+fn minted(kid: &str, secret: &str, clock: &dyn Clock) -> String {
     let secret = SharedSecret::new(secret.as_bytes()).unwrap();
     let key = SigningKey::hs256(kid, "https://id.example.org", "sendoff", &secret);
     let (tenant, subject) = ("acme".parse().unwrap(), "grace".parse().unwrap());
-    mint(&key, &tenant, &subject, Duration::from_secs(600), &SystemClock).unwrap()
+    mint(&key, &tenant, &subject, Duration::from_secs(600), clock).unwrap()
 }
 
 fn question(authorization: Option<&str>) -> Value {
@@ -54,9 +65,12 @@ async fn it_lets_in_whom_the_token_speaks_for_and_nobody_else() {
         let answer = authorizer.invoke(&question(header)).await;
         assert_eq!(answer, Ok(json!({ "isAuthorized": false })), "{header:?}");
     }
+    let old = format!("Bearer {}", expired());
+    let answer = authorizer.invoke(&question(Some(&old))).await;
+    assert_eq!(answer, Ok(json!({ "isAuthorized": true })), "the API says that it has expired");
     assert_eq!(endpoint.names(), ["GetSecretValue"], "the keys are read once");
     let output = authorizer.output_with("there is no bearer token").await.unwrap();
-    for token in [good, forged, unknown] {
+    for token in [good, forged, unknown, old] {
         let text = token.rsplit(' ').next().unwrap();
         assert!(!text.split('.').any(|part| output.contains(part)), "a token was logged: {output}");
     }

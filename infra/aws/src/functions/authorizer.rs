@@ -2,7 +2,7 @@
 //!
 //! It checks the token as the API itself does, and answers whom it speaks for. API Gateway remembers the answer for the same
 //! `Authorization` header and route, so nothing in it may depend on anything else of the request. What a token allows is
-//! checked by the API, for each request.
+//! checked by the API, for each request, and so is the token itself.
 
 use std::collections::BTreeMap;
 
@@ -79,16 +79,18 @@ impl Function for Authorizer {
         {
             identity = newer.identify(header, SystemClock.now());
         }
-        let context = match identity {
+        answer(&match identity {
             Ok(Identity { tenant, subject, scopes }) => {
-                Some(Caller { tenant, subject, scopes: scopes.unwrap_or_default() })
+                let caller = Caller { tenant, subject, scopes: scopes.unwrap_or_default() };
+                Judgement { is_authorized: true, context: Some(caller) }
             }
+            // The API refuses it, by a 401 that says so: at the 403 of API Gateway no client gets itself a new token.
+            Err(Refusal::Expired) => Judgement { is_authorized: true, context: None },
             Err(refusal) => {
                 tracing::info!(reason = %refusal, "a token was refused");
-                None
+                Judgement { is_authorized: false, context: None }
             }
-        };
-        answer(&Judgement { is_authorized: context.is_some(), context })
+        })
     }
 
     fn flush(&self) {
