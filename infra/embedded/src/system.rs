@@ -123,6 +123,7 @@ impl System {
         };
         let links = links::links(config, address)?;
         let engine = store.workflows(rng.clone());
+        let channels = others.channels();
         let router = handlers::standard(ports, config, &store, mail, others, links.clone(), engine.clone())?;
         let router = add(router, &store)?;
         let consumers: Vec<_> = router.consumers().cloned().collect();
@@ -166,6 +167,7 @@ impl System {
             .with_limits(limits)
             .with_load_tests(config.load_tests)
             .with_mail_flaws(templates::flaws)
+            .with_channels(channels)
             .with_plain_webhooks(allowed.chain(sinks));
         let api = api::router(state).merge(callbacks);
         let stop = front.stop_signal();

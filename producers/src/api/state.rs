@@ -12,7 +12,7 @@ use sendoff_workflows::{Plan, Problems};
 use super::{KeySet, Limits, contact};
 use crate::{
     Outbox, Publisher, Records,
-    model::{MailFlaw, MailTemplate},
+    model::{Channel, MailFlaw, MailTemplate},
     relay,
 };
 
@@ -35,6 +35,7 @@ struct Inner {
     load_tests: bool,
     mail_flaws: MailFlaws,
     workflow_check: Arc<WorkflowCheck>,
+    channels: Option<BTreeSet<Channel>>,
 }
 
 /// Tells why a workflow can't be carried out here, though its definition is right.
@@ -58,6 +59,7 @@ impl ApiState {
             load_tests: false,
             mail_flaws: |_| Vec::new(),
             workflow_check: Arc::new(|_| Ok(())),
+            channels: None,
         }))
     }
 
@@ -82,6 +84,17 @@ impl ApiState {
     ) -> Self {
         Arc::make_mut(&mut self.0).workflow_check = Arc::new(check);
         self
+    }
+
+    /// The same API, refusing to publish a workflow that sends by another channel than these. Without them all are taken to be on.
+    #[must_use]
+    pub fn with_channels(mut self, channels: BTreeSet<Channel>) -> Self {
+        Arc::make_mut(&mut self.0).channels = Some(channels);
+        self
+    }
+
+    pub(super) fn channels(&self) -> Option<&BTreeSet<Channel>> {
+        self.0.channels.as_ref()
     }
 
     pub(super) fn check_workflow(&self, plan: &Plan) -> Result<(), Problems> {

@@ -46,15 +46,17 @@ async fn make() -> Result<Api, FunctionError> {
     let channels = parts.settings.channels.clone();
     let make = move |text: &str| {
         let keys = crate::auth_keys::keys_of(text)?;
-        let channels = channels.clone();
         let state = ApiState::new(store.records(), keys, clock.clone(), rng.clone())
             .with_fast_path(store.outbox(), publisher.clone())
             .with_limits(Limits { body_bytes: BODY_LIMIT, ..Limits::default() })
             .with_load_tests(load_tests)
             .with_mail_flaws(templates::flaws)
-            .with_workflow_check(move |plan| fits(plan, channels.as_ref()))
+            .with_workflow_check(fits)
             .with_plain_webhooks(allowed.iter().cloned());
-        Ok(router(state))
+        Ok(router(match &channels {
+            Some(channels) => state.with_channels(channels.clone()),
+            None => state,
+        }))
     };
     Ok(Api { router: Renewed::new(fetch(keys, &parts.store), Box::new(make)), parts })
 }

@@ -1,6 +1,6 @@
 //! Which handlers run: those of every channel that has a provider, and the kick-off of workflows.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use sendoff_consumers::{
     Consumer, EngineWorkflows, Router, RouterPorts,
@@ -9,7 +9,6 @@ use sendoff_consumers::{
     links::Links,
     routing::Routing,
 };
-use sendoff_producers::model::Channel;
 
 use super::{SystemError, providers::Providers, workflows};
 use crate::{Store, StoreError, config::Config};
@@ -33,12 +32,6 @@ pub(super) fn standard(
         // Nobody tells what becomes of a message in the sink, so nothing is to be waited for.
         routing.grace = Duration::ZERO;
     }
-    let on = [
-        (Channel::Email, true),
-        (Channel::Sms, providers.sms.is_some()),
-        (Channel::Whatsapp, providers.whatsapp.is_some()),
-        (Channel::Push, providers.push.is_some()),
-    ];
     let desk = Arc::new(Desk {
         records: records.clone(),
         // Nothing here remembers: a look-up costs no more than a memory would.
@@ -48,7 +41,7 @@ pub(super) fn standard(
         routing: Arc::new(routing),
         templates: config.templates.clone(),
         links,
-        channels: on.into_iter().filter(|(_, is_on)| *is_on).map(|(channel, _)| channel).collect::<BTreeSet<_>>(),
+        channels: providers.channels(),
     });
     let from = config.settings.mail_from.clone();
     let mail_by = (mail.clone(), from.clone());

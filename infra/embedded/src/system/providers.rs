@@ -1,6 +1,6 @@
 //! Who sends what: the configured providers, or those inside this process, each behind its circuit and its rate limit.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use secrecy::SecretString;
 use sendoff_consumers::{
@@ -17,6 +17,7 @@ use sendoff_consumers::{
 };
 use sendoff_events::{Clock, Rng};
 use sendoff_host::config::rules::WhatsappCarrier;
+use sendoff_producers::model::Channel;
 
 use super::SystemError;
 use crate::{
@@ -70,6 +71,19 @@ pub(super) struct Providers {
     pub(super) whatsapp: Option<Arc<dyn Provider<Whatsapp>>>,
     pub(super) push: Option<Arc<dyn Provider<Push>>>,
     pub(super) webhook: Arc<dyn Provider<Webhook>>,
+}
+
+impl Providers {
+    /// The channels that are on. Mail always is.
+    pub(super) fn channels(&self) -> BTreeSet<Channel> {
+        let on = [
+            (Channel::Email, true),
+            (Channel::Sms, self.sms.is_some()),
+            (Channel::Whatsapp, self.whatsapp.is_some()),
+            (Channel::Push, self.push.is_some()),
+        ];
+        on.into_iter().filter(|(_, is_on)| *is_on).map(|(channel, _)| channel).collect()
+    }
 }
 
 /// The providers that are configured, or those of the sink.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sendoff_workflows::{Plan, Problem as Wrong, Problems, Published, plan::Trigger};
 use serde_json::Value;
 
-use super::OfApp;
+use super::{OfApp, channels};
 use crate::{
     api::{
         ApiState, fields, form,
@@ -56,7 +56,9 @@ pub(super) fn fits(app: &App, plan: &Plan) -> Result<(), Problem> {
 
 /// Refuses a workflow that can't be carried out here.
 pub(super) fn can_run(api: &ApiState, plan: &Plan) -> Result<(), Problem> {
-    api.check_workflow(plan).map_err(refused)
+    let mut problems = api.check_workflow(plan).err().map_or_else(Vec::new, |Problems(problems)| problems);
+    problems.extend(api.channels().into_iter().flat_map(|on| channels::off(plan, on)));
+    if problems.is_empty() { Ok(()) } else { Err(refused(Problems(problems))) }
 }
 
 /// What starts it.

@@ -2,6 +2,7 @@
 //!
 //! What isn't published is never run: a run names a version, and versions are written here only, once.
 
+mod channels;
 mod definition;
 mod latest;
 mod shape;
