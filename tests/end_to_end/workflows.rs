@@ -76,3 +76,27 @@ async fn two_apps_that_write_to_each_other_come_to_an_end() {
     assert_eq!((runs.len(), succeeded), (9, 8), "{runs:?}");
     assert_eq!(server.process.stop("INT"), Some(0));
 }
+
+#[tokio::test]
+async fn a_workflow_that_sends_by_a_channel_that_is_off_is_not_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start_with(folder.path(), |command| {
+        command.args(["--set", "channels.sink=false"]);
+    });
+    server.api.change("PUT", "/v1/apps/crm", Some(json!({ "name": "CRM", "owners": [] }))).await;
+    let publish = async |channel: &str, set: Value| {
+        let mut step = json!({ "id": "tell" });
+        step[channel] = set;
+        let workflow = json!({ "workflow": "greet", "app": "crm", "on": [{ "manual": true }], "steps": [step] });
+        let path = "/v1/apps/crm/workflows/greet/versions";
+        let answer = server.api.send(reqwest::Method::POST, path, Some(&workflow)).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    let (status, told) = publish("sms", json!({ "to": { "user": "ada" }, "text": "Hello" })).await;
+    assert_eq!(status, 422, "{told}");
+    assert!(told.contains("step `tell` sends by the channel `sms`, which is off"), "{told}");
+    let (status, told) =
+        publish("email", json!({ "to": { "user": "ada" }, "subject": "Hello", "text": "Hello" })).await;
+    assert_eq!(status, 201, "{told}");
+    assert_eq!(server.process.stop("INT"), Some(0));
+}
