@@ -1,10 +1,15 @@
 //! `cargo run -p sendoff-tests --bin benchmarks [-- NAMES]`: runs the benchmarks, all or those of these names, and writes what
-//! they print into `docs/BENCHMARKS.md`, each with its command, the machine and the commit. What isn't run stays as it was.
+//! they print into `docs/BENCHMARKS.md`, each with its command, the machine and the commit. What isn't run stays as it was. The table
+//! of goals on that page and the figures in the README are made of what stands there, whoever has run it: `-- tables` makes them anew.
 //!
 //! Run it while nothing else runs: the ratios bear a busy machine, the rates don't.
 
 #![expect(clippy::print_stderr, reason = "it tells how far it is")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "it may fail loudly: nobody depends on it")]
+
+mod goals;
+mod printed;
+mod readme;
 
 use std::{
     fmt::Write as _,
@@ -12,6 +17,8 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
+
+use printed::Printed;
 
 /// What cargo is told before the name. All of the workspace: then they share what they are built from.
 const COMMAND: [&str; 4] = ["bench", "--workspace", "--locked", "--bench"];
@@ -90,28 +97,50 @@ const PANICKED: i32 = 101;
 
 const HEAD: &str = "# Benchmarks
 
-What the parts of Sendoff do, each beside a peer or a limit that was measured in the same run. `cargo run -p sendoff-tests --bin \
+What the parts of Sendoff do, beside a peer or a limit that was measured in the same run where there is one. `cargo run -p sendoff-tests --bin \
 benchmarks` writes this page: it runs the commands below and keeps what they print. No test asserts on a time; what to look at are the \
 ratios.
+
+## What has to hold
+
+Of what was printed below, whatever was the last run of each. Why the zips, and with them the first message of TLS, are as they are: \
+[ADR 0030](adr/0030-functions-keep-their-libraries.md). Where a stub answers at once, a worker and a replay are beside an SDK that does \
+none of their work: no claim, no record of what was done, no journal.
+
 ";
 
 fn main() {
-    let names: Vec<String> = std::env::args().skip(1).collect();
+    let names: Vec<String> = std::env::args().skip(1).filter(|name| name != TABLES).collect();
     if let Some(unknown) = names.iter().find(|name| BENCHES.iter().all(|bench| bench.name != **name)) {
         let known: Vec<_> = BENCHES.iter().map(|bench| bench.name).collect();
-        eprintln!("there is no benchmark `{unknown}`; there are {}", known.join(", "));
+        eprintln!("there is no benchmark `{unknown}`; there are {}, and `{TABLES}`", known.join(", "));
         std::process::exit(2);
     }
+    let is_all = std::env::args().len() == 1;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
     let page = root.join("docs/BENCHMARKS.md");
-    for bench in BENCHES.iter().filter(|bench| names.is_empty() || names.iter().any(|name| name == bench.name)) {
+    for bench in BENCHES.iter().filter(|bench| is_all || names.iter().any(|name| name == bench.name)) {
         eprintln!("{} …", bench.title);
+        // What is built is what stands here now.
+        let commit = commit(&root);
         let printed = run(&root, bench);
         // Written after each: those that were run are kept when a later one fails.
         let before = fs::read_to_string(&page).unwrap_or_default();
-        fs::write(&page, with(&before, bench, &section(&root, bench, &printed))).unwrap();
+        fs::write(&page, with(&before, Some((bench, &section(&commit, bench, &printed))))).unwrap();
+    }
+    let text = with(&fs::read_to_string(&page).unwrap_or_default(), None);
+    fs::write(&page, &text).unwrap();
+    let readme = root.join("README.md");
+    match readme_with(&fs::read_to_string(&readme).unwrap(), &text) {
+        Some(text) => fs::write(readme, text).unwrap(),
+        None => eprintln!(
+            "the README stays as it is: the benchmarks `embedded` and `million` haven't printed all of its figures"
+        ),
     }
 }
+
+/// What makes the tables anew and runs nothing.
+const TABLES: &str = "tables";
 
 fn run(root: &Path, bench: &Bench) -> String {
     let output = Command::new(env!("CARGO"))
@@ -133,16 +162,35 @@ fn run(root: &Path, bench: &Bench) -> String {
     printed
 }
 
-/// The page with this section in its place.
-fn with(page: &str, bench: &Bench, section: &str) -> String {
-    let mut text = HEAD.to_owned();
+/// The page with this section in its place, and the table of goals by what then stands there.
+fn with(page: &str, new: Option<(&Bench, &str)>) -> String {
+    let mut text = String::new();
     for known in &BENCHES {
-        let part = if known.name == bench.name { Some(section) } else { part(page, known) };
+        let part = match new {
+            Some((bench, section)) if bench.name == known.name => Some(section),
+            _ => part(page, known),
+        };
         if let Some(part) = part {
             write!(text, "\n{}\n", part.trim_end()).unwrap();
         }
     }
-    text
+    let goals = goals::table(|name| {
+        let bench = BENCHES.iter().find(|bench| bench.name == name)?;
+        Some((bench.title, printed(&text, name)?))
+    });
+    format!("{HEAD}{goals}{text}")
+}
+
+/// What a benchmark has printed, as it stands on the page.
+fn printed<'a>(page: &'a str, name: &str) -> Option<Printed<'a>> {
+    let bench = BENCHES.iter().find(|bench| bench.name == name)?;
+    let (_, block) = part(page, bench)?.split_once("```text\n")?;
+    Some(Printed(block.split_once("\n```")?.0))
+}
+
+/// The README with the figures of the page.
+fn readme_with(readme: &str, page: &str) -> Option<String> {
+    readme::with(readme, printed(page, "embedded")?, printed(page, "million")?)
 }
 
 /// The section of a page.
@@ -153,9 +201,9 @@ fn part<'a>(page: &'a str, bench: &Bench) -> Option<&'a str> {
     Some(&page[begin..begin + "## \n".len() + bench.title.len() + end])
 }
 
-fn section(root: &Path, bench: &Bench, printed: &str) -> String {
+fn section(commit: &str, bench: &Bench, printed: &str) -> String {
     let Bench { name, title, about, options } = bench;
-    let (machine, commit) = (machine(), commit(root));
+    let machine = machine();
     let command = [&COMMAND[..], &[*name], *options].concat().join(" ");
     let printed = printed.trim_end();
     format!("## {title}\n\n{about}\n\n`cargo {command}` at {commit}, on {machine}:\n\n```text\n{printed}\n```\n")
@@ -182,4 +230,21 @@ fn commit(root: &Path) -> String {
     let Some(commit) = git(&["log", "-1", "--format=%h of %cs"]) else { return "an unknown commit".into() };
     let changed = git(&["status", "--porcelain", "--", ":!docs"]).is_some_and(|changes| !changes.is_empty());
     if changed { format!("`{commit}` with changes") } else { format!("`{commit}`") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_goals_and_the_readme_tell_what_was_printed() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let page = fs::read_to_string(root.join("docs/BENCHMARKS.md")).unwrap();
+        let readme = fs::read_to_string(root.join("README.md")).unwrap();
+        assert!(!page.contains("not printed"), "a goal isn't found in what its benchmark prints");
+        let told = "run `cargo run -p sendoff-tests --bin benchmarks -- tables`";
+        assert!(with(&page, None) == page, "{told}");
+        assert!(readme_with(&readme, &page).unwrap() == readme, "{told}");
+        assert_eq!(page.matches("| yes |").count() + page.matches("| **no** |").count(), goals::GOALS.len());
+    }
 }
