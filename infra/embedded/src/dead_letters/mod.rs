@@ -27,7 +27,7 @@ use crate::{
     queue::{
         self, MAX_BATCH,
         lease::{Leased, Wanted},
-        message::{Stored, columns, named, receipt},
+        message::{Read, Stored, columns, named, receipt},
         names::{self, Ids},
     },
     topics,
@@ -151,6 +151,7 @@ impl DeadLetters for SqliteDeadLetters {
             let leased = self.change(queue, move |tx, queue| {
                 let ids = Ids { queue, dead: None };
                 let wanted = Wanted { ids, name, max, lease: whole_seconds(hold), max_receives: u32::MAX };
+                let taken = |row, db: &Connection| Ok(Read { message: taken(row, db)?, damage: None });
                 queue::lease::lease(tx, &wanted, errands, taken)
             });
             Ok(leased.await?.take())
@@ -172,7 +173,8 @@ impl DeadLetters for SqliteDeadLetters {
                 let mut leased = Leased::new(queue, errands);
                 for id in ids {
                     if let Some(row) = tx.one(TAKE_ONE, params![id, queue, tx.now, until], Stored::of)? {
-                        leased.push(tx, row, taken)?;
+                        let (id, lease) = (row.id, row.lease);
+                        leased.push(id, lease, taken(row, tx)?);
                     }
                 }
                 Ok(leased)

@@ -1,10 +1,10 @@
 //! Leasing messages: what a receive does in the writer.
 
 use rusqlite::{Connection, params};
-use sendoff_consumers::{Class, Failure, fingerprint};
+use sendoff_consumers::{Class, Failure, fingerprint, scrub};
 
 use super::{
-    message::{Stored, columns},
+    message::{Read, Stored, columns},
     names::Ids,
 };
 use crate::db::{
@@ -56,15 +56,8 @@ impl<M> Leased<M> {
     }
 
     /// Adds a message that was leased.
-    pub(crate) fn push(
-        &mut self,
-        db: &Connection,
-        row: Stored,
-        deliver: impl FnOnce(Stored, &Connection) -> rusqlite::Result<M>,
-    ) -> rusqlite::Result<()> {
-        let (id, lease) = (row.id, row.lease);
-        self.messages.push((id, lease, deliver(row, db)?));
-        Ok(())
+    pub(crate) fn push(&mut self, id: i64, lease: i64, message: M) {
+        self.messages.push((id, lease, message));
     }
 
     /// Takes the messages: from now on their leases are the taker's.
@@ -90,12 +83,13 @@ impl<M> Drop for Leased<M> {
     }
 }
 
-/// Leases what is visible. Messages that were delivered too often go to the dead-letter queue instead.
+/// Leases what is visible. Messages that were delivered too often, and those that can't be read, go to the dead-letter queue
+/// instead, if there is one.
 pub(crate) fn lease<M>(
     tx: &Tx<'_>,
     wanted: &Wanted,
     errands: Errands,
-    deliver: impl Fn(Stored, &Connection) -> rusqlite::Result<M>,
+    deliver: impl Fn(Stored, &Connection) -> rusqlite::Result<Read<M>>,
 ) -> rusqlite::Result<Leased<M>> {
     let mut leased = Leased::new(wanted.ids.queue, errands);
     let until = later(tx.now, wanted.lease);
@@ -109,31 +103,64 @@ pub(crate) fn lease<M>(
         // An UPDATE gives its rows in no certain order.
         rows.sort_by_key(|row| row.id);
         for row in rows {
-            match wanted.ids.dead {
-                Some(dead) if row.silent > i64::from(wanted.max_receives) => bury(tx, &row, dead, &wanted.name)?,
-                _ => leased.push(tx, row, &deliver)?,
+            let (id, lease, sent_at, silent) = (row.id, row.lease, row.sent_at, row.silent);
+            if let Some(dead) = wanted.ids.dead
+                && silent > i64::from(wanted.max_receives)
+            {
+                bury(tx, id, dead, &never_judged(tx, wanted, sent_at, silent))?;
+                continue;
+            }
+            let Read { message, damage } = deliver(row, tx)?;
+            match (wanted.ids.dead, damage) {
+                (Some(dead), Some(damage)) => bury(tx, id, dead, &unreadable(tx, wanted, (id, sent_at), &damage))?,
+                _ => leased.push(id, lease, message),
             }
         }
     }
     Ok(leased)
 }
 
-/// Moves a message that has never come to a verdict to the dead-letter queue: what SQS does by its redrive policy.
-fn bury(tx: &Tx<'_>, row: &Stored, dead: i64, consumer: &str) -> rusqlite::Result<()> {
+/// The failure of a message that has never come to a verdict: SQS moves it by its redrive policy.
+fn never_judged(tx: &Tx<'_>, wanted: &Wanted, sent_at: i64, silent: i64) -> Failure {
     const REASON: &str = "receive-count-exceeded";
-    let attempts = small(row.silent - 1);
+    let attempts = small(silent - 1);
     let error = format!("it was delivered {attempts} times in a row and its consumer never said what became of it");
-    let failure = Failure {
+    Failure {
         reason: REASON.into(),
         class: Class::Crashed,
         fingerprint: fingerprint(REASON, &error),
-        consumer: consumer.to_owned(),
+        consumer: wanted.name.clone(),
         attempts,
-        first_at: moment(row.sent_at),
+        first_at: moment(sent_at),
         last_at: moment(tx.now),
         error,
-    };
-    tx.run(BURY, params![row.id, dead, tx.now, failure.to_attribute()])?;
+    }
+}
+
+/// The failure of a message whose row is damaged: nobody could handle it, and it must not keep its queue from the others.
+fn unreadable(tx: &Tx<'_>, wanted: &Wanted, (id, sent_at): (i64, i64), damage: &str) -> Failure {
+    const REASON: &str = "message-damaged";
+    tracing::error!(
+        queue = wanted.name,
+        message_id = id,
+        reason = REASON,
+        "a message can't be read and is dead-lettered"
+    );
+    Failure {
+        reason: REASON.into(),
+        class: Class::Undecodable,
+        fingerprint: fingerprint(REASON, damage),
+        consumer: wanted.name.clone(),
+        attempts: 0,
+        first_at: moment(sent_at),
+        last_at: moment(tx.now),
+        error: scrub(damage),
+    }
+}
+
+/// Moves a message to the dead-letter queue.
+fn bury(tx: &Tx<'_>, id: i64, dead: i64, failure: &Failure) -> rusqlite::Result<()> {
+    tx.run(BURY, params![id, dead, tx.now, failure.to_attribute()])?;
     tx.wake(dead);
     Ok(())
 }

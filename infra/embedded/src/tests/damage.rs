@@ -1,14 +1,17 @@
 //! Everything that can be wrong with the data file.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use rusqlite::Connection;
-use sendoff_consumers::{Claim, Claimed, IdempotencyKey, InboxError, InboxRecord, Status};
+use sendoff_consumers::{
+    Claim, Claimed, Class, FAILURE_ATTRIBUTE, Failure, IdempotencyKey, InboxError, InboxRecord, NewMessage, Position,
+    Status,
+};
 use sendoff_events::{Clock as _, EventId};
 use sendoff_producers::Expected;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Bench, filled, key, open, refusal, write};
+use super::{Bench, filled, key, message, open, receive, refusal, write};
 use crate::{OpenError, Store, StoreOptions, db::migrations};
 
 #[tokio::test]
@@ -179,4 +182,111 @@ async fn an_inbox_record_that_cannot_be_read_is_in_doubt_and_hides_no_other() {
     assert_eq!(inbox.get(&claim(1, 8, 0).key).await.unwrap(), Some(found.clone()));
     assert_eq!(inbox.write(&found).await, Err(InboxError::Lost), "nothing is written over it");
     assert!(matches!(inbox.claim(&claim(2, 8, 1)).await, Ok(Claimed::Won(_))));
+}
+
+fn failure_of(letter: &sendoff_consumers::DeadLetter) -> Failure {
+    serde_json::from_str(&letter.attributes[FAILURE_ATTRIBUTE]).unwrap()
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_dead_lettered_as_it_is_and_the_others_go_on() {
+    let bench = Bench::new();
+    let queue = bench.store.queue("email").await.unwrap();
+    let attributes = [("type".to_owned(), "x".to_owned())].into();
+    for sent in [message("one"), NewMessage { attributes, ..message("two") }, message("three"), message("four")] {
+        queue.send(&[sent]).await.remove(0).unwrap();
+    }
+    for broken in [
+        r#"UPDATE messages SET attributes = '{"type":7}' WHERE body = CAST('two' AS BLOB)"#,
+        "UPDATE messages SET attributes = CAST(x'ff' AS TEXT) WHERE body = CAST('three' AS BLOB)",
+    ] {
+        assert_eq!(bench.connection().execute(broken, []).unwrap(), 1);
+    }
+    let bodies: Vec<_> = receive(&*queue, 10).await.into_iter().map(|delivery| delivery.body).collect();
+    assert_eq!(bodies, ["one", "four"]);
+
+    let letters = bench.letters("email-dlq").await;
+    let shown: Vec<_> = letters.iter().map(|l| (&*l.body, &*l.attributes["damaged-attributes"])).collect();
+    assert_eq!(shown, [(&b"two"[..], r#"{"type":7}"#), (b"three", "\u{fffd}")]);
+    let failure = failure_of(&letters[0]);
+    assert_eq!((&*failure.reason, failure.class, &*failure.consumer), ("message-damaged", Class::Undecodable, "email"));
+    assert!(failure.error.contains("its attributes can't be read"), "{}", failure.error);
+    assert_eq!(queue.depth().await.unwrap().dead, 2);
+}
+
+#[tokio::test]
+async fn a_message_of_an_event_that_cannot_be_read_is_dead_lettered_with_what_can() {
+    let bench = Bench::new();
+    let queue = bench.subscribed("email").await;
+    let events = [bench.event("crm", None), bench.event("hr", None)];
+    bench.store.publisher().publish(&events).await;
+    bench.connection().execute("UPDATE events SET type = CAST(x'ff' AS TEXT) WHERE seq = 1", []).unwrap();
+    assert_eq!(receive(&*queue, 10).await[0].body, events[1].body());
+    let letter = bench.letters("email-dlq").await.remove(0);
+    assert_eq!((&letter.body, &*letter.attributes["tenant"]), (events[0].body(), "acme"));
+    assert!(failure_of(&letter).error.contains("the type of its event"), "{letter:?}");
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_cannot_be_read_hides_no_other_and_can_be_taken_and_deleted() {
+    let bench = Bench::new();
+    let (queue, letters) = (bench.store.queue("email").await.unwrap(), bench.store.dead_letter_queues());
+    queue.send(&[message("one"), message("two")]).await.remove(0).unwrap();
+    let entries: Vec<_> = receive(&*queue, 2).await.into_iter().map(|d| (d, super::failure("bad-template"))).collect();
+    queue.dead_letter(&entries).await.remove(0).unwrap();
+    let broken = "UPDATE messages SET attributes = 'no JSON', types = '[]', message_group = CAST(x'ff' AS TEXT)
+        WHERE body = CAST('one' AS BLOB)";
+    assert_eq!(bench.connection().execute(broken, []).unwrap(), 1);
+
+    let read = bench.letters("email-dlq").await;
+    assert_eq!((read.len(), &*failure_of(&read[0]).reason), (2, "bad-template"));
+    assert_eq!((&*read[0].attributes["damaged-attributes"], &*read[0].attributes["damaged-types"]), ("no JSON", "[]"));
+    let dlq = bench.store.queue("email-dlq").await.unwrap();
+    assert_eq!(receive(&*dlq, 10).await.len(), 2);
+    bench.clock.advance(super::LEASE);
+    let taken = letters.take("email-dlq", 10, Duration::from_secs(9)).await.unwrap();
+    assert_eq!(taken.len(), 2);
+    assert_eq!(letters.delete("email-dlq", &[taken[0].receipt.clone()]).await, [Ok(())]);
+}
+
+#[tokio::test]
+async fn a_change_that_cannot_be_read_is_put_aside_in_its_turn_and_those_after_it_go_on() {
+    let bench = Bench::new();
+    let (changes, records) = (bench.store.changes(), bench.store.records());
+    for (id, n) in [("crm", 1), ("crm", 2), ("hr", 3), ("crm", 4)] {
+        let writes = vec![write(id, Expected::Any, Some(json!({ "n": n })))];
+        records.commit(bench.work(writes, Vec::new())).await.unwrap();
+    }
+    for broken in [
+        "UPDATE changes SET new = '{' WHERE seq = 2",
+        "UPDATE changes SET tenant = 'No tenant!', actor = CAST(x'ff' AS TEXT) WHERE seq = 3",
+    ] {
+        assert_eq!(bench.connection().execute(broken, []).unwrap(), 1);
+    }
+    let read = async || changes.read("timeline", 10, Duration::ZERO).await.unwrap();
+    let first = read().await;
+    assert_eq!(first.iter().map(|change| change.version).collect::<Vec<_>>(), [1]);
+    assert_eq!(read().await, first, "what stands before it isn't dealt with yet");
+    assert!(bench.store.queue("timeline-dlq").await.is_err(), "and so it isn't its turn");
+
+    changes.checkpoint("timeline", &first[0].position).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(read().await.iter().map(|change| change.new.clone()).collect::<Vec<_>>(), [Some(json!({ "n": 4 }))]);
+    }
+    let letters = bench.letters("timeline-dlq").await;
+    let bodies: Vec<Value> = letters.iter().map(|letter| serde_json::from_slice(&letter.body).unwrap()).collect();
+    assert_eq!(bodies.len(), 2, "each once");
+    assert_eq!(
+        (&bodies[0]["id"], &bodies[0]["new"], &bodies[0]["old"]),
+        (&json!("crm"), &json!("{"), &json!({ "n": 1 }))
+    );
+    assert_eq!((&bodies[1]["tenant"], &bodies[1]["actor"]), (&json!("No tenant!"), &json!("\u{fffd}")));
+    assert_eq!(bodies[1]["position"], json!(Position(format!("{:020}", 3)).0));
+    let failure = failure_of(&letters[0]);
+    assert_eq!(
+        (&*failure.reason, failure.class, &*failure.consumer),
+        ("record-damaged", Class::Undecodable, "timeline")
+    );
+    // Others read them for themselves.
+    assert_eq!(changes.read("cache", 10, Duration::ZERO).await.unwrap().len(), 1);
 }

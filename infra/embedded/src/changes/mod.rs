@@ -1,5 +1,7 @@
 //! The stream of changed records, and how far each reaction has come in it.
 
+mod unreadable;
+
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures::future;
@@ -17,6 +19,7 @@ use crate::{
     },
     queue::names,
 };
+use unreadable::Unreadable;
 
 statements! {
     CURSOR = "SELECT seq FROM cursors WHERE reaction = ?1";
@@ -53,9 +56,18 @@ impl Changes for SqliteChanges {
                 let (name, limit) = (reaction.to_owned(), int(max as u64));
                 let found = self.db.read(move |db| {
                     let cursor: i64 = db.one(CURSOR, [name], |row| row.get(0))?.unwrap_or(0);
-                    db.all(AFTER, (cursor, limit), change)
+                    db.all(AFTER, (cursor, limit), |row| {
+                        change(row).map(Ok).or_else(|error| Unreadable::of(row, &error).map(Err))
+                    })
                 });
-                let found = found.await.map_err(unavailable)?;
+                let mut found = found.await.map_err(unavailable)?.into_iter().peekable();
+                let unreadable: Vec<_> = std::iter::from_fn(|| found.next_if(Result::is_err)?.err()).collect();
+                if !unreadable.is_empty() {
+                    unreadable::put_aside(&self.db, reaction, unreadable).await?;
+                    continue;
+                }
+                // What can't be read is put aside once everything before it is dealt with.
+                let found: Vec<Change> = found.map_while(Result::ok).collect();
                 let left = u64::try_from(deadline - millis(clock.now())).unwrap_or(0);
                 if !found.is_empty() || max == 0 || left == 0 {
                     return Ok(found);
@@ -80,19 +92,33 @@ impl Changes for SqliteChanges {
     ) -> BoxFuture<'a, Result<(), ChangesError>> {
         Box::pin(async move {
             names::check(reaction).map_err(ChangesError)?;
-            let (reaction, change, failure) = (reaction.to_owned(), change.clone(), failure.to_attribute());
-            self.db.write_isolated(move |tx| park(tx, &reaction, &change, &failure)).await.map_err(unavailable)
+            let letter = Letter {
+                position: change.position.clone(),
+                tenant: change.key.tenant.to_string(),
+                body: change.to_json(),
+                failure: failure.to_attribute(),
+            };
+            let reaction = reaction.to_owned();
+            self.db.write_isolated(move |tx| park(tx, &reaction, &letter)).await.map_err(unavailable)
         })
     }
 }
 
-fn park(tx: &Tx<'_>, reaction: &str, change: &Change, failure: &str) -> rusqlite::Result<()> {
+/// What is put aside.
+struct Letter {
+    position: Position,
+    tenant: String,
+    body: Value,
+    failure: String,
+}
+
+fn park(tx: &Tx<'_>, reaction: &str, letter: &Letter) -> rusqlite::Result<()> {
     let queue = names::of_reaction(tx, reaction)?;
-    let attributes = json!({ "tenant": change.key.tenant });
+    let attributes = json!({ "tenant": letter.tenant });
     // A crash between parking and the checkpoint parks again: the same dead letter, not a second one.
-    let once = format!("parked/{reaction}/{}", change.position.0);
-    let body = change.to_json().to_string().into_bytes();
-    tx.run(PARK, params![queue, tx.now, body, columns::json(&attributes)?, failure, once])?;
+    let once = format!("parked/{reaction}/{}", letter.position.0);
+    let body = letter.body.to_string().into_bytes();
+    tx.run(PARK, params![queue, tx.now, body, columns::json(&attributes)?, letter.failure, once])?;
     tx.wake(queue);
     Ok(())
 }
@@ -107,10 +133,8 @@ fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
         let text: Option<String> = row.get(column)?;
         text.map(|text| from_json::<Value>(column, &text)).transpose()
     };
-    // Padded, so that places sort as texts, too.
-    let position = Position(format!("{:020}", row.get::<_, i64>(0)?));
     Ok(Change {
-        position,
+        position: position(row)?,
         key: RecordKey::new(&tenant(1, row.get(1)?)?, row.get::<_, String>(2)?, row.get::<_, String>(3)?),
         version: count(row.get(4)?),
         actor: row.get(5)?,
@@ -118,6 +142,11 @@ fn change(row: &Row<'_>) -> rusqlite::Result<Change> {
         old: image(7)?,
         new: image(8)?,
     })
+}
+
+fn position(row: &Row<'_>) -> rusqlite::Result<Position> {
+    // Padded, so that places sort as texts, too.
+    Ok(Position(format!("{:020}", row.get::<_, i64>(0)?)))
 }
 
 fn place(position: &Position) -> Result<i64, ChangesError> {
