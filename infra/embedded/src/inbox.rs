@@ -46,6 +46,7 @@ statements! {
     IN_DOUBT_AND_UNCLAIMED = concat!("SELECT ", columns!(), r#" FROM inbox INDEXED BY inbox_in_doubt_and_open
         WHERE status = 0 AND instr(steps, '"in-doubt"') > 0 AND updated_at > 0 AND lease_until <= ?1 ORDER BY updated_at"#);
     END_CLAIM = "UPDATE inbox SET lease_until = ?3 WHERE event = ?1 AND consumer = ?2 AND status = 0 AND lease_until > ?3";
+    DELETE = "DELETE FROM inbox WHERE event = ?1 AND consumer = ?2";
     OF_EVENT = concat!("SELECT ", columns!(), " FROM inbox WHERE event = ?1 ORDER BY consumer");
 }
 
@@ -108,6 +109,12 @@ pub(crate) fn in_doubt(db: &Connection, now: i64) -> rusqlite::Result<Vec<InboxR
 pub(crate) fn replace(tx: &Tx<'_>, record: &InboxRecord) -> rusqlite::Result<()> {
     let Ok(event) = event_of(&record.key) else { return Ok(()) };
     store(tx, REPLACE, event, record).map(drop)
+}
+
+/// Forgets the record under `key`. Gives how many there were.
+pub(crate) fn delete(tx: &Tx<'_>, key: &IdempotencyKey) -> rusqlite::Result<usize> {
+    let Ok(event) = event_of(key) else { return Ok(0) };
+    tx.run(DELETE, params![event, key.consumer()])
 }
 
 /// Ends a claim whose holder has vanished. A record that is settled stays as it is.

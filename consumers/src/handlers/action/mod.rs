@@ -69,7 +69,7 @@ mod webhook;
 mod worded;
 
 pub(crate) use approval::shown;
-pub use approval::{ApprovalActions, approval_mails, approval_record_keys};
+pub use approval::{ApprovalActions, approval_mails, approval_record_keys, approval_time};
 pub use asking::Refusal;
 pub use connections::{Connections, Tenants};
 pub use database::{Accept, Database, DatabaseActions, DatabaseError, MAX_ROWS, Rows, Sql, SqlError, Statement};

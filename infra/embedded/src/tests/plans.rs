@@ -21,7 +21,7 @@ fn statements() -> Vec<&'static str> {
         inbox::STATEMENTS,
         &inspect::statements(),
         outbox::STATEMENTS,
-        purge::STATEMENTS,
+        &purge::statements(),
         queue::STATEMENTS,
         queue::lease::STATEMENTS,
         queue::message::STATEMENTS,

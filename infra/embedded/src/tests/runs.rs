@@ -1,10 +1,11 @@
 use std::time::Duration;
 
 use sendoff_consumers::{
-    Claim, Claimed, IdempotencyKey, NewMessage, NewRun, RunChange, RunStatus, StepMessage, WORKFLOW_STEPS,
+    Claim, Claimed, IdempotencyKey, InboxRecord, NewMessage, NewRun, RunChange, RunStatus, Step, StepMessage,
+    StepState, WORKFLOW_STEPS,
     action::{approval_record_keys, record_keys},
 };
-use sendoff_events::{Clock as _, Envelope, Origin, Personal, StepKind, WorkflowStep};
+use sendoff_events::{Clock as _, Envelope, Origin, Personal, StepKind, Timestamp, WorkflowStep};
 use sendoff_producers::{
     Expected, Write,
     model::{Approval, approval_key},
@@ -94,6 +95,86 @@ async fn a_run_with_a_long_history_is_forgotten_in_small_steps() {
     assert_eq!(left, 0);
 }
 
+/// Something that a run has called, or has asked for until then.
+fn called(bench: &Bench, what: What, instance: &str, until: Option<Timestamp>) -> Entry {
+    let Entry { at, .. } = to(bench, RunStatus::Running).history.remove(0);
+    let (instance, output) = (instance.parse().ok(), until.map(|until| json!(until.to_string())));
+    Entry { at, what, instance, attempt: Some(1), input: None, output, error: None }
+}
+
+#[tokio::test]
+async fn calls_that_a_run_has_given_up_are_forgotten_with_it_and_what_is_in_doubt_is_not() {
+    let bench = Bench::new();
+    let (runs, inbox) = (bench.store.runs(), bench.store.inbox());
+    let (now, minute) = (bench.clock.now(), Duration::from_secs(60));
+    let (first, second) = (now + 60 * minute, now + 300 * minute);
+    let asked = approval(second - minute);
+    let data = Some(serde_json::to_value(&asked).unwrap());
+    let writes = vec![Write { key: approval_key(&tenant(), "r1", "mail"), expected: Expected::Absent, data }];
+    bench.store.records().commit(bench.work(writes, Vec::new())).await.unwrap();
+    let history = vec![
+        called(&bench, What::Attempted, "sms/3", None),
+        called(&bench, What::Attempted, "doubt", None),
+        called(&bench, What::Attempted, "begun", None),
+        called(&bench, What::Asked, "mail", Some(first)),
+        called(&bench, What::Asked, "mail", Some(second)),
+    ];
+    for (name, status) in [("r1", RunStatus::Failed), ("r2", RunStatus::Running)] {
+        let change = RunChange { history: history.clone(), ..to(&bench, status) };
+        runs.create(&run(name), change).await.unwrap();
+    }
+    let of = |call: &str, action: &str| record_keys(&tenant(), call).find(|key| key.consumer() == action).unwrap();
+    let mut given_up = vec![of("r1/sms/3", "sms")];
+    for deadline in [first - minute, second - minute] {
+        given_up.extend(approval_record_keys(&tenant(), "r1/mail", &approval(deadline)));
+    }
+    let mut kept = vec![of("r2/sms/3", "sms"), of("r3/sms/3", "sms")];
+    for (key, state) in [("r1/doubt", StepState::InDoubt), ("r1/begun", StepState::Sending)] {
+        kept.push(of(key, "http"));
+        let Ok(Claimed::Won(mut record)) = inbox.claim(&claim(&bench, &of(key, "http"))).await else { panic!("new") };
+        let (doubted, at) = (state == StepState::InDoubt, now);
+        let step =
+            Step { state, doubted, at, provider: None, provider_id: None, reason: None, mark: None, result: None };
+        record.steps.insert("call".into(), step);
+        inbox.write(&InboxRecord { revision: record.revision + 1, ..record }).await.unwrap();
+    }
+    for key in given_up.iter().chain(&kept[..2]) {
+        assert!(matches!(inbox.claim(&claim(&bench, key)).await, Ok(Claimed::Won(_))), "{key}");
+    }
+    let days = |n: u64| Duration::from_secs(n * 24 * 60 * 60);
+    bench.clock.advance(days(90));
+    assert_eq!(bench.store.purge(Retention::default()).await.unwrap(), Purged::default());
+    bench.clock.advance(days(1));
+    let purged = bench.store.purge(Retention::default()).await.unwrap();
+    assert_eq!((purged.runs, purged.inbox), (1, given_up.len() as u64));
+    for key in &given_up {
+        assert_eq!(inbox.get(key).await, Ok(None), "{key}");
+    }
+    for key in &kept {
+        assert!(inbox.get(key).await.unwrap().is_some(), "{key}");
+    }
+}
+
+fn claim(bench: &Bench, key: &IdempotencyKey) -> Claim {
+    let (key, now) = (key.clone(), bench.clock.now());
+    Claim { key, fence: 1, payload_hash: [0; 32], replay: 0, now, lease_until: now + LEASE, reconcile: false }
+}
+
+/// What Ada is asked by `r1`, until then.
+fn approval(deadline: Timestamp) -> Approval {
+    Approval {
+        run: "r1".into(),
+        instance: "mail".into(),
+        approvers: vec!["ada".parse().unwrap()],
+        title: Personal::new("May we?".to_owned()),
+        text: Personal::new(String::new()),
+        deadline,
+        redrive: 0,
+        token: None,
+        decision: None,
+    }
+}
+
 #[tokio::test]
 async fn what_a_vanished_process_held_of_a_run_is_free_at_once() {
     let bench = Bench::new();
@@ -126,17 +207,7 @@ async fn what_a_vanished_process_held_of_an_action_is_free_at_once() {
     let (message, _) = step(&bench, "r1");
     let change = RunChange { messages: vec![message], ..to(&bench, RunStatus::Running) };
     bench.store.runs().create(&run("r1"), change).await.unwrap();
-    let approval = Approval {
-        run: "r1".into(),
-        instance: "mail".into(),
-        approvers: vec!["ada".parse().unwrap()],
-        title: Personal::new("May we?".to_owned()),
-        text: Personal::new(String::new()),
-        deadline: bench.clock.now() + LEASE * 1000,
-        redrive: 0,
-        token: None,
-        decision: None,
-    };
+    let approval = approval(bench.clock.now() + LEASE * 1000);
     let key = approval_key(&tenant(), "r1", "mail");
     let data = Some(serde_json::to_value(&approval).unwrap());
     let writes = vec![Write { key, expected: Expected::Absent, data }];

@@ -27,6 +27,7 @@ use again::{again, is_short};
 use futures::future::join_all;
 use jiff::tz::TimeZone;
 use question::Question;
+pub use question::approval_time;
 use sendoff_events::{BoxFuture, TenantId, Timestamp, UserId, at_millis};
 use sendoff_producers::{
     CommitError, Expected, Records, UnitOfWork, Write,

@@ -110,10 +110,13 @@ fn deadline(fields: &mut Fields, now: Timestamp) -> Result<Timestamp, ActionErro
         seconds => seconds.as_u64().and_then(|seconds| now.checked_add(Duration::from_secs(seconds)).ok()),
     };
     let latest = now.checked_add(LONGEST).unwrap_or(Timestamp::MAX);
-    let people = |end: Timestamp| {
-        let left = Duration::try_from(end.duration_since(now)).unwrap_or_default();
-        end.checked_sub(MARGIN.min(left / 10)).ok().and_then(|at| Timestamp::from_second(at.as_second()).ok())
-    };
-    let whole = deadline.filter(|moment| *moment <= latest).and_then(people);
+    let whole = deadline.filter(|moment| *moment <= latest).and_then(|end| approval_time(end, now));
     whole.ok_or_else(|| fields.wrong("deadline", "must be a number of seconds, or a moment, at most a year from now"))
+}
+
+/// Until when people may decide who are asked at `now`, where the run gives up at `end`. To whole seconds.
+#[must_use]
+pub fn approval_time(end: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let left = Duration::try_from(end.duration_since(now)).unwrap_or_default();
+    end.checked_sub(MARGIN.min(left / 10)).ok().and_then(|at| Timestamp::from_second(at.as_second()).ok())
 }

@@ -1,5 +1,7 @@
 //! Forgetting what nobody needs any more, in small steps, so that the work at hand never waits long for it.
 
+mod history;
+
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use rusqlite::{Connection, params};
@@ -23,9 +25,6 @@ statements! {
     DELIVERIES = "DELETE FROM deliveries WHERE (event, consumer, step) IN (SELECT d.event, d.consumer, d.step FROM deliveries d
         WHERE d.told_at < ?1 AND NOT EXISTS (SELECT 1 FROM inbox i WHERE i.event = d.event AND i.consumer = d.consumer)
         LIMIT ?2)";
-    // Before its run, since one that has done much would take all of it along at once.
-    HISTORY = "DELETE FROM run_history WHERE (run, number) IN (SELECT h.run, h.number FROM runs r JOIN run_history h ON h.run = r.id
-        WHERE r.ended_at < ?1 AND r.ended_at IS NOT NULL LIMIT ?2)";
     RUNS = "DELETE FROM runs WHERE id IN (SELECT id FROM runs WHERE ended_at < ?1 AND ended_at IS NOT NULL LIMIT ?2)";
     REQUESTS = "DELETE FROM requests WHERE rowid IN (SELECT rowid FROM requests WHERE created_at < ?1 LIMIT ?2)";
     READ_BY_ALL = "SELECT min(seq) FROM cursors";
@@ -40,7 +39,12 @@ statements! {
 /// Rows per step.
 const STEP: i64 = 500;
 
-/// How long what was dealt with is kept. Inbox records carry their own date.
+#[cfg(test)]
+pub(crate) fn statements() -> Vec<&'static str> {
+    [STATEMENTS, history::STATEMENTS].concat()
+}
+
+/// How long what was dealt with is kept. Inbox records carry their own date, or go with their run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Answers to requests that carried a key. At least a day. Default: 3 days.
@@ -52,7 +56,8 @@ pub struct Retention {
     /// What providers told of messages, once the inbox has forgotten these. Counted from the latest of the news. Default: 90
     /// days.
     pub deliveries: Duration,
-    /// Runs of workflows that have ended, with what they did. Counted from their end. Default: 90 days.
+    /// Runs of workflows that have ended, with what they did, and the inbox records of calls that they have given up. Counted from
+    /// their end. Default: 90 days.
     pub runs: Duration,
 }
 
@@ -93,9 +98,10 @@ pub(crate) async fn purge(
     let now = millis(now);
     let before = |kept: Duration| now.saturating_sub(later(0, kept));
     let (requests, blob_files) = (before(retention.requests.max(day)), &mut Vec::new());
-    in_steps(db, HISTORY, before(retention.runs)).await?;
+    // Before its run, since one that has done much would take all of it along at once.
+    let given_up = history::forget(db, before(retention.runs)).await?;
     Ok(Purged {
-        inbox: in_steps(db, INBOX, now).await?,
+        inbox: given_up + in_steps(db, INBOX, now).await?,
         deliveries: in_steps(db, DELIVERIES, before(retention.deliveries)).await?,
         runs: in_steps(db, RUNS, before(retention.runs)).await?,
         requests: in_steps(db, REQUESTS, requests).await?,
