@@ -120,6 +120,18 @@ impl Prepared {
         }
     }
 
+    /// The same event, where its body is a pointer to so many bytes.
+    pub(crate) fn pointing_to(mut self, bytes: usize) -> Self {
+        self.payload_bytes = Some(int(bytes as u64));
+        self.attributes.insert(EXTENDED_SIZE_ATTRIBUTE.to_owned(), bytes.to_string());
+        self
+    }
+
+    /// Whether a message with these attributes says the same of it as it does.
+    pub(crate) fn is_told_by(&self, attributes: &Attributes) -> bool {
+        self.attributes.iter().all(|(name, own)| attributes.get(name) == Some(own))
+    }
+
     /// Whether another event is stored under the same id.
     pub(crate) fn clashes(&self, tx: &Tx<'_>) -> rusqlite::Result<bool> {
         let stored = tx.one(STORED_EVENT, [self.id], |row| Ok(row.get_ref(1)?.as_blob()? == &*self.body))?;

@@ -39,26 +39,39 @@ impl Event {
 }
 
 /// The event that the letter carries, if its body is that of the event to the byte. An event that isn't known yet becomes known when
-/// it is sent to a consumer: whoever changes a letter makes a new event of it.
-pub(super) fn event(tx: &Tx<'_>, letter: &OutgoingLetter, is_dead: bool) -> rusqlite::Result<Option<Event>> {
+/// it is sent to a consumer: whoever changes a letter makes a new event of it. So does `large`, the event that the letter's body
+/// points to, wherever it is sent.
+pub(super) fn event(
+    tx: &Tx<'_>,
+    letter: &OutgoingLetter,
+    large: Option<&Prepared>,
+    is_dead: bool,
+) -> rusqlite::Result<Option<Event>> {
     if let Some(seq) = of_original(tx, letter)?
         && let Some(event) = of_same_body(tx, seq, &letter.body)?
     {
         return Ok(Some(event));
     }
     let header = AnyEnvelope::decode(&letter.body).ok().map(|envelope| envelope.header);
-    let Some(id) = header.as_ref().map(|header| header.id).or_else(|| id_in_pointer(&letter.body)) else {
-        return Ok(None);
-    };
-    let known: Option<i64> = tx.one(BY_ID, [id.as_bytes()], |row| row.get(0))?;
+    let in_body = header.as_ref().map(|header| header.id).or_else(|| large.map(|event| EventId::from_bytes(event.id)));
+    let Some(id) = in_body.or_else(|| id_in_pointer(&letter.body)) else { return Ok(None) };
+    let known = by_id(tx, id)?;
     let seq = match (known, header) {
         (Some(seq), _) => seq,
         (None, Some(header)) if !is_dead && says_the_same(&letter.attributes, &header) => {
             topics::store(tx, &Prepared::of(header, letter.body.clone()), tx.now, None)?
         }
-        (None, _) => return Ok(None),
+        (None, _) => match large.filter(|event| event.is_told_by(&letter.attributes)) {
+            Some(event) => topics::store(tx, event, tx.now, None)?,
+            None => return Ok(None),
+        },
     };
     of_same_body(tx, seq, &letter.body)
+}
+
+/// The place of the event with this id.
+pub(super) fn by_id(db: &Connection, id: EventId) -> rusqlite::Result<Option<i64>> {
+    db.one(BY_ID, [id.as_bytes()], |row| row.get(0))
 }
 
 fn of_original(db: &Connection, letter: &OutgoingLetter) -> rusqlite::Result<Option<i64>> {
@@ -87,7 +100,7 @@ fn says_the_same(attributes: &Attributes, header: &Header) -> bool {
 }
 
 /// The event's id in the key of its blob: see `topics::blob_key`.
-fn id_in_pointer(body: &[u8]) -> Option<EventId> {
+pub(super) fn id_in_pointer(body: &[u8]) -> Option<EventId> {
     let pointer = Pointer::parse(body, &[BLOBS]).ok()??;
     let (id, _hash) = pointer.key.as_str().rsplit('/').next()?.rsplit_once('-')?;
     id.parse().ok()

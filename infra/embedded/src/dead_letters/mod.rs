@@ -2,6 +2,7 @@
 //! moved, leased and deleted by the same rules.
 
 mod back;
+mod large;
 mod link;
 mod queues;
 mod send;
@@ -18,6 +19,7 @@ use sendoff_events::{BoxFuture, Timestamp};
 
 use crate::{
     Store, StoreError,
+    blobs::FolderBlobs,
     db::{
         Db, Tx,
         columns::{int, later, millis},
@@ -56,13 +58,14 @@ impl Store {
     /// The dead-letter queues.
     #[must_use]
     pub fn dead_letter_queues(&self) -> Arc<dyn DeadLetters> {
-        Arc::new(SqliteDeadLetters { db: Arc::clone(&self.db) })
+        Arc::new(SqliteDeadLetters { db: Arc::clone(&self.db), blobs: Arc::clone(&self.blobs) })
     }
 }
 
 /// [`DeadLetters`] over the data file.
 pub(crate) struct SqliteDeadLetters {
     db: Arc<Db>,
+    blobs: Arc<FolderBlobs>,
 }
 
 impl SqliteDeadLetters {
@@ -206,7 +209,11 @@ impl DeadLetters for SqliteDeadLetters {
     ) -> BoxFuture<'a, Vec<Result<String, QueueError>>> {
         let (owned, to) = (letters.to_vec(), to.clone());
         Box::pin(async move {
-            match self.db.write_isolated(move |tx| send::send(tx, &to, &owned)).await {
+            let sent = match large::events(&self.db, &self.blobs, &owned).await {
+                Ok(events) => self.db.write_isolated(move |tx| send::send(tx, &to, &owned, &events)).await,
+                Err(error) => Err(error),
+            };
+            match sent {
                 Ok(sent) => sent,
                 Err(error) => vec![Err(QueueError::Unavailable(error.to_string())); letters.len()],
             }

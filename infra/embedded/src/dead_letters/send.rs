@@ -12,7 +12,7 @@ use crate::{
         statements::{Run as _, statements},
     },
     queue::{MAX_ATTRIBUTES, message::UNKNOWN_FAILURE, names, own},
-    topics,
+    topics::{self, Prepared},
 };
 
 statements! {
@@ -29,11 +29,12 @@ struct Target {
     is_dead: bool,
 }
 
-/// Sends all that can be sent; gives what became of each.
+/// Sends all that can be sent; gives what became of each. `events` are those that the letters' bodies point to.
 pub(super) fn send(
     tx: &Tx<'_>,
     to: &Destination,
     letters: &[OutgoingLetter],
+    events: &[Option<Prepared>],
 ) -> rusqlite::Result<Vec<Result<String, QueueError>>> {
     let target = match to {
         Destination::Topic => None,
@@ -45,10 +46,15 @@ pub(super) fn send(
             }
         },
     };
-    letters.iter().map(|letter| one(tx, target, letter)).collect()
+    letters.iter().zip(events).map(|(letter, event)| one(tx, target, letter, event.as_ref())).collect()
 }
 
-fn one(tx: &Tx<'_>, to: Option<Target>, letter: &OutgoingLetter) -> rusqlite::Result<Result<String, QueueError>> {
+fn one(
+    tx: &Tx<'_>,
+    to: Option<Target>,
+    letter: &OutgoingLetter,
+    large: Option<&Prepared>,
+) -> rusqlite::Result<Result<String, QueueError>> {
     // A dead-letter queue keeps a failure of ours beside the attributes.
     let is_beside =
         to.is_some_and(|to| to.is_dead) && letter.attributes.get(FAILURE_ATTRIBUTE).is_some_and(|text| is_ours(text));
@@ -67,7 +73,7 @@ fn one(tx: &Tx<'_>, to: Option<Target>, letter: &OutgoingLetter) -> rusqlite::Re
     };
     let mut first = None;
     for target in targets {
-        insert(tx, target, letter)?;
+        insert(tx, target, letter, large)?;
         first.get_or_insert(tx.last_insert_rowid());
         tx.wake(target.queue);
     }
@@ -80,7 +86,7 @@ fn is_ours(failure: &str) -> bool {
     serde_json::from_str::<Failure>(failure).is_ok()
 }
 
-fn insert(tx: &Tx<'_>, target: Target, letter: &OutgoingLetter) -> rusqlite::Result<()> {
+fn insert(tx: &Tx<'_>, target: Target, letter: &OutgoingLetter, large: Option<&Prepared>) -> rusqlite::Result<()> {
     let mut attributes = letter.attributes.clone();
     // As in `queue::insert`; but what is no failure of ours stays an attribute, since nothing may be lost.
     let failure = target.is_dead.then(|| {
@@ -89,7 +95,7 @@ fn insert(tx: &Tx<'_>, target: Target, letter: &OutgoingLetter) -> rusqlite::Res
         failure.unwrap_or_else(|| UNKNOWN_FAILURE.to_owned())
     });
     let mut types = letter.types.clone();
-    let event = link::event(tx, letter, target.is_dead)?.filter(|event| event.take_from(&mut attributes));
+    let event = link::event(tx, letter, large, target.is_dead)?.filter(|event| event.take_from(&mut attributes));
     if event.is_some() {
         types.remove(EXTENDED_SIZE_ATTRIBUTE);
     }

@@ -1,9 +1,12 @@
 //! What is forgotten, and what never is.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use sendoff_consumers::{Claim, Claimed, DeliveryId, DeliveryNews, DeliveryStatus, IdempotencyKey, Status};
-use sendoff_events::{Clock as _, Pointer};
+use sendoff_consumers::{
+    Claim, Claimed, DeliveryId, DeliveryNews, DeliveryStatus, Destination, FAILURE_ATTRIBUTE, IdempotencyKey,
+    OutgoingLetter, Status,
+};
+use sendoff_events::{Clock as _, EXTENDED_SIZE_ATTRIBUTE, Pointer};
 use sendoff_producers::Expected;
 use serde_json::json;
 
@@ -77,6 +80,46 @@ async fn an_old_event_goes_with_its_blob_once_no_queue_needs_it() {
     assert_eq!(left, [events[1].id()], "a dead letter keeps its event");
     assert!(blobs.get(&pointers[0], 10_000).await.is_err());
     assert_eq!(blobs.get(&pointers[1], 10_000).await.unwrap(), events[1].body());
+}
+
+#[tokio::test]
+async fn a_body_that_was_put_back_is_kept_while_a_queue_needs_it_and_forgotten_as_others_are() {
+    let bench = Bench::with(|options| options.max_body = 100);
+    let (queue, blobs) = (bench.subscribed("email").await, bench.store.blobs());
+    let event = bench.event("crm", None);
+    bench.store.publisher().publish(std::slice::from_ref(&event)).await;
+    let delivery = receive(&*queue, 1).await.remove(0);
+    let pointer = Pointer::parse(&delivery.body, &[blobs.bucket()]).unwrap().unwrap();
+    queue.ack(&[delivery.receipt]).await.remove(0).unwrap();
+    let purge = async |days| {
+        bench.clock.advance(days * DAY);
+        let purged = bench.store.purge(Retention::default()).await.unwrap();
+        (purged.events, purged.blobs)
+    };
+    assert_eq!(purge(91).await, (1, 1));
+
+    blobs.put(&pointer.key, event.body().clone()).await.unwrap();
+    let mut attributes = delivery.attributes;
+    attributes.insert(FAILURE_ATTRIBUTE.into(), failure("bad-template").to_attribute());
+    let letter = OutgoingLetter {
+        body: delivery.body,
+        attributes,
+        types: BTreeMap::from([(EXTENDED_SIZE_ATTRIBUTE.into(), "Number".into())]),
+        group: None,
+        dedup: "1".into(),
+        copy_of: None,
+    };
+    let letters = bench.store.dead_letter_queues();
+    let to = Destination::Queue("email-dlq".into());
+    letters.send(&to, std::slice::from_ref(&letter)).await.remove(0).unwrap();
+    assert_eq!(purge(91).await, (0, 0), "a dead letter keeps it");
+    let stands = bench.letters("email-dlq").await.remove(0);
+    assert_eq!((&stands.body, &stands.attributes, &stands.types), (&letter.body, &letter.attributes, &letter.types));
+
+    let taken = letters.take("email-dlq", 1, LEASE).await.unwrap().remove(0);
+    letters.delete("email-dlq", &[taken.receipt]).await.remove(0).unwrap();
+    assert_eq!(purge(0).await, (1, 1));
+    assert!(blobs.get(&pointer.key, 10_000).await.is_err());
 }
 
 #[tokio::test]
