@@ -76,12 +76,9 @@ impl fmt::Display for State {
 
 /// The outcomes of one event, by consumer.
 pub(crate) async fn of_event(store: &Store, event: EventId) -> Result<Vec<Outcome>, StoreError> {
-    // The records first: a message that is gone by the time the messages are read was settled before.
-    let records = store.inbox_for_event(event).await?;
+    // The messages first: of one that is gone or dead by then the record is settled, and has been so before.
     let messages = store.event_deliveries(event).await?;
-    // Between the two a first attempt may have begun and ended; then the record is there now.
-    let late = messages.is_empty() && records.iter().all(|r| r.status == Status::Claimed);
-    let records = if late { store.inbox_for_event(event).await? } else { records };
+    let records = store.inbox_for_event(event).await?;
     Ok(join(records, messages))
 }
 
