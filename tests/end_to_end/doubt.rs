@@ -44,7 +44,10 @@ impl Scene {
         // It can't be asked, either.
         self.twilio.script().always(Some(PeerFault::FailedBefore(503)));
         let event = self.server.api.change("PUT", "/v1/apps/expenses/assignments/ada", None).await.remove(0);
-        wait_for("the message is in doubt", || (self.doubts().code == Some(6)).then_some(()));
+        wait_for("the message is in doubt, and back in its queue", || {
+            let doubts = self.doubts();
+            (doubts.code == Some(6) && doubts.json(6)[0]["message"] != "running").then_some(())
+        });
         format!("sms/{event}/ada")
     }
 

@@ -66,14 +66,15 @@ async fn two_apps_that_write_to_each_other_come_to_an_end() {
     server.api.change("POST", "/v1/apps/ping/submissions", Some(json!({ "fields": {} }))).await;
     // As long as there is none, it says so by its code.
     let runs = || serde_json::from_str::<Vec<Value>>(&run(data, ["workflow", "runs", "--output", "json"]).out).unwrap();
-    let failed = wait_for("a run that writes no further", || {
-        runs().into_iter().find(|run| run["status"] == "failed")?["run"].as_str().map(str::to_owned)
+    let (failed, ended) = wait_for("a run that writes no further, after all others", || {
+        let runs = runs();
+        let failed = runs.iter().find(|run| run["status"] == "failed")?["run"].as_str()?.to_owned();
+        runs.iter().all(|run| run["status"] != "running").then_some((failed, runs))
     });
     let shown = run(data, ["workflow", "show", &failed]);
     assert!(shown.with(0).contains("hop-limit"), "{}", shown.out);
-    let runs = runs();
-    let succeeded = runs.iter().filter(|run| run["status"] == "succeeded").count();
-    assert_eq!((runs.len(), succeeded), (9, 8), "{runs:?}");
+    let succeeded = ended.iter().filter(|run| run["status"] == "succeeded").count();
+    assert_eq!((ended.len(), succeeded), (9, 8), "{ended:?}");
     assert_eq!(server.process.stop("INT"), Some(0));
 }
 

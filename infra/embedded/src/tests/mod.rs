@@ -115,6 +115,13 @@ impl Bench {
         Self { store, clock, folder, rng }
     }
 
+    /// Keeps the writer waiting: what it is asked for isn't begun before this is dropped.
+    pub(crate) fn hold(&self) -> Connection {
+        let other = Connection::open(self.store.file()).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        other
+    }
+
     pub(crate) async fn subscribed(&self, queue: &str) -> Arc<dyn Queue> {
         self.store.subscribe(queue, &Filter::default()).await.unwrap();
         self.store.queue(queue).await.unwrap()

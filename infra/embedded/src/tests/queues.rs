@@ -70,9 +70,10 @@ async fn messages_of_a_receive_that_nobody_waits_for_go_back_at_once_and_uncount
     let bench = Bench::new();
     let queue = bench.store.queue("email").await.unwrap();
     queue.send(&[message("one"), message("two")]).await;
+    let held = bench.hold();
     let mut dropped = queue.receive(10, Duration::ZERO, MINUTE);
     assert!(futures::poll!(&mut dropped).is_pending());
-    drop(dropped);
+    drop((dropped, held));
     let again = queue.receive(10, MINUTE, LEASE).await.unwrap();
     assert_eq!(again.iter().map(|d| d.receive_count).collect::<Vec<_>>(), [1, 1]);
 }
@@ -83,8 +84,10 @@ async fn messages_that_were_answered_but_not_taken_go_back_as_well() {
     let queue = bench.store.queue("email").await.unwrap();
     queue.send(&[message("one")]).await[0].as_ref().unwrap();
     let before = bench.store.write_stats().operations;
+    let held = bench.hold();
     let mut dropped = queue.receive(10, MINUTE, MINUTE);
     assert!(futures::poll!(&mut dropped).is_pending());
+    drop(held);
     until("the lease", || async { bench.store.write_stats().operations > before }).await;
     drop(dropped);
     let again = queue.receive(10, MINUTE, LEASE).await.unwrap();

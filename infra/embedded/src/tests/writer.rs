@@ -109,9 +109,10 @@ async fn work_whose_caller_has_gone_is_done_all_the_same() {
     let bench = Bench::new();
     let queue = bench.store.queue("email").await.unwrap();
     let messages = [message("hello")];
+    let held = bench.hold();
     let mut send = queue.send(&messages);
     assert!(futures::poll!(&mut send).is_pending());
-    drop(send);
+    drop((send, held));
     // The writer works in order: what comes later proves that the former is done.
     bench.store.queue("later").await.unwrap();
     assert_eq!(super::receive(&*queue, 10).await.len(), 1);
