@@ -68,6 +68,8 @@ pub(super) async fn forget(db: &Db, date: i64) -> Result<u64, StoreError> {
 fn done(row: &Row<'_>) -> rusqlite::Result<Done> {
     let called = || {
         let entry: Entry = serde_json::from_slice(row.get_ref(4).ok()?.as_bytes().ok()?).ok()?;
+        // What it was called with may be large, and isn't needed.
+        let entry = Entry { input: None, ..entry };
         let is_call = matches!(entry.what, What::Attempted | What::Asked);
         is_call.then_some(Called { tenant: tenant(2, row.get(2).ok()?).ok()?, run: row.get(3).ok()?, entry })
     };
