@@ -29,6 +29,9 @@ pub struct HttpSettings {
     pub max_answer: usize,
     /// PEM files of certificate authorities that are trusted beside Mozilla's.
     pub root_certificates: Vec<Vec<u8>>,
+    /// How long a connection that is idle is kept for another request. `None`: each request has a connection of its own, so that
+    /// none is sent over one that is being closed, of which nobody could say whether it arrived.
+    pub keep_alive: Option<Duration>,
 }
 
 impl Default for HttpSettings {
@@ -38,6 +41,7 @@ impl Default for HttpSettings {
             timeout: Duration::from_secs(20),
             max_answer: 64 * 1024,
             root_certificates: Vec::new(),
+            keep_alive: None,
         }
     }
 }
@@ -253,14 +257,17 @@ fn builder(settings: &HttpSettings) -> Result<ClientBuilder, HttpSettingsError> 
         .map_err(|e| HttpSettingsError(e.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Ok(Client::builder()
+    let builder = match settings.keep_alive {
+        Some(idle) => Client::builder().pool_idle_timeout(idle),
+        None => Client::builder().pool_max_idle_per_host(0),
+    };
+    Ok(builder
         .tls_backend_preconfigured(tls)
         .connect_timeout(settings.connect_timeout)
         .timeout(settings.timeout)
         .redirect(Policy::none())
         .no_proxy()
         .retry(reqwest::retry::never())
-        .pool_max_idle_per_host(0)
         .user_agent(concat!("sendoff/", env!("CARGO_PKG_VERSION"))))
 }
 

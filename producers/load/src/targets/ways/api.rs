@@ -15,7 +15,7 @@ use sendoff_events::{Clock, EventId, TenantId, UserId};
 use sendoff_producers::api::{SigningKey, mint};
 use serde_json::json;
 
-use super::{Sent, misplaced, refused};
+use super::{Sent, descriptors, misplaced, refused};
 use crate::{
     RunId,
     report::plain,
@@ -24,6 +24,9 @@ use crate::{
 
 /// How long one request may take. What takes longer isn't known to have arrived.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a connection waits for another request. Servers and load balancers close idle ones after a minute.
+const IDLE: Duration = Duration::from_secs(20);
 
 /// How long a token is good for.
 const LIFE: Duration = Duration::from_secs(3600);
@@ -60,7 +63,8 @@ impl Api {
         credential: Credential,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, TargetError> {
-        let settings = HttpSettings { timeout: TIMEOUT, ..HttpSettings::default() };
+        descriptors::raise();
+        let settings = HttpSettings { timeout: TIMEOUT, keep_alive: Some(IDLE), ..HttpSettings::default() };
         let http = HttpClient::new(&settings).map_err(|e| TargetError::unusable("opening the API", e))?;
         let base = base.trim_end_matches('/').to_owned();
         Ok(Self { http, base, credential, clock, tokens: Mutex::default() })
@@ -112,7 +116,8 @@ impl Api {
         };
         match self.http.send(made).await {
             Ok(answer) => accepted(&answer),
-            Err(error @ (HttpError::NotSent(_) | HttpError::Invalid(_))) => refused(&error.to_string()),
+            Err(HttpError::NotSent(why)) => refused(&descriptors::explain(why)),
+            Err(error @ HttpError::Invalid(_)) => refused(&error.to_string()),
             Err(error @ HttpError::Unknown(_)) => Err(SendError::Unknown(error.to_string())),
         }
     }

@@ -1,6 +1,7 @@
 //! The ways that parcels go into a system: the same over every backend, since each goes through a port or the API.
 
 mod api;
+mod descriptors;
 mod queue;
 mod table;
 mod topic;
