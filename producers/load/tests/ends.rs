@@ -1,5 +1,7 @@
 //! How calls of the program end: what is refused before anything begins, and what a run comes to whoever reads its report.
 
+mod interrupted;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -224,9 +226,32 @@ async fn a_guard_ends_a_search_and_not_what_is_known_by_then() {
     assert!(called.out.contains("20.0/s"), "{}", called.out);
     let told = "at least 20.0/s; the search ended early: at 40.0/s the scenario sends 80 events, and may send 50";
     assert!(called.out.contains(told), "{}", called.out);
+    let kept = folder.path().join(".sendoff-load/find-max.json");
+    let found: serde_json::Value = serde_json::from_slice(&fs::read(&kept).unwrap()).unwrap();
+    assert_eq!(
+        (&found["run"], &found["best"], &found["steps"][0]["run"]),
+        (&"search".into(), &20.0.into(), &"search-1".into())
+    );
+    assert!(called.err.contains(&format!("The result is in {}", kept.display())), "{}", called.err);
     let none =
         call(folder.path(), &["find-max", "few.toml", "--slo", "lost<1", "--from", "30/s", "--step", "2s"]).await;
     assert_eq!((none.exit, none.out.as_str()), (Exit::Refused, ""), "{}", none.err);
+}
+
+#[tokio::test]
+async fn a_trace_of_more_than_a_week_is_refused_unless_it_is_cut() {
+    let folder = folder();
+    fs::write(folder.path().join("ages.txt"), "0\n9000000000\n").unwrap();
+    let text = "[rate]\nshape = \"trace\"\nfile = \"ages.txt\"\nspeed = 0.01\n[[event]]\ntype = \"app.unassigned\"\n";
+    fs::write(folder.path().join("ages.toml"), text).unwrap();
+    for more in [&["--dry-run"][..], &[]] {
+        let called = call(folder.path(), &[&["run", "ages.toml"], more].concat()).await;
+        assert_eq!(called.exit, Exit::Usage, "{}{}", called.out, called.err);
+        assert!(called.err.contains("a run 168.0 h at most: cut it with `duration`"), "{}", called.err);
+        assert!(runs(folder.path()).is_empty());
+    }
+    let cut = call(folder.path(), &["run", "ages.toml", "--dry-run", "--duration", "5s"]).await;
+    assert_eq!(cut.exit, Exit::Done, "{}", cut.err);
 }
 
 #[cfg(unix)]
@@ -284,6 +309,26 @@ mod signals {
         assert!(told.contains("SIGTERM: the sending was stopped, before it had begun"), "{told}");
         assert_eq!(entries(), 0, "the folder of the data is left");
         assert!(runs(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn a_request_to_stop_says_at_once_what_is_waited_for() {
+        let folder = folder();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_load"))
+            .args(["run", "few.toml", "--run", "one", "--duration", "1h"])
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let list = folder.path().join(".sendoff-load/one/events.ndjson");
+        eventually(|| fs::metadata(&list).is_ok_and(|facts| facts.len() > 0).then_some(()));
+        terminate(&child);
+        let status = eventually(|| child.try_wait().unwrap());
+        let told = io::read_to_string(child.stderr.take().unwrap()).unwrap();
+        assert_eq!(status.code(), Some(3), "{told}");
+        assert!(told.contains("SIGTERM: nothing more is sent; waiting up to "), "{told}");
+        assert!(folder.path().join(".sendoff-load/one/report.json").is_file());
     }
 
     #[test]

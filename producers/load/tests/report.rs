@@ -9,7 +9,10 @@ use sendoff_load::{
     soak::{Course, drifts},
 };
 
-use crate::{fake::Faults, virtually::ran};
+use crate::{
+    fake::Faults,
+    virtually::{Ended, ran, tried_with},
+};
 
 const SMALL: &str = "name = \"small\"\nduration = \"5s\"\ndrain = \"10s\"\n[rate]\nrate = \"20/s\"\n[[event]]\ntype = \"app.assigned\"\n\
                      [[event]]\ntype = \"submission.created\"\n[keys]\nusers = 4\n[shares]\nduplicate = 0.1\n[slo]\nrequire = [\"e2e p99<1s\"]\n";
@@ -129,6 +132,89 @@ fn runs_that_cannot_be_compared_are_warned_of() {
     assert!(warnings[0].contains("the rate differs: `20/s` and `40/s`"));
     assert!(warnings[1].contains("the system differs: `a system in memory` and `another system`"));
     assert!(warnings[2].contains("the durability differs: `the system's own` and `relaxed`"));
+}
+
+#[test]
+fn every_difference_but_that_of_name_and_seed_is_warned_of() {
+    let first = ran(SMALL, Faults::default()).report;
+    let of = |change: Change| {
+        let mut second = first.clone();
+        change(&mut second);
+        Comparison::of(&first, &second).warnings
+    };
+    let same = of(|report| {
+        report.run = "another".into();
+        report.scenario.name = "another".into();
+        report.scenario.seed = 9;
+    });
+    assert_eq!(same, [""; 0]);
+    let duration = of(|report| report.scenario.duration_s = 12.0);
+    assert_eq!(duration.len(), 2, "{duration:?}");
+    assert!(duration[0].contains("the duration differs: `5.00 s` and `12.0 s`"), "{duration:?}");
+    assert!(duration[1].starts_with("memory and backlog of runs that aren't equally long"), "{duration:?}");
+    let changes: [(&str, Change); 10] = [
+        ("the warm-up", |report| report.scenario.warm_up_s = 1.0),
+        ("the drain", |report| report.scenario.drain_s = Some(1.0)),
+        ("the size of what is oversize", |report| report.scenario.oversize_bytes = Some(1)),
+        ("what has to hold", |report| drop(report.verdict.checks.pop())),
+        ("from when on a send is late", |report| report.generator.late_after_us = 1),
+        ("the share of late sends that is allowed", |report| report.generator.late_share = 1.0),
+        ("the operating system", |report| report.place.system = "linux 6.1".into()),
+        ("the version of the load test", |report| report.place.version = "9".into()),
+        ("`test` was ended early", |report| report.verdict.word = Word::Partly),
+        ("`test` says nothing", |report| report.verdict.word = Word::Invalid),
+    ];
+    for (what, change) in changes {
+        let warnings = of(change);
+        assert!(warnings.len() == 1 && warnings[0].starts_with(what), "{what}: {warnings:?}");
+    }
+    assert_eq!(of(|report| report.scenario.drain_s = None), [""; 0], "an older report doesn't tell");
+    let memory = |gibibytes: u64| {
+        let mut report = first.clone();
+        report.place.memory = Some(gibibytes << 30);
+        report
+    };
+    assert!(Comparison::of(&memory(8), &memory(32)).warnings[0].contains("the machine's memory differs"));
+}
+
+#[test]
+fn the_ratio_is_that_of_the_values_beside_it_and_lies_within_its_interval() {
+    let comparison = Comparison::of(&slowed(100, 1), &slowed(107, 2));
+    let handler = comparison.figures.iter().find(|figure| figure.name == "handler p50").unwrap();
+    let ratio = handler.ratio.unwrap();
+    assert!(ratio.low <= ratio.ratio && ratio.ratio <= ratio.high && ratio.high / ratio.low > 1.03, "{handler:?}");
+    assert!((ratio.ratio - 21.0 / 20.0).abs() < 0.002, "{handler:?}");
+}
+
+#[test]
+fn the_axes_of_the_page_can_be_read() {
+    let page = ran(SMALL, Faults::default()).report.page();
+    let labels: Vec<&str> = page.split("</text>").filter_map(|part| part.rsplit('>').next()).collect();
+    assert!(labels.contains(&"p0") && labels.contains(&"p90"), "{labels:?}");
+    assert!(!labels.contains(&"p99"), "a hundred values don't bear it: {labels:?}");
+    // Along the time axis of throughput a label stands where it says.
+    let throughput = page.split("</figure>").next().unwrap();
+    let places: Vec<(f64, f64)> = throughput
+        .split("<text x=\"")
+        .filter(|part| part.contains("text-anchor=\"middle\""))
+        .filter_map(|part| {
+            let label = part.split('<').next()?.rsplit('>').next()?;
+            Some((part.split('"').next()?.parse().ok()?, label.parse().ok()?))
+        })
+        .collect();
+    let second = places[1].0 - places[0].0;
+    assert!(places.len() > 2, "{places:?}");
+    for (x, label) in &places {
+        assert!((x - places[0].0 - label / places[1].1 * second).abs() < 0.3, "{places:?}");
+    }
+}
+
+#[test]
+fn a_commit_is_told_where_one_is_known() {
+    let mut report = ran(SMALL, Faults::default()).report;
+    assert!(!report.page().contains("checked out here"));
+    report.place.commit = Some("0123456789ab".into());
+    assert!(report.page().contains("<dt>checked out here</dt><dd>0123456789ab</dd>"));
 }
 
 /// What makes a report worse.
@@ -279,7 +365,7 @@ fn a_figure_that_the_second_run_lacks_is_worse() {
 fn a_run_that_is_too_short_to_show_a_trend_is_not_flat() {
     let short = ran(&SMALL.replace("duration = \"5s\"", "duration = \"3s\""), Faults::default()).report;
     for drift in drifts(&short) {
-        assert_eq!((drift.course, drift.course.word()), (Course::Unknown, "-"), "{drift:?}");
+        assert_eq!(drift.course, Course::Unknown, "{drift:?}");
         assert!(drift.course.fails());
     }
     let mut silent = short;
@@ -297,4 +383,21 @@ fn memory_that_creeps_up_is_seen_and_a_quiet_one_is_left_alone() {
     let creeping: Vec<_> =
         drifts(&leaking).into_iter().filter(|drift| drift.course != Course::Flat).map(|drift| drift.what).collect();
     assert_eq!(creeping, ["memory"]);
+}
+
+#[test]
+fn what_creeps_up_in_a_soak_test_fails_it() {
+    let text = SMALL.replace("duration = \"5s\"", "duration = \"10m\"").replace("20/s", "2/s");
+    let leak = |seconds: f64| (100 << 20) + (seconds * 100_000.0) as u64;
+    let soaked = |memory: fn(f64) -> u64| {
+        let (faults, ended) = (Faults { memory, ..Faults::default() }, Ended { soak: true, ..Ended::default() });
+        tried_with(&text, faults, ended, |_, _| {}).unwrap().report
+    };
+    let leaking = soaked(leak);
+    let check =
+        |report: &Report| report.verdict.checks.iter().find(|check| check.slo == "memory flat").cloned().unwrap();
+    assert_eq!((leaking.verdict.word, check(&leaking).word()), (Word::Failed, "no"));
+    assert!(leaking.text().contains("memory flat") && leaking.page().contains("memory flat"));
+    let quiet = soaked(|_| 100 << 20);
+    assert_eq!((quiet.verdict.word, check(&quiet).word()), (Word::Ok, "yes"));
 }

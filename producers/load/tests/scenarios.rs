@@ -153,7 +153,7 @@ fn a_scenario_that_wants_more_than_it_may_is_refused() {
     assert_eq!(guards::check(&scenario(&text("max_events = 49"))), Err(Refusal::Events { expected: 50, most: 49 }));
     assert_eq!(
         guards::check(&scenario(&text("max_rate = \"4/s\""))),
-        Err(Refusal::Rate { peak: 5, most: "4/s".into() })
+        Err(Refusal::Rate { peak: "5".into(), most: "4/s".into() })
     );
 }
 

@@ -91,13 +91,15 @@ pub(crate) fn tried(
     tried_with(text, faults, Ended::default(), meanwhile)
 }
 
-/// What else ends a run.
+/// What else ends a run, or stands against it.
 #[derive(Default)]
 pub(crate) struct Ended {
     /// The file that is the kill switch.
     pub(crate) switch: Option<PathBuf>,
     /// When nobody wants to wait for its end any more, so long after the beginning.
     pub(crate) enough: Option<Duration>,
+    /// Whether it is a soak test.
+    pub(crate) soak: bool,
 }
 
 /// The same, with what else ends it.
@@ -107,7 +109,7 @@ pub(crate) fn tried_with(
     ended: Ended,
     meanwhile: impl FnOnce(&WorldClock, Arc<Halt>),
 ) -> Result<Ran, RunError> {
-    let scenario = scenario(text);
+    let scenario = Scenario { soak: ended.soak, ..scenario(text) };
     let mut world = World::new(scenario.seed);
     let clock = world.clock();
     let target = Fake::new(clock.clone(), world.rng(), faults);

@@ -58,6 +58,17 @@ impl Rate {
         Self { thousandths, period: Period::Second }
     }
 
+    /// The highest rate of this form that isn't higher: to the thousandth of an event in the first period in which there is one.
+    #[must_use]
+    pub fn at_most(per_second: f64) -> Self {
+        let periods = [Period::Second, Period::Minute, Period::Hour];
+        let in_period = |period: Period| per_second * period.seconds() as f64;
+        let period = periods.into_iter().find(|period| in_period(*period) >= 1.0).unwrap_or(Period::Hour);
+        // What is meant as a whole thousandth may lie just below it. Two rates that differ are much further apart.
+        let thousandths = (in_period(period) * 1000.0 + 1e-6).floor().clamp(1.0, Self::MOST as f64 * 1000.0) as u64;
+        Self { thousandths, period }
+    }
+
     /// Events a second.
     #[must_use]
     pub fn a_second(self) -> f64 {
@@ -117,5 +128,30 @@ impl fmt::Display for Rate {
             part => write!(f, ".{}", format!("{part:03}").trim_end_matches('0'))?,
         }
         write!(f, "/{}", self.period.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_rounded_down_to_what_can_be_said() {
+        let cases = [
+            (100.0 / 60.0, "1.666/s"),
+            (1.001, "1.001/s"),
+            (4.35, "4.35/s"),
+            (0.5, "30/min"),
+            (0.01, "36/h"),
+            (1e9, "1000000/s"),
+            (0.0, "0.001/h"),
+        ];
+        for (per_second, shown) in cases {
+            assert_eq!(Rate::at_most(per_second).to_string(), shown, "{per_second}");
+        }
+        for per_second in [1.0 / 3.0, 5.0 / 3.0, 2.0 / 7.0, 1e-3, 1234.567_89] {
+            let rounded = Rate::at_most(per_second).a_second();
+            assert!(rounded <= per_second && rounded > per_second * 0.999, "{per_second}: {rounded}");
+        }
     }
 }

@@ -56,8 +56,8 @@ pub(super) fn run(session: &mut Session, output: Output, args: &Args) -> Result<
                     figure.text().to_owned(),
                 ]
             });
-            let heading =
-                ["figure", comparison.first.as_str(), comparison.second.as_str(), "ratio", "95 %", "the second is"];
+            let interval = "95 %, within these two runs";
+            let heading = ["figure", &*comparison.first, &*comparison.second, "ratio", interval, "the second is"];
             let text = table(heading, rows);
             session.data(text)
         }

@@ -1,6 +1,6 @@
 //! Carrying a scenario out against a system, from its opening to the written report.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use futures::future::{Either, select};
 use sendoff_host::{Exit, Stopped};
@@ -11,12 +11,12 @@ use super::{
     host,
     place::{PlaceArgs, refused, unusable},
     screen::Screen,
-    stopping::Stopping,
+    stopping::{Stopping, Told, taken_back},
 };
 use crate::{
     RunId,
     guards::{self, Halt, Reason},
-    report::{Place, Report},
+    report::{Place, Report, time},
     run::{RunError, Setup, run},
     scenario::Scenario,
     slo::Slo,
@@ -28,7 +28,7 @@ use crate::{
 pub(super) struct Done {
     pub(super) report: Report,
     pub(super) page: PathBuf,
-    /// Why it ended before its end.
+    /// Why it ended before its end, or the waiting after it did.
     pub(super) halted: Option<Reason>,
 }
 
@@ -54,6 +54,7 @@ pub(super) async fn execute(
     };
     let screen = Arc::new(Screen::new(folder.clone(), session.err_is_terminal));
     let halt = Arc::new(Halt::default());
+    let told = Told { watcher: screen.clone(), drain: scenario.drain, is_terminal: session.err_is_terminal };
     let here = Place::here(&*target, &session.folder);
     let setup = Setup {
         scenario: scenario.clone(),
@@ -61,7 +62,7 @@ pub(super) async fn execute(
         target: target.clone(),
         clock: session.clock.clone(),
         host: host::REAL,
-        watcher: screen.clone(),
+        watcher: Arc::new(told),
         halt: halt.clone(),
         enough: stopping.enough(),
         switch: Some(switch),
@@ -73,6 +74,11 @@ pub(super) async fn execute(
     let outcome = match outcome {
         Ok(outcome) => outcome,
         Err(error) => {
+            if let RunError::Interrupted(reason) = &error
+                && !place.is_gone_afterwards()
+            {
+                taken_back(reason, session.err_is_terminal);
+            }
             let is_clean = leaves_nothing(&error) || clear(&*target, place, id, stopping).await;
             let _ = target.stop().await;
             if is_clean {
@@ -89,7 +95,7 @@ pub(super) async fn execute(
     let page = folder
         .report(&report)
         .map_err(|error| Stopped::failed(format_args!("the report can't be written: {error}\n{}", report.text())))?;
-    Ok(Done { report, page, halted: outcome.halted })
+    Ok(Done { report, page, halted: outcome.halted.or(outcome.cut_short) })
 }
 
 /// Asks every guard that can be asked before anything is opened, and whether what was said fits together.
@@ -101,10 +107,26 @@ pub(super) fn check(
 ) -> Result<(), Stopped> {
     guards::check(scenario).map_err(refused)?;
     guards::check_switch(switch).map_err(refused)?;
+    check_time(scenario)?;
     let options = place.options(session, &scenario.guards.allow)?;
     targets::check(&options, scenario.via).map_err(|error| unusable(&error))?;
     let standard = (options.backend == Backend::Own).then(|| Slo::standard_consumers(scenario));
     Slo::check_names(scenario, standard.as_deref()).map_err(|error| Stopped::new(Exit::Usage, error))
+}
+
+/// The longest that a run sends. Only a trace that nothing cuts can be longer.
+const LONGEST: Duration = Duration::from_secs(604_800);
+
+fn check_time(scenario: &Scenario) -> Result<(), Stopped> {
+    if scenario.duration <= LONGEST {
+        return Ok(());
+    }
+    let why = format!(
+        "the trace takes {}, and a run {} at most: cut it with `duration`, or raise `rate.speed`",
+        time(scenario.duration.as_secs_f64()),
+        time(LONGEST.as_secs_f64())
+    );
+    Err(Stopped::new(Exit::Usage, why))
 }
 
 /// Whether nothing was made in the system before the run broke off.
@@ -127,6 +149,8 @@ fn unrun(error: RunError, id: &RunId, is_clean: bool) -> Stopped {
     let Stopped { exit, message } = match error {
         RunError::Refused(refusal) => refused(refusal),
         RunError::Unready(error) | RunError::Unprepared(error) => unusable(&error),
+        RunError::Interrupted(ref reason) if reason.is_guard() => Stopped::new(Exit::Refused, error),
+        RunError::Interrupted(ref reason) if reason.is_failure() => Stopped::failed(error),
         RunError::Interrupted(_) => Stopped::new(Exit::Partly, error),
         RunError::Nobody(_) | RunError::TooMany(_) | RunError::Payload(_) | RunError::Slo(_) => {
             Stopped::new(Exit::Usage, error)

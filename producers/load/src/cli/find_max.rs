@@ -1,24 +1,27 @@
 //! `load find-max`.
 
+mod outcome;
+mod settle;
+
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use sendoff_embedded::program::print::table;
+use outcome::{ended, halted, steps, stopped_early, why};
 use sendoff_host::{Exit, Stopped};
-use serde_json::json;
 
 use super::{
     Output, Session,
-    execute::{Done, execute, exit},
+    execute::execute,
     place::PlaceArgs,
     shared::{PaceArgs, ScenarioArgs, step},
     stopping::Stopping,
 };
 use crate::{
+    RunId,
     arrivals::{Rate, Shape},
-    find_max::{Early, Ladder, Step},
-    guards::{self, Reason},
-    report::{Report, Word},
+    find_max::{Backlog, Early, Found, Ladder, Step, shown},
+    guards,
+    report::Report,
     scenario::{Guards, Scenario},
 };
 
@@ -58,9 +61,8 @@ pub(super) async fn run(session: &mut Session, output: Output, args: Args) -> Re
             "say what has to hold: --slo 'e2e p99<5s', or `[slo] require` in the scenario",
         ));
     }
-    let most = scenario.guards.max_rate.a_second();
-    let ladder = Ladder::new(args.from.a_second(), most, args.precision / 100.0);
-    let mut search = Search { scenario, args, ladder, spent: 0.0 };
+    let run = args.scenario.run(session, &scenario)?;
+    let mut search = Search::new(scenario, args, run);
     let ended = search.go(session, &stopping).await;
     let tried = !search.ladder.steps().is_empty();
     match ended {
@@ -80,45 +82,80 @@ pub(super) async fn run(session: &mut Session, output: Output, args: Args) -> Re
 struct Search {
     scenario: Scenario,
     args: Args,
+    /// What its runs are called, with their numbers.
+    run: RunId,
     ladder: Ladder,
     /// Dollars so far.
     spent: f64,
+    /// What the queues held before the first rate.
+    before: Option<Backlog>,
 }
 
 impl Search {
+    fn new(scenario: Scenario, args: Args, run: RunId) -> Self {
+        let most = scenario.guards.max_rate.a_second();
+        // Below that, a step would be over before the second event is due.
+        let least = args.step.as_secs_f64().recip();
+        let ladder = Ladder::new(args.from.a_second(), most, args.precision / 100.0, least);
+        Self { scenario, args, run, ladder, spent: 0.0, before: None }
+    }
+
     /// Tries one rate after the other, until it is known or something ends the search before.
     async fn go(&mut self, session: &mut Session, stopping: &Stopping) -> Result<Option<Early>, Stopped> {
-        let whole = self.args.scenario.run(session, &self.scenario)?;
-        let switch = self.args.scenario.switch(session, &self.args.place.out);
         while let Some(rate) = self.ladder.next() {
-            if let Some(reason) = stopping.reason() {
-                return Ok(Some(Early::Interrupted(reason.to_string())));
-            }
-            let trial = self.at(rate);
-            if let Err(refusal) = guards::check(&trial) {
-                return Ok(Some(Early::Limit(format!("at {rate:.1}/s {refusal}"))));
-            }
-            let most = self.scenario.guards.max_cost;
-            if self.spent > 0.0 && self.spent >= most {
-                return Ok(Some(Early::Guard(format!("all steps have cost ${:.2} (guards.max_cost)", self.spent))));
-            }
-            let id = step(&whole, self.ladder.steps().len() + 1)?;
-            let done = match execute(session, &self.args.place, &trial, &id, switch.clone(), stopping).await {
-                Ok(done) => done,
-                Err(stopped) => return stopped_early(stopped).map(Some),
+            let rate = self.exactly(rate);
+            let ended = match self.step(session, rate, stopping).await {
+                Ok(ended) => ended,
+                Err(stopped) => Some(stopped_early(stopped)?),
             };
-            self.spent += done.report.usage.cost.unwrap_or_default();
-            if let Some(early) = halted(&done, rate)? {
-                return Ok(Some(early));
+            if ended.is_some() {
+                return Ok(ended);
             }
-            self.tried(session, rate, &done.report);
         }
         Ok(None)
     }
 
+    /// Tries one rate. Gives why the search ends here, where it does.
+    async fn step(&mut self, session: &mut Session, rate: Rate, stopping: &Stopping) -> Result<Option<Early>, Stopped> {
+        if let Some(reason) = stopping.reason() {
+            return Ok(Some(Early::Interrupted(reason.to_string())));
+        }
+        let a_second = rate.a_second();
+        if let Err(refusal) = guards::check(&self.at(rate)) {
+            return Ok(Some(Early::Limit(format!("at {} {refusal}", shown(a_second)))));
+        }
+        let most = self.scenario.guards.max_cost;
+        if self.spent > 0.0 && self.spent >= most {
+            return Ok(Some(Early::Guard(format!("all steps have cost ${:.2} (guards.max_cost)", self.spent))));
+        }
+        let switch = self.args.scenario.switch(session, &self.args.place.out);
+        let backlog = match self.settle(session, rate, &switch, stopping).await? {
+            Ok(backlog) => backlog,
+            Err(early) => return Ok(Some(early)),
+        };
+        let id = step(&self.run, self.ladder.steps().len() + 1)?;
+        let done = execute(session, &self.args.place, &self.at(rate), &id, switch, stopping).await?;
+        self.spent += done.report.usage.cost.unwrap_or_default();
+        let ended = halted(&done, a_second)?;
+        if ended.is_none() {
+            self.tried(session, a_second, &done.report, backlog);
+        }
+        Ok(ended)
+    }
+
+    /// The rate to try: none above what may be sent, and what was said as it was said.
+    fn exactly(&self, rate: f64) -> Rate {
+        let (most, from) = (self.scenario.guards.max_rate, self.args.from);
+        match rate {
+            rate if rate >= most.a_second() => most,
+            rate if rate == from.a_second() => from,
+            rate => Rate::at_most(rate),
+        }
+    }
+
     /// The scenario at this rate, for one step. All steps together may cost what one run may.
-    fn at(&self, rate: f64) -> Scenario {
-        let (scenario, step, rate) = (self.scenario.clone(), self.args.step, Rate::of(rate));
+    fn at(&self, rate: Rate) -> Scenario {
+        let (scenario, step) = (self.scenario.clone(), self.args.step);
         let is_random = matches!(scenario.shape, Shape::Poisson(_));
         let shape = if is_random { Shape::Poisson(rate) } else { Shape::Constant(rate) };
         // The warm-up may be as long as a step.
@@ -128,93 +165,54 @@ impl Search {
         Scenario { shape, duration: step, warm_up, guards, ..scenario }
     }
 
-    fn tried(&mut self, session: &mut Session, rate: f64, report: &Report) {
-        let (verdict, why) = (report.verdict.word, why(report));
-        let holds = verdict == Word::Ok;
-        session.prose(format_args!("{rate:.1}/s: {}, {why}", if holds { "holds" } else { "doesn't hold" }));
-        self.ladder.tried(Step { run: report.run.clone(), rate, holds, verdict, why });
+    fn tried(&mut self, session: &mut Session, rate: f64, report: &Report, backlog: u64) {
+        let step = Step::new(report.run.clone(), rate, report.verdict.word, why(report), backlog);
+        let holds = match step.holds {
+            Some(true) => "holds",
+            Some(false) => "doesn't hold",
+            None => "unknown",
+        };
+        let began =
+            if backlog > 0 { format!("; it began with {backlog} messages in the queues") } else { String::new() };
+        session.prose(format_args!("{}: {holds}, {}{began}", shown(rate), step.why));
+        let is_unknown = step.holds.is_none();
+        self.ladder.tried(step);
+        if is_unknown && self.ladder.next().is_some() {
+            session.prose("the same rate once more: of the system nothing is known at it");
+        }
     }
 
     fn show(&self, session: &mut Session, output: Output, early: Option<&Early>) -> Result<Exit, Stopped> {
-        let ladder = &self.ladder;
         let most = self.scenario.guards.max_rate;
-        let verdict = ladder.verdict(&most.to_string(), early);
-        let document =
-            || json!({ "best": ladder.best(), "worst": ladder.worst(), "steps": ladder.steps(), "verdict": verdict });
+        let found = Found::of(&self.ladder, self.run.as_str(), &most.to_string(), early);
+        let kept = found.keep(&session.folder.join(&self.args.place.out));
         let shown = match output {
-            Output::Json => session.json(&document(), true),
-            Output::Ndjson => session.json(&document(), false),
-            Output::Table => {
-                let rows = ladder.steps().iter().map(|step| {
-                    let holds = if step.holds { "yes" } else { "no" };
-                    [format!("{:.1}/s", step.rate), holds.to_owned(), step.why.clone(), step.run.clone()]
-                });
-                session.data(format_args!("{}\n{verdict}\n", table(["rate", "holds", "why", "run"], rows)))
+            Output::Json => session.json(&found, true),
+            Output::Ndjson => session.json(&found, false),
+            Output::Table => session.data(format_args!("{}\n{}\n", steps(found.steps), found.verdict)),
+        };
+        let exit = ended(&self.ladder, early);
+        match kept {
+            Ok(path) => {
+                session.prose(format_args!("The result is in {}", path.display()));
+                Session::ended(exit, shown)
             }
-        };
-        let found = if ladder.best().is_some() { Exit::Done } else { Exit::Failed };
-        let exit = match early {
-            // As where it goes up to the highest rate that it may.
-            Some(Early::Limit(_)) if found == Exit::Done => Exit::Done,
-            Some(early) => early.exit(),
-            None => found,
-        };
-        Session::ended(exit, shown)
+            Err(error) => {
+                let exit = if exit == Exit::Done { Exit::Failed } else { exit };
+                Err(Stopped::new(exit, format_args!("the result can't be written to {}: {error}", Found::FILE)))
+            }
+        }
     }
-}
-
-/// Why the search ends where a step couldn't be done.
-fn stopped_early(stopped: Stopped) -> Result<Early, Stopped> {
-    match (stopped.exit, &stopped.message) {
-        (Exit::Partly, Some(why)) => Ok(Early::Interrupted(why.clone())),
-        (Exit::Refused, Some(why)) => Ok(Early::Guard(why.clone())),
-        _ => Err(stopped),
-    }
-}
-
-/// Why the search ends where a step was ended; none where that says something about the rate.
-fn halted(done: &Done, rate: f64) -> Result<Option<Early>, Stopped> {
-    let Done { report, page, .. } = done;
-    if report.verdict.word == Word::Unasked {
-        let why = report.verdict.notes.first().cloned().unwrap_or_default();
-        return Err(Stopped::new(
-            exit(report),
-            format_args!("at {rate:.1}/s {why}. The report is in {}", page.display()),
-        ));
-    }
-    Ok(match &done.halted {
-        Some(reason) if reason.is_failure() => return Err(Stopped::failed(reason)),
-        Some(reason @ Reason::Signal(_)) => Some(Early::Interrupted(reason.to_string())),
-        // More on its way in than may be: the system doesn't take so much.
-        Some(Reason::Outstanding(_)) | None => None,
-        Some(reason) => Some(Early::Guard(format!("at {rate:.1}/s {reason}"))),
-    })
-}
-
-/// What didn't hold, or how well it went.
-fn why(report: &Report) -> String {
-    if report.verdict.word == Word::Invalid {
-        return "the generator was too slow".into();
-    }
-    let missed: Vec<String> =
-        report.verdict.checks.iter().filter(|c| !c.holds).map(|c| format!("{} was {}", c.slo, c.shown)).collect();
-    if !missed.is_empty() {
-        return missed.join(", ");
-    }
-    if report.verdict.word != Word::Ok {
-        return report.verdict.notes.first().cloned().unwrap_or_else(|| report.verdict.word.text().into());
-    }
-    report.verdict.checks.last().map(|check| format!("{} was {}", check.slo, check.shown)).unwrap_or_default()
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::path::Path;
 
     use clap::Parser as _;
 
     use super::*;
-    use crate::scenario::Overrides;
+    use crate::{report::Word, scenario::Overrides};
 
     #[derive(clap::Parser)]
     struct Only {
@@ -222,31 +220,59 @@ mod tests {
         args: Args,
     }
 
-    #[test]
-    fn all_steps_of_a_search_together_may_cost_what_one_run_may() {
-        let text =
-            "duration = \"60s\"\n[rate]\nrate = \"10/s\"\n[[event]]\ntype = \"app.assigned\"\n[guards]\nmax_cost = 2\n";
-        let scenario = Scenario::parse(Path::new("x.toml"), text, &Overrides::default()).unwrap();
-        let Only { args } = Only::parse_from(["find-max", "x.toml"]);
-        let mut search = Search { scenario, args, ladder: Ladder::new(40.0, 100.0, 0.1), spent: 0.0 };
-        assert_eq!(search.at(40.0).guards.max_cost, 2.0);
-        search.spent = 1.5;
-        let trial = search.at(40.0);
-        assert_eq!((trial.guards.max_cost, trial.duration), (0.5, Duration::from_secs(20)));
-        search.spent = 2.5;
-        assert_eq!(search.at(40.0).guards.max_cost, 0.0);
+    /// A search of a scenario with these guards.
+    pub(super) fn search(guards: &str, flags: &[&str]) -> Search {
+        let text = format!(
+            "duration = \"60s\"\n[rate]\nrate = \"10/s\"\n[[event]]\ntype = \"app.assigned\"\n[guards]\n{guards}\n"
+        );
+        let scenario = Scenario::parse(Path::new("x.toml"), &text, &Overrides::default()).unwrap();
+        let Only { args } = Only::parse_from(["find-max", "x.toml"].iter().chain(flags));
+        Search::new(scenario, args, "search".parse().unwrap())
     }
 
     #[test]
-    fn a_step_that_could_not_ask_the_system_says_nothing_about_its_rate() {
-        let report = serde_json::from_str(include_str!("../../tests/golden/report.json")).unwrap();
-        let mut done = Done { report, page: "report.html".into(), halted: None };
-        assert_eq!(halted(&done, 40.0).ok(), Some(None));
-        let verdict = &mut done.report.verdict;
-        (verdict.word, verdict.exit, verdict.notes) = (Word::Unasked, 7, vec!["it couldn't be asked".into()]);
-        let stopped = halted(&done, 40.0).err().unwrap();
-        assert_eq!(stopped.exit, Exit::Unreachable);
-        assert_eq!(stopped.message.unwrap(), "at 40.0/s it couldn't be asked. The report is in report.html");
+    fn all_steps_of_a_search_together_may_cost_what_one_run_may() {
+        let (mut search, rate) = (search("max_cost = 2", &[]), Rate::per_second(40));
+        assert_eq!(search.at(rate).guards.max_cost, 2.0);
+        search.spent = 1.5;
+        let trial = search.at(rate);
+        assert_eq!((trial.guards.max_cost, trial.duration), (0.5, Duration::from_secs(20)));
+        search.spent = 2.5;
+        assert_eq!(search.at(rate).guards.max_cost, 0.0);
+    }
+
+    /// The rates that are tried where all of them hold.
+    fn tried(search: &mut Search) -> Vec<String> {
+        let mut rates = Vec::new();
+        while let Some(rate) = search.ladder.next() {
+            let rate = search.exactly(rate);
+            assert_eq!(guards::check(&search.at(rate)), Ok(()), "{rate}");
+            search.ladder.tried(Step::new("search-1", rate.a_second(), Word::Ok, String::new(), 0));
+            rates.push(rate.to_string());
+        }
+        rates
+    }
+
+    #[test]
+    fn a_search_goes_up_to_the_most_that_may_be_sent_however_that_is_said() {
+        let guards = "max_rate = \"100/min\"";
+        assert_eq!(tried(&mut search(guards, &[])), ["100/min"]);
+        let mut slow = search(guards, &["--from", "1/s"]);
+        assert_eq!(tried(&mut slow), ["1/s", "100/min"]);
+        assert_eq!(slow.ladder.verdict("100/min", None), "at least 1.67/s: guards.max_rate is 100/min");
+        assert_eq!(tried(&mut search(guards, &["--from", "30/min"])), ["30/min", "1/s", "100/min"]);
+    }
+
+    #[test]
+    fn a_search_goes_down_as_far_as_a_step_has_something_to_send() {
+        let mut search = search("", &["--from", "1/s", "--step", "20s"]);
+        let mut last = None;
+        while let Some(rate) = search.ladder.next() {
+            let rate = search.exactly(rate);
+            search.ladder.tried(Step::new("search-1", rate.a_second(), Word::Failed, String::new(), 0));
+            last = Some(rate.to_string());
+        }
+        assert_eq!(last.as_deref(), Some("3.75/min"));
     }
 
     #[test]

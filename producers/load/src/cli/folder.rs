@@ -81,11 +81,26 @@ impl Folder {
 
     /// Writes the report, as JSON and as a page. Gives where the page is.
     pub(super) fn report(&self, report: &Report) -> io::Result<PathBuf> {
-        fs::write(self.path.join(REPORT), format!("{}\n", serde_json::to_string_pretty(report)?))?;
+        write_whole(&self.path.join(REPORT), &format!("{}\n", serde_json::to_string_pretty(report)?))?;
         let page = self.path.join("report.html");
-        fs::write(&page, report.page())?;
+        write_whole(&page, &report.page())?;
         Ok(page)
     }
+}
+
+/// Writes a file so that it is there either whole or not at all.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let temporary = path.with_extension("tmp");
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    let there = written.and_then(|()| fs::rename(&temporary, path));
+    if there.is_err() {
+        // Only where it can be.
+        let _ = fs::remove_file(&temporary);
+    }
+    there
 }
 
 const EVENTS: &str = "events.ndjson";
@@ -107,7 +122,7 @@ pub(super) fn read(all: &Path, folder: &Path, named: &str) -> Result<Report, Sto
         let exit = if error.kind() == io::ErrorKind::NotFound { Exit::NothingMatched } else { Exit::Failed };
         Stopped::new(exit, format_args!("{}: can't be read: {error}. Name a run, or a report.json", path.display()))
     })?;
-    let no_report = |error| Stopped::new(Exit::Usage, format_args!("{}: is no report: {error}", path.display()));
+    let no_report = |error| Stopped::new(Exit::Usage, broken(&path, is_run.then_some(named), &error));
     let document = tamed(serde_json::from_slice(&text).map_err(no_report)?);
     let Format { format } = Format::deserialize(&document).map_err(no_report)?;
     if format == Report::FORMAT {
@@ -120,6 +135,18 @@ pub(super) fn read(all: &Path, folder: &Path, named: &str) -> Result<Report, Sto
         Report::FORMAT
     );
     Err(Stopped::new(Exit::Usage, why))
+}
+
+/// A file that is no report. That of a run was once, or was to be.
+fn broken(path: &Path, run: Option<&str>, error: &serde_json::Error) -> String {
+    let what_to_do = match run {
+        Some(run) => format!(
+            "It can't be mended: `load clean {run}` says what is left of the run in a system that outlives its runs, and removes it with \
+             --yes. Then remove this file, and the name can be used again"
+        ),
+        None => "Name a run, or a report.json".into(),
+    };
+    format!("{}: is no report: {error}. {what_to_do}", path.display())
 }
 
 /// What every report says, whatever its format.
@@ -138,5 +165,42 @@ fn tamed(document: Value) -> Value {
             Value::Object(fields.into_iter().map(|(name, value)| (plain(&name, MOST), tamed(value))).collect())
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_replaced_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let (report, old) = (folder.path().join(REPORT), folder.path().join("old"));
+        fs::write(&report, "before").unwrap();
+        fs::hard_link(&report, &old).unwrap();
+        write_whole(&report, "after").unwrap();
+        assert_eq!(fs::read_to_string(&report).unwrap(), "after");
+        assert_eq!(fs::read_to_string(&old).unwrap(), "before", "it was written in place");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "something temporary is left");
+
+        // Where it can't be written, nothing is left of the attempt.
+        let taken = folder.path().join("taken");
+        fs::create_dir_all(taken.join("by/others")).unwrap();
+        write_whole(&taken, "after").unwrap_err();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_report_that_was_cut_off_is_told_with_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = folder.path().join("all");
+        fs::create_dir_all(all.join("one")).unwrap();
+        for cut in ["", "{\"format\": 2, \"run\": \"o"] {
+            fs::write(all.join("one").join(REPORT), cut).unwrap();
+            let Stopped { exit, message } = read(&all, folder.path(), "one").unwrap_err();
+            let told = message.unwrap();
+            assert_eq!(exit, Exit::Usage, "{told}");
+            assert!(told.contains("is no report: ") && told.contains("`load clean one`"), "{told}");
+        }
     }
 }

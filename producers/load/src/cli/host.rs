@@ -1,7 +1,12 @@
 //! Where the parts of a run run: the generator on a thread of its own, so that a busy system doesn't make it late, and the sends on
 //! those of the program.
 
-use std::{sync::Arc, thread};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread,
+};
 
 use futures::channel::oneshot;
 use sendoff_events::{BoxFuture, Clock};
@@ -34,13 +39,35 @@ fn apart(generating: BoxFuture<'static, Health>) -> BoxFuture<'static, Health> {
     let Ok(runtime) = Builder::new_current_thread().enable_time().build() else { return generating };
     let (sender, receiver) = oneshot::channel();
     let spawned = thread::Builder::new().name("load generator".into()).spawn(move || {
-        let health = runtime.block_on(generating);
+        // Nothing of the generator is used after it panicked, and whoever shares a lock with it passes over that.
+        let health = catch_unwind(AssertUnwindSafe(|| runtime.block_on(generating)));
         // Whoever waited may have gone.
-        let _ = sender.send(health);
+        let _ = sender.send(health.unwrap_or_else(|panic| Health::broken(said(&*panic))));
     });
     Box::pin(async move {
-        // One late send of none is no good health: a generator that broke off says nothing about the system.
-        let broken = Health { late: 1, ..Health::default() };
-        if spawned.is_err() { broken } else { receiver.await.unwrap_or(broken) }
+        match spawned {
+            Ok(_) => receiver.await.unwrap_or_else(|_| Health::broken("it said nothing")),
+            Err(error) => Health::broken(format!("its thread can't be started: {error}")),
+        }
     })
+}
+
+/// What a panic says.
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "it panicked".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generator_that_panics_says_why() {
+        let broken = futures::executor::block_on(apart(Box::pin(async { panic!("{} is too much", 9) })));
+        assert_eq!(broken.broke_off.as_deref(), Some("9 is too much"));
+        assert!(!broken.is_good());
+        let good = futures::executor::block_on(apart(Box::pin(async { Health::default() })));
+        assert_eq!((good.is_good(), good.broke_off), (true, None));
+    }
 }

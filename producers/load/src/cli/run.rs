@@ -28,14 +28,26 @@ pub(super) struct Args {
 pub(super) async fn run(session: &mut Session, output: Output, args: Args) -> Result<Exit, Stopped> {
     let stopping = Stopping::listen()?;
     let scenario = args.scenario.read(session, &args.pace)?;
-    let switch = args.scenario.switch(session, &args.place.out);
     if args.dry_run {
+        let switch = args.scenario.switch(session, &args.place.out);
         check(session, &args.place, &scenario, &switch)?;
         return dry_run(session, output, &args.place, &scenario);
     }
-    let id = args.scenario.run(session, &scenario)?;
-    session.prose(format_args!("{id}: {}", describe(&scenario)));
-    let done = execute(session, &args.place, &scenario, &id, switch, &stopping).await?;
+    carry_out(session, output, (&args.scenario, &args.place), &scenario, &stopping).await
+}
+
+/// Carries it out, and shows the report.
+pub(super) async fn carry_out(
+    session: &mut Session,
+    output: Output,
+    (given, place): (&ScenarioArgs, &PlaceArgs),
+    scenario: &Scenario,
+    stopping: &Stopping,
+) -> Result<Exit, Stopped> {
+    let switch = given.switch(session, &place.out);
+    let id = given.run(session, scenario)?;
+    session.prose(format_args!("{id}: {}", describe(scenario)));
+    let done = execute(session, place, scenario, &id, switch, stopping).await?;
     let shown = match output {
         Output::Table => session.data(done.report.text()),
         Output::Json => session.json(&done.report, true),

@@ -1,11 +1,15 @@
-//! Requests to stop: the first one ends the sending, the second one the waiting after it. One listener hears them from the beginning
+//! Requests to stop: the first one ends the sending, the second one the waiting after it; where the sending is over, the first one
+//! ends the waiting. One listener hears them from the beginning
 //! of a verb to its end: where there is none, a signal that was listened to once has no meaning left.
+
+mod told;
 
 use std::sync::{Arc, OnceLock};
 
 use sendoff_consumers::Stop;
 use sendoff_host::{Signals, Stopped};
 use tokio::task::JoinHandle;
+pub(super) use told::{Told, taken_back};
 
 use crate::guards::{Halt, Reason};
 

@@ -4,15 +4,17 @@ mod bootstrap;
 mod counts;
 mod figure;
 mod gate;
+mod warnings;
 
 pub use bootstrap::Ratio;
 use bootstrap::{Parts, of_means, of_quantiles};
 pub use figure::{Better, Figure, Says};
 pub use gate::Gate;
 use serde::Serialize;
+use warnings::warnings;
 
 use crate::{
-    report::{Report, Word, bytes, micros},
+    report::{Report, bytes, micros},
     run::Sample,
     slo::Phase,
     soak::{SMALL_LATENCY, SMALL_MEMORY},
@@ -51,6 +53,10 @@ impl Comparison {
             for ((name, _, takes), ratio) in SHARES.into_iter().zip(ratios) {
                 let ratio = ratio.filter(|_| count(first).min(count(second)) >= takes);
                 let values = [took(first, phase, name), took(second, phase, name)];
+                let ratio = match values {
+                    [Some(one), Some(other)] if one > 0 => ratio.map(|ratio| ratio.around(other as f64 / one as f64)),
+                    _ => ratio,
+                };
                 let figure = Figure::of(
                     format!("{} {name}", phase.title()),
                     values.map(|us| us.map(micros)),
@@ -132,31 +138,4 @@ fn memory(first: &Report, second: &Report) -> Option<Figure> {
 fn peak(first: &Report, second: &Report) -> Option<Figure> {
     let peaks = [first, second].map(|report| report.usage.memory.map(|bytes| bytes as f64));
     Figure::single("resident memory at its peak", peaks, SMALL_MEMORY, |peak| bytes(peak as u64))
-}
-
-fn warnings(first: &Report, second: &Report) -> Vec<String> {
-    let mut warnings = Vec::new();
-    let mut differs = |what: &str, one: &str, other: &str| {
-        if one != other {
-            warnings.push(format!("{what} differs: `{one}` and `{other}`"));
-        }
-    };
-    let (one, other) = (&first.scenario, &second.scenario);
-    differs("the rate", &one.rate, &other.rate);
-    differs("the way in", one.via.word(), other.via.word());
-    differs("the mix", &one.mix.join("; "), &other.mix.join("; "));
-    differs("the keys", &one.keys, &other.keys);
-    differs("what isn't sent as it should be", &one.shares, &other.shares);
-    let durability = |report: &Report| report.place.durability.clone().unwrap_or_else(|| "the system's own".into());
-    differs("the system", &first.place.target, &second.place.target);
-    differs("the durability", &durability(first), &durability(second));
-    differs("the machine", &first.place.processor, &second.place.processor);
-    differs("the number of processors", &first.place.processors.to_string(), &second.place.processors.to_string());
-    differs("the build", &first.place.build, &second.place.build);
-    for report in [first, second] {
-        if report.verdict.word == Word::Invalid {
-            warnings.push(format!("`{}` says nothing: its generator was too slow", report.run));
-        }
-    }
-    warnings
 }

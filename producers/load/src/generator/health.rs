@@ -26,13 +26,22 @@ pub struct Health {
     pub most_outstanding: usize,
     /// Parcels in one call, on average.
     pub batch: f64,
+    /// Why it broke off, where it did: a mistake of the load test itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broke_off: Option<String>,
 }
 
 impl Health {
+    /// That of a generator that broke off: how well it kept to its moments went with it.
+    #[must_use]
+    pub fn broken(why: impl Into<String>) -> Self {
+        Self { broke_off: Some(why.into()), ..Self::default() }
+    }
+
     /// Whether what was measured says something about the system, and not about the generator.
     #[must_use]
     pub fn is_good(&self) -> bool {
-        self.late as f64 <= self.late_share * self.sent as f64
+        self.broke_off.is_none() && self.late as f64 <= self.late_share * self.sent as f64
     }
 }
 
@@ -76,6 +85,7 @@ impl Lateness {
             max_us: self.histogram.max(),
             most_outstanding: self.most_outstanding,
             batch: if self.calls == 0 { 0.0 } else { sent as f64 / self.calls as f64 },
+            broke_off: None,
         }
     }
 }

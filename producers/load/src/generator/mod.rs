@@ -116,7 +116,8 @@ impl Generator {
             if (&mut stop).now_or_never().is_some() {
                 break;
             }
-            let wait = Duration::try_from((self.start + due).duration_since(self.clock.now())).unwrap_or_default();
+            let moment = self.start.saturating_add(due).unwrap_or(Timestamp::MAX);
+            let wait = Duration::try_from(moment.duration_since(self.clock.now())).unwrap_or_default();
             if !wait.is_zero() {
                 let sleep = self.clock.sleep(wait.max(TICK));
                 let woken = futures::future::select(sleep, &mut stop);

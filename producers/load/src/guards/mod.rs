@@ -22,10 +22,10 @@ pub enum Refusal {
         most: u64,
     },
     /// The scenario is faster than it may be.
-    #[error("the scenario goes up to {peak:.0}/s, and may go to {most}: raise guards.max_rate if that is meant")]
+    #[error("the scenario goes up to {peak}/s, and may go to {most}: raise guards.max_rate if that is meant")]
     Rate {
-        /// How fast it would be, rounded up.
-        peak: u64,
+        /// How fast it would be a second, rounded up to the thousandth.
+        peak: String,
         /// How fast it may be.
         most: String,
     },
@@ -54,13 +54,18 @@ pub enum Refusal {
 pub fn check(scenario: &Scenario) -> Result<(), Refusal> {
     let (peak, limit) = (scenario.shape.peak(), scenario.guards.max_rate);
     if peak > limit.a_second() {
-        return Err(Refusal::Rate { peak: peak.ceil() as u64, most: limit.to_string() });
+        return Err(Refusal::Rate { peak: thousandths_up(peak), most: limit.to_string() });
     }
     let (expected, most) = (scenario.expected(), scenario.guards.max_events);
     if expected > most {
         return Err(Refusal::Events { expected, most });
     }
     Ok(())
+}
+
+/// Rounded up: what is over a limit never looks as if it weren't.
+fn thousandths_up(per_second: f64) -> String {
+    ((per_second * 1000.0 - 1e-6).ceil() / 1000.0).to_string()
 }
 
 /// Checks that an API is on this machine, or on one that is named.
@@ -117,6 +122,16 @@ mod tests {
         assert_eq!(check_api("ftp://127.0.0.1", &[]), Err(Refusal::Address("ftp://127.0.0.1".into())));
         assert_eq!(check_api("http://me:secret@127.0.0.1", &[]), Err(Refusal::Credentials));
         assert_eq!(check_api("http://me:secret@127.0.0.1:x", &[]), Err(Refusal::Address("…@127.0.0.1:x".into())));
+    }
+
+    #[test]
+    fn a_rate_that_is_refused_is_told_with_its_decimals() {
+        for (peak, shown) in [(2.0, "2"), (1.001, "1.001"), (100.1 / 60.0, "1.669"), (0.0003, "0.001")] {
+            assert_eq!(thousandths_up(peak), shown);
+        }
+        let refusal = Refusal::Rate { peak: thousandths_up(100.1 / 60.0), most: "100/min".into() };
+        let told = "the scenario goes up to 1.669/s, and may go to 100/min: raise guards.max_rate if that is meant";
+        assert_eq!(refusal.to_string(), told);
     }
 
     #[test]

@@ -35,6 +35,11 @@ pub struct Window {
     pub phases: BTreeMap<Phase, BTreeMap<u64, u64>>,
 }
 
+impl Window {
+    /// By which share of itself a value may be larger than what it is counted as, at most.
+    pub const COARSE: f64 = 1.0 / 64.0;
+}
+
 impl Latencies {
     pub(super) fn new(width: Duration) -> Self {
         Self { width: width.max(Duration::from_millis(1)), ..Self::default() }
@@ -130,7 +135,7 @@ fn micros(took: Duration) -> u64 {
     u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1)
 }
 
-/// The first seven binary digits: exact to 1 %.
+/// The first seven binary digits: exact to [`Window::COARSE`].
 fn coarse(micros: u64) -> u64 {
     let shift = (64 - micros.leading_zeros()).saturating_sub(7);
     (micros >> shift) << shift
@@ -143,13 +148,13 @@ fn histogram() -> Histogram<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::coarse;
+    use super::{Window, coarse};
 
     #[test]
     fn coarse_values_are_exact_to_a_hundredth_and_never_larger() {
         for value in (1..100_000).chain([u64::MAX]) {
             let rounded = coarse(value);
-            assert!(rounded <= value && (value - rounded) as f64 <= value as f64 / 64.0, "{value} {rounded}");
+            assert!(rounded <= value && (value - rounded) as f64 <= value as f64 * Window::COARSE, "{value} {rounded}");
         }
         assert_eq!(coarse(127), 127);
     }

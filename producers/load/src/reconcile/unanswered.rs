@@ -2,12 +2,16 @@
 
 use std::{
     collections::{BTreeSet, HashSet},
+    convert::Infallible,
     sync::Mutex,
+    time::Duration,
 };
 
+use futures::future::pending;
 use sendoff_events::EventId;
 
 use super::{
+    Reconciler,
     ledger::Ledger,
     pass::{self, lock},
     record::{Sort, State},
@@ -21,10 +25,13 @@ use crate::{
 /// How many are looked for in one call.
 const BATCH: usize = 500;
 
+/// How long a send may take, as a request to the API does. One whose answer nobody waits for any more may arrive until then.
+const LIMIT: Duration = Duration::from_secs(30);
+
 /// What nobody answered for and wasn't found.
 #[derive(Default)]
 pub(super) struct Unanswered {
-    /// The numbers of which it still isn't known whether they are there: those that can't be looked up.
+    /// The numbers of which it still isn't known whether they are there: those that can't be looked up, or may still be under way.
     pub(super) unknown: BTreeSet<u64>,
     /// Whether the system can't tell yet of some of them.
     pub(super) may_come: bool,
@@ -42,11 +49,14 @@ pub(super) async fn find(target: &dyn Target, run: &RunId, ledger: &Mutex<Ledger
         match target.find(run, batch).await? {
             Some(found) => {
                 let mut ledger = lock(ledger);
-                found.into_iter().for_each(|(number, id)| ledger.found(number, Some(id)));
+                found.into_iter().for_each(|(number, id)| ledger.came(number, Some(id)));
             }
             None => look(target, ledger, batch, &mut open).await?,
         }
     }
+    let under_way = lock(ledger).under_way();
+    open.may_come |= !under_way.is_empty();
+    open.unknown.extend(under_way);
     Ok(open)
 }
 
@@ -77,7 +87,7 @@ async fn look(
     for (number, id) in numbers.iter().zip(ids) {
         let is_among = |events: &HashSet<EventId>| id.is_some_and(|id| events.contains(&id));
         if is_among(&known) {
-            ledger.found(*number, id);
+            ledger.came(*number, id);
         } else {
             open.unknown.insert(*number);
             open.may_come |= is_among(&coming);
@@ -86,11 +96,55 @@ async fn look(
     Ok(())
 }
 
+impl Reconciler {
+    /// Waits until every send has had its time, and then knows of none that it is still under way. Never ends.
+    pub async fn time_out(&self) -> Infallible {
+        let now = self.clock.now();
+        let last = self.ledger().sent_until.unwrap_or(now);
+        let left = Duration::try_from(now.duration_since(last)).map_or(LIMIT, |gone| LIMIT.saturating_sub(gone));
+        if !left.is_zero() {
+            self.clock.sleep(left).await;
+        }
+        self.ledger().timed_out();
+        pending().await
+    }
+}
+
 impl Ledger {
     pub(super) fn unanswered(&self) -> Vec<u64> {
-        let is_open = |state| matches!(state, State::Unknown(Sort::Event));
+        self.numbers(|state| matches!(state, State::Unknown(Sort::Event) | State::Sending(Sort::Event)))
+    }
+
+    /// Events whose call may not be over yet.
+    fn under_way(&self) -> Vec<u64> {
+        self.numbers(|state| matches!(state, State::Sending(Sort::Event)))
+    }
+
+    fn numbers(&self, is_among: impl Fn(State) -> bool) -> Vec<u64> {
         let records = self.records.iter().enumerate();
-        records.filter(|(_, record)| is_open(record.state)).map(|(place, _)| place as u64).collect()
+        records.filter(|(_, record)| is_among(record.state)).map(|(place, _)| place as u64).collect()
+    }
+
+    /// One that nobody answered for is there.
+    fn came(&mut self, number: u64, id: Option<EventId>) {
+        if let State::Sending(sort) = self.records[number as usize].state {
+            self.unanswered_for(number as usize, sort);
+        }
+        self.found(number, id);
+    }
+
+    fn unanswered_for(&mut self, place: usize, sort: Sort) {
+        self.records[place].state = State::Unknown(sort);
+        self.counts.unknown += 1;
+    }
+
+    /// No call is under way any more.
+    fn timed_out(&mut self) {
+        for place in 0..self.records.len() {
+            if let State::Sending(sort) = self.records[place].state {
+                self.unanswered_for(place, sort);
+            }
+        }
     }
 
     /// The ids of the events with these numbers, and each of those that have one at each of its consumers.
@@ -116,7 +170,7 @@ impl Ledger {
             let Some(first) = self.records.get(original).copied() else { continue };
             let missed = match first.state {
                 State::Refused(_) => State::Refused(Sort::Again),
-                State::Unknown(_) => State::Unknown(Sort::Again),
+                State::Sending(_) | State::Unknown(_) => State::Unknown(Sort::Again),
                 _ => continue,
             };
             self.records[place].state = missed;
@@ -131,12 +185,12 @@ impl Ledger {
         }
     }
 
-    /// What is still on its way in when nobody waits for an answer any more.
+    /// Nobody waits for an answer any more. An event that is still on its way in stays so until its time is over: that it can't be
+    /// found yet doesn't say that it isn't there.
     pub(super) fn give_up(&mut self) {
-        for record in &mut self.records {
-            if let State::Sending(sort) = record.state {
-                record.state = State::Unknown(sort);
-                self.counts.unknown += 1;
+        for place in 0..self.records.len() {
+            if let State::Sending(sort @ (Sort::Again | Sort::Poison)) = self.records[place].state {
+                self.unanswered_for(place, sort);
             }
         }
     }

@@ -77,6 +77,7 @@ fn summary(scenario: &Scenario) -> Summary {
         rate: scenario.shape.to_string(),
         duration_s: scenario.duration.as_secs_f64(),
         warm_up_s: scenario.warm_up.as_secs_f64(),
+        drain_s: Some(scenario.drain.as_secs_f64()),
         mix: mix.collect(),
         keys: format!("{} tenants, {} apps each, {} users{heat}", keys.tenants, keys.apps, keys.users),
         shares: format!(
@@ -85,6 +86,7 @@ fn summary(scenario: &Scenario) -> Summary {
             percent(shares.poison),
             percent(shares.oversize)
         ),
+        oversize_bytes: Some(shares.oversize_bytes),
     }
 }
 

@@ -1,6 +1,10 @@
 //! Curves as SVG, without a script: a title and a description for whoever can't see them, colours that follow the page.
 
+mod axis;
+
 use std::fmt::Write as _;
+
+pub(super) use axis::Axis;
 
 /// One curve.
 pub(super) struct Curve {
@@ -25,12 +29,10 @@ pub(super) struct Chart<'a> {
     pub(super) description: String,
     /// What stands under the axis.
     pub(super) x_label: &'a str,
-    /// How a value of the axis is written.
-    pub(super) x_text: fn(f64) -> String,
-    /// How a value of a curve is written.
-    pub(super) y_text: fn(f64) -> String,
-    /// Whether values grow by factors.
-    pub(super) is_log: bool,
+    /// What it counts.
+    pub(super) x: Axis,
+    /// What the curves' values count.
+    pub(super) y: Axis,
     /// The curves.
     pub(super) curves: Vec<Curve>,
 }
@@ -42,6 +44,9 @@ const RIGHT: f64 = 12.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 40.0;
 
+/// So many curves look different: the page's style has a colour and a dash pattern for each.
+const STYLES: usize = 7;
+
 impl Chart<'_> {
     /// The picture, with its legend; nothing where there are no points.
     pub(super) fn svg(&self, number: usize) -> String {
@@ -49,10 +54,12 @@ impl Chart<'_> {
         if all().count() == 0 {
             return String::new();
         }
-        let x_most = all().map(|(x, _)| x).fold(0.0, f64::max).max(1e-9);
-        let y_most = all().map(|(_, y)| y).fold(0.0, f64::max).max(1e-9);
-        let y_least = if self.is_log { all().map(|(_, y)| y).filter(|y| *y > 0.0).fold(y_most, f64::min) } else { 0.0 };
-        let scale = Scale { x_most, y_least, y_most, is_log: self.is_log };
+        let most = |most: f64| if most > 0.0 { most } else { 1.0 };
+        let x_most = most(all().map(|(x, _)| x).fold(0.0, f64::max));
+        let y_most = most(all().map(|(_, y)| y).fold(0.0, f64::max));
+        let is_log = self.y == Axis::Times;
+        let y_least = if is_log { all().map(|(_, y)| y).filter(|y| *y > 0.0).fold(y_most, f64::min) } else { 0.0 };
+        let scale = Scale { x_most, y_least, y_most, is_log };
 
         let mut svg = String::new();
         // Writing to a String can't fail.
@@ -64,8 +71,8 @@ impl Chart<'_> {
             escape(self.title),
             escape(&self.description)
         );
-        for tick in scale.y_ticks() {
-            let y = scale.y(tick);
+        for (value, text) in self.y.ticks(y_least, y_most) {
+            let y = scale.y(value);
             let _ = write!(
                 svg,
                 "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\"/><text x=\"{:.1}\" y=\"{:.1}\" \
@@ -73,17 +80,16 @@ impl Chart<'_> {
                 WIDTH - RIGHT,
                 LEFT - 6.0,
                 y + 4.0,
-                escape(&(self.y_text)(tick))
+                escape(&text)
             );
         }
-        for part in 0..=5 {
-            let value = x_most * f64::from(part) / 5.0;
+        for (value, text) in self.x.ticks(0.0, x_most) {
             let _ = write!(
                 svg,
                 "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
                 scale.x(value),
                 HEIGHT - BOTTOM + 16.0,
-                escape(&(self.x_text)(value))
+                escape(&text)
             );
         }
         let _ = write!(
@@ -104,7 +110,7 @@ impl Chart<'_> {
                 let _ = write!(
                     svg,
                     "<polyline class=\"c{}\" points=\"{}\"><title>{}</title></polyline>",
-                    place % 6,
+                    place % STYLES,
                     points.join(" "),
                     escape(&curve.name)
                 );
@@ -112,7 +118,7 @@ impl Chart<'_> {
         }
         svg.push_str("</svg><ul class=\"legend\">");
         for (place, curve) in self.curves.iter().enumerate() {
-            let _ = write!(svg, "<li class=\"c{}\">{}</li>", place % 6, escape(&curve.name));
+            let _ = write!(svg, "<li class=\"c{}\">{}</li>", place % STYLES, escape(&curve.name));
         }
         svg.push_str("</ul></figure>");
         svg
@@ -140,14 +146,6 @@ impl Scale {
         };
         HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
     }
-
-    fn y_ticks(&self) -> Vec<f64> {
-        if self.is_log && self.y_most > self.y_least {
-            let factor = self.y_most / self.y_least;
-            return (0..=4).map(|part| self.y_least * factor.powf(f64::from(part) / 4.0)).collect();
-        }
-        (0..=4).map(|part| self.y_most * f64::from(part) / 4.0).collect()
-    }
 }
 
 /// A text that can stand in a page.
@@ -164,4 +162,24 @@ pub(super) fn escape(text: &str) -> String {
         }
     }
     safe
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn seven_curves_look_different_as_many_as_there_are_consumers() {
+        let style = include_str!("page.css");
+        let between = |from: &str, to: char| {
+            let (_, rest) = style.split_once(from).unwrap_or_else(|| panic!("{from}"));
+            rest.split(to).next().unwrap_or_default().to_owned()
+        };
+        let different = |of: &dyn Fn(usize) -> String| (0..STYLES).map(of).collect::<BTreeSet<_>>().len();
+        assert_eq!(different(&|place| between(&format!("--c{place}:#"), ';')[..6].to_owned()), 7);
+        assert_eq!(different(&|place| between(&format!("polyline.c{place}{{stroke:var(--c{place})"), '}')), 7);
+        assert_eq!(different(&|place| between(&format!("li.c{place}::before{{"), '}')), 7);
+    }
 }

@@ -14,15 +14,19 @@ use crate::{
     run::Outcome,
     scenario::Scenario,
     slo::{Metric, Phase, Slo, What},
+    soak::{Drift, drifts},
 };
 
 /// The verdict on a run.
 pub(super) fn verdict(scenario: &Scenario, report: &Report, ledger: &Ledger, outcome: &Outcome) -> Verdict {
     let mut notes = Vec::new();
-    let checks: Vec<Check> = Slo::with_defaults(&scenario.slo)
+    let mut checks: Vec<Check> = Slo::with_defaults(&scenario.slo)
         .iter()
         .map(|slo| check(slo, scenario.slo.contains(slo), report, ledger, &mut notes))
         .collect();
+    if scenario.soak {
+        checks.extend(drifts(report).into_iter().map(flat));
+    }
     let unasked = outcome.settled.unasked.as_ref();
     if let Some(why) = unasked {
         // What the sinks have counted wasn't asked for either.
@@ -30,7 +34,10 @@ pub(super) fn verdict(scenario: &Scenario, report: &Report, ledger: &Ledger, out
     }
     let halted = outcome.halted.as_ref();
     notes.extend(halted.map(ToString::to_string));
-    if !report.generator.is_good() {
+    notes.extend(outcome.cut_short.as_ref().map(cut_short));
+    if let Some(why) = &report.generator.broke_off {
+        notes.push(format!("the generator broke off: {why}. The figures say nothing about the system"));
+    } else if !report.generator.is_good() {
         notes.push(format!(
             "{} of {} sends were more than {} late, more than {} %: the generator was too slow, and the figures say nothing about \
              the system",
@@ -93,6 +100,14 @@ pub(super) fn verdict(scenario: &Scenario, report: &Report, ledger: &Ledger, out
     Verdict { word, exit: exit as u8, checks, notes }
 }
 
+/// The sending was over by then: nothing of it was ended.
+fn cut_short(by: &Reason) -> String {
+    match by {
+        Reason::Signal(name) => format!("{name}: the waiting was cut short"),
+        _ => "the waiting was cut short".into(),
+    }
+}
+
 /// What wasn't sent, didn't arrive, or isn't known to have come to its end.
 fn missing(scenario: &Scenario, report: &Report, ledger: &Ledger, outcome: &Outcome) -> Vec<String> {
     let (sending, total) = (&report.sending, &report.total);
@@ -120,7 +135,9 @@ fn missing(scenario: &Scenario, report: &Report, ledger: &Ledger, outcome: &Outc
             open.join(", ")
         ));
     }
-    if total.in_flight > 0 && outcome.settled.unasked.is_none() {
+    if total.in_flight > 0 && outcome.settled.unasked.is_none() && outcome.cut_short.is_some() {
+        notes.push(format!("{} deliveries were in flight when nobody waited for them any more", total.in_flight));
+    } else if total.in_flight > 0 && outcome.settled.unasked.is_none() {
         notes.push(format!(
             "{} deliveries were in flight at the end: a longer --drain than {} tells what becomes of them",
             total.in_flight,
@@ -138,6 +155,12 @@ fn missing(scenario: &Scenario, report: &Report, ledger: &Ledger, outcome: &Outc
         ));
     }
     notes
+}
+
+/// Whether something stays as it is; the value is its change in a second.
+fn flat(drift: Drift) -> Check {
+    let Drift { what, trend, shown, course } = drift;
+    Check { slo: format!("{what} flat"), value: trend.map(|trend| trend.slope), shown, holds: !course.fails() }
 }
 
 fn check(slo: &Slo, is_said: bool, report: &Report, ledger: &Ledger, notes: &mut Vec<String>) -> Check {

@@ -40,7 +40,12 @@ impl Measured {
             Metric::Drain => report.drain_s?,
             Metric::Memory => report.usage.memory? as f64,
         };
-        Some(Self { value, shown: shown(&slo.metric, value), holds: slo.holds(value) })
+        let (mut shown, holds) = (shown(&slo.metric, value), slo.holds(value));
+        if !holds && matches!(slo.metric, Metric::Throughput | Metric::Accepted) && shown == rate(slo.limit, 1) {
+            // It would look as if it held.
+            shown = rate(value, 4);
+        }
+        Some(Self { value, shown, holds })
     }
 
     /// What isn't at its end may take for ever: it keeps no upper limit.
@@ -89,12 +94,16 @@ fn count(what: What, report: &Report) -> Option<(u64, u64)> {
     })
 }
 
+fn rate(value: f64, digits: usize) -> String {
+    format!("{value:.digits$}/s")
+}
+
 fn shown(metric: &Metric, value: f64) -> String {
     match metric {
         Metric::Latency { .. } | Metric::Drain => time(value),
         Metric::Count { share: true, .. } => format!("{:.4} %", value * 100.0),
         Metric::Count { share: false, .. } => format!("{value}"),
-        Metric::Throughput | Metric::Accepted => format!("{value:.1}/s"),
+        Metric::Throughput | Metric::Accepted => rate(value, 1),
         Metric::Memory => bytes(value as u64),
     }
 }

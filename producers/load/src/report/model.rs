@@ -73,12 +73,18 @@ pub struct Summary {
     pub duration_s: f64,
     /// For how many of them latencies were left out.
     pub warm_up_s: f64,
+    /// How long it was to wait for everything to come to its end; `None` in reports that were written before this was told.
+    #[serde(default)]
+    pub drain_s: Option<f64>,
     /// The mix: types with their weights and sizes.
     pub mix: Vec<String>,
     /// Who it was about.
     pub keys: String,
     /// What wasn't sent as it should be.
     pub shares: String,
+    /// How large is what is larger than a message may be; `None` in reports that were written before this was told.
+    #[serde(default)]
+    pub oversize_bytes: Option<usize>,
 }
 
 /// What it was done to, and where.
@@ -88,7 +94,7 @@ pub struct Place {
     pub target: String,
     /// How durable its commits are: `full` or `relaxed`; `None` where that is the system's own matter.
     pub durability: Option<String>,
-    /// The commit that was checked out where the run began; `None` where there is none.
+    /// The commit of this project that was checked out where the run began; `None` where none was.
     pub commit: Option<String>,
     /// The version of the load test.
     pub version: String,

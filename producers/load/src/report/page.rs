@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     build::{bytes, micros, time},
-    chart::{Chart, Curve, escape},
+    chart::{Axis, Chart, Curve, escape},
     model::{Latency, Report, Word},
     text::sum,
 };
@@ -129,13 +129,13 @@ impl Report {
     fn latency_table(&self, page: &mut String) {
         page.push_str(
             "<h2>Latencies</h2><p class=\"facts\">Publish ack and end to end count from the intended moment. What wasn't at its end \
-             counts with the time that it took so far.</p><div class=\"wide\">\
+             counts with the time that it took so far. Where – stands, fewer than ten \
+             values lie beyond the percentile.</p><div class=\"wide\">\
              <table><thead><tr><th>phase</th><th class=\"text\">type</th><th class=\"text\">consumer</th><th>count</th><th>p50</th>\
              <th>p90</th><th>p99</th><th>p99.9</th><th>p99.99</th><th>max</th></tr></thead><tbody>",
         );
-        for Latency { phase, kind, consumer, count, p50_us, p90_us, p99_us, p999_us, p9999_us, max_us, .. } in
-            &self.latencies
-        {
+        for latency in &self.latencies {
+            let Latency { phase, kind, consumer, count, .. } = latency;
             let is_sum = kind.is_none() && consumer.is_none();
             let name = |name: &Option<String>| name.as_deref().map_or_else(|| "all".into(), escape);
             let _ = write!(
@@ -146,8 +146,8 @@ impl Report {
                 name(kind),
                 name(consumer)
             );
-            for value in [p50_us, p90_us, p99_us, p999_us, p9999_us, max_us] {
-                let _ = write!(page, "<td>{}</td>", micros(*value));
+            for value in latency.shown() {
+                let _ = write!(page, "<td>{}</td>", escape(&value));
             }
             page.push_str("</tr>");
         }
@@ -183,9 +183,8 @@ impl Report {
                 self.rates.offered, self.rates.accepted
             ),
             x_label: "seconds",
-            x_text: |x| format!("{x:.0}"),
-            y_text: |y| format!("{y:.0}"),
-            is_log: false,
+            x: Axis::Numbers,
+            y: Axis::Numbers,
             curves: vec![
                 Curve { name: "sent".into(), points: rate(|sample| sample.sent) },
                 Curve { name: "accepted".into(), points: rate(|sample| sample.accepted) },
@@ -207,9 +206,8 @@ impl Report {
             title: "Backlog: messages that wait or are being handled",
             description: format!("At most {} messages in all queues together.", most.unwrap_or_default()),
             x_label: "seconds",
-            x_text: |x| format!("{x:.0}"),
-            y_text: |y| format!("{y:.0}"),
-            is_log: false,
+            x: Axis::Numbers,
+            y: Axis::Numbers,
             curves: names.into_iter().map(of).filter(|curve| curve.known().any(|(_, y)| y > 0.0)).collect(),
         }
     }
@@ -227,19 +225,20 @@ impl Report {
             title: "End to end over time, by intended moment",
             description: self.in_words(Phase::E2e),
             x_label: "seconds",
-            x_text: |x| format!("{x:.0}"),
-            y_text: time,
-            is_log: true,
+            x: Axis::Numbers,
+            y: Axis::Times,
             curves: vec![of("p50", 0.5), of("p99", 0.99), of("max", 1.0)],
         }
     }
 
     fn by_percentile(&self) -> Chart<'_> {
         // The axis counts nines: 0 is p0, 1 is p90, 2 is p99.
-        let places = || (0..=40).map(|step| f64::from(step) / 10.0);
         let of = |phase: Phase| {
             let counts = self.distribution(phase);
-            let points = places().map(|nines| {
+            // As far as ten values lie beyond it, and to p99.99 at most.
+            let tenths = ((counts.values().sum::<u64>() as f64 / 10.0).log10() * 10.0 + 1e-6).min(40.0);
+            let places = (0..=40).map(f64::from).filter(|tenth| *tenth <= tenths);
+            let points = places.map(|tenth| tenth / 10.0).map(|nines| {
                 let value = super::quantile(&counts, 1.0 - 10_f64.powf(-nines));
                 (nines, value.map(|micros| micros as f64 / 1e6))
             });
@@ -249,14 +248,8 @@ impl Report {
             title: "Latency by percentile",
             description: Phase::ALL.map(|phase| self.in_words(phase)).join(" "),
             x_label: "percentile",
-            x_text: |nines| {
-                format!(
-                    "p{}",
-                    (100.0 - 10_f64.powf(2.0 - nines)).max(0.0).to_string().chars().take(6).collect::<String>()
-                )
-            },
-            y_text: time,
-            is_log: true,
+            x: Axis::Nines,
+            y: Axis::Times,
             curves: Phase::ALL.into_iter().map(of).filter(|curve| !curve.points.is_empty()).collect(),
         }
     }
@@ -267,9 +260,8 @@ impl Report {
             title: "Resident memory, without the load test's own ledger",
             description: format!("At most {}.", self.usage.memory.map_or_else(|| "unknown".into(), bytes)),
             x_label: "seconds",
-            x_text: |x| format!("{x:.0}"),
-            y_text: |y| bytes(y as u64),
-            is_log: false,
+            x: Axis::Numbers,
+            y: Axis::Bytes,
             curves: vec![Curve { name: "resident".into(), points: points.collect() }],
         }
     }
@@ -277,14 +269,9 @@ impl Report {
     fn in_words(&self, phase: Phase) -> String {
         self.overall(phase).map_or_else(
             || format!("{}: nothing was measured.", phase.title()),
-            |l| {
-                format!(
-                    "{}: p50 {}, p99 {}, max {}.",
-                    phase.title(),
-                    micros(l.p50_us),
-                    micros(l.p99_us),
-                    micros(l.max_us)
-                )
+            |latency| {
+                let [p50, _, p99, .., max] = latency.shown();
+                format!("{}: p50 {p50}, p99 {p99}, max {max}.", phase.title())
             },
         )
     }
@@ -293,37 +280,37 @@ impl Report {
         let (place, scenario, usage) = (&self.place, &self.scenario, &self.usage);
         page.push_str("<h2>What was run, and where</h2>");
         let known = |value: Option<String>| value.unwrap_or_else(|| "unknown".into());
-        list(
-            page,
-            &[
-                ("scenario", format!("{}, seed {}, via {}", scenario.name, scenario.seed, scenario.via.word())),
-                ("mix", scenario.mix.join("; ")),
-                ("keys", scenario.keys.clone()),
-                ("shares", scenario.shares.clone()),
-                ("durability", place.durability.clone().unwrap_or_else(|| "the system's own".into())),
-                ("commit", known(place.commit.clone())),
-                ("build", format!("{} {}", place.version, place.build)),
-                (
-                    "machine",
-                    format!(
-                        "{} × {}, {} of memory, {}",
-                        place.processors,
-                        place.processor,
-                        known(place.memory.map(bytes)),
-                        place.system
-                    ),
+        let mut rows = vec![
+            ("scenario", format!("{}, seed {}, via {}", scenario.name, scenario.seed, scenario.via.word())),
+            ("mix", scenario.mix.join("; ")),
+            ("keys", scenario.keys.clone()),
+            ("shares", scenario.shares.clone()),
+            ("durability", place.durability.clone().unwrap_or_else(|| "the system's own".into())),
+            ("build", format!("{} {}", place.version, place.build)),
+            (
+                "machine",
+                format!(
+                    "{} × {}, {} of memory, {}",
+                    place.processors,
+                    place.processor,
+                    known(place.memory.map(bytes)),
+                    place.system
                 ),
-                ("memory", format!("{} resident at most", known(usage.memory.map(bytes)))),
-                ("on disk", known(usage.stored.map(bytes))),
-                (
-                    "cost",
-                    usage.cost_per_million.map_or_else(
-                        || "nothing is paid".into(),
-                        |c| format!("about ${c:.2} a million events by list prices"),
-                    ),
+            ),
+            ("memory", format!("{} resident at most", known(usage.memory.map(bytes)))),
+            ("on disk", known(usage.stored.map(bytes))),
+            (
+                "cost",
+                usage.cost_per_million.map_or_else(
+                    || "nothing is paid".into(),
+                    |c| format!("about ${c:.2} a million events by list prices"),
                 ),
-            ],
-        );
+            ),
+        ];
+        if let Some(commit) = &place.commit {
+            rows.push(("checked out here", commit.clone()));
+        }
+        list(page, &rows);
     }
 }
 

@@ -6,7 +6,7 @@ use sendoff_embedded::program::print::{one_line, table};
 
 use super::{
     build::{bytes, micros, time},
-    model::Report,
+    model::{Latency, Report},
 };
 use crate::{
     reconcile::{Account, Way},
@@ -56,6 +56,32 @@ fn added(parts: &[(u64, &str)], always: &[&str]) -> String {
     shown.map(|(count, name)| format!("{count} {name}")).collect::<Vec<_>>().join(" + ")
 }
 
+impl Latency {
+    /// Its percentiles and the slowest, as a reader reads them; `–` for a percentile with fewer than ten values beyond it, which says
+    /// no more than chance does.
+    pub(super) fn shown(&self) -> [String; 6] {
+        let values = [
+            (self.p50_us, 20),
+            (self.p90_us, 100),
+            (self.p99_us, 1000),
+            (self.p999_us, 10_000),
+            (self.p9999_us, 100_000),
+            (self.max_us, 1),
+        ];
+        values.map(|(us, takes)| if self.count < takes { "–".into() } else { took(self.phase, us) })
+    }
+}
+
+/// How long a phase took. All but the publish ack end, or begin and end, with clocks that count milliseconds.
+fn took(phase: Phase, us: u64) -> String {
+    match (phase, us) {
+        (Phase::Publish, us) => micros(us),
+        (_, ..1000) => "<1 ms".into(),
+        (_, us @ ..100_000) => format!("{:.0} ms", us as f64 / 1e3),
+        (_, us) => micros(us),
+    }
+}
+
 impl Report {
     /// The report in a few lines.
     #[must_use]
@@ -90,17 +116,9 @@ impl Report {
         );
         text.push_str(&table(
             ["phase", "count", "p50", "p90", "p99", "p99.9", "p99.99", "max"],
-            Phase::ALL.into_iter().filter_map(|phase| self.overall(phase)).map(|l| {
-                [
-                    l.phase.title().to_owned(),
-                    l.count.to_string(),
-                    micros(l.p50_us),
-                    micros(l.p90_us),
-                    micros(l.p99_us),
-                    micros(l.p999_us),
-                    micros(l.p9999_us),
-                    micros(l.max_us),
-                ]
+            Phase::ALL.into_iter().filter_map(|phase| self.overall(phase)).map(|latency| {
+                let [p50, p90, p99, p999, p9999, max] = latency.shown();
+                [latency.phase.title().to_owned(), latency.count.to_string(), p50, p90, p99, p999, p9999, max]
             }),
         ));
         text.push('\n');
@@ -139,7 +157,37 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::{plain, took};
+    use crate::{report::Latency, slo::Phase};
+
+    #[test]
+    fn a_time_is_written_as_exactly_as_its_clocks_count() {
+        for phase in [Phase::Queue, Phase::Handler, Phase::E2e] {
+            let shown = [1, 999, 1000, 3420, 55_007, 99_600, 234_567, 3_456_789].map(|us| took(phase, us));
+            assert_eq!(shown, ["<1 ms", "<1 ms", "1 ms", "3 ms", "55 ms", "100 ms", "235 ms", "3.46 s"]);
+        }
+        assert_eq!(took(Phase::Publish, 3420), "3.42 ms");
+    }
+
+    #[test]
+    fn a_percentile_of_too_few_values_is_not_shown() {
+        let latency = |count| Latency {
+            phase: Phase::Publish,
+            kind: None,
+            consumer: None,
+            count,
+            mean_us: 2000.0,
+            p50_us: 1000,
+            p90_us: 2000,
+            p99_us: 3000,
+            p999_us: 4000,
+            p9999_us: 5000,
+            max_us: 6000,
+        };
+        assert_eq!(latency(19).shown(), ["–", "–", "–", "–", "–", "6.00 ms"]);
+        assert_eq!(latency(999).shown(), ["1.00 ms", "2.00 ms", "–", "–", "–", "6.00 ms"]);
+        assert_eq!(latency(100_000).shown()[4], "5.00 ms");
+    }
 
     #[test]
     fn what_others_say_is_short_and_stays_in_its_line() {

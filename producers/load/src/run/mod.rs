@@ -1,5 +1,6 @@
 //! One run: prepare, send, follow, drain, and give everything that is known.
 
+mod interrupt;
 mod sample;
 
 use std::{
@@ -14,6 +15,7 @@ use futures::{
     future::{Either, select},
     join,
 };
+use interrupt::Interrupt;
 pub use sample::{Overall, Progress, Sample, Watcher};
 use sample::{Sampler, Samples};
 use sendoff_consumers::{Attributes, Depth, Stop, Subscriber};
@@ -44,7 +46,7 @@ pub struct Setup {
     pub host: Host,
     /// Who is told how it goes on.
     pub watcher: Arc<dyn Watcher>,
-    /// Ends the sending.
+    /// Ends the sending; once that is over, the waiting after it.
     pub halt: Arc<Halt>,
     /// Ends the waiting after it.
     pub enough: Stop,
@@ -81,8 +83,10 @@ pub struct Outcome {
     pub overall: Overall,
     /// What a reader of the figures has to know of the way in.
     pub remark: Option<&'static str>,
-    /// Why it ended before its end.
+    /// Why the sending ended before its end.
     pub halted: Option<Reason>,
+    /// Who ended the waiting after it before its end.
+    pub cut_short: Option<Reason>,
 }
 
 /// A run could not be done.
@@ -97,7 +101,7 @@ pub enum RunError {
     /// It couldn't be prepared. What it speaks of may have been made in the system.
     #[error(transparent)]
     Unprepared(TargetError),
-    /// Somebody wanted it to end before it had begun. What it speaks of may have been made in the system.
+    /// It was ended before anything was sent. What it speaks of may have been made in the system.
     #[error("{0}, before it had begun")]
     Interrupted(Reason),
     /// The payloads can't be made.
@@ -152,13 +156,16 @@ pub async fn run(setup: Setup) -> Result<Outcome, RunError> {
         via: scenario.via,
         before,
     });
+    // What is requested of the run is one thing, and what ends its sending another: a request may come after that.
+    let sending_halt = Arc::new(Halt::default());
+    let (interrupt, enough) = Interrupt::new(halt, sending_halt.clone(), enough, watcher.clone());
     let generator = Generator {
         start,
         arrivals: scenario.shape.arrivals(scenario.duration, scenario.seed),
         payloads,
         courier: (host.courier)(target.clone(), scenario.via, clock.clone()),
         ledger: ledger.clone(),
-        halt: halt.clone(),
+        halt: sending_halt.clone(),
         clock: clock.clone(),
         patience: scenario.drain,
         enough: enough.clone(),
@@ -166,7 +173,7 @@ pub async fn run(setup: Setup) -> Result<Outcome, RunError> {
     };
     let sampler = Sampler {
         reconciler: reconciler.clone(),
-        halt: halt.clone(),
+        halt: sending_halt.clone(),
         watcher,
         switch,
         max_cost: scenario.guards.max_cost,
@@ -176,26 +183,69 @@ pub async fn run(setup: Setup) -> Result<Outcome, RunError> {
     let ((sent, all_sent), (over, is_over)) = (Stop::pair(), Stop::pair());
     let sending = async {
         let health = (host.apart)(Box::pin(generator.run())).await;
+        let mut ledger = reconciler.ledger();
+        // One that broke off hasn't said so.
+        if ledger.sent_until().is_none() {
+            ledger.sending_ended(clock.now());
+        }
+        drop(ledger);
         sent.stop();
         health
     };
     let following = async {
         reconciler.follow(scenario.generator.look_behind, all_sent.clone(), enough.clone()).await;
-        let deadline = clock.now().saturating_add(scenario.drain).unwrap_or(Timestamp::MAX);
-        let settled = reconciler.drain(deadline, enough).await;
+        let settled = if is_unbegun(&reconciler, &sending_halt) {
+            Settled::default()
+        } else {
+            drained(&reconciler, scenario.drain, enough).await
+        };
         over.stop();
         settled
     };
-    let (health, settled, samples) = join!(sending, following, sampler.run(is_over));
+    let interrupting = interrupt.heed(&reconciler, is_over.clone());
+    let (health, settled, samples, cut_short) = join!(sending, following, sampler.run(is_over), interrupting);
+    let halted = sending_halt.reason();
+    if is_unbegun(&reconciler, &sending_halt)
+        && let Some(reason) = halted
+    {
+        return Err(RunError::Interrupted(reason));
+    }
     let sent_until = {
         let mut ledger = reconciler.ledger();
         ledger.cut_off(clock.now(), &settled.evidence.census);
         ledger.sent_until().unwrap_or_else(|| clock.now())
     };
-    let (ended, halted) = (clock.now(), halt.reason());
+    let ended = clock.now();
     let remark = target.remark(scenario.via);
     let Samples { kept: samples, overall, .. } = samples;
-    Ok(Outcome { started: start, sent_until, ended, health, settled, ledger, samples, overall, remark, halted })
+    Ok(Outcome {
+        started: start,
+        sent_until,
+        ended,
+        health,
+        settled,
+        ledger,
+        samples,
+        overall,
+        remark,
+        halted,
+        cut_short,
+    })
+}
+
+/// Whether it was ended before anything was sent.
+fn is_unbegun(reconciler: &Reconciler, halt: &Halt) -> bool {
+    halt.reason().is_some() && reconciler.ledger().counts().sent == 0
+}
+
+/// Waits until everything is at its end, or for so long.
+async fn drained(reconciler: &Reconciler, time: Duration, enough: Stop) -> Settled {
+    let deadline = reconciler.clock.now().saturating_add(time).unwrap_or(Timestamp::MAX);
+    let timing_out = pin!(reconciler.time_out());
+    match select(timing_out, pin!(reconciler.drain(deadline, enough))).await {
+        Either::Left((never, _)) => match never {},
+        Either::Right((settled, _)) => settled,
+    }
 }
 
 /// What there is before the first parcel.

@@ -121,6 +121,14 @@ pub trait Watcher: Send + Sync {
     ///
     /// When they can't be kept: then nothing more is sent, since nobody could clean it up.
     fn accepted(&self, events: &[(u64, EventId)]) -> std::io::Result<()>;
+    /// Somebody has ended the sending. What was sent is followed.
+    fn halted(&self, by: &Reason) {
+        let _ = by;
+    }
+    /// Somebody has ended the waiting after the sending.
+    fn cut_short(&self, by: &Reason) {
+        let _ = by;
+    }
 }
 
 /// Samples a run.
@@ -158,12 +166,12 @@ impl Sampler {
         let Reconciler { target, clock, .. } = &*self.reconciler;
         // The guards come first: a system that hangs keeps whoever asks it waiting.
         if let Some(switch) = self.switch.as_ref().filter(|switch| switch.exists()) {
-            self.halt.halt(Reason::KillSwitch(switch.display().to_string()));
+            self.guard(Reason::KillSwitch(switch.display().to_string()));
         }
         let usage = target.usage().await.unwrap_or_default();
         if let Some(cost) = usage.cost.filter(|cost| *cost >= self.max_cost && self.max_cost.is_finite() && *cost > 0.0)
         {
-            self.halt.halt(Reason::Cost(format!("${cost:.2}")));
+            self.guard(Reason::Cost(format!("${cost:.2}")));
         }
         let depths = self.depths().await;
         let (counts, fresh, bytes, at) = {
@@ -181,6 +189,13 @@ impl Sampler {
         let sample = Sample { at, sent: counts.sent, accepted: counts.accepted, backlog, memory, stored, cost };
         self.watcher.progress(&Progress { expected: self.expected, counts, backlog: sample.backlog(), at });
         sample
+    }
+
+    /// A guard ends the sending. Once that is over there is nothing to be ended.
+    fn guard(&self, reason: Reason) {
+        if self.reconciler.ledger().sent_until().is_none() {
+            self.halt.halt(reason);
+        }
     }
 
     /// How full the queues are; nothing where that can't be asked until the next look is due.

@@ -210,6 +210,7 @@ impl Checker<'_> {
                 late_share: settings.late_share,
                 look_behind: settings.look_behind,
             },
+            soak: false,
         }
     }
 }

@@ -50,6 +50,8 @@ pub struct Scenario {
     pub guards: Guards,
     /// When the generator itself isn't good enough.
     pub generator: GeneratorLimits,
+    /// Whether memory, the backlog and latency have to stay as they are: it is a soak test.
+    pub soak: bool,
 }
 
 /// One kind of event of the mix.

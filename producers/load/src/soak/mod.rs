@@ -38,16 +38,6 @@ pub enum Course {
 }
 
 impl Course {
-    /// Whether it is flat, in a word: `-` where nobody can say.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Flat => "yes",
-            Self::Creeping => "no",
-            Self::Unknown | Self::Unmeasured => "-",
-        }
-    }
-
     /// Whether it stands against a run: what creeps up, and what could have been seen and wasn't.
     #[must_use]
     pub const fn fails(self) -> bool {
@@ -106,12 +96,17 @@ fn drift(what: &'static str, points: &[(f64, f64)], small: f64, text: fn(f64) ->
         let change = slope * 3600.0;
         format!("{}{}", if change < 0.0 { "-" } else { "+" }, text(change.abs()))
     };
-    let shown = format!(
+    let mut shown = format!(
         "{} at the beginning, {} an hour (95 %: {} to {})",
         text(trend.beginning),
         hour(trend.slope),
         hour(trend.low),
         hour(trend.high)
     );
+    if course == Course::Flat && trend.low > 0.0 {
+        let grown = format!("; it grew by less than {} % in {}", TOLERANCE * 100.0, time(trend.seconds));
+        shown.push_str(&grown);
+        shown.push_str(", and only a longer run tells whether it goes on");
+    }
     Drift { what, trend: Some(trend), shown, course }
 }

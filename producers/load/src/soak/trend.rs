@@ -27,8 +27,11 @@ impl Trend {
         if points.len() < 8 {
             return None;
         }
-        let means: Vec<(f64, f64)> = points.chunks(points.len().div_ceil(STRETCHES)).map(mean).collect();
-        let count = means.len() as f64;
+        let stretches = points.len().min(STRETCHES);
+        let place = |stretch: usize| stretch * points.len() / stretches;
+        let stretch = |one: usize| mean(&points[place(one)..place(one + 1)]);
+        let means: Vec<(f64, f64)> = (0..stretches).map(stretch).collect();
+        let count = stretches as f64;
         let (x_mean, y_mean) = mean(&means);
         let sxx: f64 = means.iter().map(|(x, _)| (x - x_mean).powi(2)).sum();
         if sxx <= 0.0 {
@@ -93,6 +96,15 @@ mod tests {
         let trend = Trend::of(&wavering(0.05)).unwrap();
         assert!(trend.low > 0.0 && (0.04..0.06).contains(&trend.slope), "{trend:?}");
         assert!(trend.growth(1.0) > 0.2);
+    }
+
+    #[test]
+    fn a_jump_at_the_very_end_is_one_of_thirty_and_not_a_stretch_of_its_own() {
+        let mut points = wavering(0.0);
+        points.truncate(571);
+        points[570].1 += 1000.0;
+        let trend = Trend::of(&points).unwrap();
+        assert!(trend.low < 0.0 && trend.high < 0.2, "{trend:?}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use sendoff_events::EventId;
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 
 use crate::{Via, target::TargetError};
 
@@ -26,20 +26,26 @@ impl Folder {
         Self(path)
     }
 
-    /// What was accepted.
+    /// What was accepted. A last line that was cut off is passed over: a run that was killed, or whose disk was full, leaves one.
     pub(super) fn accepted(&self) -> Result<Vec<Line>, TargetError> {
         let file = self.0.join("events.ndjson");
         let missing = || reading(&file, "it isn't there: run this where the load test was run, which wrote it");
         let text = text(&file)?.ok_or_else(missing)?;
-        let lines = text.lines().enumerate().filter(|(_, line)| !line.is_empty());
-        lines
-            .map(|(place, line)| {
-                serde_json::from_str(line).map_err(|e| reading(&file, format!("line {}: {e}", place + 1)))
-            })
-            .collect()
+        let mut accepted = Vec::new();
+        for (place, line) in text.split_inclusive('\n').enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+            match serde_json::from_str(line) {
+                Ok(line) => accepted.push(line),
+                Err(error) if !line.ends_with('\n') => {
+                    let file = file.display();
+                    tracing::warn!(%file, %error, "the last line was cut off: the event that it was about may be left over");
+                }
+                Err(error) => return Err(reading(&file, format!("line {}: {error}", place + 1))),
+            }
+        }
+        Ok(accepted)
     }
 
-    /// Whether it may have made requests to the API. A run that has no report was killed, and may have.
+    /// Whether it may have made requests to the API. A run that has no report, or a cut one, was killed, and may have.
     pub(super) fn may_have_asked(&self) -> Result<bool, TargetError> {
         #[derive(Deserialize)]
         struct Report {
@@ -49,13 +55,17 @@ impl Folder {
         struct Summary {
             via: Via,
         }
-        let report: Option<Report> = json(&self.0.join("report.json"))?;
-        Ok(report.is_none_or(|report| report.scenario.via == Via::Api))
+        let file = self.0.join("report.json");
+        let Some(text) = text(&file)? else { return Ok(true) };
+        match serde_json::from_str::<Report>(&text) {
+            Ok(report) => Ok(report.scenario.via == Via::Api),
+            Err(error) => {
+                let file = file.display();
+                tracing::warn!(%file, %error, "it is no report: the run counts as one that has none");
+                Ok(true)
+            }
+        }
     }
-}
-
-fn json<T: DeserializeOwned>(file: &Path) -> Result<Option<T>, TargetError> {
-    text(file)?.map(|text| serde_json::from_str(&text).map_err(|error| reading(file, error))).transpose()
 }
 
 /// What is in a file; `None` where there is none.
@@ -73,4 +83,42 @@ fn reading(file: &Path, why: impl Display) -> TargetError {
 
 fn is_missing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::NotFound
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WHOLE: &str = "{\"number\":0,\"event\":\"01890a5d-ac96-774b-bcce-b302099a8057\"}\n";
+
+    fn given(name: &str, text: &str) -> (tempfile::TempDir, Folder) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(name), text).unwrap();
+        let of = Folder::of(folder.path().to_owned());
+        (folder, of)
+    }
+
+    #[test]
+    fn a_last_line_that_was_cut_off_is_passed_over() {
+        for cut in 0..WHOLE.len() {
+            let (_kept, folder) = given("events.ndjson", &format!("{WHOLE}{}", &WHOLE[..cut]));
+            let numbers = folder.accepted().map(|lines| lines.len()).unwrap();
+            // Without its end of line it is whole all the same.
+            assert_eq!(numbers, if cut == WHOLE.len() - 1 { 2 } else { 1 }, "cut after {cut} bytes");
+        }
+        let (_kept, folder) = given("events.ndjson", &format!("{WHOLE}{{\"number\":1,\n{WHOLE}"));
+        let told = folder.accepted().map(|lines| lines.len()).unwrap_err().to_string();
+        assert!(told.contains("line 2: "), "{told}");
+    }
+
+    #[test]
+    fn a_run_whose_report_was_cut_off_may_have_asked_the_api() {
+        let whole = "{\"scenario\":{\"via\":\"topic\"}}";
+        for (report, may_have) in [("", true), (&whole[..20], true), (whole, false)] {
+            let (_kept, folder) = given("report.json", report);
+            assert_eq!(folder.may_have_asked().unwrap(), may_have, "{report}");
+        }
+        let (_kept, folder) = given("events.ndjson", WHOLE);
+        assert!(folder.may_have_asked().unwrap());
+    }
 }

@@ -94,6 +94,20 @@ pub(super) fn failed(what: &str, error: &StoreError) -> TargetError {
 /// Removes what the run has left.
 pub(super) async fn clean(store: &Store, run: &RunId, dry: bool) -> Result<Cleaned, TargetError> {
     let test = LoadTest { correlations: run.prefix(), names: run.names() };
-    let cleared = store.clear_load_test(&test, dry).await.map_err(|e| failed("cleaning up after the run", &e))?;
-    Ok(cleared.into_iter().map(|(kind, rows)| (kind.to_owned(), rows)).collect())
+    let mut cleaned = Cleaned::new();
+    for _ in 0..PASSES {
+        let cleared = store.clear_load_test(&test, dry).await.map_err(|e| failed("cleaning up after the run", &e))?;
+        let mut found = 0;
+        for (kind, rows) in cleared {
+            found += rows;
+            *cleaned.entry(kind.to_owned()).or_default() += rows;
+        }
+        if dry || found == 0 {
+            break;
+        }
+    }
+    Ok(cleaned)
 }
+
+/// How often it is looked whether anything is left: commits may still be on their way, and a reaction at work on what was taken away.
+const PASSES: usize = 5;
