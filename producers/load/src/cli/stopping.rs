@@ -1,6 +1,6 @@
 //! Requests to stop: the first one ends the sending, the second one the waiting after it; where the sending is over, the first one
-//! ends the waiting. One listener hears them from the beginning
-//! of a verb to its end: where there is none, a signal that was listened to once has no meaning left.
+//! ends the waiting. One listener hears them from the beginning of a verb to its end: where there is none, a signal that was listened
+//! to once has no meaning left.
 
 mod told;
 

@@ -145,10 +145,10 @@ fn heard(apart: Apart, at: u64) -> (Report, Vec<&'static str>) {
         switch: None,
     };
     halt_at(at)(&clock, halt);
-    let (slot, heard) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(Vec::new())));
-    let (result, at_once) = (slot.clone(), heard.clone());
+    let (slot, heard) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(None)));
+    let (result, at_once, told) = (slot.clone(), heard.clone(), watcher.clone());
     clock.later(Duration::from_secs(at) + Duration::from_millis(1), move || {
-        at_once.lock().unwrap().clone_from(&watcher.0.lock().unwrap());
+        *at_once.lock().unwrap() = Some(told.0.lock().unwrap().clone());
     });
     world.spawn(Process(1), async move {
         let outcome = run::run(setup).await;
@@ -158,7 +158,8 @@ fn heard(apart: Apart, at: u64) -> (Report, Vec<&'static str>) {
         assert!(world.step(), "the run waits for something that never comes");
     }
     let outcome = slot.lock().unwrap().take().unwrap().unwrap_or_else(|e| panic!("{e}"));
-    let told = heard.lock().unwrap().clone();
+    // A run that is over by then can't have told it later.
+    let told = heard.lock().unwrap().clone().unwrap_or_else(|| watcher.0.lock().unwrap().clone());
     (Report::of(&scenario, &run_id(), Place::default(), &outcome), told)
 }
 
