@@ -149,7 +149,7 @@ mod tests {
         for (per_second, shown) in cases {
             assert_eq!(Rate::at_most(per_second).to_string(), shown, "{per_second}");
         }
-        for per_second in [1.0 / 3.0, 5.0 / 3.0, 2.0 / 7.0, 1e-3, 1234.567_89] {
+        for per_second in [1.0 / 3.0, 5.0 / 3.0, 2.0 / 7.0, 1e-3, 1_234.567_89] {
             let rounded = Rate::at_most(per_second).a_second();
             assert!(rounded <= per_second && rounded > per_second * 0.999, "{per_second}: {rounded}");
         }
