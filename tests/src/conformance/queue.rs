@@ -100,7 +100,7 @@ pub(super) async fn queues_do_not_share_messages_or_receipts(backend: &dyn Backe
 
 pub(super) async fn a_delayed_message_is_hidden_until_its_delay_is_over(backend: &dyn Backend) {
     let queue = queue(backend).await;
-    let delayed = NewMessage { delay: backend.tick() * 10, ..message("later") };
+    let delayed = NewMessage { delay: backend.tick() * 5, ..message("later") };
     send(&*queue, &[delayed, message("now")]).await;
     let first = receive_one(backend, &*queue).await;
     assert_eq!(first.body, "now");
@@ -177,7 +177,7 @@ pub(super) async fn two_receivers_never_hold_the_same_message(backend: &dyn Back
     send(&*queue, &(0..200).map(|n| message(n.to_string())).collect::<Vec<_>>()).await;
     let taken: Arc<Mutex<Vec<Delivery>>> = Arc::default();
     let receivers = (0..8).map(|_| {
-        let (queue, taken, lease) = (queue.clone(), taken.clone(), backend.tick() * 60);
+        let (queue, taken, lease) = (queue.clone(), taken.clone(), backend.tick() * 10);
         tokio::spawn(async move {
             eventually("all messages are taken", || async {
                 let received = queue.receive(7, Duration::ZERO, lease).await.expect("the queue answers");
