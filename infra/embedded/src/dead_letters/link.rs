@@ -11,6 +11,7 @@ use crate::{
         folder::BLOBS,
         statements::{Run as _, statements},
     },
+    queue::message::NUMBER,
     topics::{self, Prepared},
 };
 
@@ -61,7 +62,7 @@ pub(super) fn event(
         (None, Some(header)) if !is_dead && says_the_same(&letter.attributes, &header) => {
             topics::store(tx, &Prepared::of(header, letter.body.clone()), tx.now, None)?
         }
-        (None, _) => match large.filter(|event| event.is_told_by(&letter.attributes)) {
+        (None, _) => match large.filter(|event| event.is_told_by(&letter.attributes) && is_sized(letter)) {
             Some(event) => topics::store(tx, event, tx.now, None)?,
             None => return Ok(None),
         },
@@ -97,6 +98,11 @@ fn says_the_same(attributes: &Attributes, header: &Header) -> bool {
     attributes.get("type").is_some_and(|own| *own == header.event_type.to_string())
         && attributes.get("tenant").is_some_and(|own| own == header.tenant.as_str())
         && !attributes.contains_key(EXTENDED_SIZE_ATTRIBUTE)
+}
+
+/// Whether a letter's size is a number, as that of a message of an event is.
+fn is_sized(letter: &OutgoingLetter) -> bool {
+    letter.types.get(EXTENDED_SIZE_ATTRIBUTE).is_some_and(|own| own == NUMBER)
 }
 
 /// The event's id in the key of its blob: see `topics::blob_key`.

@@ -17,7 +17,7 @@ statements! {
 }
 
 /// The type of an attribute that is a number, in the words of SQS.
-const NUMBER: &str = "Number";
+pub(crate) const NUMBER: &str = "Number";
 
 /// The columns of [`Stored`], in order.
 macro_rules! columns {
